@@ -1,0 +1,31 @@
+# make demo   find a ticket on real images, transfer it, export it
+# make test   all tests
+# Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
+
+SHELL := bash
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.installed
+
+.PHONY: demo test clean
+
+demo: $(READY)
+	@$(PY) -m apps.demo
+
+test: $(READY)
+	@$(PY) -m pytest -q tests
+
+# The stamp is written last, so an install that was cut short starts again.
+# pip's own output goes to a log; one line shows where it is.
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+	  { echo "keras_lottery needs Python 3.10 to 3.13, and $(PYTHON) is $$(v=$$($(PYTHON) -V 2>&1) && echo "$$v" || echo not there). Name one: make PYTHON=python3.12"; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "Making .venv with $$($(PYTHON) -V)"; $(PYTHON) -m venv --clear .venv; }
+	@echo "Installing into .venv (TensorFlow is large: some minutes)"
+	@set -o pipefail; $(PY) -m pip install --progress-bar off -e '.[dev]' -c constraints.txt 2>&1 | tee .venv/install.log | \
+	  awk -v show=$$(test -t 1 && echo 1) 'show && /^ *(Collecting|Downloading|Building|Installing)/ { printf "\r\033[K  %.70s", $$1 " " $$2; fflush() } END { if (show) printf "\r\033[K" }' \
+	  || { tail -n 15 .venv/install.log; echo "The install failed; all of its output is in .venv/install.log"; exit 1; }
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

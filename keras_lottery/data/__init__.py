@@ -1,0 +1,228 @@
+"""A data set's name -> seeded tf.data.Datasets of normalised images and labels."""
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_lottery.data import sources
+from keras_lottery.data.pipeline import batches, hold, set_epoch, stream
+from keras_lottery.errors import LotteryError
+
+__all__ = ["Data", "batches", "load", "set_epoch"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What `load` returns.
+
+    `train`, `validation` (None where there is none) and `test` are tf.data.Datasets of (float32 images of
+    (batch, height, width, channels), int64 labels of (batch,)). `mean` and `std` are the train part's, one float a
+    channel, of pixels / 255. `sizes` counts the examples of each part.
+    """
+
+    name: str
+    train: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    test: tf.data.Dataset
+    input_shape: tuple
+    num_classes: int
+    class_names: tuple
+    mean: tuple
+    std: tuple
+    sizes: dict
+    settings: dict  # the arguments of `load` that made it
+
+    def describe(self):
+        """Everything needed to load the same data again and to read a result made with it, ready for JSON."""
+        return {
+            "name": self.name,
+            "splits": {k: self.settings[f"{k}_split"] for k in ("train", "test")},
+            "classes": list(self.class_names),
+            "sizes": dict(self.sizes),
+            "input_shape": list(self.input_shape),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            **{k: self.settings[k] for k in
+               ("validation", "image_size", "channels", "augment", "batch_size", "seed")},
+        }
+
+
+def load(name, *, data_dir=None, train_split="train", test_split="test", classes=None, validation=0.1,
+         image_size=None, channels=None, augment=False, batch_size=128, seed=0, download=True):
+    """Load images into memory, once, as uint8, and serve them in batches.
+
+    Args:
+        name: "digits" (scikit-learn's, 8x8x1), a TFDS name ("mnist", "cmaterdb/bangla"), or a folder with one
+            sub-folder of images a class, or with train/ and test/ (and validation/) folders of that kind. A folder
+            without those, and digits, get a fixed test split of 20% of each class.
+        data_dir: where TFDS data are; None for TFDS's own place.
+        train_split, test_split: splits or slices of them in TFDS's notation, such as "train[:80%]".
+        classes: the labels (ints or names) to keep, relabelled 0, 1, ... in the order given; None for all.
+        validation: the share of train to hold out, in [0, 1); the same images for every seed. A validation/ folder
+            takes its place unless it is 0.
+        image_size: an int or (height, width) to resize to, bilinear with antialiasing; None to keep.
+        channels: 1 or 3 to turn colour into grey or grey into colour; None to keep.
+        augment: random flip and pad-4 crop of the train part.
+        batch_size: int >= 1; seed: int, for order and augmentation.
+        download: fetch TFDS data that are not there.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        LotteryError: anything about the arguments or the data that does not allow this, TFDS data that are not there
+            and cannot be fetched included.
+
+    Example:
+        >>> data = load("digits", classes=[0, 1, 2, 3, 4], batch_size=32)
+        >>> data.input_shape, data.num_classes
+        ((8, 8, 1), 5)
+    """
+    _check(validation, batch_size, channels)
+    size = _size(image_size)
+    form = sources.Form(size, channels)
+    if name == "digits":
+        source = sources.from_digits(form)
+    elif _is_folder(name, data_dir):
+        source = sources.from_folder(name, form)
+    else:
+        from keras_lottery.data import tfds_source
+        source = tfds_source.find(name, data_dir, form, download)
+    keep, class_names = _classes(name, source.class_names, classes)
+    images, labels, parts = source.read(train_split, test_split)
+    parts.setdefault("validation", np.array([], np.int64))
+    labels = _relabel(name, labels, keep, len(source.class_names))
+    parts = {k: rows[labels[rows] >= 0] for k, rows in parts.items()}
+    for part in ("train", "test"):
+        if not len(parts[part]):
+            raise LotteryError(f"{name}: the {part} part holds 0 images of the classes asked for; "
+                               f"give a larger {part}_split")
+    _carve(parts, validation)
+    _no_empty_class(name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names)
+    mean, std = _moments(images, parts["train"])
+
+    tensors = hold((images, labels))
+    del images
+
+    def serve(part, **how):
+        return stream(tensors, parts[part], batch_size=batch_size, seed=seed, mean=mean, std=std, **how)
+
+    return Data(
+        name=name,
+        train=serve("train", shuffle=True, augment=augment),
+        validation=serve("validation", shuffle=False) if len(parts["validation"]) else None,
+        test=serve("test", shuffle=False),
+        input_shape=tuple(int(n) for n in tensors[0].shape[1:]),
+        num_classes=len(class_names),
+        class_names=class_names,
+        mean=mean,
+        std=std,
+        sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
+        settings={"train_split": train_split, "test_split": test_split, "validation": validation,
+                  "image_size": list(size) if size else None, "channels": channels, "augment": bool(augment),
+                  "batch_size": int(batch_size), "seed": int(seed)},
+    )
+
+
+def _check(validation, batch_size, channels):
+    if not 0 <= validation < 1:
+        raise LotteryError(f"validation={validation}: expected the share of train to hold out, 0 <= share < 1")
+    if batch_size < 1 or batch_size != int(batch_size):
+        raise LotteryError(f"batch_size={batch_size}: expected a whole number, 1 or more")
+    if channels not in (None, 1, 3):
+        raise LotteryError(f"channels={channels}: expected 1 (grey), 3 (colour) or None (as stored)")
+
+
+def _size(image_size):
+    if image_size is None:
+        return None
+    pair = (image_size,) * 2 if np.ndim(image_size) == 0 else tuple(image_size)
+    if len(pair) != 2 or any(n != int(n) or n < 1 for n in pair):
+        raise LotteryError(f"image_size={image_size}: expected a positive whole number or (height, width) of such")
+    return tuple(int(n) for n in pair)
+
+
+def _is_folder(name, data_dir):
+    """A name that says it is a path, or that is one and is not a TFDS set's."""
+    if name.startswith((".", "~", os.sep)):
+        return True
+    if not os.path.isdir(name):
+        return False
+    from keras_lottery.data import tfds_source
+    return not tfds_source.knows(name, data_dir)
+
+
+def _classes(name, names, wanted):
+    """The source's label of each class to keep, and their names."""
+    if wanted is None:
+        keep = list(range(len(names)))
+    else:
+        keep = [_label(name, names, c) for c in wanted]
+    if len(set(keep)) < len(keep):
+        raise LotteryError(f"classes={list(wanted)}: each class once, please")
+    if len(keep) < 2:
+        raise LotteryError(f"{name}: {len(keep)} class{'es' * (len(keep) != 1)} to tell apart; expected 2 or more")
+    return keep, tuple(names[k] for k in keep)
+
+
+def _label(name, names, wanted):
+    text = str(wanted)
+    if not isinstance(wanted, (int, np.integer)) and text in names:
+        return names.index(text)
+    if text.lstrip("-").isdigit() and 0 <= int(text) < len(names):
+        return int(text)
+    shown = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
+    raise LotteryError(f"class {wanted!r} is not in {name}: expected labels 0 to {len(names) - 1} or names among {shown}"
+                       + ("" if text.isdigit() else sources.near(text, names)))
+
+
+def _relabel(name, labels, keep, num_classes):
+    wrong = labels[(labels < 0) | (labels >= num_classes)]
+    if len(wrong):
+        raise LotteryError(f"{name}: {len(wrong)} labels out of range, such as {wrong[0]}: expected 0 to "
+                           f"{num_classes - 1}; is this a split whose labels are withheld?")
+    new = np.full(num_classes, -1, np.int64)
+    new[keep] = np.arange(len(keep))
+    return new[labels]
+
+
+def _carve(parts, validation):
+    """Move the validation share from train to validation, whatever the seed of the run."""
+    if validation == 0:
+        parts["validation"] = parts["validation"][:0]
+    elif not len(parts["validation"]):
+        rows = parts["train"]
+        count = max(1, round(len(rows) * validation))
+        order = sources.fixed_order(len(rows))
+        parts["validation"] = rows[np.sort(order[:count])]
+        parts["train"] = rows[np.sort(order[count:])]
+
+
+def _no_empty_class(name, counts, class_names):
+    empty = [c for c, n in zip(class_names, counts) if not n]
+    if empty:
+        there = [c for c, n in zip(class_names, counts) if n]
+        raise LotteryError(f"{name}: no image to train on in {_some(empty)}; expected at least one a class: "
+                           f"add some, give a larger train_split, or name the classes with classes={_some(there)}")
+
+
+def _some(names):
+    return "[" + ", ".join(names[:40]) + (f", ... {len(names)} in all" if len(names) > 40 else "") + "]"
+
+
+def _moments(images, rows):
+    """Exact mean and deviation of each channel, from its histogram."""
+    channels = images.shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(rows), 1024):
+        chunk = images[rows[start:start + 1024]]
+        for c in range(channels):
+            counts[c] += np.bincount(chunk[..., c].ravel(), minlength=256)
+    moments = []
+    for count in counts.tolist():  # whole numbers: the same on every machine
+        n, s1, s2 = (sum(c * v**k for v, c in enumerate(count)) for k in range(3))
+        moments.append((s1 / (255 * n), (n * s2 - s1 * s1) ** 0.5 / (255 * n)))
+    mean, std = zip(*moments)
+    return mean, tuple(s or 1.0 for s in std)  # a constant channel becomes 0, not NaN

@@ -1,0 +1,192 @@
+"""Arrays in memory -> batches whose order and augmentation are a function of (seed, epoch) alone."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_lottery.errors import LotteryError
+
+PAD = 4  # pixels a training image may be shifted by; Chen et al. 2020, and CIFAR practice since ResNet
+
+
+def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, augment=False, mean=None, std=None):
+    """Batch arrays, each new pass over the result being the next epoch.
+
+    Epoch n of a given seed is bit for bit the same in every process. A shuffled dataset drops the last, partial
+    batch (a set smaller than one batch is one batch); an unshuffled one keeps it.
+
+    Args:
+        x: images or anything else, an array or a structure of arrays, first axis the examples. Kept in memory once
+            and handed out in its own dtype, but for float64, which becomes float32, and for images with `mean`.
+        y: labels, the same number of examples, any dtype; or None.
+        sample_weight: one weight an example; or None.
+        batch_size: examples a batch, int >= 1.
+        seed: int; with the epoch's number it fixes order and augmentation.
+        shuffle: a new order every epoch.
+        augment: flip left-right with probability 1/2 and crop from a frame of 4 zeros (after normalising), as in
+            "The Lottery Tickets Hypothesis for Supervised and Self-supervised Pre-training", for x of shape (n, h, w, c).
+        mean, std: one value a channel, of x / 255. Given, x becomes float32 (x / 255 - mean) / std.
+
+    Returns:
+        A tf.data.Dataset of x, (x, y) or (x, y, sample_weight); see `set_epoch`.
+
+    Raises:
+        LotteryError: no examples, arrays of different lengths, batch_size < 1, or augment without 4-D images.
+
+    Example:
+        >>> train = batches(np.zeros((256, 8, 8, 1), "uint8"), np.zeros(256, "int64"), batch_size=64, seed=1)
+        >>> len(train), train.element_spec[0].shape
+        (4, TensorShape([64, 8, 8, 1]))
+    """
+    arrays = tf.nest.map_structure(_as_fit_takes, _packed(x, y, sample_weight))
+    sizes = {a.shape[0] if a.ndim else 0 for a in tf.nest.flatten(arrays)}
+    if len(sizes) > 1:
+        raise LotteryError(f"arrays of {sorted(sizes)} examples: x, y and sample_weight must have the same number")
+    return stream(hold(arrays), np.arange(sizes.pop()), batch_size=batch_size, seed=seed, shuffle=shuffle,
+                  augment=augment, mean=mean, std=std)
+
+
+def set_epoch(dataset, epoch):
+    """Make the next pass over `dataset` be epoch `epoch` (0-based); later passes count on from there.
+
+    Call it before fit, as fit takes its passes in order and does not tell a dataset its `initial_epoch`.
+
+    Args:
+        dataset: what `batches` or `load` made, or a tf.data transformation of it (map, take, prefetch, ...).
+        epoch: int >= 0.
+
+    Returns:
+        True; False if the dataset is not one of ours, and then nothing was done.
+
+    Example:
+        >>> train = batches(np.arange(6), batch_size=6, seed=1)
+        >>> first, second = [next(iter(train)).numpy().tolist() for epoch in range(2)]
+        >>> set_epoch(train, 1), next(iter(train)).numpy().tolist() == second
+        (True, True)
+    """
+    if epoch < 0 or epoch != int(epoch):
+        raise LotteryError(f"epoch {epoch}: expected a whole number, 0 or more")
+    counter = getattr(dataset, "_lottery_epoch", None)
+    if counter is not None:
+        _set(counter, int(epoch))
+        return True
+    inputs = getattr(dataset, "_inputs", None)
+    return any([set_epoch(d, epoch) for d in inputs()]) if callable(inputs) else False
+
+
+def hold(arrays):
+    """Put a structure of arrays into host memory as tensors, which datasets then share."""
+    with tf.device("/CPU:0"):  # left to itself TensorFlow puts them on a GPU, where tf.data cannot use them
+        return tf.nest.map_structure(tf.constant, arrays)
+
+
+def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None, std=None):
+    """As `batches`, over the given rows of tensors that `hold` made; no copy of them is taken."""
+    if batch_size < 1 or batch_size != int(batch_size):
+        raise LotteryError(f"batch_size {batch_size}: expected a whole number, 1 or more")
+    if not -2**63 <= seed < 2**63 or seed != int(seed):
+        raise LotteryError(f"seed {seed}: expected a whole number of at most 63 bits")
+    if not len(rows):
+        raise LotteryError("0 examples: expected at least one")
+    size = min(int(batch_size), len(rows)) if shuffle else int(batch_size)
+    steps = len(rows) // size if shuffle else -(-len(rows) // size)
+    finish = _finisher(tensors, size, augment, mean, std)
+    with tf.device("/CPU:0"):
+        # Not a tf.Variable: made inside a strategy's scope that would be mirrored onto the devices.
+        counter = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, default_value=0)
+        rows = tf.constant(np.asarray(rows, np.int64))
+
+    def one_pass(_):
+        epoch = _next(counter)
+        order = tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
+        index = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=shuffle)
+        return index.enumerate().map(lambda step, index: (epoch, step, index))
+
+    def one_batch(epoch, step, index):
+        batch = tf.nest.map_structure(lambda t: tf.gather(t, index), tensors)
+        key = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(int(seed), tf.int64), epoch]), step)
+        return (finish(batch[0], key), *batch[1:]) if len(batch) > 1 else finish(batch[0], key)
+
+    dataset = tf.data.Dataset.range(1).flat_map(one_pass).map(one_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    dataset = dataset.with_options(options)
+    dataset._lottery_epoch = counter
+    return dataset
+
+
+def _packed(x, y, sample_weight):
+    if y is None and sample_weight is not None:
+        raise LotteryError("sample_weight without y: expected labels too")
+    return (x,) if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def _as_fit_takes(array):
+    array = np.asarray(array)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+_KEY = 0  # the counter is a table of one entry
+
+
+def _next(counter):
+    epoch = counter.lookup(tf.constant(_KEY, tf.int64))
+    with tf.control_dependencies([counter.insert(tf.constant(_KEY, tf.int64), epoch + 1)]):
+        return tf.identity(epoch)
+
+
+def _set(counter, epoch):
+    with tf.device("/CPU:0"):
+        counter.insert(tf.constant(_KEY, tf.int64), tf.constant(epoch, tf.int64))
+
+
+def _finisher(tensors, size, augment, mean, std):
+    """(gathered x, key of the batch) -> x as the model gets it."""
+    x = tensors[0]
+    normalise = _as_it_is if mean is None else _normaliser(mean, std)
+    if not augment:
+        return lambda images, key: normalise(images)
+    if tf.nest.is_nested(x) or x.shape.rank != 4:
+        shape = "a structure" if tf.nest.is_nested(x) else f"shape {tuple(x.shape)}"
+        raise LotteryError(f"augment=True with x of {shape}: expected images of shape (n, height, width, channels)")
+    shifted = _compiled(lambda images, draws: flip_and_crop(images, draws, normalise), x, size)
+    return lambda images, key: shifted(images, tf.random.stateless_uniform([size, 3], key))
+
+
+def _as_it_is(x):
+    return x
+
+
+def _normaliser(mean, std):
+    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    scale, shift = np.float32(1 / (255 * std)), np.float32(-mean / std)
+    return lambda images: tf.cast(images, tf.float32) * scale + shift
+
+
+def flip_and_crop(images, draws, normalise=_as_it_is):
+    """Flip and crop each image of a batch by its own three draws from [0, 1): flip, down, right.
+
+    As one gather of rows and one of columns, so that the padded images are never made.
+    """
+    height, width = images.shape[1:3]
+    flip = draws[:, :1] < 0.5
+    down, right = [tf.cast(draws[:, i:i + 1] * (2 * PAD + 1), tf.int32) - PAD for i in (1, 2)]
+    row = tf.range(height) + down
+    column = tf.range(width) + right
+    inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None, :]
+    row, column = tf.clip_by_value(row, 0, height - 1), tf.clip_by_value(column, 0, width - 1)
+    column = tf.where(flip, width - 1 - column, column)
+    images = tf.gather(tf.gather(images, row, axis=1, batch_dims=1), column, axis=2, batch_dims=1)
+    images = normalise(images)
+    return tf.where(inside[..., None], images, tf.zeros([], images.dtype))
+
+
+def _compiled(function, x, size):
+    """`function` through XLA, which is several times faster, or plainly where there is no XLA for this processor."""
+    compiled = tf.function(function, jit_compile=True)
+    try:
+        with tf.device("/CPU:0"):
+            compiled(tf.zeros([size, *x.shape[1:]], x.dtype), tf.zeros([size, 3]))
+    except (tf.errors.OpError, ValueError):
+        return function
+    return compiled

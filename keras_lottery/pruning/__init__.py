@@ -1,0 +1,161 @@
+"""Wrap, strip and look into models; which engine does it follows from the model.
+
+An engine is one module with the functions called here: `tfmot` takes tf_keras models.
+A path names a weight by its layers and its attribute: "conv1/kernel".
+"""
+
+import sys
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import LotteryError
+from ..masks import SCOPES
+from . import tfmot
+
+
+def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune_head=False):
+    """A copy of `model` whose kernels have masks; prints what is pruned, what is not, and why.
+
+    The copy computes exactly what `model` does and is compiled and trained like any Keras
+    model: weights that a mask drops stay exactly 0 under every optimizer. `model` itself
+    stays as it is.
+
+    Args:
+      model: a built Sequential or functional tf_keras model.
+      schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
+      scope: "global" (one threshold over all weights) or "layer".
+      skip: what to leave dense: layer names or paths, layer classes, a function of the
+        layer, or a list of these.
+      include: the same, for what is left dense unless asked for: depthwise kernels and
+        embeddings.
+      prune_head: prune the output layer as well.
+
+    Returns:
+      A new, uncompiled model.
+
+    Raises:
+      LotteryError: not a model that can be wrapped, nothing to prune, an unknown name.
+
+    Example:
+      >>> import tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> model = lottery.wrap(net)  # doctest: +ELLIPSIS
+      32 of 58 parameters are pruned in rounds, 1 of 4 weights...
+    """
+    if scope not in SCOPES:
+        raise LotteryError(f"scope={scope!r} is unknown: choose 'global' or 'layer'.")
+    reasons = engine(model).choose(model, skip, include, prune_head)
+    paths = [path for path, reason in reasons.items() if not reason]
+    if not paths:
+        said = sorted(set(reasons.values())) or ["the model has no weights"]
+        raise LotteryError(f"there is nothing to prune in {model.name!r}: {'; '.join(said)}.")
+    wrapped = engine(model).wrap_paths(model, paths, scope=scope, schedule=schedule)
+    print(_overview(_rows(model, reasons)))
+    return wrapped
+
+
+def strip(model):
+    """A new plain Keras model with the zeros of `model` in it and no wrappers.
+
+    Raises:
+      LotteryError: not a built Keras model.
+
+    Example:
+      >>> import tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> [type(layer).__name__ for layer in lottery.strip(lottery.wrap(net)).layers]  # doctest: +ELLIPSIS
+      32 of ...
+      ['Dense', 'Dense']
+    """
+    return engine(model).strip(model)
+
+
+def prunable(model):
+    """{weight path: variable} of the weights that have a mask or, in a plain model, would get one."""
+    return engine(model).prunable(model)
+
+
+def masks(model):
+    """{weight path: bool array}, True = kept.
+
+    Raises:
+      LotteryError: the model is not wrapped.
+    """
+    found = engine(model).masks(model)
+    if not found:
+        raise LotteryError(f"the model {model.name!r} has no masks: wrap it first, lottery.wrap(model).")
+    return found
+
+
+def sparsity(model):
+    """Share of zeros, 0..1, over the prunable weights of a wrapped or a plain model."""
+    weights = [variable.numpy() for variable in prunable(model).values()]
+    total = sum(weight.size for weight in weights)
+    return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
+
+
+def summary(model):
+    """Print each weight of `model`: pruned or not, why not, and its share of zeros.
+
+    Returns:
+      A list of dicts with path, shape, size, pruned (bool), reason ("" if pruned) and
+      sparsity (0..1), in the order of the model.
+    """
+    rows = _rows(model, engine(model).reasons(model))
+    table = Table(title=f"{model.name}: {_overview(rows).splitlines()[0]}", title_justify="left")
+    for column in ("weight", "shape", "size", "zeros", "pruned"):
+        table.add_column(column, justify="right" if column in ("size", "zeros") else "left", overflow="fold")
+    for row in rows:
+        shape = "x".join(map(str, row["shape"]))
+        table.add_row(row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes")
+    Console().print(table)
+    return rows
+
+
+def engine(model):
+    """The engine module for `model`.
+
+    Raises:
+      LotteryError: not a Keras model, or of a Keras without an engine.
+    """
+    if tfmot.handles(model):
+        return tfmot
+    keras = sys.modules.get("keras")
+    if keras is not None and isinstance(model, keras.Model):
+        raise LotteryError(
+            f"{model.name!r} is a Keras {keras.__version__} model: build it with tf_keras, as in "
+            "`import tf_keras as keras` (pip install tf-keras)."
+        )
+    raise LotteryError(f"expected a tf_keras model, got {type(model).__name__}: build one with tf_keras.")
+
+
+def is_wrapped(model):
+    """Whether `model` has masks."""
+    return bool(engine(model).masks(model))
+
+
+def _rows(model, reasons):
+    variables = engine(model).variables(model)
+    rows = []
+    for path, reason in reasons.items():
+        value = variables[path].numpy()
+        zeros = 1 - np.count_nonzero(value) / value.size if value.size else 0.0
+        rows.append(
+            dict(path=path, shape=value.shape, size=value.size, pruned=not reason, reason=reason, sparsity=zeros)
+        )
+    return rows
+
+
+def _overview(rows):
+    pruned = [row for row in rows if row["pruned"]]
+    lines = [
+        f"{sum(row['size'] for row in pruned):,} of {sum(row['size'] for row in rows):,} parameters are pruned in "
+        f"rounds, {len(pruned)} of {len(rows)} weights; lottery.summary(model) lists them."
+    ]
+    for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
+        paths = [row["path"] for row in rows if row["reason"] == reason]
+        named = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        lines.append(f"  left dense: {named}: {reason}")
+    return "\n".join(lines)

@@ -1,0 +1,121 @@
+"""What a tf_keras model was compiled with: its optimizer's state, and compiling a copy alike."""
+
+import json
+
+import tensorflow as tf
+
+from ..errors import LotteryError
+from ..legacy import tf_keras
+
+
+def check_compiled(model):
+    """Raises LotteryError unless the model is compiled."""
+    if getattr(model, "optimizer", None) is None:
+        raise LotteryError(f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first.")
+
+
+def steps_taken(model):
+    """How many steps the model's optimizer has taken."""
+    return int(model.optimizer.iterations.numpy())
+
+
+def compile_like(model, other):
+    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings."""
+    arguments = dict(other._compile_config.config)
+    arguments["optimizer"] = _anew(other.optimizer)
+    for name in ("metrics", "weighted_metrics"):
+        arguments[name] = tf.nest.map_structure(_anew, arguments.get(name))
+    model.compile(**arguments)
+
+
+def compiled(model):
+    """JSON-able account of optimizer, loss and precision, to tell one run from another."""
+    given = model._compile_config.config
+    account = {
+        "optimizer": tf_keras.utils.serialize_keras_object(model.optimizer),
+        "loss": given.get("loss"),
+        "loss_weights": given.get("loss_weights"),
+        "precision": tf_keras.mixed_precision.global_policy().name,
+    }
+    return json.loads(json.dumps(account, default=_told))
+
+
+def _anew(item):
+    has_config = isinstance(item, (tf_keras.metrics.Metric, tf_keras.optimizers.Optimizer)) or (
+        isinstance(item, tf_keras.optimizers.legacy.Optimizer)
+    )
+    return type(item).from_config(item.get_config()) if has_config else item
+
+
+def _told(value):
+    if hasattr(value, "get_config"):
+        return [type(value).__name__, value.get_config()]
+    if hasattr(value, "item"):
+        return value.item()
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def build_optimizer(model):
+    """Make the slots of the model's optimizer, if they are not there yet.
+
+    Raises:
+      LotteryError: no optimizer, or one that cannot hold zeros.
+    """
+    check_compiled(model)
+    optimizer = model.optimizer
+    if not isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+        optimizer.build(model.trainable_variables)
+        return
+    for layer in model._flatten_layers():
+        if isinstance(layer, tf_keras.layers.Embedding) and layer.embeddings.constraint is not None:
+            raise LotteryError("legacy optimizers cannot hold pruned embeddings: use tf_keras.optimizers, not .legacy.")
+    optimizer._create_all_weights(model.trainable_variables)
+
+
+def optimizer_state(model):
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    return [variable.numpy() for variable in _optimizer_variables(model.optimizer)]
+
+
+def reset_optimizer(model, start):
+    """Put the optimizer back to `start`, as `optimizer_state` gave it; averages begin at the present weights."""
+    load_optimizer(model, start)
+    for inner in _optimizers(model.optimizer):
+        if getattr(inner, "use_ema", False):
+            for average, variable in zip(inner._model_variables_moving_average, model.trainable_variables):
+                average.assign(variable)
+
+
+def load_optimizer(model, arrays):
+    """Assign arrays as `optimizer_state` gave them."""
+    for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
+        variable.assign(value)
+
+
+def finalize_optimizer(model):
+    """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
+    if not isinstance(model.optimizer, tf_keras.optimizers.legacy.Optimizer):
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def _optimizers(optimizer):
+    yield optimizer
+    if hasattr(optimizer, "inner_optimizer"):  # loss scaling
+        yield optimizer.inner_optimizer
+
+
+def _optimizer_variables(optimizer):
+    listed = [v for o in _optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)]
+    found = {id(variable): variable for variable in listed}
+    stack = [optimizer]
+    seen = set()
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, tf.Variable):
+            found.setdefault(id(item), item)
+        else:
+            stack.extend(reversed(list(item._trackable_children().values())))
+    return list(found.values())

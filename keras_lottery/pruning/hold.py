@@ -1,0 +1,58 @@
+"""Hold zeros: whatever writes a weight, its masked entries stay exactly 0."""
+
+import tensorflow as tf
+
+
+class Hold:
+    """A constraint that composes the user's own with a mask (True = kept).
+
+    Keras optimizers apply a variable's constraint after each update, so no optimizer,
+    weight decay or stale momentum can revive a masked weight.
+    """
+
+    def __init__(self, mask, previous):
+        self.mask = mask
+        self.previous = previous
+
+    def __call__(self, value):
+        return self.keep(self.previous(value) if self.previous else value)
+
+    def keep(self, value):
+        # Not a product: NaN * 0 is NaN, and -1 * 0 is -0.
+        return tf.where(self.mask, value, tf.zeros((), value.dtype))
+
+
+def hold(variable, mask):
+    """Keep `variable` at 0 where the bool variable `mask` is False, from now on.
+
+    The constraint covers optimizer updates; every other write (set_weights, the moving
+    averages that an optimizer writes back at the end of fit) goes through `assign`,
+    which masks as well. Attach before a train function is traced.
+    """
+    constraint = Hold(mask, variable.constraint)
+    for part in _parts(variable):
+        part._constraint = constraint
+        if not list(_inner(part)):
+            _mask_assign(part, constraint)
+
+
+def _mask_assign(variable, constraint):
+    assign = variable.assign
+
+    def masked_assign(value, *args, **kwargs):
+        return assign(constraint.keep(tf.convert_to_tensor(value, variable.dtype)), *args, **kwargs)
+
+    variable.assign = masked_assign
+
+
+def _parts(variable):
+    """The variable and all it is made of: autocast's inner one, one for each replica."""
+    yield variable
+    for inner in _inner(variable):
+        yield from _parts(inner)
+
+
+def _inner(variable):
+    if hasattr(variable, "_variable"):  # AutoCastVariable
+        yield variable._variable
+    yield from getattr(variable, "_values", ())  # DistributedVariable

@@ -1,0 +1,137 @@
+"""Which weights of a tf_keras model are pruned, and why the others are not."""
+
+import tensorflow as tf
+
+from ..errors import LotteryError
+from ..legacy import tf_keras
+from . import walk
+
+_L = tf_keras.layers
+
+# Weights worth pruning, by the class (subclasses included) of the layer that owns them.
+_KERNELS = {
+    ("kernel",): (
+        _L.Dense,
+        _L.EinsumDense,
+        _L.Conv1D,  # and the transposes, which are subclasses
+        _L.Conv2D,
+        _L.Conv3D,
+        _L.LocallyConnected1D,
+        _L.LocallyConnected2D,
+    ),
+    ("kernel", "recurrent_kernel"): (
+        _L.SimpleRNNCell,
+        _L.GRUCell,
+        _L.LSTMCell,
+        type(_L.ConvLSTM2D(1, 1).cell),
+    ),
+    ("pointwise_kernel",): (_L.SeparableConv1D, _L.SeparableConv2D),
+}
+# Few weights that do much, or rows looked up one at a time: only when asked for.
+_ON_REQUEST = {
+    "depthwise_kernel": (_L.DepthwiseConv1D, _L.DepthwiseConv2D, _L.SeparableConv1D, _L.SeparableConv2D),
+    "embeddings": (_L.Embedding,),
+}
+
+
+def select(model, skip=None, include=None, prune_head=False):
+    """{path: reason} for every variable of `model`, in order; reason "" means: prune it.
+
+    skip, include: a layer's name or path, a weight's path, a layer class, a predicate on
+      the layer, or a list of these. They reach everything below the layer; `skip` wins.
+    """
+    skip, include = _matcher("skip", skip), _matcher("include", include)
+    heads = [] if prune_head else head_layers(model)
+    reasons = {}
+    for path, variable, name, owners in walk.owned_variables(model):
+        reason = _reason(variable, name, owners, include(path, owners))
+        if not reason:
+            if skip(path, owners):
+                reason = "skipped as asked"
+            elif any(layer is head for layer in owners for head in heads):
+                reason = "output layer (prune_head=True prunes it)"
+            elif not (variable.trainable and all(layer.trainable for layer in owners)):
+                reason = "frozen (trainable is False)"
+        reasons[path] = reason
+    skip.check()
+    include.check()
+    return reasons
+
+
+def head_layers(model):
+    """The layers that make the model's outputs: the last one with a kernel before each output.
+
+    Empty where a merge of several branches comes after the last kernel.
+    """
+    heads = [_head(tensor) for tensor in tf.nest.flatten(model.outputs)]
+    return [head for head in heads if head is not None]
+
+
+def has_kernel(layer):
+    """Whether `layer`, or one below it, owns a weight that pruning knows."""
+    return any(
+        not _reason(variable, name, (layer, *owners), asked=True)
+        for _, variable, name, owners in walk.owned_variables(layer)
+    )
+
+
+def _head(tensor):
+    layer, node, index = tensor._keras_history
+    plain = walk.unwrap(layer)
+    if walk.is_graph(plain):
+        return _head(tf.nest.flatten(plain.outputs)[index])
+    if has_kernel(plain):
+        return plain
+    inputs = tf.nest.flatten(layer._inbound_nodes[node].keras_inputs)
+    return _head(inputs[0]) if len(inputs) == 1 else None
+
+
+def _reason(variable, name, owners, asked):
+    """Why this weight is not one that pruning takes; "" if it is."""
+    layer = owners[-1]
+    for owner in owners:
+        if callable(getattr(type(owner), "get_prunable_weights", None)):
+            if any(variable is weight for weight in owner.get_prunable_weights()):
+                return ""
+            return f"not named by {type(owner).__name__}.get_prunable_weights()"
+    if any(name in names and isinstance(layer, classes) for names, classes in _KERNELS.items()):
+        return ""
+    if isinstance(layer, _ON_REQUEST.get(name, ())):
+        return "" if asked else f"dense unless include={type(layer).__name__} asks for it"
+    if not variable.trainable:
+        return "state, not trained"
+    if len(variable.shape) < 2 or any(isinstance(layer, classes) for classes in _KERNELS.values()):
+        return "bias, scale or shift"
+    return f"no kernel that is known, and {type(layer).__name__} has no get_prunable_weights() to name it"
+
+
+class _matcher:
+    """Whether a weight is meant by a name, class, predicate or list of these."""
+
+    def __init__(self, argument, given):
+        self.argument = argument
+        self.given = list(given) if isinstance(given, (list, tuple, set)) else [] if given is None else [given]
+        self.unused = {item for item in self.given if isinstance(item, str)}
+        for item in self.given:
+            if not (isinstance(item, (str, type)) or callable(item)):
+                raise LotteryError(
+                    f"{argument}={item!r} is not understood: give layer names, layer classes or a function of the layer."
+                )
+
+    def __call__(self, path, owners):
+        return any([self._matches(item, path, owners) for item in self.given])
+
+    def _matches(self, item, path, owners):
+        if isinstance(item, type):
+            return any(isinstance(layer, item) for layer in owners)
+        if isinstance(item, str):
+            found = path == item or path.startswith(item + "/") or any(layer.name == item for layer in owners)
+            if found:
+                self.unused.discard(item)
+            return found
+        return any(item(layer) for layer in owners)
+
+    def check(self):
+        """Raises LotteryError for a name that no weight answered to."""
+        for name in sorted(self.unused):
+            raise LotteryError(f"{self.argument}={name!r} names no layer with weights: see lottery.summary(model).")

@@ -1,0 +1,320 @@
+"""The tf_keras engine: layers wrapped with TF-MOT's PruneLowMagnitude, masks held exactly.
+
+TF-MOT's own wrapper masks at the next forward pass, one layer at a time, and so lets
+pruned weights move between a step and the next. This one passes the call through and
+holds the zeros on the variables themselves.
+"""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude
+
+from ..errors import LotteryError
+from ..legacy import tf_keras
+from . import walk
+from .compiled import (  # noqa: F401  part of the engine
+    build_optimizer,
+    check_compiled,
+    compile_like,
+    compiled,
+    finalize_optimizer,
+    load_optimizer,
+    optimizer_state,
+    reset_optimizer,
+    steps_taken,
+)
+from .hold import hold
+from .resize import resize  # noqa: F401  part of the engine
+from .select import head_layers, select
+
+Callback = tf_keras.callbacks.Callback
+
+
+def handles(model):
+    """Whether `model` is of this engine."""
+    return isinstance(model, tf_keras.Model)
+
+
+@tf_keras.utils.register_keras_serializable("keras_lottery")
+class LotteryPrune(PruneLowMagnitude):
+    """A layer whose weights are held at 0 where their masks say so.
+
+    Args:
+      layer: any tf_keras layer; its call, its name and its losses stay as they are.
+      shapes: {path below the layer: shape} of the weights that get a mask. Given here
+        because some layers have no weights yet when they are built (MultiHeadAttention).
+      scope: "global" or "layer", for the rounds to come.
+      pruning_schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
+    """
+
+    def __init__(self, layer, shapes, scope="global", pruning_schedule=None, **kwargs):
+        if not hasattr(layer, "get_prunable_weights"):
+            # TF-MOT takes the layers of its own list, and any layer that has this method.
+            layer.get_prunable_weights = lambda: [variable for variable, _ in self.held()]
+        kwargs["dtype"] = layer._dtype_policy
+        super().__init__(layer, pruning_schedule=pruning_schedule, **kwargs)
+        self._name = layer.name
+        self._autocast = False
+        self.supports_masking = layer.supports_masking
+        self.stateful = layer.stateful
+        self.shapes = {path: tuple(shape) for path, shape in shapes.items()}
+        self.scope = scope
+        self.holding = False
+
+    def _init_call_fn_args(self, expects_training_arg=None):
+        # Keras reads the arguments of call() here: they are the layer's own.
+        self._call_spec = self.layer._call_spec
+
+    def build(self, input_shape):
+        self.masks = {
+            path: self.add_weight(
+                name="mask_" + path.replace("/", "_"),
+                shape=shape,
+                dtype=tf.bool,
+                initializer="ones",
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for path, shape in self.shapes.items()
+        }
+        self.built = True
+
+    def call(self, *args, **kwargs):
+        # By name, since some layers' __call__ takes other positions than their call().
+        names = self._call_spec.arg_names
+        if len(args) <= len(names):
+            args, kwargs = args[:1], {**dict(zip(names[1:], args[1:])), **kwargs}
+        outputs = self.layer(*args, **kwargs)
+        if not self.holding:
+            for variable, mask in self.held():
+                hold(variable, mask)
+            self.holding = True
+        return outputs
+
+    def held(self):
+        """(variable, its mask variable) of each held weight."""
+        variables = walk.variables(self.layer)
+        return [(variables[path], mask) for path, mask in self.masks.items()]
+
+    def compute_mask(self, inputs, mask=None):
+        return self.layer.compute_mask(inputs, mask)
+
+    def reset_states(self, states=None):
+        self.layer.reset_states(states)
+
+    def get_config(self):
+        schedule = self.pruning_schedule
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "layer": tf_keras.utils.serialize_keras_object(self.layer),
+            "shapes": {path: list(shape) for path, shape in self.shapes.items()},
+            "scope": self.scope,
+            "pruning_schedule": schedule and schedule.get_config(),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config.pop("name"), config.pop("trainable")
+        schedule = config.pop("pruning_schedule")
+        return cls(
+            tf_keras.layers.deserialize(config.pop("layer")),
+            pruning_schedule=schedule and tf_keras.utils.deserialize_keras_object(schedule),
+            **config,
+        )
+
+
+def choose(model, skip=None, include=None, prune_head=False):
+    """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
+    _check(model)
+    return select(model, skip, include, prune_head)
+
+
+def wrap_paths(model, paths, scope="global", schedule=None):
+    """A copy of `model` in which exactly the weights `paths` have masks, all True."""
+    variables = walk.variables(model)
+    return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, schedule)
+
+
+def strip(model):
+    """See `keras_lottery.strip`."""
+    _check(model)
+    return _rebuild(model, {})
+
+
+def prunable(model):
+    """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
+    held = {path: variable for path, (variable, _) in _held(model).items()}
+    return held or {path: walk.variables(model)[path] for path, reason in select(model).items() if not reason}
+
+
+def masks(model):
+    """{path: bool array}, True = kept; empty for a model that is not wrapped."""
+    return {path: mask.numpy() for path, (_, mask) in _held(model).items()}
+
+
+def set_masks(model, new):
+    """Set the masks in place and zero what they drop."""
+    for path, (variable, mask) in _held(model).items():
+        mask.assign(new[path])
+        variable.assign(variable)
+
+
+def settings(model):
+    """(schedule, scope) that `wrap` was given."""
+    wrapper = next(layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune))
+    return wrapper.pruning_schedule, wrapper.scope
+
+
+def reasons(model):
+    """{path: why it is left dense} for every weight; "" if it is pruned."""
+    held = _held(model)
+    if not held:
+        return select(model)
+    return {path: "" if path in held else reason or "left out when wrapped" for path, reason in select(model).items()}
+
+
+def variables(model):
+    """{path: variable} of the whole state but masks."""
+    return walk.variables(model)
+
+
+def heads(model):
+    """Paths of the output layers."""
+    found = head_layers(model)
+    return [path for path, layer in walk.layers(model).items() if any(layer is head for head in found)]
+
+
+def _held(model):
+    found = {}
+    wrappers = [layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune)]
+    if wrappers:
+        pairs = {id(variable): (variable, mask) for wrapper in wrappers for variable, mask in wrapper.held()}
+        found = {path: pairs[id(v)] for path, v in walk.variables(model).items() if id(v) in pairs}
+    return found
+
+
+def _check(model):
+    if not walk.is_graph(model):
+        kind = type(model).__name__
+        if isinstance(model, tf_keras.Sequential):
+            raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it once first.")
+        raise LotteryError(
+            f"{kind!r} is a subclassed tf_keras model, which cannot be copied layer by layer: build it as a "
+            "functional model, tf_keras.Model(inputs, outputs)."
+        )
+    changed = [name for name in ("train_step", "test_step", "compute_loss", "call") if name in vars(type(model))]
+    own = type(model).__init__ not in (tf_keras.Model.__init__, tf_keras.Sequential.__init__)
+    plain = type(model).__module__.startswith("tf_keras.")
+    if not plain and changed and own:
+        raise LotteryError(
+            f"{type(model).__name__} has its own {changed[0]} and its own constructor, so a copy would lose it: "
+            "leave out the constructor, so that it is built as Model(inputs, outputs)."
+        )
+
+
+def _rebuild(model, shapes, scope="global", schedule=None):
+    """A copy of `model`, weights included, with masks on `shapes` alone; wrappers it had are gone."""
+    paths = {id(layer): path for path, layer in walk.layers(model).items()}
+    copies = {}
+
+    def copy(layer):
+        plain = walk.unwrap(layer)
+        if id(plain) not in copies:
+            copies[id(plain)] = _copy_graph(plain, copy) if walk.is_graph(plain) else copy_layer(plain)
+        return copies[id(plain)]
+
+    def copy_layer(layer):
+        try:
+            new = type(layer).from_config(layer.get_config())
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise LotteryError(
+                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {error}"
+            ) from error
+        prefix = paths[id(layer)] + "/"
+        below = {path[len(prefix) :]: shape for path, shape in shapes.items() if path.startswith(prefix)}
+        return LotteryPrune(new, below, scope, schedule) if below else new
+
+    new = _copy_graph(model, copy)
+    copy_state(model, new)
+    return new
+
+
+def _copy_graph(model, copy):
+    with tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):  # Lambda layers, from this very process
+        new = tf_keras.models.clone_model(model, clone_function=copy)
+    new._trainable = model._trainable
+    return new
+
+
+def copy_state(source, target):
+    """Give every variable of `target` the value of the one at the same path in `source`."""
+    load_state(target, {path: variable.numpy() for path, variable in walk.variables(source).items()})
+
+
+def load_state(model, values):
+    """Assign {path: array} to the variables of the same paths."""
+    for path, variable in walk.variables(model).items():
+        variable.assign(values[path])
+    for layer in walk.layers(model).values():
+        if hasattr(layer, "finalize_state"):  # Normalization keeps constants made from its weights
+            layer.finalize_state()
+
+
+def architecture(model):
+    """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
+    config = json.loads(strip(model).to_json())
+    default = json.loads(json.dumps(tf_keras.layers.Layer().get_config()["dtype"]))
+    return _without_dtype(config, default)
+
+
+def _without_dtype(config, default):
+    if isinstance(config, dict):
+        return {k: _without_dtype(v, default) for k, v in config.items() if not (k == "dtype" and v == default)}
+    if isinstance(config, list):
+        return [_without_dtype(item, default) for item in config]
+    return config
+
+
+def build(architecture):
+    """A new plain model, randomly initialised, in the current global precision policy."""
+    try:
+        return tf_keras.models.model_from_json(json.dumps(architecture))
+    except (ValueError, TypeError) as error:
+        raise LotteryError(
+            f"the ticket's architecture cannot be built: {_first_line(error)}. Check the input shape; register custom "
+            "layers with tf_keras.utils.register_keras_serializable before loading."
+        ) from error
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def values(model):
+    """{path: array} copy of the whole state but masks."""
+    return {path: variable.numpy() for path, variable in walk.variables(model).items()}
+
+
+def versions():
+    """The packages that made a ticket."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("tensorflow", "tf-keras", "tensorflow-model-optimization")}
+
+
+def set_seed(seed):
+    """Seed Python, NumPy and TensorFlow."""
+    tf_keras.utils.set_random_seed(seed)
+
+
+def freeze_all_but(model, paths):
+    """Make the layers at `paths` the only ones that train."""
+    below = walk.layers(model)
+    keep = [below[path] for path in paths]
+    for layer in below.values():
+        if not any(layer is owner or walk.is_graph(layer) or layer in owner._flatten_layers() for owner in keep):
+            layer._trainable = False

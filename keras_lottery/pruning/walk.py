@@ -1,0 +1,75 @@
+"""Stable names for the layers and weights of a tf_keras model.
+
+A path is the names of the layers from the model down, then the attributes below the
+last of them: "backbone/conv1/kernel", "mha/_query_dense/kernel", "rnn/cell/cells/0/kernel".
+Wrapped and plain models have the same paths; a shared layer has the first one it is met at.
+"""
+
+import tensorflow as tf
+from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude
+
+from ..legacy import tf_keras
+
+
+def unwrap(layer):
+    """The layer under its pruning wrapper, or the layer itself."""
+    return layer.layer if isinstance(layer, PruneLowMagnitude) else layer
+
+
+def is_graph(layer):
+    """Whether this is a Sequential or functional model, whose layers have names of their own."""
+    return isinstance(layer, tf_keras.Model) and bool(getattr(layer, "_is_graph_network", False))
+
+
+def layers(model):
+    """{path: layer} of every layer below `model`, wrappers left out, each layer once."""
+    return {path: owners[-1] for path, item, owners in _walk(model) if path and item is owners[-1]}
+
+
+def variables(layer):
+    """{path: variable} of all state of a model or layer but masks: weights, BatchNorm statistics, seeds."""
+    return {path: item for path, item, owners in _walk(layer) if item is not owners[-1]}
+
+
+def owned_variables(model):
+    """(path, variable, name in its layer, layers from the top one below `model` down to its own)."""
+    for path, item, owners in _walk(model):
+        if item is not owners[-1]:
+            name = next(name for name, child in _contents(owners[-1]) if child is item)
+            yield path, item, name, owners[1:]
+
+
+def _walk(root):
+    """(path, layer or variable, the layers from the root down to it), each once, parents first."""
+    seen = set()
+    root = unwrap(root)
+    stack = [("", root, (root,))]
+    while stack:
+        path, item, owners = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield path, item, owners
+        if item is owners[-1]:
+            for name, child in reversed([(name, unwrap(child)) for name, child in _contents(item)]):
+                is_layer = isinstance(child, tf_keras.layers.Layer)
+                stack.append((f"{path}/{name}" if path else name, child, owners + (child,) * is_layer))
+
+
+def _contents(layer):
+    """(name, layer or variable) directly below a layer, in a fixed order."""
+    if is_graph(layer):
+        return [(child.name, child) for child in layer.layers]
+    found = list(_tracked(layer))
+    known = {id(item) for _, item in found}
+    # Made by add_weight but kept under no attribute.
+    loose = [v for v in layer._trainable_weights + layer._non_trainable_weights if id(v) not in known]
+    return found + [(f"weight_{n}", variable) for n, variable in enumerate(loose)]
+
+
+def _tracked(item, prefix=""):
+    for name, child in item._trackable_children().items():
+        if isinstance(child, (tf_keras.layers.Layer, tf.Variable)):
+            yield prefix + name, child
+        elif isinstance(child, (tf.__internal__.tracking.TrackableDataStructure, tf.__internal__.tracking.AutoTrackable)):
+            yield from _tracked(child, f"{prefix}{name}/")

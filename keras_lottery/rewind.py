@@ -1,0 +1,162 @@
+"""The boundary between two rounds: prune by magnitude, rewind, start the optimizer anew."""
+
+import numpy as np
+
+from . import pruning
+from .errors import LotteryError
+from .masks import prune
+from .pruning.tfmot import Callback
+
+
+class Rewinder:
+    """Holds the rewind point of a wrapped, compiled model and takes it from round to round.
+
+    Args:
+      model: a wrapped, compiled model whose optimizer has not taken a step yet.
+      rewind: a step of the first round (0 = the initial weights), "trained" (the weights
+        at the end of the first round) or "lr" (weights are never taken back).
+      scope: "global" or "layer".
+
+    The rewind point holds every weight and BatchNorm statistic, the optimizer's start
+    its slots, iteration count, learning rate and loss scale.
+    """
+
+    def __init__(self, model, rewind, scope):
+        self.model = model
+        self.rewind = rewind
+        self.scope = scope
+        self.engine = pruning.engine(model)
+        self.engine.build_optimizer(model)
+        if self.engine.steps_taken(model):
+            raise LotteryError("the optimizer has taken steps already: compile the model again first.")
+        self.optimizer_start = self.engine.optimizer_state(model)
+        self.point = None
+        if rewind == 0:
+            self.capture()
+
+    def capture(self):
+        """Make the present weights the rewind point."""
+        self.point = self.engine.values(self.model)
+
+    def boundary(self, sparsity):
+        """End a round: tighten the masks to `sparsity` in place, rewind, reset the optimizer.
+
+        Surviving weights are afterwards bit for bit those of the rewind point. Nothing is
+        traced again.
+        """
+        if self.rewind == "trained" and self.point is None:
+            self.capture()
+        scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
+        self.engine.set_masks(self.model, prune(scores, self.engine.masks(self.model), sparsity, self.scope))
+        if self.point is not None:
+            self.engine.load_state(self.model, self.point)
+        self.engine.reset_optimizer(self.model, self.optimizer_start)
+
+
+class RewindCallback(Callback):
+    """Counts the steps of a fit and captures the rewind point when its step has come, then calls `then`."""
+
+    def __init__(self, rewinder, then=lambda: None):
+        super().__init__()
+        self.rewinder = rewinder
+        self.then = then
+        self.step = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._in_epoch = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        # With steps_per_execution `batch` is the last of several.
+        self.step += batch + 1 - self._in_epoch
+        self._in_epoch = batch + 1
+        if self.step == self.rewinder.rewind and self.rewinder.point is None:
+            self.rewinder.capture()
+            self.then()
+
+
+class LotteryCallback(Callback):
+    """Runs all rounds of a model's LotterySchedule in one fit.
+
+    A round is pruned and rewound just before the first step of the next, so that
+    validation and checkpoints at its end still see its trained weights. After fit the
+    model holds the last ticket, trained; `ticket` is that Ticket and `rounds` has one
+    record a round. Fit for `schedule.total_steps` steps.
+
+    Raises:
+      LotteryError: the model is not wrapped with a schedule, or its optimizer has taken
+        steps already.
+
+    Example:
+      >>> import numpy as np, tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> schedule = lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=4)
+      >>> model = lottery.wrap(net, schedule=schedule)  # doctest: +ELLIPSIS
+      32 of ...
+      >>> model.compile("sgd", "mse")
+      >>> callback = lottery.LotteryCallback()
+      >>> _ = model.fit(np.ones((64, 4)), np.ones((64, 2)), batch_size=16, epochs=3, callbacks=[callback], verbose=0)
+      >>> callback.ticket.sparsity
+      0.75
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.rounds = []
+        self.ticket = None
+
+    def on_train_begin(self, logs=None):
+        if not pruning.is_wrapped(self.model) or pruning.engine(self.model).settings(self.model)[0] is None:
+            raise LotteryError("LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...)).")
+        self.schedule, scope = pruning.engine(self.model).settings(self.model)
+        check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
+        self.rewinder = Rewinder(self.model, self.schedule.rewind_step, scope)
+        self.counter = RewindCallback(self.rewinder)
+        self.start = self.rewinder.engine.values(self.model)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.counter.on_epoch_begin(epoch)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        done, rest = divmod(self.counter.step, self.schedule.round_steps)
+        if rest == 0 and len(self.rounds) < done <= self.schedule.rounds:
+            self._end_round()
+            self.rewinder.boundary(self.schedule.sparsities[done - 1])
+            self.start = self.rewinder.engine.values(self.model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.logs = logs
+        self.counter.on_train_batch_end(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs = logs
+
+    def on_train_end(self, logs=None):
+        from .ticket import from_model
+
+        self._end_round()
+        self.ticket = from_model(self.model, self.start, self.rounds)
+
+    def _end_round(self):
+        # fit does this at its end, for optimizers that average weights.
+        self.rewinder.engine.finalize_optimizer(self.model)
+        self.rounds.append(record(self.model, len(self.rounds), self.logs))
+
+
+def record(model, number, logs):
+    """What is kept of a round: its number, exact counts and the metrics at its end."""
+    masks = pruning.masks(model)
+    total = sum(mask.size for mask in masks.values())
+    kept = sum(int(mask.sum()) for mask in masks.values())
+    metrics = {name: float(value) for name, value in (logs or {}).items()}
+    return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
+
+
+def check_steps(model, rewind_step, round_steps):
+    """Raises LotteryError unless round ends and the rewind step fall between two executions."""
+    every = getattr(model, "_steps_per_execution", None)
+    every = int(every.numpy()) if every is not None else 1
+    for name, steps in (("rewind step", rewind_step), ("round length", round_steps)):
+        if not isinstance(steps, str) and steps is not None and steps % every:
+            raise LotteryError(
+                f"the {name}, {steps} steps, is no multiple of steps_per_execution={every}: change one of them."
+            )

@@ -1,0 +1,136 @@
+"""When to prune and how much: the rounds of a lottery as a TF-MOT PruningSchedule."""
+
+import math
+
+import tensorflow as tf
+
+from .errors import LotteryError
+from .legacy import tf_keras, tfmot
+
+
+def round_sparsities(rounds=None, rate=None, final_sparsity=None):
+    """Sparsity after each round: 1 - (1 - rate) ** n.
+
+    Give two of the three. With `final_sparsity` the last round ends exactly there:
+    with `rounds` the rate follows from it, with `rate` the number of rounds does and
+    the last one prunes less.
+
+    Args:
+      rounds: number of prunings, int >= 1.
+      rate: share of the surviving weights a round prunes, 0 < rate < 1.
+      final_sparsity: share of zeros after the last round, 0 < final_sparsity < 1.
+
+    Returns:
+      List of floats, one a round, rising.
+
+    Raises:
+      LotteryError: an impossible value, or not enough of them.
+
+    >>> [round(s, 3) for s in round_sparsities(rounds=3, rate=0.2)]
+    [0.2, 0.36, 0.488]
+    >>> round_sparsities(rate=0.5, final_sparsity=0.8)
+    [0.5, 0.75, 0.8]
+    """
+    if rounds is not None and (isinstance(rounds, bool) or rounds != int(rounds) or rounds < 1):
+        raise LotteryError(f"rounds={rounds!r} is impossible: give a whole number from 1 up.")
+    for name, value in (("rate", rate), ("final_sparsity", final_sparsity)):
+        if value is not None and not 0 < value < 1:
+            raise LotteryError(f"{name}={value!r} is impossible: give a share between 0 and 1, for example 0.2.")
+    if final_sparsity is None:
+        if rounds is None or rate is None:
+            raise LotteryError("how far to prune is open: give rounds and rate, or final_sparsity with one of them.")
+        return [1 - (1 - rate) ** n for n in range(1, int(rounds) + 1)]
+    if rounds is not None:
+        rate = 1 - (1 - final_sparsity) ** (1 / rounds)
+    elif rate is None:
+        raise LotteryError("how fast to prune is open: give rounds or rate beside final_sparsity.")
+    else:
+        # The small number keeps a quotient that is whole but for rounding from adding a round.
+        rounds = math.ceil(math.log(1 - final_sparsity) / math.log(1 - rate) - 1e-9)
+    return [1 - (1 - rate) ** n for n in range(1, int(rounds))] + [final_sparsity]
+
+
+@tf_keras.utils.register_keras_serializable("keras_lottery")
+class LotterySchedule(tfmot.sparsity.keras.PruningSchedule):
+    """Rounds of equal length: train, prune, rewind, and train again.
+
+    A fit under this schedule takes `(rounds + 1) * round_steps` steps: the dense
+    training first, then one after each of the `rounds` prunings.
+
+    Args:
+      rounds: number of prunings.
+      rate: share of the surviving weights a round prunes, 0..1 (default 0.2, unless
+        `final_sparsity` with `rounds` says it).
+      round_steps: optimizer steps a round.
+      rewind_step: "init" (or 0), a step of the first round, "trained" (the end of the
+        first round) or "lr" (weights stay, learning rate and optimizer start anew).
+      final_sparsity: sparsity after the last round, reached exactly.
+
+    Raises:
+      LotteryError: an impossible value.
+
+    Source: iterative pruning with rewinding, Frankle et al. 2020 (arXiv 1912.05671),
+    algorithm 2; learning-rate rewinding, Renda et al. 2020 (arXiv 2003.02389), section 2.
+
+    Example:
+      >>> schedule = LotterySchedule(rounds=3, rate=0.2, round_steps=100, rewind_step=10)
+      >>> schedule.total_steps
+      400
+    """
+
+    def __init__(self, rounds=None, rate=None, round_steps=None, rewind_step="init", final_sparsity=None):
+        if rate is None and (rounds is None or final_sparsity is None):
+            rate = 0.2
+        if round_steps is None or round_steps != int(round_steps) or round_steps < 1:
+            raise LotteryError(f"round_steps={round_steps!r} is impossible: give the number of steps of one round.")
+        self.sparsities = round_sparsities(rounds, rate, final_sparsity)
+        self.rounds = len(self.sparsities)
+        self.rate = rate
+        self.round_steps = int(round_steps)
+        self.rewind_step = check_rewind(rewind_step, self.round_steps)
+        self.final_sparsity = final_sparsity
+
+    @property
+    def total_steps(self):
+        """Steps of the whole lottery, the last training included."""
+        return (self.rounds + 1) * self.round_steps
+
+    def __call__(self, step):
+        """TF-MOT's contract: (prune before this step?, sparsity at this step) as tensors."""
+        step = tf.cast(step, tf.int64)
+        done = tf.minimum(step // self.round_steps, self.rounds)
+        prune = (step > 0) & (step % self.round_steps == 0) & (step // self.round_steps <= self.rounds)
+        return prune, tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
+
+    def get_config(self):
+        return {
+            "class_name": "keras_lottery>LotterySchedule",
+            "config": {
+                "rounds": self.rounds,
+                "rate": self.rate,
+                "round_steps": self.round_steps,
+                "rewind_step": self.rewind_step,
+                "final_sparsity": self.final_sparsity,
+            },
+        }
+
+
+def check_rewind(rewind, round_steps=None):
+    """The rewind point in its standard form: an int step, "trained" or "lr".
+
+    >>> check_rewind("init")
+    0
+    """
+    if rewind == "init":
+        return 0
+    if rewind in ("trained", "lr"):
+        return rewind
+    if isinstance(rewind, bool) or not hasattr(rewind, "__index__") or rewind < 0:
+        raise LotteryError(
+            f"rewind={rewind!r} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained' or 'lr'."
+        )
+    if round_steps is not None and rewind >= round_steps:
+        raise LotteryError(
+            f"rewind={rewind} is past the first round, which has {round_steps} steps: give an earlier step."
+        )
+    return int(rewind)

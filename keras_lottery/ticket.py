@@ -1,0 +1,186 @@
+"""A ticket: masks and the weights to rewind to, in one checked folder without pickle."""
+
+import dataclasses
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import pruning, runs
+from .card import card
+from .errors import LotteryError
+from .masks import sparsity
+
+FORMAT = 1
+STARTS = ("rewind", "trained", "random")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ticket:
+    """Masks, rewind weights and the architecture they belong to.
+
+    Attributes:
+      masks: {weight path: bool array}, True = kept.
+      weights: {path: array}, the whole state at the rewind point (BatchNorm statistics
+        included), pruned entries 0.
+      trained: the same after training, or None.
+      architecture: the plain model as JSON-able dict.
+      heads: paths of the output layers.
+      rounds: one record a round: round, sparsity (0..1), kept, total, metrics.
+      info: where it is from: rewind, scope, seed, data, versions.
+    """
+
+    masks: dict
+    weights: dict
+    trained: dict | None
+    architecture: dict
+    heads: list
+    rounds: list
+    info: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def sparsity(self):
+        """Share of zeros over the masked weights, 0..1."""
+        return sparsity(self.masks)
+
+    def model(self, start="rewind"):
+        """The wrapped, uncompiled model with the ticket in it.
+
+        Args:
+          start: the weights under the mask: "rewind", "trained" or "random" (newly drawn).
+
+        Raises:
+          LotteryError: unknown start, or the ticket has no trained weights.
+        """
+        values = self.start(start)
+        return assemble(pruning.tfmot, self.architecture, self.masks, values)
+
+    def start(self, name):
+        """{path: array} to start from, {} for "random"."""
+        if name not in STARTS:
+            raise LotteryError(f"start={name!r} is unknown: choose {', '.join(map(repr, STARTS))}.")
+        if name == "trained" and self.trained is None:
+            raise LotteryError("start='trained': this ticket was saved without trained weights. Choose 'rewind' or 'random'.")
+        return {"rewind": self.weights, "trained": self.trained, "random": {}}[name]
+
+    def save(self, path, overwrite=False, trained=True):
+        """Write the ticket as a folder: ticket.json, safetensors files, a readable README.md.
+
+        Masks take one bit a weight; of masked weights only the surviving values are kept.
+        The folder appears whole or not at all.
+
+        Args:
+          path: the folder to make.
+          overwrite: replace what is there.
+          trained: keep the trained weights as well.
+
+        Raises:
+          LotteryError: the folder exists and overwrite is False, or cannot be written.
+        """
+        with runs.new_folder(path, overwrite) as folder:
+            packed = {name: np.packbits(mask) for name, mask in self.masks.items()}
+            runs.write_arrays(folder / "masks.safetensors", packed)
+            runs.write_arrays(folder / "weights.safetensors", self._survivors(self.weights))
+            if trained and self.trained is not None:
+                runs.write_arrays(folder / "trained.safetensors", self._survivors(self.trained))
+            # mtime=0: equal tickets are equal files.
+            (folder / "architecture.json.gz").write_bytes(
+                gzip.compress(json.dumps(self.architecture).encode(), mtime=0)
+            )
+            files = {file.name: runs.sha256(file) for file in sorted(folder.iterdir())}
+            shapes = {name: {"shape": list(m.shape), "kept": int(m.sum())} for name, m in self.masks.items()}
+            content = {
+                "format": FORMAT,
+                "sparsity": self.sparsity,
+                "masks": shapes,
+                "heads": self.heads,
+                "rounds": self.rounds,
+                "info": self.info,
+                "sha256": files,
+            }
+            runs.write_json(folder / "ticket.json", {**content, "checksum": _checksum(content)})
+            (folder / "README.md").write_text(card(self, Path(path).name))
+
+    def _survivors(self, values):
+        return {name: value[self.masks[name]] if name in self.masks else value for name, value in values.items()}
+
+
+def load_ticket(path):
+    """Read and check a ticket folder.
+
+    Raises:
+      LotteryError: no ticket there, or a file of it is missing, cut or altered.
+
+    Example:
+      >>> load_ticket("saved_models/none")
+      Traceback (most recent call last):
+      keras_lottery.errors.LotteryError: no ticket at 'saved_models/none': ...
+    """
+    folder = Path(path)
+    if not (folder / "ticket.json").is_file():
+        raise LotteryError(f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save.")
+    content = runs.read_json(folder / "ticket.json")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise LotteryError(f"{str(path)!r} is no ticket of format {FORMAT}: it was made by another version.")
+    if content.pop("checksum", None) != _checksum(content):
+        raise LotteryError(f"{str(folder / 'ticket.json')!r} was altered: its checksum differs. Restore it from a copy.")
+    for name, digest in content["sha256"].items():
+        if not (folder / name).is_file():
+            raise LotteryError(f"{str(folder / name)!r} is missing: the ticket is not whole. Restore it from a copy.")
+        if runs.sha256(folder / name) != digest:
+            raise LotteryError(f"{str(folder / name)!r} is cut or altered: its hash differs. Restore it from a copy.")
+    masks = {}
+    packed, _ = runs.read_arrays(folder / "masks.safetensors")
+    for name, told in content["masks"].items():
+        size = int(np.prod(told["shape"], dtype=np.int64))
+        masks[name] = np.unpackbits(packed[name], count=size).astype(bool).reshape(told["shape"])
+        if int(masks[name].sum()) != told["kept"]:
+            raise LotteryError(f"{str(path)!r} is damaged: the mask of {name!r} keeps another number of weights than told.")
+
+    def read(name):
+        if name not in content["sha256"]:
+            return None
+        values, _ = runs.read_arrays(folder / name)
+        for path, mask in masks.items():
+            whole = np.zeros(mask.shape, values[path].dtype)
+            whole[mask] = values[path]
+            values[path] = whole
+        return values
+
+    return Ticket(
+        masks=masks,
+        weights=read("weights.safetensors"),
+        trained=read("trained.safetensors"),
+        architecture=json.loads(gzip.decompress((folder / "architecture.json.gz").read_bytes())),
+        heads=content["heads"],
+        rounds=content["rounds"],
+        info=content["info"],
+    )
+
+
+def from_model(model, start, rounds, info=None):
+    """The Ticket in a wrapped model that was trained from the state `start` ({path: array})."""
+    engine = pruning.engine(model)
+    return Ticket(
+        masks=engine.masks(model),
+        weights=start,
+        trained=engine.values(model),
+        architecture=engine.architecture(model),
+        heads=engine.heads(model),
+        rounds=[dict(record) for record in rounds],
+        info={**engine.versions(), **(info or {})},
+    )
+
+
+def assemble(engine, architecture, masks, values):
+    """A wrapped model of `architecture` with `masks`, and with `values` where they are given."""
+    model = engine.wrap_paths(engine.build(architecture), list(masks))
+    engine.set_masks(model, masks)
+    engine.load_state(model, {**engine.values(model), **values})
+    return model
+
+
+def _checksum(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

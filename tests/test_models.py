@@ -1,0 +1,123 @@
+"""The builders: sizes as in the literature, stable names, float32 logits, one clear line for bad input."""
+
+import doctest
+
+import numpy as np
+import pytest
+import tf_keras
+
+from keras_lottery import models
+from keras_lottery.errors import LotteryError
+
+SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
+
+# Trainable parameters at 10 classes.
+# - lenet: 266 k on MNIST, Frankle & Carbin 2019, figure 2 (266,200 weights and 410 biases).
+# - conv2, 4, 6: 4,300,992, 2,425,024 and 2,261,184 kernel weights on CIFAR-10 are what figure 2's "4.3 M" and "2.4 M"
+#   come to (Zhou et al. 2019, arXiv 1905.01067, table 1); its "1.7 M" for Conv-6 does not follow from the layers it names.
+# - resnet: He et al. 2016, table 6, says 0.27, 0.46 and 0.85 M for 20, 32 and 56 with parameter-free shortcuts; each of
+#   the two projections adds its kernel and BatchNorm, as in OpenLTH: 2,752 in all.
+# - resnet18 and vgg19: 11.17 M and 20.04 M, Mehta 2019; to the weight the CIFAR nets of kuangliu/pytorch-cifar.
+PARAMETERS = {
+    "lenet": ((28, 28, 1), 266_200 + 410),
+    "conv2": ((32, 32, 3), 4_300_992 + 650),
+    "conv4": ((32, 32, 3), 2_425_024 + 906),
+    "conv6": ((32, 32, 3), 2_261_184 + 1_418),
+    "resnet8": ((32, 32, 3), 75_290 + 2_752),
+    "resnet14": ((32, 32, 3), 172_506 + 2_752),
+    "resnet20": ((32, 32, 3), 269_722 + 2_752),
+    "resnet32": ((32, 32, 3), 464_154 + 2_752),
+    "resnet56": ((32, 32, 3), 853_018 + 2_752),
+    "resnet18": ((32, 32, 3), 11_173_962),
+    "vgg19": ((32, 32, 3), 20_040_522),
+}
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_size_is_the_literatures(name):
+    shape, expected = PARAMETERS[name]
+    model = models.build(name, shape, 10)
+    assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == expected
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_gives_finite_logits_on_the_smallest_image(name):
+    model = models.build(name, **SMALL)
+    logits = model(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype("float32")).numpy()
+    assert logits.shape == (5, 3) and np.isfinite(logits).all()
+    assert not np.allclose(logits.sum(axis=-1), 1), "logits, not probabilities"
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_same_seed_same_weights_and_names_do_not_depend_on_what_was_built_before(name):
+    def build(seed):
+        tf_keras.utils.set_random_seed(seed)
+        return models.build(name, **SMALL)
+
+    first, second, other = build(1), build(1), build(2)
+    assert [w.name for w in first.weights] == [w.name for w in second.weights]
+    assert [l.name for l in first.layers] == [l.name for l in second.layers]
+    assert len({w.name for w in first.weights}) == len(first.weights)
+    assert first.name == name and first.layers[-1].name == "logits"
+    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights()))
+    kernels = [i for i, w in enumerate(first.weights) if "kernel" in w.name]
+    assert all((first.get_weights()[i] != other.get_weights()[i]).any() for i in kernels)
+
+
+def test_odd_sizes_and_other_channel_counts_build_and_train():
+    for name in ("lenet", "conv6", "resnet8", "vgg19"):
+        model = models.build(name, (9, 13, 2), num_classes=2, width=0.1)
+        model.compile("sgd", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        loss = model.fit(np.ones((4, 9, 13, 2)), np.array([0, 1, 0, 1]), verbose=0).history["loss"]
+        assert np.isfinite(loss).all()
+
+
+@pytest.mark.parametrize("name, width, layer, count", [
+    ("lenet", 0.5, "dense1", 150), ("conv4", 2, "conv2_1", 256), ("conv2", 0.25, "dense2", 64),
+    ("resnet20", 4, "stack3_block2_conv1", 256), ("resnet8", 2.5, "stem", 40), ("vgg19", 0.01, "conv1_1", 1),
+])
+def test_width_scales_hidden_layers_only(name, width, layer, count):
+    model = models.build(name, (8, 8, 1), 7, width=width)
+    assert model.get_layer(layer).output_shape[-1] == count
+    assert model.output_shape == (None, 7)
+
+
+def test_logits_stay_float32_under_mixed_precision():
+    before = tf_keras.mixed_precision.global_policy()
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = models.build("resnet8", **SMALL)
+        assert model.get_layer("stem").compute_dtype == "bfloat16"
+        assert model.output.dtype == "float32"
+        assert all(w.dtype == "float32" for w in model.weights)
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)
+
+
+@pytest.mark.parametrize("change, words", [
+    (dict(name="ResNet-20"), "'ResNet-20'; did you mean resnet20? Known: lenet"),
+    (dict(name="vgg16"), "did you mean vgg19"),
+    (dict(name="xxxxxxxx"), "no model is called 'xxxxxxxx'. Known"),
+    (dict(name=None), "no model is called None"),
+    (dict(input_shape=(28, 28)), "expected (height, width, channels)"),
+    (dict(input_shape=28), "expected (height, width, channels)"),
+    (dict(input_shape=(None, None, 3)), "expected (height, width, channels)"),
+    (dict(input_shape=(1, 28, 28, 3)), "without the batch size"),
+    (dict(input_shape=(28, 28, 0)), "expected (height, width, channels)"),
+    (dict(input_shape=(7, 32, 3)), "at least 8x8"),
+    (dict(num_classes=1), "num_classes is 1"),
+    (dict(num_classes="10"), "num_classes is '10'"),
+    (dict(width=0), "width is 0"),
+    (dict(width=-1.0), "width is -1.0"),
+    (dict(width=float("nan")), "width is nan"),
+    (dict(width="wide"), "width is 'wide'"),
+])
+def test_bad_input_gets_one_line_that_names_it(change, words):
+    with pytest.raises(LotteryError) as error:
+        models.build(**{"name": "lenet", "input_shape": (28, 28, 1), "num_classes": 10, **change})
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_examples_in_the_docstrings_run():
+    results = doctest.testmod(models)
+    assert results.attempted >= 2 and results.failed == 0
