@@ -7,8 +7,8 @@ Example:
 
 from absl import flags
 
-from apps.flags import FLAGS, data_arguments, define_data, define_training, recipe
-from apps.flags import run as run_main
+from apps import flags as shared
+from apps.flags import FLAGS, data_arguments, define_data, define_training, recipe, run_command
 
 define_data()
 define_training(5, "epochs of each round")
@@ -21,6 +21,7 @@ flags.DEFINE_enum("scope", "global", ["global", "layer"], "one threshold over al
 flags.DEFINE_string("rewind", "init", "init, a step of the first training, trained (its end) or lr (keep weights)")
 flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95")
 flags.DEFINE_string("run_dir", "runs/find", "folder of the run; the same command goes on where it was stopped")
+flags.adopt_module_key_flags(shared)
 
 
 def main():
@@ -41,7 +42,7 @@ def main():
 
 
 def run():
-    run_main(main)
+    run_command("lottery-find", main)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import app, flags  # noqa: E402
 
+from apps.quiet import filter_stderr  # noqa: E402
+
 FLAGS = flags.FLAGS
 
 
@@ -46,9 +48,9 @@ def recipe():
     return {name: getattr(FLAGS, name) for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
 
 
-def run(main):
-    """Parse the flags, call main(), exit."""
-    command = f"lottery-{main.__module__.split('.')[-1].split('_')[0]}" if main.__module__ != "__main__" else sys.argv[0]
+def run_command(command, main):
+    """Parse the flags and call main(); `command` begins the line about a mistake."""
+    filter_stderr()
     app.define_help_flags()
     try:
         rest = FLAGS(sys.argv)
@@ -63,7 +65,7 @@ def run(main):
     except flags.Error as error:
         _stop(command, error)
     except KeyboardInterrupt:
-        print("\\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
         sys.exit(130)
 
 

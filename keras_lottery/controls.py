@@ -1,6 +1,7 @@
 """What a ticket is compared with: the same training from other masks or other weights."""
 
 import dataclasses
+import difflib
 
 from .errors import LotteryError
 from .masks import random
@@ -44,13 +45,7 @@ def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0):
     Raises:
       LotteryError: unknown arm, or an arm that needs `dense` without it.
     """
-    if arm not in ARMS:
-        raise LotteryError(f"control {arm!r} is unknown: choose {', '.join(ARMS)}.")
-    if arm in ("random", "dense-transferred", "dense-scratch") and dense is None:
-        raise LotteryError(
-            f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
-            "give --ticket=RUN_DIR/round_NN of a search's run folder."
-        )
+    check(arm, dense)
     source, start = {
         "ticket": (ticket, "rewind"),
         "trained": (ticket, "trained"),
@@ -62,3 +57,17 @@ def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0):
     if arm == "random":
         source = random_mask(ticket, dense, seed)
     return transfer(source, num_classes=num_classes, input_shape=input_shape, start=start)
+
+
+def check(arm, dense):
+    """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None."""
+    if arm not in ARMS:
+        near = difflib.get_close_matches(arm, ARMS, 1)
+        raise LotteryError(
+            f"control {arm!r} is unknown: choose {', '.join(ARMS)}." + (f" Did you mean {near[0]}?" if near else "")
+        )
+    if arm in ("random", "dense-transferred", "dense-scratch") and dense is None:
+        raise LotteryError(
+            f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
+            "give --ticket=RUN_DIR/round_NN of a search's run folder."
+        )

@@ -3,11 +3,14 @@
 import contextlib
 from pathlib import Path
 
-from . import controls, data, models, pruning, resume, runs, training
+from . import controls as arms
+from . import data, models, pruning, resume, runs, training
 from .errors import LotteryError
+from .export import export as export_model
 from .legacy import tf_keras
 from .search import find_ticket
 from .ticket import from_model, load_ticket
+from .transfer import transfer as carry
 
 
 def prepare(seed, precision, strategy):
@@ -83,7 +86,7 @@ def find(*, dataset, model, width, epochs, rounds, rate, final_sparsity, scope, 
             rows.append(_row("ticket" if ticket.sparsity else "dense", net, loaded, history, len(history) - 1))
         for wanted in compare_at:
             ticket = min(tickets[1:], key=lambda ticket: abs(ticket.sparsity - wanted))
-            control = controls.random_mask(ticket, tickets[0], seed).model("rewind")
+            control = arms.random_mask(ticket, tickets[0], seed).model("rewind")
             training.compile_classifier(control, training.make_optimizer(steps=steps, **recipe))
             folder = run_dir / "controls" / f"random-{ticket.sparsity:.4f}"
             rows.append(_train("random", control, loaded, epochs, folder, seed, False, verbose))
@@ -92,36 +95,61 @@ def find(*, dataset, model, width, epochs, rounds, rate, final_sparsity, scope, 
                              "recipe": recipe, "seed": seed, "rows": rows})
 
 
-def transfer(*, ticket, dataset, epochs, arms, recipe, seed, precision, strategy, run_dir, verbose="auto"):
-    """Train the ticket, and each control among `arms`, on a data set with the same budget.
+def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
+             freeze_backbone=False, verbose="auto"):
+    """Train the ticket, and each of `controls`, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested.
 
-    Args: as `find`; `ticket` is a ticket folder, `arms` are names in `controls.ARMS`.
+    Args: as `find`; `ticket` is a ticket folder, `start` and `freeze_backbone` as for
+      `keras_lottery.transfer`, `controls` are names in `controls.ARMS`.
     Returns: the result, a JSON-able dict, which is in run_dir/result.json as well. The
-      trained ticket is the ticket folder run_dir/student.
+      trained student is the ticket folder run_dir/ticket/student.
     """
-    run_dir = Path(run_dir)
-    folder = Path(ticket)
-    loaded_ticket = load_ticket(folder)
-    beside = folder.parent / runs.round_folder("", 0)
-    dense = load_ticket(beside) if (beside / "ticket.json").is_file() else None
+    if ticket is None:
+        raise LotteryError("no ticket given: --ticket=saved_models/NAME or a round's folder of a search.")
+    run_dir, folder = Path(run_dir), Path(ticket)
+    found = load_ticket(folder)
+    beside = runs.round_folder(folder.parent, 0)
+    dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
+    for arm in controls:
+        arms.check(arm, dense)
     runs.check_writable(run_dir)
     policy, strategy_scope = prepare(seed, precision, strategy)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
-    about = {"ticket": loaded_ticket.info, "sparsity": loaded_ticket.sparsity, "data": loaded.describe(), "strategy": strategy}
-    settings = {"epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
-    runs.open_run(run_dir, {**about, **settings})
+    about = {"ticket": found.info, "sparsity": found.sparsity, "start": start, "freeze_backbone": freeze_backbone,
+             "data": loaded.describe(), "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed,
+             "precision": policy}
+    runs.open_run(run_dir, about)
+    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape}
     rows = []
-    for arm in arms:
+    for arm in ("ticket", *controls):
         tf_keras.utils.set_random_seed(seed)
         with strategy_scope:
-            student = controls.student(arm, loaded_ticket, dense, num_classes=loaded.num_classes,
-                                       input_shape=loaded.input_shape, seed=seed)
+            if arm == "ticket":
+                student = carry(found, start=start, freeze_backbone=freeze_backbone, **sizes)
+            else:
+                student = arms.student(arm, found, dense, seed=seed, **sizes)
             training.compile_classifier(student, training.make_optimizer(steps=steps, **recipe))
             rows.append(_train(arm, student, loaded, epochs, run_dir / arm, seed, True, verbose))
-    return _finish(run_dir, {"command": "transfer", **about, **settings, "rows": rows})
+    student = str(run_dir / "ticket" / "student")
+    return _finish(run_dir, {"command": "transfer", "student": student, **about, "rows": rows})
+
+
+def export(*, ticket, output, start="trained", overwrite=False):
+    """Write a ticket's weights as .tflite, checked by running it.
+
+    Returns:
+      The result, a JSON-able dict, which is in `output`.json as well.
+    """
+    if ticket is None or output is None:
+        raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
+    record = export_model(load_ticket(ticket).model(start), output, overwrite=overwrite).to_dict()
+    size = next(row["bytes"] for row in record["variants"] if row["chosen"])
+    result = {"command": "export", "ticket": str(ticket), "output": str(output), "bytes": size, **record}
+    runs.write_json(f"{output}.json", result)
+    return result
 
 
 def _train(arm, model, loaded, epochs, folder, seed, best, verbose):
@@ -131,7 +159,7 @@ def _train(arm, model, loaded, epochs, folder, seed, best, verbose):
     runs.check_writable(folder)
     tf_keras.utils.set_random_seed(seed)
     if verbose:
-        print(f"{arm}: {controls.ARMS[arm]}", flush=True)
+        print(f"{arm}: {arms.ARMS[arm]}", flush=True)
     start = pruning.engine(model).values(model)
     keeper = resume.BestEpoch(folder / "best.safetensors") if best and loaded.validation is not None else None
     history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=folder / runs.BACKUP,

@@ -28,13 +28,15 @@ def names():
 def build(name, input_shape, num_classes, width=1):
     """A new, uncompiled tf_keras Functional model: (batch, h, w, c) in, float32 logits (batch, num_classes) out.
 
-    | name | what | source |
-    |---|---|---|
-    | lenet | fully connected, 300-100 | LeCun et al. 1998; Frankle & Carbin 2019 (arXiv 1803.03635), figure 2 |
-    | conv2, conv4, conv6 | 3x3 convolutions 64,64 / 128,128 / 256,256, a pool after each pair; dense 256, 256 | Frankle & Carbin 2019, figure 2 |
-    | resnet8, 14, 20, 32, 56 | 6n+2 layers, 16/32/64 filters | He et al. 2016 (arXiv 1512.03385), section 4.2; projection shortcuts as in OpenLTH and Renda et al. 2020 |
-    | resnet18 | 64/128/256/512 filters, two blocks each, 3x3 stem | He et al. 2016, table 1, in the CIFAR form of Mehta 2019 (arXiv 1905.07785) |
-    | vgg19 | 16 convolutions with BatchNorm, one linear layer | Simonyan & Zisserman 2015 (arXiv 1409.1556), column E, in the CIFAR form of Mehta 2019 |
+    lenet: fully connected, 300-100. LeCun et al. 1998; Frankle & Carbin 2019 (arXiv 1803.03635), figure 2.
+    conv2, conv4, conv6: pairs of 3x3 convolutions, 64 / 128 / 256 filters, a pool after each pair; dense 256, 256.
+      Frankle & Carbin 2019, figure 2.
+    resnet8, 14, 20, 32, 56: 6n+2 layers, 16/32/64 filters. He et al. 2016 (arXiv 1512.03385), section 4.2, with
+      projection shortcuts as in OpenLTH and Renda et al. 2020.
+    resnet18: 64/128/256/512 filters, two blocks each, 3x3 stem. He et al. 2016, table 1, in the CIFAR form of
+      Mehta 2019 (arXiv 1905.07785).
+    vgg19: 16 convolutions with BatchNorm, one linear layer. Simonyan & Zisserman 2015 (arXiv 1409.1556), column E, in
+      the CIFAR form of Mehta 2019.
 
     Args:
       name: one of `names()`.
@@ -107,7 +109,7 @@ def _block(x, filters, stride, name):
 
 
 def _vgg(*stacks):
-    """Stacks of (filters, convolutions), each closed by a pool. The convolutions keep their biases, as in the source."""
+    """Stacks of (filters, convolutions), each closed by a pool. The convolutions have biases, as in the source."""
     def builder(x, scale):
         for i, (filters, depth) in enumerate(stacks, 1):
             for j in range(1, depth + 1):

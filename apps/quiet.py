@@ -1,0 +1,31 @@
+"""TensorFlow's start-up notices off stderr, so that a command's own lines can be read."""
+
+import atexit
+import os
+import re
+import threading
+
+_NOTICE = re.compile(rb"[IWE]0000 00:00:|WARNING: All log messages before absl::InitializeLog")
+
+
+def filter_stderr():
+    """From now on drop the notices TensorFlow's C++ writes to file descriptor 2; all else passes."""
+    real = os.dup(2)
+    reader, writer = os.pipe()
+    os.dup2(writer, 2)
+    os.close(writer)
+
+    def pump():
+        with os.fdopen(reader, "rb") as lines:
+            for line in lines:
+                if not _NOTICE.match(line):
+                    os.write(real, line)
+
+    thread = threading.Thread(target=pump, daemon=True)
+    thread.start()
+
+    def drain():
+        os.dup2(real, 2)  # closes the pipe's last writer, so the thread ends
+        thread.join(timeout=5)
+
+    atexit.register(drain)
