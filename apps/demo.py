@@ -1,0 +1,27 @@
+"""The main job on real images, in some minutes: find a ticket on the digits 0-4, carry it to 5-9, export it.
+
+Example:
+  python -m apps.demo
+"""
+
+from absl import flags
+
+from apps import flags as shared
+from apps.flags import FLAGS, run_command
+
+flags.DEFINE_string("run_dir", "runs/demo", "folder of the run; it is made anew")
+flags.adopt_module_key_flags(shared)
+
+
+def main():
+    from keras_lottery import demo
+
+    demo.run(FLAGS.run_dir)
+
+
+def run():
+    run_command("demo", main)
+
+
+if __name__ == "__main__":
+    run()
