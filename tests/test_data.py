@@ -33,7 +33,8 @@ class TinyShapes(tfds.core.GeneratorBasedBuilder):
                                      supervised_keys=self.SUPERVISED)
 
     def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(0, 60), "test": self._generate_examples(60, 20), "withheld": self._generate_examples(80, 4, -1)}
+        return {"train": self._generate_examples(0, 60), "test": self._generate_examples(60, 20),
+                "withheld": self._generate_examples(80, 4, -1)}
 
     def _generate_examples(self, start, count, label=None):
         for i in range(start, start + count):
@@ -218,6 +219,21 @@ def test_arrays_keep_their_form_as_in_fit():
 def test_batches_says_what_is_wrong(call, said):
     with pytest.raises(LotteryError, match=said):
         call()
+
+
+def test_later_changes_to_the_arrays_do_not_reach_the_dataset():
+    for x in (np.arange(8), pipeline.aligned((8,), np.int64), np.arange(16)[::2], np.arange(8) > 3):
+        given = x.copy()
+        dataset = data.batches(x, batch_size=8, shuffle=False)
+        x[...] = 0
+        np.testing.assert_array_equal(next(iter(dataset)), given)
+
+
+def test_images_are_held_once():
+    images = pipeline.aligned((1000, 8, 8, 1), np.uint8)
+    tensor = pipeline.hold(images)
+    assert tensor.device.endswith("CPU:0")
+    assert np.from_dlpack(tensor).ctypes.data == images.ctypes.data
 
 
 # Augmentation

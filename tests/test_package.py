@@ -90,6 +90,7 @@ def test_every_import_is_required():
     required = {plain(line) for line in config["options"]["install_requires"].splitlines() if line.strip()
                 and not line.startswith("#")}
     homes = importlib.metadata.packages_distributions()
+    missing = []
     for path in [*(ROOT / "keras_lottery").rglob("*.py"), *(ROOT / "apps").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
@@ -97,5 +98,6 @@ def test_every_import_is_required():
             for name in {n.split(".")[0] for n in names}:
                 if name in sys.stdlib_module_names or name in ("keras_lottery", "apps"):
                     continue
-                assert {plain(d) for d in homes.get(name, [name])} & required, \
-                    f"{path.relative_to(ROOT)}:{node.lineno} imports {name}, which setup.cfg does not require"
+                if not {plain(d) for d in homes.get(name, [name])} & required:
+                    missing.append(f"{path.relative_to(ROOT)}:{node.lineno} imports {name}")
+    assert not missing, "setup.cfg does not require: " + "; ".join(missing)

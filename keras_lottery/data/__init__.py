@@ -103,7 +103,7 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
     _no_empty_class(name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names)
     mean, std = _moments(images, parts["train"])
 
-    tensors = hold((images, labels))
+    tensors = hold(images), hold(labels)
     del images
 
     def serve(part, **how):
@@ -174,8 +174,8 @@ def _label(name, names, wanted):
     if text.lstrip("-").isdigit() and 0 <= int(text) < len(names):
         return int(text)
     shown = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
-    raise LotteryError(f"class {wanted!r} is not in {name}: expected labels 0 to {len(names) - 1} or names among {shown}"
-                       + ("" if text.isdigit() else sources.near(text, names)))
+    raise LotteryError(f"class {wanted!r} is not in {name}: expected labels 0 to {len(names) - 1} "
+                       f"or names among {shown}" + ("" if text.isdigit() else sources.near(text, names)))
 
 
 def _relabel(name, labels, keep, num_classes):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_lottery.errors import LotteryError
 
-PAD = 4  # pixels a training image may be shifted by; Chen et al. 2020, and CIFAR practice since ResNet
+PAD = 4  # pixels that a training image may be shifted by
 
 
 def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, augment=False, mean=None, std=None):
@@ -22,8 +22,9 @@ def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, 
         batch_size: examples a batch, int >= 1.
         seed: int; with the epoch's number it fixes order and augmentation.
         shuffle: a new order every epoch.
-        augment: flip left-right with probability 1/2 and crop from a frame of 4 zeros (after normalising), as in
-            "The Lottery Tickets Hypothesis for Supervised and Self-supervised Pre-training", for x of shape (n, h, w, c).
+        augment: flip left-right with probability 1/2 and crop from a frame of 4 zeros (after normalising), for x of
+            shape (n, height, width, channels); as in Chen et al. 2020, "The Lottery Tickets Hypothesis for Supervised
+            and Self-supervised Pre-training in Computer Vision Models".
         mean, std: one value a channel, of x / 255. Given, x becomes float32 (x / 255 - mean) / std.
 
     Returns:
@@ -41,7 +42,8 @@ def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, 
     sizes = {a.shape[0] if a.ndim else 0 for a in tf.nest.flatten(arrays)}
     if len(sizes) > 1:
         raise LotteryError(f"arrays of {sorted(sizes)} examples: x, y and sample_weight must have the same number")
-    return stream(hold(arrays), np.arange(sizes.pop()), batch_size=batch_size, seed=seed, shuffle=shuffle,
+    tensors = tf.nest.map_structure(lambda a: hold(_aligned_copy(a)), arrays)
+    return stream(tensors, np.arange(sizes.pop()), batch_size=batch_size, seed=seed, shuffle=shuffle,
                   augment=augment, mean=mean, std=std)
 
 
@@ -73,14 +75,29 @@ def set_epoch(dataset, epoch):
     return any([set_epoch(d, epoch) for d in inputs()]) if callable(inputs) else False
 
 
-def hold(arrays):
-    """Put a structure of arrays into host memory as tensors, which datasets then share."""
-    with tf.device("/CPU:0"):  # left to itself TensorFlow puts them on a GPU, where tf.data cannot use them
-        return tf.nest.map_structure(tf.constant, arrays)
+def aligned(shape, dtype):
+    """An empty array that TensorFlow can use where it lies: its kernels abort on one not aligned to 64 bytes."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.empty(size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start:start + size].view(dtype).reshape(shape)
+
+
+def hold(array):
+    """An array of `aligned` -> a tensor in host memory that shares it, so do not write to it; any other is copied.
+
+    tf.constant takes three times the memory on its way, and puts the tensor on a GPU, where tf.data cannot use it.
+    """
+    if array.dtype.kind not in "iuf":
+        with tf.device("/CPU:0"):
+            return tf.constant(array)
+    if array.ctypes.data % 64 or not array.flags.c_contiguous or not array.flags.writeable:
+        array = _aligned_copy(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None, std=None):
-    """As `batches`, over the given rows of tensors that `hold` made; no copy of them is taken."""
+    """As `batches`, over the given rows of tensors made by `hold`; no copy of them is taken."""
     if batch_size < 1 or batch_size != int(batch_size):
         raise LotteryError(f"batch_size {batch_size}: expected a whole number, 1 or more")
     if not -2**63 <= seed < 2**63 or seed != int(seed):
@@ -109,6 +126,8 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
     dataset = tf.data.Dataset.range(1).flat_map(one_pass).map(one_batch, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
     options = tf.data.Options()
+    # The default rewrites do nothing for this pipeline, and keep a second copy of the images.
+    options.experimental_optimization.apply_default_optimizations = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     dataset = dataset.with_options(options)
     dataset._lottery_epoch = counter
@@ -124,6 +143,14 @@ def _packed(x, y, sample_weight):
 def _as_fit_takes(array):
     array = np.asarray(array)
     return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+def _aligned_copy(array):
+    if array.dtype.kind not in "iuf":
+        return array  # which `hold` copies
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 _KEY = 0  # the counter is a table of one entry

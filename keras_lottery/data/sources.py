@@ -7,6 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery.data.pipeline import aligned
 from keras_lottery.errors import LotteryError
 
 TEST_SHARE = 0.2
@@ -89,7 +90,7 @@ def from_folder(name, form):
         labels += more_labels
         counts.append(len(more_files))
     if not files:
-        raise LotteryError(f"{name}: no images; expected {', '.join(EXTENSIONS)} files in the sub-folder of each class")
+        raise LotteryError(f"{name}: no images; expected {', '.join(EXTENSIONS)} files in each class's sub-folder")
     labels = np.array(labels, np.int64)
     if split_names:
         ends = np.cumsum(counts)
@@ -112,15 +113,15 @@ def slices(name, infos, train_split, test_split):
 
 
 def allocate(name, count, shape):
-    """An empty uint8 array for count images, if there is memory for it and for its copy as a tensor."""
+    """An empty uint8 array for count images, if there is memory for it."""
     import psutil
     if None in shape:
         raise LotteryError(f"{name}: images of differing sizes; give image_size, such as image_size=32")
-    need, free = 2 * count * int(np.prod(shape)), psutil.virtual_memory().available
+    need, free = count * int(np.prod(shape)), psutil.virtual_memory().available
     if need > free:
-        raise LotteryError(f"{name}: {count} images of {' x '.join(map(str, shape))} need {need / 1e9:.1f} GB of memory "
-                           f"and {free / 1e9:.1f} GB are free; give a smaller image_size or a slice of the split")
-    return np.empty((count, *shape), np.uint8)
+        raise LotteryError(f"{name}: {count} images of {' x '.join(map(str, shape))} need {need / 1e9:.1f} GB "
+                           f"of memory and {free / 1e9:.1f} GB are free; give a smaller image_size or a slice of the split")
+    return aligned((count, *shape), np.uint8)
 
 
 def near(word, words):
@@ -171,7 +172,8 @@ def _folders(root):
 def _listing(top, class_names):
     new = sorted(set(_folders(top)) - set(class_names))
     if new:
-        raise LotteryError(f"{top} holds the class {new[0]!r}, which train/ does not; expected {', '.join(class_names)}")
+        raise LotteryError(f"{top} holds the class {new[0]!r}, which train/ does not; "
+                           f"expected {', '.join(class_names)}")
     files, labels = [], []
     for label, class_name in enumerate(class_names):
         folder = os.path.join(top, class_name)

@@ -182,7 +182,8 @@ def _clear(folders):
 
 
 def _place(data_dir):
-    return os.path.abspath(os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR))
+    place = data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR
+    return os.path.abspath(os.path.expanduser(place))
 
 
 def _command(name, data_dir):

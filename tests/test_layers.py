@@ -1,0 +1,54 @@
+"""Every layer with a kernel wraps, computes the same, trains with its zeros held, saves, loads and strips."""
+
+import numpy as np
+import pytest
+import tf_keras
+import tensorflow_model_optimization as tfmot
+import zoo
+from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude
+from zoo import CASES
+
+import keras_lottery as lottery
+from keras_lottery.pruning import walk
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_layer(name, tmp_path, capsys):
+    case = CASES[name]
+    model = case.build()
+    x, y = zoo.data(model)
+    expected, weights, layers = zoo.outputs(model, x), model.get_weights(), list(walk.layers(model).items())
+
+    wrapped = lottery.wrap(model, **case.wrap)
+    assert set(lottery.masks(wrapped)) == case.pruned
+    assert zoo.same(zoo.outputs(wrapped, x), expected)
+
+    wrapped.compile("adam", "mse", run_eagerly=True)
+    wrapped.train_on_batch(x, y)
+    zoo.tighten(wrapped, 0.6, "layer")
+    assert all(not mask.all() for mask in lottery.masks(wrapped).values())
+    for _ in range(2):
+        wrapped.train_on_batch(x, y)
+        assert zoo.drift(wrapped) == 0
+    held = zoo.outputs(wrapped, x)
+
+    wrapped.save(tmp_path / "m.keras")
+    loaded = tf_keras.models.load_model(tmp_path / "m.keras", safe_mode=False)
+    assert zoo.same(zoo.outputs(loaded, x), held)
+    assert zoo.same(list(lottery.masks(loaded).values()), list(lottery.masks(wrapped).values()))
+    loaded.compile("adam", "mse", run_eagerly=True)
+    loaded.train_on_batch(x, y)
+    assert zoo.drift(loaded) == 0 and not zoo.same(zoo.outputs(loaded, x), held)
+
+    for stripped in (lottery.strip(wrapped), tfmot.sparsity.keras.strip_pruning(wrapped)):
+        assert not any(isinstance(layer, PruneLowMagnitude) for layer in stripped._flatten_layers())
+        assert zoo.same(zoo.outputs(stripped, x), held)
+        assert lottery.sparsity(wrapped) == pytest.approx(0.6, abs=0.1)
+
+    # The model that was wrapped is what it was, and trains dense.
+    assert list(walk.layers(model).items()) == layers
+    assert zoo.same(model.get_weights(), weights) and zoo.same(zoo.outputs(model, x), expected)
+    model.compile("adam", "mse", run_eagerly=True)
+    model.train_on_batch(x, y)
+    plain = walk.variables(model)
+    assert all(np.count_nonzero(plain[path]) == plain[path].numpy().size for path in case.pruned)

@@ -1,0 +1,387 @@
+"""Small models with every kind of layer, and what the tests ask of a wrapped model."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from keras_lottery import pruning
+from keras_lottery.masks import prune
+
+L = tf_keras.layers
+Input = tf_keras.Input
+
+
+def register(layer):
+    return tf_keras.utils.register_keras_serializable("zoo")(layer)
+
+
+@dataclasses.dataclass
+class Case:
+    """A model, how to wrap it, and the paths that must then have masks."""
+
+    build: Callable
+    pruned: set
+    wrap: dict = dataclasses.field(default_factory=dict)
+
+
+CASES = {}
+
+
+def case(*pruned, name=None, **wrap):
+    def keep(build):
+        CASES[name or build.__name__] = Case(build, set(pruned), wrap)
+        return build
+
+    return keep
+
+
+def stack(name, shape, layers, *pruned, **wrap):
+    """A case: an input, the layers that `layers()` makes, a Dense head. Layer names: l0, l1, ..., head."""
+
+    def build():
+        first = tensor = Input(shape)
+        for number, layer in enumerate(layers()):
+            layer._name = f"l{number}"
+            tensor = layer(tensor)
+        if len(tensor.shape) > 2:
+            tensor = L.Flatten()(tensor)
+        return tf_keras.Model(first, L.Dense(3, name="head")(tensor))
+
+    case(*pruned, name=name, **wrap)(build)
+
+
+# One kind of layer each.
+stack("dense", (4,), lambda: [L.Dense(5, "relu")], "l0/kernel")
+stack("conv1d", (6, 2), lambda: [L.Conv1D(3, 3, dilation_rate=2)], "l0/kernel")
+stack("conv2d", (5, 5, 4), lambda: [L.Conv2D(4, 3, groups=2), L.BatchNormalization()], "l0/kernel")
+stack("conv3d", (4, 4, 4, 1), lambda: [L.Conv3D(2, 2)], "l0/kernel")
+stack("conv1d_transpose", (4, 2), lambda: [L.Conv1DTranspose(3, 2)], "l0/kernel")
+stack("conv2d_transpose", (3, 3, 2), lambda: [L.Conv2DTranspose(3, 2, strides=2)], "l0/kernel")
+stack("conv3d_transpose", (2, 2, 2, 2), lambda: [L.Conv3DTranspose(2, 2)], "l0/kernel")
+stack("separable1d", (5, 2), lambda: [L.SeparableConv1D(4, 2)], "l0/pointwise_kernel")
+stack("separable2d", (4, 4, 2), lambda: [L.SeparableConv2D(4, 2)], "l0/pointwise_kernel")
+stack(
+    "separable_asked",
+    (4, 4, 2),
+    lambda: [L.SeparableConv2D(4, 2)],
+    "l0/pointwise_kernel",
+    "l0/depthwise_kernel",
+    include=L.SeparableConv2D,
+)
+stack("depthwise_dense", (5, 2), lambda: [L.DepthwiseConv1D(2), L.Conv1D(3, 1)], "l1/kernel")
+stack("depthwise1d", (5, 4), lambda: [L.DepthwiseConv1D(2)], "l0/depthwise_kernel", include="l0")
+stack("depthwise2d", (4, 4, 4), lambda: [L.DepthwiseConv2D(2)], "l0/depthwise_kernel", include=L.DepthwiseConv2D)
+stack("einsum", (3, 4), lambda: [L.EinsumDense("abc,cd->abd", (3, 5), bias_axes="d")], "l0/kernel")
+stack("locally1d", (5, 2), lambda: [L.LocallyConnected1D(2, 3)], "l0/kernel")
+stack("locally2d", (4, 4, 1), lambda: [L.LocallyConnected2D(2, 3, implementation=2)], "l0/kernel")
+stack("simple_rnn", (3, 2), lambda: [L.SimpleRNN(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
+stack("gru", (3, 2), lambda: [L.GRU(3, return_sequences=True)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
+stack("lstm", (3, 2), lambda: [L.LSTM(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
+stack(
+    "cells",
+    (3, 2),
+    lambda: [L.RNN([L.LSTMCell(3), L.GRUCell(2)])],
+    *(f"l0/cell/cells/{n}/{kernel}" for n in (0, 1) for kernel in ("kernel", "recurrent_kernel")),
+)
+stack("conv_lstm", (2, 4, 4, 1), lambda: [L.ConvLSTM2D(2, 2)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
+stack(
+    "bidirectional",
+    (3, 2),
+    lambda: [L.Bidirectional(L.GRU(2), merge_mode="sum")],
+    *(f"l0/{way}_layer/cell/{kernel}" for way in ("forward", "backward") for kernel in ("kernel", "recurrent_kernel")),
+)
+stack("time_distributed", (3, 4), lambda: [L.TimeDistributed(L.Dense(5))], "l0/layer/kernel")
+stack(
+    "time_distributed_model",
+    (2, 5, 5, 1),
+    lambda: [
+        L.TimeDistributed(
+            tf_keras.Sequential([Input((5, 5, 1)), L.Conv2D(3, 3, name="conv"), L.BatchNormalization(), L.Flatten()])
+        )
+    ],
+    "l0/layer/conv/kernel",
+)
+stack("embedding_dense", (3,), lambda: [L.Lambda(tf.abs), L.Embedding(7, 4), L.Dense(4)], "l2/kernel")
+stack(
+    "norms_and_noise",
+    (4, 4, 4),
+    lambda: [
+        L.Rescaling(0.5),
+        L.Normalization(),
+        L.RandomFlip(),
+        L.Conv2D(4, 2),
+        L.LayerNormalization(),
+        L.GroupNormalization(2),
+        L.PReLU(),
+        L.UnitNormalization(),
+        L.Dropout(0.5),
+        L.GlobalAveragePooling2D(),
+    ],
+    "l3/kernel",
+)
+
+
+@case("lstm/cell/kernel", "lstm/cell/recurrent_kernel", "embed/embeddings", include="embed")
+def mask_into_lstm():
+    words = Input((4,), dtype="int32")
+    rows = L.Embedding(6, 4, mask_zero=True, name="embed")(words)
+    return tf_keras.Model(words, L.Dense(2)(L.LSTM(3, name="lstm")(rows)))
+
+
+@case("lstm/cell/kernel", "lstm/cell/recurrent_kernel")
+def stateful_lstm():
+    return tf_keras.Sequential(
+        [Input(batch_shape=(4, 3, 2)), L.LSTM(3, stateful=True, name="lstm"), L.Dense(2, name="head")]
+    )
+
+
+@case("first/cell/kernel", "first/cell/recurrent_kernel", "second/cell/kernel", "second/cell/recurrent_kernel")
+def lstm_given_states():
+    x, h, c = Input((3, 2)), Input((3,)), Input((3,))
+    out, h2, c2 = L.LSTM(3, return_state=True, return_sequences=True, name="first")(x, initial_state=[h, c])
+    last = L.LSTM(3, name="second")(out, initial_state=[h2, c2])
+    return tf_keras.Model([x, h, c], L.Dense(2)(last))
+
+
+ATTENTION = [f"_{part}_dense/kernel" for part in ("query", "key", "value", "output")]
+
+
+@case(*(f"mha/{kernel}" for kernel in ATTENTION))
+def self_attention():
+    x = Input((3, 4))
+    return tf_keras.Model(x, L.Dense(2)(L.Flatten()(L.MultiHeadAttention(2, 3, name="mha")(x, x))))
+
+
+@case(*(f"mha/{kernel}" for kernel in ATTENTION))
+def cross_attention():
+    query, value, key, mask = Input((3, 4)), Input((2, 5)), Input((2, 6)), Input((3, 2), dtype="bool")
+    seen, scores = L.MultiHeadAttention(2, 3, name="mha")(
+        query, value=value, key=key, attention_mask=mask, return_attention_scores=True
+    )
+    outputs = [L.Dense(2)(L.Flatten()(seen)), L.Dense(2)(L.Flatten()(scores))]
+    return tf_keras.Model([query, value, key, mask], outputs)
+
+
+@case("patches/kernel", *(f"mha/{kernel}" for kernel in ATTENTION), "mlp/kernel")
+def vit():
+    image = Input((8, 8, 1))
+    x = L.Reshape((4, 6))(L.Conv2D(6, 4, 4, name="patches")(image))
+    x = x + L.Embedding(4, 6, name="positions")(tf.range(4))
+    normed = L.LayerNormalization()(x)
+    x = L.Add()([x, L.MultiHeadAttention(2, 3, name="mha")(normed, normed)])
+    x = L.Add()([x, L.Dense(6, "gelu", name="mlp")(L.LayerNormalization()(x))])
+    return tf_keras.Model(image, L.Dense(3, "softmax")(L.GlobalAveragePooling1D()(x)))
+
+
+# Graphs.
+@case("body/conv/kernel", "body/inner/dense/kernel")
+def nested():
+    inner = tf_keras.Sequential([Input((8,)), L.Dense(4, name="dense"), L.BatchNormalization()], name="inner")
+    x = Input((4, 4, 1))
+    body = tf_keras.Model(x, inner(L.Flatten()(L.Conv2D(2, 3, name="conv")(x))), name="body")
+    y = Input((4, 4, 1))
+    return tf_keras.Model(y, L.Dense(2)(body(y)))
+
+
+@case("shared/kernel")
+def shared_layer():
+    a, b = Input((4,)), Input((4,))
+    shared = L.Dense(5, name="shared")
+    return tf_keras.Model([a, b], L.Dense(2)(L.Concatenate()([shared(a), shared(b)])))
+
+
+@case("tower/dense/kernel")
+def nested_used_twice():
+    x = Input((4,))
+    tower = tf_keras.Model(x, L.Dense(3, "tanh", name="dense")(x), name="tower")
+    a, b = Input((4,)), Input((4,))
+    return tf_keras.Model([a, b], L.Dense(2)(L.Subtract()([tower(a), tower(b)])))
+
+
+@case("shared/kernel")
+def shared_with_nested():
+    shared = L.Dense(4, name="shared")
+    x = Input((4,))
+    inside = tf_keras.Model(x, L.ReLU()(shared(x)), name="inside")
+    y = Input((4,))
+    return tf_keras.Model(y, L.Dense(2)(shared(inside(shared(y)))))
+
+
+@case("stem/kernel", "left/kernel")
+def two_inputs_two_outputs():
+    a, b = Input((4,), name="a"), Input((3,), name="b")
+    stem = L.Dense(5, "relu", name="stem")(L.Concatenate()([a, b]))
+    left = L.Dense(4, name="left")(stem)
+    return tf_keras.Model({"a": a, "b": b}, [L.Dense(2, name="x")(left), L.Dense(3, name="y")(stem)])
+
+
+@case("dense/kernel")
+def lambda_and_ops():
+    x = Input((4,))
+    y = L.Lambda(lambda t: t * 2)(x)
+    y = tf.nn.relu(L.Dense(6, name="dense")(y))[:, 1:] / 3.0
+    y = tf.concat([y, tf.math.reduce_sum(y, axis=-1, keepdims=True)], axis=-1)
+    return tf_keras.Model(x, L.Dense(2)(y))
+
+
+@case("d/kernel")
+def sequential_without_input():
+    model = tf_keras.Sequential([L.Dense(5, name="d"), L.Dense(2, name="head")])
+    model(tf.zeros((1, 4)))
+    return model
+
+
+@case("d/kernel")
+def sequential_of_first_layer():
+    return tf_keras.Sequential([L.Dense(5, input_shape=(4,), name="d"), L.Dense(2, name="head")])
+
+
+@case("d/kernel", "e/kernel")
+def losses_added():
+    x = Input((4,))
+    y = L.Dense(5, name="d", kernel_regularizer="l2", activity_regularizer="l1")(x)
+    y = L.Dense(5, name="e", kernel_constraint="max_norm")(y)
+    model = tf_keras.Model(x, L.Dense(2)(y))
+    model.add_loss(tf.reduce_mean(y))
+    return model
+
+
+# Layers of one's own.
+@register
+class MyDense(L.Dense):
+    pass
+
+
+@register
+class MyConv(L.Conv2D):
+    def __init__(self, filters, size=2, **kwargs):
+        super().__init__(filters, size, **kwargs)
+
+    def get_config(self):
+        return {"filters": self.filters, **L.Layer.get_config(self)}
+
+    def call(self, inputs, training=None):
+        return super().call(inputs) * (2.0 if training else 1.0)
+
+
+@register
+class MyLSTM(L.LSTM):
+    pass
+
+
+@register
+class Named(L.Layer):
+    """Names its prunable weights."""
+
+    def build(self, shape):
+        self.w = self.add_weight("w", (shape[-1], 4))
+        self.v = self.add_weight("v", (4, 4))
+
+    def get_prunable_weights(self):
+        return [self.w]
+
+    def call(self, x):
+        return x @ self.w @ self.v
+
+
+@register
+class Nameless(L.Layer):
+    """Has a kernel and does not say so."""
+
+    def build(self, shape):
+        self.w = self.add_weight("w", (shape[-1], 4))
+
+    def call(self, x):
+        return x @ self.w
+
+
+@register
+class Composite(L.Layer):
+    """Layers in lists and dicts, made when built; arguments of its own."""
+
+    def __init__(self, width=4, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.steps = [L.Dense(width, "relu"), L.BatchNormalization()]
+        self.named = {"a": L.Dense(width), "deep": [L.Dense(width, use_bias=False)]}
+
+    def get_config(self):
+        return {"width": self.width, **super().get_config()}
+
+    def call(self, x, scale=1.0, training=None):
+        for step in self.steps:
+            x = step(x, training=training)
+        return self.named["deep"][0](self.named["a"](x)) * scale
+
+
+stack("subclass_of_dense", (4,), lambda: [MyDense(5)], "l0/kernel")
+stack("subclass_of_conv", (4, 4, 2), lambda: [MyConv(3)], "l0/kernel")
+stack("subclass_of_lstm", (3, 2), lambda: [MyLSTM(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
+stack("custom_named", (4,), lambda: [Named()], "l0/w")
+stack("custom_nameless", (4,), lambda: [Nameless(), L.Dense(4)], "l1/kernel")
+stack(
+    "custom_composite", (4,), lambda: [Composite()], "l0/steps/0/kernel", "l0/named/a/kernel", "l0/named/deep/0/kernel"
+)
+
+
+@case("c/steps/0/kernel", "c/named/a/kernel", "c/named/deep/0/kernel")
+def call_arguments():
+    x, scale = Input((4,)), Input((1,))
+    return tf_keras.Model([x, scale], L.Dense(2)(Composite(5, name="c")(x, scale)))
+
+
+# What is asked of them.
+def data(model, size=4, seed=0):
+    """Random inputs and targets for a model, as `fit` takes them."""
+    rng = np.random.default_rng(seed)
+
+    def draw(tensor):
+        shape = (size, *(side or 3 for side in tensor.shape[1:]))
+        if tensor.dtype.is_integer:
+            return rng.integers(0, 5, shape).astype(tensor.dtype.as_numpy_dtype)
+        if tensor.dtype.is_bool:
+            return np.ones(shape, bool)
+        return rng.normal(size=shape).astype("float32")
+
+    return tf.nest.map_structure(draw, model.input), tf.nest.map_structure(draw, model.output)
+
+
+def outputs(model, x):
+    """Flat list of a model's outputs, in inference, without tracing."""
+    model.reset_states()
+    return [tensor.numpy() for tensor in tf.nest.flatten(model(tf.nest.map_structure(tf.constant, x), training=False))]
+
+
+def same(first, second):
+    """Whether two lists of arrays are equal bit for bit."""
+    return len(first) == len(second) and all(
+        a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in zip(first, second)
+    )
+
+
+def tighten(model, sparsity, scope="global"):
+    """Prune by magnitude in place, nothing rewound: optimizer slots are stale afterwards."""
+    engine = pruning.engine(model)
+    scores = {path: np.abs(variable.numpy()) for path, variable in engine.prunable(model).items()}
+    engine.set_masks(model, prune(scores, engine.masks(model), sparsity, scope))
+
+
+def drift(model):
+    """How many masked weights are not exactly +0, over every replica's copy."""
+    engine = pruning.engine(model)
+    masks = engine.masks(model)
+    assert masks, "not wrapped"
+    found = 0
+    for path, variable in engine.prunable(model).items():
+        for part in getattr(variable, "values", None) or [variable]:
+            value = part.numpy()
+            found += int((np.signbit(value) | (value != 0))[~masks[path]].sum())
+    return found
+
+
+def masked(model):
+    """How many weights are masked."""
+    return sum(int((~mask).sum()) for mask in pruning.masks(model).values())
