@@ -2,73 +2,115 @@
 
 import os
 import sys
+import textwrap
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from absl import app, flags  # noqa: E402
+from absl import flags  # noqa: E402
 
 from apps.quiet import filter_stderr  # noqa: E402
 
 FLAGS = flags.FLAGS
 
 
-def define_data(dataset_help="a TFDS name, a folder with one sub-folder of images a class, or digits"):
-    flags.DEFINE_string("dataset", "digits", dataset_help)
-    flags.DEFINE_string("data_dir", None, "where TFDS data are (default: TFDS's own place)")
-    flags.DEFINE_string("train_split", "train", "split or slice to train on, such as train[:50%]")
-    flags.DEFINE_string("test_split", "test", "split or slice to test on")
-    flags.DEFINE_list("classes", None, "labels or names of the classes to keep (default: all)")
-    flags.DEFINE_float("validation", 0.1, "share of the training split held out for validation")
-    flags.DEFINE_integer("image_size", None, "resize images to this height and width")
-    flags.DEFINE_integer("channels", None, "1 makes images grey, 3 makes them RGB")
-    flags.DEFINE_bool("augment", False, "random flip and pad-4 crop of training images")
-    flags.DEFINE_integer("batch_size", 128, "images a step")
+def define_data(to, dataset_help="a TFDS name, a folder with one sub-folder of images a class, or digits"):
+    flags.DEFINE_string("dataset", "digits", dataset_help, to)
+    flags.DEFINE_string("data_dir", None, "where TFDS data are (default: TFDS's own place)", to)
+    flags.DEFINE_string("train_split", "train", "split or slice to train on, such as train[:50%]", to)
+    flags.DEFINE_string("test_split", "test", "split or slice to test on", to)
+    flags.DEFINE_list("classes", None, "labels or names of the classes to keep (default: all)", flag_values=to)
+    flags.DEFINE_float("validation", 0.1, "share of the training split held out for validation", flag_values=to)
+    flags.DEFINE_integer("image_size", None, "resize images to this height and width", flag_values=to)
+    flags.DEFINE_integer("channels", None, "1 makes images grey, 3 makes them RGB", flag_values=to)
+    flags.DEFINE_bool("augment", False, "random flip and pad-4 crop of training images", to)
+    flags.DEFINE_integer("batch_size", 128, "images a step", flag_values=to)
 
 
-def define_training(epochs, epochs_help):
-    flags.DEFINE_integer("epochs", epochs, epochs_help)
-    flags.DEFINE_string("optimizer", "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion")
-    flags.DEFINE_float("learning_rate", 0.1, "learning rate at the start")
-    flags.DEFINE_string("schedule", "cosine", "learning rate over a training: constant, cosine (to 0) or step")
-    flags.DEFINE_float("weight_decay", 0.0, "weight decay, times the learning rate")
-    flags.DEFINE_integer("seed", 0, "random seed: same seed, same result")
-    flags.DEFINE_enum("precision", "auto", ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-                      "computation; auto is mixed_bfloat16 where the processor has it. Weights stay float32")
-    flags.DEFINE_enum("strategy", "none", ["none", "mirrored"], "mirrored trains on all devices of this machine")
-    flags.DEFINE_bool("verbose", True, "show Keras' progress bars")
+def define_training(to, epochs, epochs_help):
+    flags.DEFINE_integer("epochs", epochs, epochs_help, flag_values=to)
+    flags.DEFINE_string("optimizer", "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion", to)
+    flags.DEFINE_float("learning_rate", 0.1, "learning rate at the start", flag_values=to)
+    flags.DEFINE_string("schedule", "cosine", "learning rate over a training: constant, cosine (to 0) or step", to)
+    flags.DEFINE_float("weight_decay", 0.0, "weight decay, times the learning rate", flag_values=to)
+    flags.DEFINE_integer("seed", 0, "random seed: same seed, same result", flag_values=to)
+    flags.DEFINE_string("precision", "auto", "auto, float32, mixed_bfloat16 or mixed_float16. auto is mixed_bfloat16 where "
+                        "the processor has it. Weights stay float32", to)
+    flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
+    flags.DEFINE_bool("verbose", True, "show Keras' progress bars", to)
 
 
-def data_arguments():
+def define_run(to, run_dir):
+    flags.DEFINE_string("run_dir", run_dir, "folder of the run; the same command goes on where it was stopped", to)
+    flags.DEFINE_bool("overwrite", False, "start anew in run_dir, deleting the run that is there", to)
+
+
+def data_arguments(given):
     names = ("data_dir", "train_split", "test_split", "classes", "validation", "image_size", "channels", "augment",
              "batch_size")
-    return {"name": FLAGS.dataset, **{name: getattr(FLAGS, name) for name in names}}
+    return {"name": given.dataset, **{name: given[name].value for name in names}}
 
 
-def recipe():
-    return {name: getattr(FLAGS, name) for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
+def training_arguments(given):
+    recipe = {name: given[name].value for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
+    rest = {name: given[name].value for name in ("epochs", "seed", "precision", "strategy", "run_dir", "overwrite")}
+    return {**rest, "recipe": recipe, "verbose": "auto" if given.verbose else 0}
 
 
-def run_command(command, main):
-    """Parse the flags and call main(); `command` begins the line about a mistake."""
+def run_command(command, main, values=FLAGS):
+    """The command as a program: TensorFlow's notices off the terminal, the exit code to the shell."""
     filter_stderr()
-    app.define_help_flags()
+    sys.exit(execute(command, main, values, sys.argv))
+
+
+def execute(command, main, values, argv):
+    """Parse the flags in argv[1:] into `values` and call main(); `command` begins the line about a mistake.
+
+    Returns:
+      The exit code: 0, 2 for a mistake of the user's, 130 if interrupted.
+    """
+    doc = sys.modules[main.__module__].__doc__
+    if {"--help", "-h", "--helpshort", "-help", "-helpshort"} & set(argv[1:]):
+        print(_help(command, doc, values))
+        return 0
     try:
-        rest = FLAGS(sys.argv)
+        for name in values:
+            values[name].unparse()
+        rest = values(argv)
         if rest[1:]:
-            raise flags.Error(f"{rest[1]!r} is no flag: write --name=value (--helpshort lists them)")
+            raise flags.Error(f"{rest[1]!r} is no flag: write --name=value (--help lists them)")
         from keras_lottery import LotteryError
 
-        try:
-            main()
-        except LotteryError as error:
-            _stop(command, error)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"{command}: note: {_line(message)}", file=sys.stderr)
+            try:
+                main()
+            except LotteryError as error:
+                return _mistake(command, error)
     except flags.Error as error:
-        _stop(command, error)
+        return _mistake(command, error)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
-        sys.exit(130)
+        return 130
+    return 0
 
 
-def _stop(command, error):
-    print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
-    sys.exit(2)
+def _mistake(command, error):
+    print(f"{command}: {_line(error)}", file=sys.stderr)
+    return 2
+
+
+def _line(text):
+    return " ".join(str(text).split())
+
+
+def _help(command, doc, values):
+    lines = [doc.strip(), "", f"flags of {command}, as --name=value:"]
+    for name in values:
+        flag = values[name]
+        if values.find_module_defining_flag(name).startswith("absl."):
+            continue
+        default = "" if flag.default is None or flag.default == [] else f" (default: {flag.default_as_str.strip(chr(39))})"
+        text = textwrap.wrap(flag.help + default, 92, initial_indent=f"  --{name:16} ", subsequent_indent=" " * 21)
+        lines += text
+    return "\n".join(lines)

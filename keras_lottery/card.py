@@ -14,28 +14,35 @@ import keras_lottery as lottery
 student = lottery.transfer(lottery.load_ticket("{{ name }}"), num_classes=5)
 ```
 
-{% if ticket.info %}
+{% if origin %}
 | from | |
 |---|---|
-{% for key, value in ticket.info.items() %}| {{ key }} | {{ value }} |
+{% for key, value in origin %}
+| {{ key }} | {{ value | string | replace("|", "\\\\|") | replace("\n", " ") }} |
 {% endfor %}
+
 {% endif %}
 {% if ticket.rounds %}
 ## Rounds
 
 | round | sparsity | {{ metrics | join(" | ") }} |
 |---|---|{{ "---|" * metrics | length }}
-{% for r in ticket.rounds %}| {{ r.round }} | {{ "%.4f" % r.sparsity }} |{% for m in metrics %} {{ "%.4f" % r.metrics[m] if m in r.metrics else "" }} |{% endfor %}
+{% for r in ticket.rounds %}
+| {{ r.round }} | {{ "%.4f" % r.sparsity }} |{% for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
 
 {% endfor %}
+
 Figures at the end of each round; `val_` on the validation split.
+
 {% endif %}
 ## Weights
 
 | weight | shape | kept | sparsity |
 |---|---|---|---|
-{% for path, mask in ticket.masks.items() %}| {{ path }} | {{ mask.shape | join("x") }} | {{ mask.sum() }} | {{ "%.4f" % (1 - mask.mean()) }} |
+{% for path, mask in ticket.masks.items() %}
+| {{ path }} | {{ mask.shape | join("x") }} | {{ mask.sum() }} | {{ "%.4f" % (1 - mask.mean()) }} |
 {% endfor %}
+
 All other weights are dense.
 """,
     trim_blocks=True,
@@ -48,4 +55,13 @@ def card(ticket, name):
     metrics = list(dict.fromkeys(metric for record in ticket.rounds for metric in record["metrics"]))
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(int(mask.sum()) for mask in ticket.masks.values())
-    return _CARD.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept)
+    return _CARD.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=list(_flat(ticket.info)))
+
+
+def _flat(info, prefix=""):
+    """(name, value) of all entries; those of a dict within a dict as "data.name"."""
+    for key, value in info.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value

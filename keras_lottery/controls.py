@@ -1,8 +1,10 @@
 """What a ticket is compared with: the same training from other masks or other weights."""
 
 import dataclasses
-import difflib
 
+import numpy as np
+
+from .checks import known
 from .errors import LotteryError
 from .masks import random
 from .transfer import transfer
@@ -27,7 +29,8 @@ def random_mask(ticket, dense, seed):
     """
     masks = random(ticket.masks, seed)
     weights = {
-        path: value * masks[path] if path in masks else value for path, value in dense.weights.items()
+        path: np.where(masks[path], value, np.zeros((), value.dtype)) if path in masks else value
+        for path, value in dense.weights.items()
     }
     return dataclasses.replace(ticket, masks=masks, weights=weights, trained=None)
 
@@ -61,11 +64,7 @@ def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0):
 
 def check(arm, dense):
     """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None."""
-    if arm not in ARMS:
-        near = difflib.get_close_matches(arm, ARMS, 1)
-        raise LotteryError(
-            f"control {arm!r} is unknown: choose {', '.join(ARMS)}." + (f" Did you mean {near[0]}?" if near else "")
-        )
+    known("control", arm, ARMS)
     if arm in ("random", "dense-transferred", "dense-scratch") and dense is None:
         raise LotteryError(
             f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "

@@ -12,9 +12,11 @@ from ai_edge_litert.interpreter import Interpreter
 from rich.console import Console
 from rich.table import Table
 
+from . import runs
 from .errors import LotteryError
 from .legacy import tf_keras
-from .pruning import engine, is_wrapped, strip, tfmot
+from .pruning import engine, is_wrapped, strip
+from .pruning.float32 import in_float32, is_float32
 
 # Of the largest output. Float32 on two runtimes differs by about 1e-6; a file that is off by more than this is wrong.
 TOLERANCE = 1e-3
@@ -90,10 +92,10 @@ def export(model, path, *, images=None, sparse=None, overwrite=False):
     examples = _examples(images, structure, specs)
 
     with _quiet():
-        plain = _plain(model)
+        plain = in_float32(strip(model) if is_wrapped(model) else model)
         traced = _trace(plain, structure, specs)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
-        own = plain is not model and _is_float32(model)
+        own = plain is not model and is_float32(model)
         expected = _expected(_trace(model, structure, specs) if own else traced, specs, examples)
         files = {"dense": _convert(traced, plain, []),
                  "sparse": _convert(traced, plain, [tf.lite.Optimize.EXPERIMENTAL_SPARSITY])}
@@ -109,8 +111,6 @@ def export(model, path, *, images=None, sparse=None, overwrite=False):
     _print(record)
     return record
 
-
-# What is asked for: the path, the inputs, the examples to compare on.
 
 def _checked_path(path, overwrite):
     if not isinstance(path, (str, os.PathLike)) or pathlib.Path(path).suffix != ".tflite":
@@ -190,46 +190,6 @@ def _fitting(array, spec):
     return array
 
 
-# The model that is converted: plain, float32.
-
-def _plain(model):
-    """The model without wrappers and in float32: itself where it is so already."""
-    model = strip(model) if is_wrapped(model) else model
-    return model if _is_float32(model) else _in_float32(model)
-
-
-def _is_float32(model):
-    return not any("float16" in str(layer.compute_dtype) for layer in model._flatten_layers())
-
-
-def _in_float32(model):
-    custom = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-    values = {path: value.astype("float32") if "float16" in str(value.dtype) else value
-              for path, value in tfmot.values(model).items()}
-    policy = tf_keras.mixed_precision.global_policy()
-    tf_keras.mixed_precision.set_global_policy("float32")       # for layers whose config names no dtype
-    try:
-        with tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):  # Lambdas, from this very process
-            new = type(model).from_config(_float32_config(model.get_config()), custom_objects=custom)
-        if set(tfmot.values(new)) != set(values):
-            raise ValueError("the copy made from its config has other weights; use tf_keras.Model(inputs, outputs)")
-        tfmot.load_state(new, values)
-    except Exception as error:
-        raise LotteryError(f"{model.name!r} computes in mixed precision and cannot be rebuilt in float32: "
-                           f"{_first_line(error)}.") from error
-    finally:
-        tf_keras.mixed_precision.set_global_policy(policy)
-    return new
-
-
-def _float32_config(config):
-    """A copy of a layer's config, wrapped layers included, with float32 for every dtype or policy of 16 bits."""
-    if isinstance(config, dict):
-        return {key: "float32" if key == "dtype" and "float16" in str(value) else _float32_config(value)
-                for key, value in config.items()}
-    return type(config)(map(_float32_config, config)) if isinstance(config, (list, tuple)) else config
-
-
 # Conversion. One concrete function per model, because it does not depend on how the process resolves tf.keras.
 
 def _trace(model, structure, specs):
@@ -307,19 +267,12 @@ def _check(name, content, specs, examples, expected):
 # The file and the table.
 
 def _write(path, content):
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
     except OSError as error:
         raise LotteryError(f"cannot write {path}: {error.strerror}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
+    with runs.new_file(path) as aside:
+        aside.write_bytes(content)
 
 
 def _print(record):

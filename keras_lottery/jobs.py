@@ -1,102 +1,90 @@
-"""What the commands do: find a ticket, transfer it, each with a run folder and a result.json."""
+"""What the commands do: find a ticket, transfer it, export it, each with a result.json.
 
-import contextlib
+Values are checked before data are loaded, and all of it before anything is trained.
+"""
+
 from pathlib import Path
 
 from . import controls as arms
-from . import data, models, pruning, resume, runs, training
+from . import data, pruning, resume, runs, training
+from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
 from .export import export as export_model
 from .legacy import tf_keras
+from .masks import sparsity
+from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
 from .ticket import from_model, load_ticket
 from .transfer import transfer as carry
 
-
-def prepare(seed, precision, strategy):
-    """Set seed, deterministic operations and precision; returns (policy name, strategy scope)."""
-    import tensorflow as tf
-
-    tf_keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    # Random layers then keep their state in variables, which a resumed run restores.
-    tf_keras.backend.experimental.enable_tf_random_generator()
-    policy = training.set_precision(precision)
-    scope = tf.distribute.MirroredStrategy().scope() if strategy == "mirrored" else contextlib.nullcontext()
-    return policy, scope
+ROUNDS = 10
 
 
-def build(model, input_shape, num_classes, width=1.0):
-    """A builder's name or a saved .keras file -> a plain model with logits or probabilities for the classes.
-
-    Raises:
-      LotteryError: unknown name, a file that tf_keras cannot read, a model of another shape.
-    """
-    if not model.endswith((".keras", ".h5")):
-        return models.build(model, input_shape, num_classes, width=width)
-    if not Path(model).is_file():
-        raise LotteryError(f"--model={model}: there is no such file.")
-    try:
-        loaded = tf_keras.models.load_model(model, compile=False)
-    except (ValueError, TypeError, OSError, KeyError, AttributeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise LotteryError(f"--model={model}: tf_keras cannot read it ({first}). Save it with tf_keras.") from error
-    for what, has, needs in (
-        ("input", loaded.input_shape, (None, *input_shape)),
-        ("output", loaded.output_shape, (None, num_classes)),
-    ):
-        if len(has) != len(needs) or any(h is not None and h != n for h, n in zip(has[1:], needs[1:])):
-            raise LotteryError(f"--model={model}: its {what} shape is {has}, the data need {needs}.")
-    return loaded
-
-
-def find(*, dataset, model, width, epochs, rounds, rate, final_sparsity, scope, rewind, recipe, seed, precision,
-         strategy, run_dir, compare_at=(), verbose="auto"):
+def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
+         final_sparsity=None, scope="global", rewind="init", compare_at=(), overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
 
     Args:
       dataset: arguments of `data.load`, as a dict.
+      model, width: a builder's name and its width, or a saved .keras file.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
+      rounds, rate, final_sparsity, scope, rewind, epochs: as for `find_ticket`; with
+        neither rounds nor final_sparsity there are 10 rounds.
+      precision: one of `training.PRECISIONS`.
+      strategy: "none", or "mirrored" for all devices of this machine.
       compare_at: sparsities; the round nearest to each gets the control.
-      The rest as the flags of lottery-find.
+      overwrite: start anew in run_dir, deleting the run that is there.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well.
     """
-    run_dir = Path(run_dir)
-    runs.check_writable(run_dir)
-    policy, strategy_scope = prepare(seed, precision, strategy)
+    if rounds is None and final_sparsity is None:
+        rounds = ROUNDS
+    if rate is None and (rounds is None or final_sparsity is None):
+        rate = 0.2
+    round_sparsities(rounds, rate, final_sparsity)
+    rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
+    compare_at = [share("compare_at", at) for at in compare_at]
+    run_dir, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir)
+    with place.scope():
+        make_model = training.builder(model, width)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
-    training.make_optimizer(steps=steps, **recipe)
-    with strategy_scope:
-        net = pruning.wrap(build(model, loaded.input_shape, loaded.num_classes, width), scope=scope)
+    check_rewind(rewind, steps)
+    about = {"data": loaded.describe(), "model": str(model), "width": width, "strategy": strategy, "recipe": recipe}
+
+    def compiled(net):
         training.compile_classifier(net, training.make_optimizer(steps=steps, **recipe))
-        about = {"data": loaded.describe(), "model": model, "width": width, "strategy": strategy}
-        find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed,
-                    final_sparsity=final_sparsity, rewind=rewind, run_dir=run_dir, info=about, verbose=verbose)
-        tickets = [load_ticket(runs.round_folder(run_dir, n)) for n in range(runs.finished_rounds(run_dir))]
+        return net
+
+    with place.scope():
+        tf_keras.utils.set_random_seed(seed)
+        net = compiled(pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope))
+        find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
+                    final_sparsity=final_sparsity, rewind=rewind, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+        if (run_dir / runs.RESULT).exists():
+            result = runs.read_json(run_dir / runs.RESULT)
+            if result["compare_at"] == compare_at:
+                return result
+        folders = [runs.round_folder(run_dir, n) for n in range(runs.finished_rounds(run_dir))]
         rows = []
-        for ticket in tickets:
+        for number, folder in enumerate(folders):
+            ticket = load_ticket(folder)
             pruning.engine(net).set_masks(net, ticket.masks)
             pruning.engine(net).load_state(net, ticket.trained)
-            history = ticket.rounds[-1]["history"]
-            rows.append(_row("ticket" if ticket.sparsity else "dense", net, loaded, history, len(history) - 1))
-        for wanted in compare_at:
-            ticket = min(tickets[1:], key=lambda ticket: abs(ticket.sparsity - wanted))
-            control = arms.random_mask(ticket, tickets[0], seed).model("rewind")
-            training.compile_classifier(control, training.make_optimizer(steps=steps, **recipe))
-            folder = run_dir / "controls" / f"random-{ticket.sparsity:.4f}"
-            rows.append(_train("random", control, loaded, epochs, folder, seed, False, verbose))
-    last = runs.round_folder(run_dir, len(tickets) - 1)
-    return _finish(run_dir, {"command": "find", "ticket": str(last), **about, "precision": policy, "epochs": epochs, "rewind": rewind,
-                             "recipe": recipe, "seed": seed, "rows": rows})
+            rows.append(_row("ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
+        for number in _nearest(rows, compare_at):
+            masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
+            rows.append(_train("random", lambda: compiled(masked.model("rewind")), loaded, epochs,
+                               run_dir / "controls" / f"random_{number:02d}", seed, None, verbose))
+    return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, "precision": policy, "epochs": epochs,
+                             "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
 
 def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
-             freeze_backbone=False, verbose="auto"):
+             freeze_backbone=False, overwrite=False, verbose="auto"):
     """Train the ticket, and each of `controls`, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested.
@@ -106,35 +94,38 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     Returns: the result, a JSON-able dict, which is in run_dir/result.json as well. The
       trained student is the ticket folder run_dir/ticket/student.
     """
-    if ticket is None:
+    if not ticket:
         raise LotteryError("no ticket given: --ticket=saved_models/NAME or a round's folder of a search.")
-    run_dir, folder = Path(run_dir), Path(ticket)
-    found = load_ticket(folder)
-    beside = runs.round_folder(folder.parent, 0)
+    found, beside = load_ticket(ticket), runs.round_folder(Path(ticket).parent, 0)
+    found.start(start)
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
     for arm in controls:
         arms.check(arm, dense)
-    runs.check_writable(run_dir)
-    policy, strategy_scope = prepare(seed, precision, strategy)
+    run_dir, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
-    about = {"ticket": found.info, "sparsity": found.sparsity, "start": start, "freeze_backbone": freeze_backbone,
-             "data": loaded.describe(), "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed,
-             "precision": policy}
-    runs.open_run(run_dir, about)
+    about = {"ticket": found.info, "ticket_hash": runs.sha256(Path(ticket) / "ticket.json")[:12], "sparsity": found.sparsity,
+             "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "strategy": strategy,
+             "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape}
-    rows = []
-    for arm in ("ticket", *controls):
+
+    def student(arm):
         tf_keras.utils.set_random_seed(seed)
-        with strategy_scope:
-            if arm == "ticket":
-                student = carry(found, start=start, freeze_backbone=freeze_backbone, **sizes)
-            else:
-                student = arms.student(arm, found, dense, seed=seed, **sizes)
-            training.compile_classifier(student, training.make_optimizer(steps=steps, **recipe))
-            rows.append(_train(arm, student, loaded, epochs, run_dir / arm, seed, True, verbose))
-    student = str(run_dir / "ticket" / "student")
-    return _finish(run_dir, {"command": "transfer", "student": student, **about, "rows": rows})
+        net = (carry(found, start=start, freeze_backbone=freeze_backbone, **sizes) if arm == "ticket"
+               else arms.student(arm, found, dense, seed=seed, **sizes))
+        training.compile_classifier(net, training.make_optimizer(steps=steps, **recipe))
+        return net
+
+    with place.scope():
+        first = student("ticket")  # says what cannot be carried before the folder is touched
+        runs.open_run(run_dir, "transfer", about, overwrite)
+        best = resume.BestEpoch if loaded.validation is not None else None
+        rows = [
+            _train(arm, lambda: first if arm == "ticket" else student(arm), loaded, epochs, run_dir / arm, seed, best, verbose)
+            for arm in dict.fromkeys(("ticket", *controls))
+        ]
+    trained = str(run_dir / "ticket" / "student")
+    return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rows": rows})
 
 
 def export(*, ticket, output, start="trained", overwrite=False):
@@ -143,7 +134,7 @@ def export(*, ticket, output, start="trained", overwrite=False):
     Returns:
       The result, a JSON-able dict, which is in `output`.json as well.
     """
-    if ticket is None or output is None:
+    if not ticket or not output:
         raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
     record = export_model(load_ticket(ticket).model(start), output, overwrite=overwrite).to_dict()
     size = next(row["bytes"] for row in record["variants"] if row["chosen"])
@@ -152,42 +143,75 @@ def export(*, ticket, output, start="trained", overwrite=False):
     return result
 
 
-def _train(arm, model, loaded, epochs, folder, seed, best, verbose):
-    """Train one arm to the end, resuming in `folder`; its row. A finished arm is read, not trained again."""
-    if (folder / runs.RESULT).exists():
-        return runs.read_json(folder / runs.RESULT)
-    runs.check_writable(folder)
+def _prepare(epochs, recipe, seed, precision, strategy, run_dir):
+    """Check what the jobs share; make operations repeatable; (run_dir, policy name, strategy)."""
+    whole("epochs", epochs)
+    whole("seed", seed, **SEED)
+    training.make_optimizer(steps=4, **recipe)
+    known("precision", precision, training.PRECISIONS)
+    known("strategy", strategy, ("none", "mirrored"))
+    runs.check_writable(run_dir)
+
+    import tensorflow as tf
+
     tf_keras.utils.set_random_seed(seed)
-    if verbose:
-        print(f"{arm}: {arms.ARMS[arm]}", flush=True)
-    start = pruning.engine(model).values(model)
-    keeper = resume.BestEpoch(folder / "best.safetensors") if best and loaded.validation is not None else None
-    history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=folder / runs.BACKUP,
-                         callbacks=[keeper] if keeper else [], verbose=verbose)
-    if keeper:
-        keeper.restore(model)
-    from_model(model, start, [], {"arm": arm, "seed": seed, "data": loaded.describe()}).save(folder / "student", overwrite=True)
-    row = _row(arm, model, loaded, history, keeper.epoch if keeper else len(history) - 1)
-    runs.write_json(folder / runs.RESULT, row)
-    for name in (runs.BACKUP, "best.safetensors"):
-        (folder / name).unlink(missing_ok=True)
-    return row
+    tf.config.experimental.enable_op_determinism()
+    # Random layers then keep their state in generators, which a resumed run restores.
+    tf_keras.backend.experimental.enable_tf_random_generator()
+    policy = training.set_precision(precision)
+    if strategy == "none":
+        return Path(run_dir), policy, tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return Path(run_dir), policy, tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def _row(arm, model, loaded, history, epoch):
+def _nearest(rows, wanted):
+    """The rounds whose sparsities are nearest to those wanted, each once."""
+    later = range(1, len(rows))
+    return sorted({min(later, key=lambda number: abs(rows[number]["sparsity"] - at)) for at in wanted})
+
+
+def _train(arm, make, loaded, epochs, folder, seed, best, verbose):
+    """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
+
+    best: callback class that picks the epoch to keep, or None for the last.
+    """
+    backup = folder / runs.BACKUP
+    if not (folder / runs.RESULT).exists():
+        tf_keras.utils.set_random_seed(seed)
+        model = make()
+        tf_keras.utils.set_random_seed(seed)
+        if verbose:
+            print(f"{arm}: {arms.ARMS[arm]}", flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        start = pruning.engine(model).values(model)
+        best = best and best()
+        history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=backup,
+                             callbacks=[best] if best else [], verbose=verbose)
+        if best:
+            best.restore(model)
+        about = {"arm": arm, "seed": seed, "data": loaded.describe()}
+        from_model(model, start, [], about).save(folder / "student", overwrite=True)
+        runs.write_json(folder / runs.RESULT, _row(arm, model, loaded, history, best and best.epoch))
+    backup.unlink(missing_ok=True)
+    return runs.read_json(folder / runs.RESULT)
+
+
+def _row(arm, model, loaded, history, epoch=None):
+    epoch = len(history) - 1 if epoch is None else epoch
     loss, accuracy = model.evaluate(loaded.test, verbose=0)
-    return {
+    return runs.plain({
         "arm": arm,
-        "sparsity": pruning.sparsity(model) if arm != "dense" else 0.0,
+        "sparsity": sparsity(pruning.masks(model)),
         "epoch": epoch + 1,
         "test_accuracy": accuracy,
         "test_loss": loss,
         "validation_accuracy": history[epoch].get("val_accuracy"),
         "history": history,
-    }
+    })
 
 
 def _finish(run_dir, result):
     result = {"run_dir": str(run_dir), **result}
     runs.write_json(run_dir / runs.RESULT, result)
-    return result
+    return runs.plain(result)

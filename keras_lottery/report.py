@@ -90,6 +90,7 @@ def write(results, rows_file, output):
     text = tables(rows)
     output = Path(output)
     runs.check_writable(output)
+    output.mkdir(parents=True, exist_ok=True)
     for name, content in (("rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows)), ("tables.md", text)):
         with runs.new_file(output / name) as aside:
             aside.write_text(content)

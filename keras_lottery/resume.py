@@ -1,10 +1,15 @@
 """fit that a kill cannot harm: it goes on after the last finished epoch, with the same result.
 
 Not Keras' BackupAndRestore: the epoch to go on from must be known before fit, to put the
-data where it was, and the logs of finished epochs must survive.
+data where it was, and the logs of finished epochs, the state of random layers and what
+callbacks remember must survive.
 """
 
+import contextlib
+import math
 from pathlib import Path
+
+import numpy as np
 
 from . import pruning, runs
 from .data import set_epoch
@@ -19,78 +24,171 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
       train, validation_data: what Keras' fit takes.
       epochs: epochs in all.
       backup: file for the state after each epoch, or None.
-      label: what is trained; a backup with another label is not used.
-      callbacks, verbose: as for fit.
+      label: what is trained. Of a backup with another label only the state of random
+        layers is taken, which goes on from one training to the next.
+      callbacks: their numbers, texts and arrays, and lists and dicts of these, go into
+        the backup too, where they are new since the training began.
+      verbose: as for fit.
 
     Returns:
       A list with the logs of each epoch, those from before a kill included.
     """
-    engine = pruning.engine(model)
-    engine.build_optimizer(model)
-    history = []
-    if backup is not None and Path(backup).exists():
-        arrays, notes = runs.read_arrays(backup)
-        if notes["label"] == label:
-            history = notes["history"]
-            engine.load_state(model, _below(arrays, "model/"))
-            engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
+    pruning.engine(model).build_optimizer(model)
+    keeper = _Backup(backup, label, callbacks)
+    keeper.restore(model)
     if hasattr(train, "element_spec"):
-        set_epoch(train, len(history))
+        set_epoch(train, len(keeper.history))
     model.fit(
         train,
         validation_data=validation_data,
-        initial_epoch=len(history),
+        initial_epoch=epochs if keeper.stopped else len(keeper.history),
         epochs=epochs,
-        callbacks=[*callbacks, _Backup(backup, label, history)],
+        callbacks=[*callbacks, keeper],
         verbose=verbose,
     )
-    return history
+    return keeper.history
 
 
 class BestEpoch(Callback):
-    """Keeps the state of the epoch with the best validation figure; the first of equal ones.
+    """Keeps the state of the epoch with the best validation figure; the first of equal ones."""
 
-    Args:
-      path: file for it, which a resumed run reads again; None keeps it in memory only.
-    """
-
-    def __init__(self, path=None, monitor="val_accuracy"):
+    def __init__(self, monitor="val_accuracy"):
         super().__init__()
-        self.path = path
         self.monitor = monitor
-        self.epoch, self.value, self.values = None, float("-inf"), None
-        if path is not None and Path(path).exists():
-            self.values, notes = runs.read_arrays(path)
-            self.epoch, self.value = notes["epoch"], notes["value"]
+        self.epoch, self.value, self.values = None, -math.inf, None
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs[self.monitor] > self.value:
+        if self.values is None or logs[self.monitor] > self.value:
             self.epoch, self.value = epoch, float(logs[self.monitor])
             self.values = pruning.engine(self.model).values(self.model)
-            if self.path is not None:
-                runs.write_arrays(self.path, self.values, epoch=self.epoch, value=self.value)
 
     def restore(self, model):
         """Put the best epoch's state into `model`."""
         pruning.engine(model).load_state(model, self.values)
 
 
-class _Backup(Callback):
-    """After each epoch: its logs into `history`, the whole state into the file."""
+def keep_randomness(model):
+    """Let random layers draw from generators whose state a backup can hold.
 
-    def __init__(self, path, label, history):
+    By default they use operations that keep their state to themselves. Call it in the
+    model's strategy scope, before the model is trained for the first time.
+    """
+    for source in _random_sources(model):
+        if source._rng_type == source.RNG_LEGACY_STATEFUL:
+            source._rng_type, source._built = source.RNG_STATEFUL, False
+        source._maybe_init()
+
+
+def random_state(model):
+    """{name: array} of the generators of random layers (Dropout and the like)."""
+    return {f"random/{n:05d}": generator.state.numpy() for n, generator in enumerate(_generators(model))}
+
+
+def load_random_state(model, arrays):
+    """Put back what `random_state` gave."""
+    for n, generator in enumerate(_generators(model)):
+        generator.reset(arrays[f"random/{n:05d}"])
+
+
+def _generators(model):
+    return [source._generator for source in _random_sources(model) if getattr(source, "_generator", None) is not None]
+
+
+def _random_sources(model):
+    """Keras leaves them out of a layer's variables and checkpoints."""
+    found = [vars(layer).get("_random_generator") for layer in model._flatten_layers()]
+    return list({id(source): source for source in found if hasattr(source, "_rng_type")}.values())
+
+
+class _Backup(Callback):
+    """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
+
+    def __init__(self, path, label, callbacks):
         super().__init__()
-        self.path = path
+        self.path = path and Path(path)
         self.label = label
-        self.history = history
+        self.callbacks = callbacks
+        self.history, self.stopped, self.memories = [], False, []
+
+    def restore(self, model):
+        """Take up the training where the file left it, if there is one."""
+        if self.path is None or not self.path.exists():
+            return
+        arrays, notes = runs.read_arrays(self.path)
+        load_random_state(model, arrays)
+        if notes["label"] == self.label:
+            self.history, self.stopped = notes["history"], notes["stopped"]
+            self.memories = [
+                {name: _unpack(form, _below(arrays, f"callback/{n}/")) for name, form in memory.items()}
+                for n, memory in enumerate(notes["callbacks"])
+            ]
+            engine = pruning.engine(model)
+            engine.load_state(model, _below(arrays, "model/"))
+            engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
+
+    def on_train_begin(self, logs=None):
+        # Last of the callbacks: the others have made themselves ready for a new training.
+        self.fresh = [_memory(callback) for callback in self.callbacks]
+        for callback, memory in zip(self.callbacks, self.memories):
+            vars(callback).update(memory)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.history.append({name: float(value) for name, value in (logs or {}).items()})
-        if self.path is not None:
-            engine = pruning.engine(self.model)
-            model = {f"model/{path}": value for path, value in engine.values(self.model).items()}
-            optimizer = {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
-            runs.write_arrays(self.path, {**model, **optimizer}, label=self.label, history=self.history)
+        self.history.append(runs.plain(logs or {}))
+        if self.path is None:
+            return
+        engine = pruning.engine(self.model)
+        arrays = {f"model/{path}": value for path, value in engine.values(self.model).items()}
+        arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
+        arrays |= random_state(self.model)
+        memories = []
+        for n, (callback, fresh) in enumerate(zip(self.callbacks, self.fresh)):
+            memory = {name: item for name, item in _memory(callback).items() if _changed(item, fresh.get(name))}
+            memories.append({name: form for name, (form, _) in memory.items()})
+            arrays |= {f"callback/{n}/{name}": array for _, found in memory.values() for name, array in found.items()}
+        notes = dict(label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories)
+        runs.write_arrays(self.path, arrays, **notes)
+
+
+def _memory(callback):
+    """{attribute: (JSON-able form, its arrays)} of a callback, but for what no file can hold."""
+    found = {}
+    for name, value in vars(callback).items():
+        arrays = {}
+        with contextlib.suppress(TypeError):  # a model, a function, an open file
+            found[name] = _pack(value, name, arrays), arrays
+    return found
+
+
+def _changed(item, before):
+    (form, arrays), (old_form, old_arrays) = item, before or (None, {})
+    return before is None or form != old_form or any(old_arrays[name] is not array for name, array in arrays.items())
+
+
+def _pack(value, name, arrays):
+    """`value` as JSON, its arrays moved to `arrays`; raises TypeError for what cannot be written."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list):
+        return [_pack(item, f"{name}/{n}", arrays) for n, item in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: _pack(item, f"{name}/{key}", arrays) for key, item in value.items()}}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(type(value).__name__)
+
+
+def _unpack(form, arrays):
+    """What `_pack` was given."""
+    if isinstance(form, list):
+        return [_unpack(item, arrays) for item in form]
+    if isinstance(form, dict) and "array" in form:
+        return arrays[form["array"]]
+    if isinstance(form, dict):
+        return {key: _unpack(item, arrays) for key, item in form["dict"].items()}
+    return form
 
 
 def _below(arrays, prefix):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ INITIAL = "initial.safetensors"
 REWIND = "rewind.safetensors"
 BACKUP = "epoch.safetensors"
 RESULT = "result.json"
+KIND = "run"  # the entry of CONFIG that says which kind of run it is, and that it is one of ours
 
 
 def round_folder(run_dir, number):
@@ -34,40 +36,53 @@ def finished_rounds(run_dir):
     return number
 
 
-def open_run(run_dir, config):
+def open_run(run_dir, kind, config, overwrite=False):
     """Make or reopen the folder of the run that `config` (JSON-able) describes.
+
+    Args:
+      run_dir: the folder.
+      kind: what is run, such as "find_ticket".
+      config: all that the result depends on.
+      overwrite: start anew, deleting the run that is there, of whatever configuration.
 
     Raises:
       LotteryError: the folder holds another run (the difference is shown), something
         that is no run, or cannot be written.
     """
     run_dir = Path(run_dir)
-    config = json.loads(json.dumps(config))
+    config = plain({KIND: kind, **config})
     check_writable(run_dir)
-    if (run_dir / CONFIG).exists():
-        there = read_json(run_dir / CONFIG)
-        if there != config:
-            raise LotteryError(
-                f"{run_dir} holds a run with another configuration: {'; '.join(differences(there, config))}. "
-                "Give another run_dir, or the same configuration to go on."
-            )
-    elif any(not path.name.startswith(".") for path in run_dir.iterdir()):
-        raise LotteryError(f"{run_dir} is not empty and holds no run of this kind: give another run_dir.")
-    else:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    there = _config(run_dir)
+    if there is None:
+        if any(not path.name.startswith(".") for path in run_dir.iterdir()):
+            raise LotteryError(f"{str(run_dir)!r} is not empty and holds no run: give another run_dir.")
+    elif overwrite:
+        _empty(run_dir)
+    elif there != config:
+        found = differences(there, config) if there.get(KIND) == kind else [f"it is a run of {there.get(KIND)}, not {kind}"]
+        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+        raise LotteryError(
+            f"{str(run_dir)!r} holds a run with another configuration: {'; '.join(found[:5])}{more}. "
+            "Give another run_dir, the same configuration to go on, or overwrite=True (--overwrite) to start anew."
+        )
+    if not (run_dir / CONFIG).exists():
         write_json(run_dir / CONFIG, config)
-    for leftover in run_dir.glob(".writing-*"):
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    for leftover in list(run_dir.rglob(".writing-*")):
+        _remove(leftover)
     return run_dir
 
 
 def check_writable(folder):
-    """Make `folder` and its parents; raises LotteryError if files cannot be made in it."""
+    """Raises LotteryError if `folder` cannot be made or files cannot be made in it; leaves nothing there."""
+    folder = Path(folder)
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryDirectory(dir=there, prefix=".writing-"):
             pass
-    except OSError as error:
-        raise LotteryError(f"cannot write to {str(folder)!r}: {error.strerror}. Give a folder you may write to.") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LotteryError(f"cannot write to {str(folder)!r}: {why}. Give a folder you may write to.") from error
 
 
 def differences(old, new, name=""):
@@ -85,14 +100,13 @@ def differences(old, new, name=""):
 def new_file(path):
     """A path to write to; it becomes `path` when the block ends without an error."""
     path = Path(path)
-    aside = path.with_name(f".writing-{path.name}.{os.getpid()}")
-    try:
-        yield aside
-        os.replace(aside, path)
-    except OSError as error:
-        raise LotteryError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    aside = _aside(path)
+    with _cannot_write(path):
+        try:
+            yield aside
+            os.replace(aside, path)
+        finally:
+            _remove(aside)
 
 
 @contextlib.contextmanager
@@ -106,26 +120,25 @@ def new_folder(path, overwrite=False):
     if path.exists() and not overwrite:
         raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True (--overwrite).")
     check_writable(path.parent)
-    aside = path.with_name(f".writing-{path.name}.{os.getpid()}")
-    try:
-        aside.mkdir()
-        yield aside
-        if path.exists():
-            old = path.with_name(f".writing-{path.name}.{os.getpid()}.old")
-            os.replace(path, old)
-            os.replace(aside, path)
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-        else:
-            os.replace(aside, path)
-    except OSError as error:
-        raise LotteryError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    aside = _aside(path)
+    with _cannot_write(path):
+        try:
+            aside.mkdir(parents=True)
+            yield aside
+            if path.exists():
+                old = aside.with_name(aside.name + ".old")
+                os.replace(path, old)
+                os.replace(aside, path)
+                _remove(old)
+            else:
+                os.replace(aside, path)
+        finally:
+            _remove(aside)
 
 
 def write_json(path, value):
     with new_file(path) as aside:
-        aside.write_text(json.dumps(value, indent=1) + "\n")
+        aside.write_text(_text(plain(value)) + "\n")
 
 
 def read_json(path):
@@ -134,6 +147,29 @@ def read_json(path):
         return json.loads(Path(path).read_text())
     except ValueError as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy.") from error
+
+
+def plain(value):
+    """`value` as JSON knows it: lists for tuples and arrays, Python's numbers for NumPy's, None for NaN and infinity.
+
+    >>> plain({"loss": float("nan"), "shape": (2, np.int64(3))})
+    {'loss': None, 'shape': [2, 3]}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "numpy"):
+        return plain(value.numpy())
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    raise LotteryError(f"{value!r} is a {type(value).__name__}, which JSON cannot hold: give numbers, text, lists and dicts.")
 
 
 def write_arrays(path, arrays, **notes):
@@ -145,19 +181,69 @@ def write_arrays(path, arrays, **notes):
 
 def read_arrays(path):
     """({name: array}, notes) of `write_arrays`; raises LotteryError for a damaged file."""
-    data = Path(path).read_bytes()
     try:
+        data = Path(path).read_bytes()
         arrays = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         return arrays, json.loads(header.get("__metadata__", {}).get("notes", "{}"))
-    except (SafetensorError, ValueError) as error:
-        raise LotteryError(f"{str(path)!r} is cut or altered: {error}. Restore it from a copy.") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
 
 
 def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def digest(value):
+    """A short hash of a JSON-able value, to tell one from another."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _config(run_dir):
+    """The configuration of the run in the folder, or None if there is none of ours."""
+    if not (run_dir / CONFIG).is_file():
+        return None
+    config = read_json(run_dir / CONFIG)
+    return config if isinstance(config, dict) and KIND in config else None
+
+
+def _empty(run_dir):
+    """Delete what is in the folder of a run; its configuration goes last, so that it stays one of ours until then."""
+    for path in sorted(run_dir.iterdir(), key=lambda path: path.name == CONFIG):
+        _remove(path)
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+
+def _aside(path):
+    return path.with_name(f".writing-{path.name}.{os.getpid()}")
+
+
+@contextlib.contextmanager
+def _cannot_write(path):
+    try:
+        yield
+    except OSError as error:
+        raise LotteryError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+
+
+def _text(value, depth=0):
+    """JSON with a line for each entry of the outer three levels: to be read, and not much larger than need be."""
+    if depth == 3 or not value or not isinstance(value, (dict, list)):
+        return json.dumps(value)
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    items = [f"{json.dumps(k)}: {_text(v, depth + 1)}" for k, v in value.items()] if begin == "{" else (
+        [_text(item, depth + 1) for item in value])
+    indent = "\n" + " " * (depth + 1)
+    return f"{begin}{indent}{(',' + indent).join(items)}{indent[:-1]}{end}"
+
+
 def _short(value):
     text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:40]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+    return text if len(text) <= 60 else f"{text[:40]}... ({digest(value)})"

@@ -1,14 +1,15 @@
 """find_ticket: the rounds of training, pruning and rewinding, resumable at any moment."""
 
-import hashlib
-import json
-
-import numpy as np
+import contextlib
+import io
+import warnings
 
 from . import pruning, runs
-from .data import batches
+from .checks import SEED, whole
 from .errors import LotteryError
-from .resume import fit
+from .inputs import open_data
+from .masks import pruned_count
+from .resume import fit, keep_randomness, load_random_state, random_state
 from .rewind import RewindCallback, Rewinder, check_steps, record
 from .schedule import check_rewind, round_sparsities
 from .ticket import from_model, load_ticket
@@ -27,6 +28,7 @@ def find_ticket(
     rewind="init",
     seed=0,
     run_dir=None,
+    overwrite=False,
     callbacks=(),
     verbose="auto",
     info=None,
@@ -50,8 +52,9 @@ def find_ticket(
         after the last finished epoch, with the same result where operations are
         deterministic and the order of `train` depends on seed and epoch only. A
         finished round r is the ticket folder round_0r.
-      callbacks: for each round's fit. Theirs is memory of their own: a resumed run
-        starts them anew.
+      overwrite: start anew in run_dir, deleting the run that is there.
+      callbacks: for each round's fit. What they remember survives a kill as far as it is
+        numbers, text, arrays, and lists and dicts of these.
       verbose: as for `fit`; 0 prints nothing.
       info: JSON-able notes for the ticket, such as the data's name.
 
@@ -70,42 +73,41 @@ def find_ticket(
       >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
       >>> net.compile("adam", "mse")
       >>> data = np.ones((64, 4), "float32"), np.ones((64, 2), "float32")
-      >>> ticket = lottery.find_ticket(net, data, epochs=1, rounds=2, rate=0.5, verbose=0)  # doctest: +ELLIPSIS
-      32 of ...
+      >>> ticket = lottery.find_ticket(net, data, epochs=1, rounds=2, rate=0.5, verbose=0)
       >>> ticket.sparsity
       0.75
     """
-    if rate is None and (rounds is None or final_sparsity is None):
-        rate = 0.2
-    if rounds is None and final_sparsity is None:
-        raise LotteryError("how far to prune is open: give rounds, for example rounds=10, or final_sparsity.")
-    sparsities = [0.0, *round_sparsities(rounds, rate, final_sparsity)]
+    sparsities = [0.0, *_plan(rounds, rate, final_sparsity)]
     rewind = check_rewind(rewind)
-    if isinstance(epochs, bool) or epochs != int(epochs) or epochs < 1:
-        raise LotteryError(f"epochs={epochs!r} is impossible: give a whole number from 1 up.")
-    model = _ready(model, scope)
+    epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
+    info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed, **runs.plain(info or {})}
     engine = pruning.engine(model)
-    scope = scope or engine.settings(model)[1]
-    engine.set_seed(seed)
-    train = _dataset(train, seed)
-    steps = _steps(train)
+    engine.check_compiled(model)
     check_steps(model, rewind, None)
+    train, steps, account = open_data(model, train, seed)
     if steps is not None:
         check_rewind(rewind, steps * epochs)
-    info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed, **(info or {})}
+    engine.set_seed(seed)
+    with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
+        model = _ready(model, scope)
+    info["scope"] = scope = scope or engine.settings(model)[1]
+    _check_leaves_some(engine.masks(model), sparsities[-1], scope)
+    architecture = engine.architecture(model)
+    _warn_of_layers(model, architecture)
     if run_dir is not None:
         config = {
             "sparsities": sparsities[1:],
             "epochs": epochs,
             "steps": steps,
-            "architecture": hashlib.sha256(json.dumps(engine.architecture(model), sort_keys=True).encode()).hexdigest(),
+            "train": account,
+            "architecture": runs.digest(architecture),
             "masks": list(engine.masks(model)),
             "compiled": engine.compiled(model),
             **info,
         }
-        run_dir = runs.open_run(run_dir, config)
+        run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
-    state = _State(model, rewind, scope, run_dir)
+    state = _State(model, rewind, scope, run_dir, info)
     for number in range(state.finished, len(sparsities)):
         if number:
             state.rewinder.boundary(sparsities[number])
@@ -123,81 +125,105 @@ def find_ticket(
             callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point)],
             verbose=verbose,
         )
-        if rewind not in ("trained", "lr") and state.rewinder.point is None:
-            raise LotteryError(
-                f"rewind={rewind}: the first round ended before that step: give an earlier one or more epochs."
-            )
-        state.records.append({**record(model, number, history[-1]), "history": history})
-        state.finish(number, from_model(model, start, state.records, info))
+        state.finish(number, start, history)
+    if run_dir:
+        (run_dir / runs.BACKUP).unlink(missing_ok=True)
     return state.ticket
 
 
 class _State:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, model, rewind, scope, run_dir):
+    def __init__(self, model, rewind, scope, run_dir, info):
         self.model = model
         self.engine = pruning.engine(model)
         self.run_dir = run_dir
+        self.info = info
         self.records = []
         self.ticket = None
         self.finished = runs.finished_rounds(run_dir) if run_dir else 0
         if run_dir:
-            if not (run_dir / runs.INITIAL).exists():
-                runs.write_arrays(run_dir / runs.INITIAL, self.engine.values(model))
-            self.engine.load_state(model, runs.read_arrays(run_dir / runs.INITIAL)[0])
+            if not self.finished and not (run_dir / runs.INITIAL).exists():
+                runs.write_arrays(run_dir / runs.INITIAL, {**self.engine.values(model), **random_state(model)})
+            initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
+            self.engine.load_state(model, initial)
+            load_random_state(model, initial)
         self.rewinder = Rewinder(model, rewind, scope)
-        if run_dir and (run_dir / runs.REWIND).exists():
-            self.rewinder.point = runs.read_arrays(run_dir / runs.REWIND)[0]
+        known_after = {0: None, "lr": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
+        if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
+            self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)
         if self.finished:
             self.ticket = load_ticket(runs.round_folder(run_dir, self.finished - 1))
             self.records = list(self.ticket.rounds)
             self.engine.set_masks(model, self.ticket.masks)
             self.engine.load_state(model, self.ticket.trained)
 
-    def finish(self, number, ticket):
-        self.ticket = ticket
+    def finish(self, number, start, history):
+        """End a round that started from the weights `start`: its record, its ticket and its folder."""
+        rewinder = self.rewinder
+        if number == 0 and rewinder.rewind != "lr":
+            # The dense ticket, too, holds the weights at the rewind point.
+            start = self.engine.values(self.model) if rewinder.rewind == "trained" else rewinder.point
+        if start is None:
+            raise LotteryError(
+                f"rewind={rewinder.rewind}: the first round ended before that step: give an earlier one or more epochs."
+            )
+        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
+        self.records.append({**record(self.model, number, metrics), "history": history})
+        self.ticket = from_model(self.model, start, self.records, self.info)
         if self.run_dir:
-            ticket.save(runs.round_folder(self.run_dir, number))
+            self.ticket.save(runs.round_folder(self.run_dir, number))
 
     def keep_rewind_point(self):
         if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():
             runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.point)
 
 
+def _plan(rounds, rate, final_sparsity):
+    if rounds is None and final_sparsity is None:
+        raise LotteryError("how far to prune is open: give rounds, for example rounds=10, or final_sparsity.")
+    if rate is None and (rounds is None or final_sparsity is None):
+        rate = 0.2
+    return round_sparsities(rounds, rate, final_sparsity)
+
+
 def _ready(model, scope):
     """The model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
     engine = pruning.engine(model)
-    if not pruning.is_wrapped(model):
-        engine.check_compiled(model)
-        wrapped = pruning.wrap(model, scope=scope or "global")
-        engine.compile_like(wrapped, model)
-        return wrapped
-    engine.check_compiled(model)
-    if not all(mask.all() for mask in engine.masks(model).values()):
-        raise LotteryError(
-            f"{model.name!r} is pruned already ({pruning.sparsity(model):.1%}): wrap the dense model anew."
-        )
-    if engine.steps_taken(model):
-        engine.compile_like(model, model)
+    with model.distribute_strategy.scope():  # or the replicas would share the optimizer's slots
+        if not pruning.is_wrapped(model):
+            given, model = model, pruning.wrap(model, scope=scope or "global")
+            engine.compile_like(model, given)
+        elif not all(mask.all() for mask in engine.masks(model).values()):
+            raise LotteryError(
+                f"{model.name!r} is pruned already ({pruning.sparsity(model):.1%}): wrap the dense model anew."
+            )
+        elif engine.steps_taken(model):
+            engine.compile_like(model, model)
+        engine.build_optimizer(model)
+        keep_randomness(model)
     return model
 
 
-def _dataset(train, seed):
-    if isinstance(train, (tuple, list)):
-        if not 2 <= len(train) <= 3:
-            raise LotteryError(f"train has {len(train)} parts: give a tf.data.Dataset, (x, y) or (x, y, sample_weight).")
-        return batches(*train, batch_size=min(32, len(train[0])), seed=seed)
-    if isinstance(train, np.ndarray) or not hasattr(train, "__iter__"):
-        raise LotteryError(f"train is a {type(train).__name__}: give a tf.data.Dataset, (x, y) or (x, y, sample_weight).")
-    return train
+def _check_leaves_some(masks, sparsity, scope):
+    """Raises LotteryError if the last round would leave nothing."""
+    groups = {"the model": sum(mask.size for mask in masks.values())}
+    if scope == "layer":
+        groups = {repr(path): mask.size for path, mask in masks.items()}
+    for name, size in groups.items():
+        if pruned_count(size, sparsity) == size:
+            raise LotteryError(
+                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune less, with fewer "
+                "rounds or a smaller rate or final_sparsity."
+            )
 
 
-def _steps(train):
+def _warn_of_layers(model, architecture):
+    """Say before the search, not after, that the ticket's model could not be built again."""
+    if all(type(layer).__module__.startswith(("tf_keras.", "keras_lottery.")) and type(layer).__name__ != "Lambda"
+           for layer in model._flatten_layers()):
+        return
     try:
-        steps = len(train)
-    except TypeError:
-        return None
-    if steps == 0:
-        raise LotteryError("train is empty: it holds no batch.")
-    return steps
+        pruning.engine(model).build(architecture)
+    except LotteryError as error:
+        warnings.warn(f"the ticket will hold masks and weights, but its model cannot be built from its file: {error}", stacklevel=3)

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import pruning, runs
 from .card import card
+from .checks import known
 from .errors import LotteryError
 from .masks import sparsity
 
@@ -59,8 +60,7 @@ class Ticket:
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""
-        if name not in STARTS:
-            raise LotteryError(f"start={name!r} is unknown: choose {', '.join(map(repr, STARTS))}.")
+        known("start", name, STARTS)
         if name == "trained" and self.trained is None:
             raise LotteryError("start='trained': this ticket was saved without trained weights. Choose 'rewind' or 'random'.")
         return {"rewind": self.weights, "trained": self.trained, "random": {}}[name]
@@ -91,7 +91,7 @@ class Ticket:
             )
             files = {file.name: runs.sha256(file) for file in sorted(folder.iterdir())}
             shapes = {name: {"shape": list(m.shape), "kept": int(m.sum())} for name, m in self.masks.items()}
-            content = {
+            content = runs.plain({
                 "format": FORMAT,
                 "sparsity": self.sparsity,
                 "masks": shapes,
@@ -99,7 +99,7 @@ class Ticket:
                 "rounds": self.rounds,
                 "info": self.info,
                 "sha256": files,
-            }
+            })
             runs.write_json(folder / "ticket.json", {**content, "checksum": _checksum(content)})
             (folder / "README.md").write_text(card(self, Path(path).name))
 
@@ -126,6 +126,15 @@ def load_ticket(path):
         raise LotteryError(f"{str(path)!r} is no ticket of format {FORMAT}: it was made by another version.")
     if content.pop("checksum", None) != _checksum(content):
         raise LotteryError(f"{str(folder / 'ticket.json')!r} was altered: its checksum differs. Restore it from a copy.")
+    try:
+        return _read(folder, content)
+    except LotteryError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, OSError, EOFError, AttributeError) as error:
+        raise LotteryError(f"{str(path)!r} is damaged: {type(error).__name__} {error}. Restore it from a copy.") from error
+
+
+def _read(folder, content):
     for name, digest in content["sha256"].items():
         if not (folder / name).is_file():
             raise LotteryError(f"{str(folder / name)!r} is missing: the ticket is not whole. Restore it from a copy.")
@@ -137,7 +146,7 @@ def load_ticket(path):
         size = int(np.prod(told["shape"], dtype=np.int64))
         masks[name] = np.unpackbits(packed[name], count=size).astype(bool).reshape(told["shape"])
         if int(masks[name].sum()) != told["kept"]:
-            raise LotteryError(f"{str(path)!r} is damaged: the mask of {name!r} keeps another number of weights than told.")
+            raise LotteryError(f"{str(folder)!r} is damaged: the mask of {name!r} keeps another number of weights than told.")
 
     def read(name):
         if name not in content["sha256"]:
@@ -169,8 +178,8 @@ def from_model(model, start, rounds, info=None):
         trained=engine.values(model),
         architecture=engine.architecture(model),
         heads=engine.heads(model),
-        rounds=[dict(record) for record in rounds],
-        info={**engine.versions(), **(info or {})},
+        rounds=runs.plain(rounds),
+        info=runs.plain({**engine.versions(), **(info or {})}),
     )
 
 

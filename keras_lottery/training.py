@@ -1,10 +1,12 @@
-"""What the commands train with: precision, optimizer and learning-rate schedule by name."""
+"""What the commands train, and with what: model, precision, optimizer and learning-rate schedule by name."""
 
-import difflib
 from pathlib import Path
 
+from . import models, pruning
+from .checks import above_zero, known
 from .errors import LotteryError
 from .legacy import tf_keras
+from .pruning import walk
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "step")
@@ -16,7 +18,57 @@ _OPTIMIZERS = {
     "rmsprop": lambda rate, decay: tf_keras.optimizers.RMSprop(rate, weight_decay=decay),
     "lion": lambda rate, decay: tf_keras.optimizers.Lion(rate, weight_decay=decay),
 }
+_PROBABILITIES = (tf_keras.activations.softmax, tf_keras.activations.sigmoid)
 OPTIMIZERS = tuple(_OPTIMIZERS)
+
+
+def builder(model, width=1.0):
+    """What makes a plain model: a function of (input_shape, num_classes).
+
+    Args:
+      model: a name in `models.names()`, or a saved .keras or .h5 file, read here.
+      width: for the names: times as many filters as the literature's net.
+
+    Raises:
+      LotteryError: unknown name, or a file that tf_keras cannot read. The function raises
+        it where a saved model is of another shape.
+    """
+    above_zero("width", width)
+    if not str(model).endswith((".keras", ".h5")):
+        if model not in models.names():
+            models.build(model, (8, 8, 1), 2)  # which says what is near
+        return lambda input_shape, num_classes: models.build(model, input_shape, num_classes, width=width)
+    if width != 1:
+        raise LotteryError(f"width={width!r} is for the builders: a saved model has the width it has. Leave it out.")
+    loaded = _load(model)
+
+    def fitting(input_shape, num_classes):
+        for what, has, needs in (
+            ("input", loaded.input_shape, (None, *input_shape)),
+            ("output", loaded.output_shape, (None, num_classes)),
+        ):
+            fits = isinstance(has, tuple) and len(has) == len(needs) and all(h in (None, n) for h, n in zip(has[1:], needs[1:]))
+            if not fits:
+                raise LotteryError(f"model={str(model)!r}: its {what} shape is {has}, the data need {needs}.")
+        return loaded
+
+    return fitting
+
+
+def _load(path):
+    if not Path(path).is_file():
+        raise LotteryError(f"model={str(path)!r}: there is no such file.")
+    try:
+        loaded = tf_keras.models.load_model(path, compile=False)
+    except Exception as error:  # of many kinds, from zip and h5 files, JSON and layers
+        first = str(error).strip().partition("\n")[0][:200].rstrip(".")
+        raise LotteryError(
+            f"model={str(path)!r} cannot be read by tf_keras ({type(error).__name__}: {first}). Save a model built with "
+            "tf_keras, not Keras 3, by model.save('NAME.keras')."
+        ) from error
+    if not walk.is_graph(loaded):
+        raise LotteryError(f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer.")
+    return pruning.strip(loaded) if pruning.is_wrapped(loaded) else loaded
 
 
 def set_precision(name="auto"):
@@ -48,14 +100,10 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
       >>> make_optimizer("sgd", 0.1, "cosine", steps=1000).name
       'SGD'
     """
-    if optimizer not in _OPTIMIZERS:
-        near = difflib.get_close_matches(optimizer, OPTIMIZERS, 1)
-        raise LotteryError(
-            f"optimizer={optimizer!r} is unknown: choose {', '.join(OPTIMIZERS)}." + (f" Did you mean {near[0]}?" if near else "")
-        )
-    if not learning_rate > 0:
-        raise LotteryError(f"learning_rate={learning_rate!r} is impossible: give a number above 0, for example 0.1.")
-    if weight_decay < 0:
+    known("optimizer", optimizer, OPTIMIZERS)
+    known("schedule", schedule, SCHEDULES)
+    above_zero("learning_rate", learning_rate)
+    if not 0 <= weight_decay < float("inf"):
         raise LotteryError(f"weight_decay={weight_decay!r} is impossible: give 0 or more, for example 1e-4.")
     rate = learning_rate
     if schedule == "cosine":
@@ -64,15 +112,25 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
         rate = tf_keras.optimizers.schedules.PiecewiseConstantDecay(
             [steps // 2, steps * 3 // 4], [learning_rate, learning_rate / 10, learning_rate / 100]
         )
-    elif schedule != "constant":
-        raise LotteryError(f"schedule={schedule!r} is unknown: choose {', '.join(SCHEDULES)}.")
     return _OPTIMIZERS[optimizer](rate, weight_decay or None)
 
 
 def compile_classifier(model, optimizer):
-    """Compile a model with logits for integer labels, reporting accuracy."""
-    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    """Compile a model with logits or probabilities for integer labels, reporting accuracy."""
+    probabilities = _gives_probabilities(model.outputs[0]._keras_history.layer)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
     model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def _gives_probabilities(layer):
+    """Whether this layer, the last of a model, ends in a softmax or sigmoid."""
+    layer = walk.unwrap(layer)
+    if walk.is_graph(layer):
+        return _gives_probabilities(layer.outputs[0]._keras_history.layer)
+    activation = getattr(layer, "activation", None)
+    if type(layer) is tf_keras.layers.Activation and activation is tf_keras.activations.linear:  # a cast to float32
+        return _gives_probabilities(layer._inbound_nodes[0].inbound_layers)
+    return isinstance(layer, tf_keras.layers.Softmax) or activation in _PROBABILITIES
 
 
 def _has_bfloat16():

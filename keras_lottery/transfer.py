@@ -3,6 +3,7 @@
 import warnings
 
 from . import pruning
+from .checks import whole
 from .errors import LotteryError
 from .ticket import assemble
 
@@ -34,8 +35,9 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
       >>> student = transfer(ticket, num_classes=5)  # doctest: +SKIP
       >>> student.compile("adam", loss, metrics=["accuracy"])  # doctest: +SKIP
     """
-    if isinstance(num_classes, bool) or num_classes != int(num_classes) or num_classes < 2:
-        raise LotteryError(f"num_classes={num_classes!r} is impossible: give a whole number from 2 up.")
+    num_classes = whole("num_classes", num_classes, 2)
+    if input_shape is not None:
+        input_shape = _shape(input_shape)
     engine = pruning.tfmot
     values = ticket.start(start)
     architecture = engine.resize(ticket.architecture, ticket.heads, num_classes, input_shape)
@@ -52,6 +54,15 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     return model
 
 
+def _shape(input_shape):
+    try:
+        return tuple(whole("side", side) for side in input_shape)
+    except (TypeError, LotteryError) as error:
+        raise LotteryError(
+            f"input_shape={input_shape!r} is impossible: give (height, width, channels), as whole numbers from 1 up."
+        ) from error
+
+
 def _new_paths(engine, ticket, architecture, input_shape):
     """Paths of the weights that are not the ticket's: the head's, and a first kernel for other channels."""
     shapes = {path: tuple(variable.shape) for path, variable in engine.variables(engine.build(architecture)).items()}
@@ -62,10 +73,10 @@ def _new_paths(engine, ticket, architecture, input_shape):
             continue
         had = ticket.weights[path].shape
         if shape != had:
-            only_channels = len(shape) == len(had) > 2 and [i for i, (a, b) in enumerate(zip(shape, had)) if a != b] == [len(shape) - 2]
+            only_channels = len(shape) > 2 and shape[:-2] + shape[-1:] == had[:-2] + had[-1:]
             if not only_channels:
                 raise LotteryError(
-                    f"input_shape={tuple(input_shape)} does not fit this architecture: {path} would be {shape}, the "
+                    f"input_shape={input_shape} does not fit this architecture: {path} would be {shape}, the "
                     f"ticket has {had}. Resize the images to the ticket's input shape."
                 )
             warnings.warn(f"the input has another number of channels: {path} is new and dense.", stacklevel=3)

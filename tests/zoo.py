@@ -104,7 +104,7 @@ stack(
     ],
     "l0/layer/conv/kernel",
 )
-stack("embedding_dense", (3,), lambda: [L.Lambda(tf.abs), L.Embedding(7, 4), L.Dense(4)], "l2/kernel")
+stack("embedding_dense", (3,), lambda: [L.ReLU(), L.Embedding(7, 4), L.Dense(4)], "l2/kernel")
 stack(
     "norms_and_noise",
     (4, 4, 4),
@@ -218,11 +218,11 @@ def two_inputs_two_outputs():
     return tf_keras.Model({"a": a, "b": b}, [L.Dense(2, name="x")(left), L.Dense(3, name="y")(stem)])
 
 
-@case("dense/kernel")
+@case("d/kernel")
 def lambda_and_ops():
     x = Input((4,))
     y = L.Lambda(lambda t: t * 2)(x)
-    y = tf.nn.relu(L.Dense(6, name="dense")(y))[:, 1:] / 3.0
+    y = tf.nn.relu(L.Dense(6, name="d")(y))[:, 1:] / 3.0
     y = tf.concat([y, tf.math.reduce_sum(y, axis=-1, keepdims=True)], axis=-1)
     return tf_keras.Model(x, L.Dense(2)(y))
 
@@ -306,7 +306,7 @@ class Composite(L.Layer):
         super().__init__(**kwargs)
         self.width = width
         self.steps = [L.Dense(width, "relu"), L.BatchNormalization()]
-        self.named = {"a": L.Dense(width), "deep": [L.Dense(width, use_bias=False)]}
+        self.named = {"a": L.Dense(width), "b": L.Dense(width, use_bias=False)}
 
     def get_config(self):
         return {"width": self.width, **super().get_config()}
@@ -314,7 +314,7 @@ class Composite(L.Layer):
     def call(self, x, scale=1.0, training=None):
         for step in self.steps:
             x = step(x, training=training)
-        return self.named["deep"][0](self.named["a"](x)) * scale
+        return self.named["b"](self.named["a"](x)) * scale
 
 
 stack("subclass_of_dense", (4,), lambda: [MyDense(5)], "l0/kernel")
@@ -323,11 +323,11 @@ stack("subclass_of_lstm", (3, 2), lambda: [MyLSTM(3)], "l0/cell/kernel", "l0/cel
 stack("custom_named", (4,), lambda: [Named()], "l0/w")
 stack("custom_nameless", (4,), lambda: [Nameless(), L.Dense(4)], "l1/kernel")
 stack(
-    "custom_composite", (4,), lambda: [Composite()], "l0/steps/0/kernel", "l0/named/a/kernel", "l0/named/deep/0/kernel"
+    "custom_composite", (4,), lambda: [Composite()], "l0/steps/0/kernel", "l0/named/a/kernel", "l0/named/b/kernel"
 )
 
 
-@case("c/steps/0/kernel", "c/named/a/kernel", "c/named/deep/0/kernel")
+@case("c/steps/0/kernel", "c/named/a/kernel", "c/named/b/kernel")
 def call_arguments():
     x, scale = Input((4,)), Input((1,))
     return tf_keras.Model([x, scale], L.Dense(2)(Composite(5, name="c")(x, scale)))

@@ -120,7 +120,8 @@ def allocate(name, count, shape):
     need, free = count * int(np.prod(shape)), psutil.virtual_memory().available
     if need > free:
         raise LotteryError(f"{name}: {count} images of {' x '.join(map(str, shape))} need {need / 1e9:.1f} GB "
-                           f"of memory and {free / 1e9:.1f} GB are free; give a smaller image_size or a slice of the split")
+                           f"of memory and {free / 1e9:.1f} GB are free; give a smaller image_size "
+                           "or a slice of the split")
     return aligned((count, *shape), np.uint8)
 
 

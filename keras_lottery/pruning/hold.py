@@ -1,5 +1,6 @@
-"""Hold zeros: whatever writes a weight, its masked entries stay exactly 0."""
+"""Hold zeros: whatever writes a weight or its mask, masked entries stay exactly 0."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -13,6 +14,7 @@ class Hold:
     def __init__(self, mask, previous):
         self.mask = mask
         self.previous = previous
+        self.cut = None  # the last array of which the mask took something
 
     def __call__(self, value):
         return self.keep(self.previous(value) if self.previous else value)
@@ -25,8 +27,8 @@ class Hold:
 def hold(variable, mask):
     """Keep `variable` at 0 where the bool variable `mask` is False, from now on.
 
-    The constraint covers optimizer updates; every other write (set_weights, the moving
-    averages that an optimizer writes back at the end of fit) goes through `assign`,
+    The constraint covers optimizer updates; every other write (set_weights, loading, the
+    moving averages that an optimizer writes back at the end of fit) goes through `assign`,
     which masks as well. Attach before a train function is traced.
     """
     constraint = Hold(mask, variable.constraint)
@@ -34,15 +36,37 @@ def hold(variable, mask):
         part._constraint = constraint
         if not list(_inner(part)):
             _mask_assign(part, constraint)
+    _follow_mask(variable, constraint)
 
 
 def _mask_assign(variable, constraint):
     assign = variable.assign
 
     def masked_assign(value, *args, **kwargs):
-        return assign(constraint.keep(tf.convert_to_tensor(value, variable.dtype)), *args, **kwargs)
+        kept = constraint.keep(tf.convert_to_tensor(value, variable.dtype))
+        if isinstance(value, np.ndarray) and tf.executing_eagerly():
+            constraint.cut = value if (kept.numpy() != value).any() else None
+        return assign(kept, *args, **kwargs)
 
     variable.assign = masked_assign
+
+
+def _follow_mask(variable, constraint):
+    """Mask the weight whenever its mask is set.
+
+    Some loaders write a weight before its mask. What the old mask cut from it then comes back,
+    if nothing was written since.
+    """
+    assign = constraint.mask.assign
+
+    def assign_and_mask(value, *args, **kwargs):
+        cut = constraint.cut
+        back = cut is not None and tf.executing_eagerly() and (variable.numpy() == constraint.keep(cut).numpy()).all()
+        result = assign(value, *args, **kwargs)
+        variable.assign(cut if back else variable)
+        return result
+
+    constraint.mask.assign = assign_and_mask
 
 
 def _parts(variable):

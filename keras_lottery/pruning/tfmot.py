@@ -1,15 +1,6 @@
-"""The tf_keras engine: layers wrapped with TF-MOT's PruneLowMagnitude, masks held exactly.
-
-TF-MOT's own wrapper masks at the next forward pass, one layer at a time, and so lets
-pruned weights move between a step and the next. This one passes the call through and
-holds the zeros on the variables themselves.
-"""
+"""The tf_keras engine: models copied layer by layer, wrapped where a weight is to be pruned."""
 
 import json
-
-import numpy as np
-import tensorflow as tf
-from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude
 
 from ..errors import LotteryError
 from ..legacy import tf_keras
@@ -25,9 +16,9 @@ from .compiled import (  # noqa: F401  part of the engine
     reset_optimizer,
     steps_taken,
 )
-from .hold import hold
 from .resize import resize  # noqa: F401  part of the engine
 from .select import head_layers, select
+from .wrapper import LotteryPrune
 
 Callback = tf_keras.callbacks.Callback
 
@@ -35,96 +26,6 @@ Callback = tf_keras.callbacks.Callback
 def handles(model):
     """Whether `model` is of this engine."""
     return isinstance(model, tf_keras.Model)
-
-
-@tf_keras.utils.register_keras_serializable("keras_lottery")
-class LotteryPrune(PruneLowMagnitude):
-    """A layer whose weights are held at 0 where their masks say so.
-
-    Args:
-      layer: any tf_keras layer; its call, its name and its losses stay as they are.
-      shapes: {path below the layer: shape} of the weights that get a mask. Given here
-        because some layers have no weights yet when they are built (MultiHeadAttention).
-      scope: "global" or "layer", for the rounds to come.
-      pruning_schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
-    """
-
-    def __init__(self, layer, shapes, scope="global", pruning_schedule=None, **kwargs):
-        if not hasattr(layer, "get_prunable_weights"):
-            # TF-MOT takes the layers of its own list, and any layer that has this method.
-            layer.get_prunable_weights = lambda: [variable for variable, _ in self.held()]
-        kwargs["dtype"] = layer._dtype_policy
-        super().__init__(layer, pruning_schedule=pruning_schedule, **kwargs)
-        self._name = layer.name
-        self._autocast = False
-        self.supports_masking = layer.supports_masking
-        self.stateful = layer.stateful
-        self.shapes = {path: tuple(shape) for path, shape in shapes.items()}
-        self.scope = scope
-        self.holding = False
-
-    def _init_call_fn_args(self, expects_training_arg=None):
-        # Keras reads the arguments of call() here: they are the layer's own.
-        self._call_spec = self.layer._call_spec
-
-    def build(self, input_shape):
-        self.masks = {
-            path: self.add_weight(
-                name="mask_" + path.replace("/", "_"),
-                shape=shape,
-                dtype=tf.bool,
-                initializer="ones",
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
-            for path, shape in self.shapes.items()
-        }
-        self.built = True
-
-    def call(self, *args, **kwargs):
-        # By name, since some layers' __call__ takes other positions than their call().
-        names = self._call_spec.arg_names
-        if len(args) <= len(names):
-            args, kwargs = args[:1], {**dict(zip(names[1:], args[1:])), **kwargs}
-        outputs = self.layer(*args, **kwargs)
-        if not self.holding:
-            for variable, mask in self.held():
-                hold(variable, mask)
-            self.holding = True
-        return outputs
-
-    def held(self):
-        """(variable, its mask variable) of each held weight."""
-        variables = walk.variables(self.layer)
-        return [(variables[path], mask) for path, mask in self.masks.items()]
-
-    def compute_mask(self, inputs, mask=None):
-        return self.layer.compute_mask(inputs, mask)
-
-    def reset_states(self, states=None):
-        self.layer.reset_states(states)
-
-    def get_config(self):
-        schedule = self.pruning_schedule
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "layer": tf_keras.utils.serialize_keras_object(self.layer),
-            "shapes": {path: list(shape) for path, shape in self.shapes.items()},
-            "scope": self.scope,
-            "pruning_schedule": schedule and schedule.get_config(),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config.pop("name"), config.pop("trainable")
-        schedule = config.pop("pruning_schedule")
-        return cls(
-            tf_keras.layers.deserialize(config.pop("layer")),
-            pruning_schedule=schedule and tf_keras.utils.deserialize_keras_object(schedule),
-            **config,
-        )
 
 
 def choose(model, skip=None, include=None, prune_head=False):
@@ -158,9 +59,8 @@ def masks(model):
 
 def set_masks(model, new):
     """Set the masks in place and zero what they drop."""
-    for path, (variable, mask) in _held(model).items():
+    for path, (_, mask) in _held(model).items():
         mask.assign(new[path])
-        variable.assign(variable)
 
 
 def settings(model):
@@ -240,6 +140,9 @@ def _rebuild(model, shapes, scope="global", schedule=None):
 
     new = _copy_graph(model, copy)
     copy_state(model, new)
+    below = walk.layers(new)
+    for path, layer in walk.layers(model).items():
+        below[path]._trainable = layer._trainable  # no config knows it of layers in layers
     return new
 
 

@@ -6,9 +6,8 @@ Wrapped and plain models have the same paths; a shared layer has the first one i
 """
 
 import tensorflow as tf
-from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude
 
-from ..legacy import tf_keras
+from ..legacy import PruneLowMagnitude, tf_keras
 
 
 def unwrap(layer):

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The runs behind tables.md and saved_models: three seeds, two nets, source fashion_mnist, targets mnist and
+# cmaterdb/bangla. About five hours on one core; stopped and started again it goes on.
+#   docs/results/commands.sh RUNS_FOLDER TFDS_DATA_DIR
+set -eu
+runs=$1 data=$2
+
+find_ticket() {
+  lottery-find --dataset=fashion_mnist --data_dir="$data" --rounds=9 --final_sparsity=0.95 --rewind=200 \
+    --compare_at=0.9,0.95 --noverbose "$@"
+}
+transfer() {
+  lottery-transfer --data_dir="$data" --channels=1 --image_size=28 \
+    --controls=random,dense-scratch,dense-transferred --noverbose "$@"
+}
+sgd="--optimizer=sgd --learning_rate=0.1 --schedule=cosine --weight_decay=1e-4 --precision=mixed_bfloat16"
+adam="--optimizer=adam --learning_rate=0.0012 --schedule=constant --precision=float32"
+
+for seed in 0 1 2; do
+  find_ticket --model=resnet8 --width=2 $sgd --epochs=2 --seed=$seed --run_dir="$runs/resnet8x2-fashion-$seed"
+  find_ticket --model=lenet $adam --epochs=6 --seed=$seed --run_dir="$runs/lenet-fashion-$seed"
+  conv="$sgd --seed=$seed --ticket=$runs/resnet8x2-fashion-$seed/round_07"
+  transfer $conv --dataset=mnist --train_split='train[:20000]' --epochs=5 --run_dir="$runs/resnet8x2-mnist-$seed-07"
+  transfer $conv --dataset=cmaterdb/bangla --epochs=20 --run_dir="$runs/resnet8x2-bangla-$seed-07"
+  for round in 07 09; do
+    lenet="$adam --seed=$seed --ticket=$runs/lenet-fashion-$seed/round_$round"
+    transfer $lenet --dataset=mnist --train_split='train[:20000]' --epochs=10 --run_dir="$runs/lenet-mnist-$seed-$round"
+    transfer $lenet --dataset=cmaterdb/bangla --epochs=25 --run_dir="$runs/lenet-bangla-$seed-$round"
+  done
+done
+lottery-report --results="$(ls "$runs"/*/result.json | paste -sd,)" --output=docs/results

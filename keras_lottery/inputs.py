@@ -1,0 +1,81 @@
+"""What a search trains on, looked at before anything is trained."""
+
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+
+from . import pruning
+from .data import batches
+from .errors import LotteryError
+
+_WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
+
+
+def open_data(model, train, seed):
+    """`train` as fit takes it again and again: (it, batches an epoch or None, what tells it from other data).
+
+    Args:
+      model: the compiled model.
+      train: a tf.data.Dataset or the like, or a tuple of arrays, which are served in
+        batches of 32 in an order that `seed` and the epoch set.
+
+    Raises:
+      LotteryError: nothing to train on, or nothing that this model can be trained on.
+    """
+    if isinstance(train, (tuple, list)):
+        if not 2 <= len(train) <= 3:
+            raise LotteryError(f"train has {len(train)} parts: {_WANTED}.")
+        train = (train[0], *(np.asarray(part) if isinstance(part, list) else part for part in train[1:]))
+        _check_labels(model, np.asarray(train[1]))
+        account = _hash(train)
+        train = batches(*train, batch_size=32, seed=seed)
+    elif isinstance(train, np.ndarray) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
+        raise LotteryError(f"train is a {type(train).__name__}: {_WANTED}.")
+    else:
+        account = str(getattr(train, "element_spec", type(train).__name__))
+    _check_inputs(model, train)
+    return train, _steps(train), account
+
+
+def _steps(train):
+    try:
+        steps = len(train)
+    except TypeError as error:
+        if "infinite" in str(error):
+            raise LotteryError("train never ends: give train.take(STEPS), with the steps of one epoch.") from error
+        steps = None if any(True for _ in train) else 0
+    if steps == 0:
+        raise LotteryError("train is empty: it holds no batch.")
+    return steps
+
+
+def _hash(arrays):
+    content = hashlib.sha256()
+    for array in map(np.asarray, tf.nest.flatten(arrays)):
+        content.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()[:12]
+
+
+def _check_inputs(model, train):
+    """Raises LotteryError if a model of one input cannot take the batches of `train`."""
+    wanted, given = getattr(model, "input_shape", None), getattr(train, "element_spec", None)
+    given = given[0] if isinstance(given, tuple) else given
+    if isinstance(wanted, tuple) and isinstance(given, tf.TensorSpec):
+        forms = [wanted, (*wanted, 1)] + [wanted[:-1]] * (wanted[-1] == 1)  # Keras adds or drops an axis of 1
+        if not any(given.shape.is_compatible_with(form) for form in forms):
+            raise LotteryError(f"train gives batches of shape {given.shape}, the model takes {wanted}: change one of them.")
+
+
+def _check_labels(model, labels):
+    """Raises LotteryError for a class that a model trained on class numbers has no output for."""
+    output, loss = getattr(model, "output_shape", None), pruning.engine(model).compiled(model)["loss"]
+    if not isinstance(output, tuple):
+        return
+    name, config = loss if isinstance(loss, list) else (loss, {})
+    if "sparsecategorical" in str(name).lower().replace("_", "") and config.get("ignore_class") is None:
+        wrong = labels[(labels < 0) | (labels >= output[-1])]
+        if wrong.size:
+            raise LotteryError(
+                f"{wrong.size} labels are out of range, such as {wrong[0]}: the model has outputs for 0 to {output[-1] - 1}."
+            )

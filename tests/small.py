@@ -1,0 +1,97 @@
+"""Small models and data for the tests of searches, tickets and commands, and what "the same" means."""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import tf_keras
+
+import keras_lottery as lottery
+
+ROOT = Path(__file__).resolve().parents[1]
+L = tf_keras.layers
+LOGITS = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def arrays(examples=96, classes=3, seed=0):
+    """x of (examples, 8) and labels that follow from it."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(examples, 8)).astype("float32")
+    return x, (x @ rng.normal(size=(8, classes))).argmax(-1)
+
+
+def dense(classes=3, **head):
+    """Two prunable kernels, 8x12 and 12x10, and a head."""
+    return tf_keras.Sequential([
+        L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b"), L.Dense(classes, name="head", **head),
+    ], name="small")
+
+
+def noisy(classes=3):
+    """With BatchNorm, and Dropout of Keras' default kind."""
+    return tf_keras.Sequential([
+        L.Input((8,)), L.Dense(12, name="a"), L.BatchNormalization(momentum=0.8, name="bn"), L.ReLU(), L.Dropout(0.4),
+        L.Dense(10, "relu", name="b"), L.GaussianNoise(0.1), L.Dense(classes, name="head"),
+    ], name="noisy")
+
+
+def conv(shape=(8, 8, 1), classes=5, **head):
+    """Ends in global pooling, so that it takes any image size; with BatchNorm and Dropout."""
+    return tf_keras.Sequential([
+        L.Input(shape), L.Conv2D(6, 3, padding="same", use_bias=False, name="c1"), L.BatchNormalization(momentum=0.8, name="bn"),
+        L.ReLU(), L.Conv2D(8, 3, padding="same", activation="relu", name="c2"), L.GlobalAveragePooling2D(), L.Dropout(0.3),
+        L.Dense(classes, name="head", **head),
+    ], name="conv")
+
+
+def compiled(model, optimizer="adam", loss=LOGITS, metrics=("accuracy",), **arguments):
+    model.compile(optimizer, loss, metrics=list(metrics), **arguments)
+    return model
+
+
+def search(model=None, train=None, **arguments):
+    """find_ticket with two rounds of two epochs unless told otherwise, saying nothing."""
+    arguments = {"epochs": 2, "rounds": 2, "rate": 0.5, "verbose": 0, **arguments}
+    return lottery.find_ticket(model or compiled(dense()), arrays() if train is None else train, **arguments)
+
+
+def bits(values):
+    """Something that is equal only for values of the same names, dtypes, shapes and bits."""
+    return {path: (np.asarray(value).dtype, np.shape(value), np.asarray(value).tobytes()) for path, value in values.items()}
+
+
+def everything(ticket):
+    """All of a ticket, comparable to the bit."""
+    return {
+        "masks": bits(ticket.masks),
+        "weights": bits(ticket.weights),
+        "trained": ticket.trained and bits(ticket.trained),
+        "rest": json.dumps([ticket.architecture, ticket.heads, ticket.rounds, ticket.info], sort_keys=True),
+    }
+
+
+def files(folder):
+    """{relative path: content} of every file below a folder."""
+    folder = Path(folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def python(*arguments, **options):
+    """A fresh Python with this checkout on its path; its CompletedProcess."""
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, env=env, timeout=300, **options)
+
+
+def command(app, *arguments):
+    """Run a command in this process; (exit code, what it printed, what it said on stderr)."""
+    from apps import flags
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = flags.execute(f"lottery-{app.__name__.split('.')[-1].split('_')[0]}", app.main, app.FLAGS, ["", *map(str, arguments)])
+    return code, out.getvalue(), err.getvalue()

@@ -1,0 +1,27 @@
+"""What README shows is what happens."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_ten_lines_of_python_run(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    assert names["ticket"].sparsity == pytest.approx(0.9, abs=1e-4)
+    assert names["lottery"].sparsity(names["student"]) == pytest.approx(0.9, abs=1e-4)
+    assert (tmp_path / "student.tflite").stat().st_size < 80_000
+
+
+def test_every_flag_shown_exists():
+    for command, app in (("find", "find_ticket"), ("transfer", "transfer_ticket"), ("export", "export_ticket")):
+        source = (Path(__file__).parents[1] / "apps" / f"{app}.py").read_text()
+        source += (Path(__file__).parents[1] / "apps" / "flags.py").read_text()
+        for call in re.findall(rf"lottery-{command} ((?:.|\\\n)*?)(?:\n(?!  --)|$)", README):
+            for flag in re.findall(r"--(\w+)", call):
+                assert f'"{flag}"' in source or flag == "helpshort", f"lottery-{command} has no --{flag}"

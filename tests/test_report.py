@@ -1,0 +1,60 @@
+"""Many results become one table with means over seeds, intervals and paired differences."""
+
+import json
+
+import pytest
+
+from keras_lottery import report
+from keras_lottery.errors import LotteryError
+
+
+def result(seed, accuracies):
+    rows = [
+        {"arm": arm, "sparsity": 0.0 if arm.startswith("dense") else 0.9, "epoch": 2, "test_accuracy": accuracy,
+         "test_loss": 1.0, "validation_accuracy": accuracy, "history": [{"val_accuracy": 0.5}, {"val_accuracy": accuracy}]}
+        for arm, accuracy in accuracies.items()
+    ]
+    data = {"name": "mnist", "sizes": {"train": 100, "validation": 10, "test": 50}}
+    return {"command": "transfer", "ticket": {"model": "lenet", "width": 1.0, "data": {"name": "digits"}}, "sparsity": 0.9,
+            "data": data, "epochs": 2, "seed": seed, "recipe": {"optimizer": "sgd"}, "precision": "float32", "rows": rows}
+
+
+@pytest.fixture
+def files(tmp_path):
+    figures = {0: (0.80, 0.70, 0.82), 1: (0.82, 0.74, 0.83), 2: (0.84, 0.72, 0.81)}
+    paths = []
+    for seed, (ticket, random, dense) in figures.items():
+        path = tmp_path / f"{seed}.json"
+        path.write_text(json.dumps(result(seed, {"ticket": ticket, "random": random, "dense-scratch": dense})))
+        paths.append(str(path))
+    return paths
+
+
+def test_table_has_means_intervals_and_paired_differences(files):
+    text = report.tables(report.collect(files))
+    assert "### lenet, digits -> mnist" in text
+    ticket = next(line for line in text.splitlines() if line.startswith("| ticket"))
+    assert "| 90.0% | 3 | 82.00 ± 4.97 |" in ticket
+    assert "+10.00 ± 4.97" in ticket  # minus random: 10, 8, 12
+    assert "+0.00 ± 6.57" in ticket  # minus dense-scratch: -2, -1, 3
+
+
+def test_report_is_the_same_from_the_rows_it_wrote(files, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    report.write(files, None, first)
+    report.write([], first / "rows.jsonl", second)
+    for name in ("rows.jsonl", "tables.md"):
+        assert (first / name).read_text() == (second / name).read_text()
+    assert (second / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_same_run_counts_once(files, tmp_path):
+    assert report.write(files, None, tmp_path / "a") == 9
+    assert report.write(files, tmp_path / "a" / "rows.jsonl", tmp_path / "a") == 9
+
+
+def test_nothing_to_report_is_an_error(tmp_path):
+    with pytest.raises(LotteryError, match="no rows"):
+        report.write([], None, tmp_path)
+    with pytest.raises(LotteryError, match="there is no file"):
+        report.write(["no/result.json"], None, tmp_path)

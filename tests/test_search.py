@@ -1,0 +1,245 @@
+"""find_ticket: what it takes, what it gives, and what it refuses in one line before any training."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from small import LOGITS, L, arrays, bits, compiled, dense, everything, noisy, search
+
+import keras_lottery as lottery
+from keras_lottery.masks import pruned_count
+
+X, Y = arrays()
+
+
+def test_rounds_count_nest_and_rewind(tmp_path):
+    model = compiled(dense())
+    before = bits({w.name: w.numpy() for w in model.weights})
+    ticket = search(model, rounds=3, rate=0.3, run_dir=tmp_path)
+    assert bits({w.name: w.numpy() for w in model.weights}) == before  # a plain model is copied
+    tickets = [lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in range(4)]
+    assert everything(tickets[-1]) == everything(ticket)
+    total = 8 * 12 + 12 * 10
+    initial = tickets[0].weights
+    for n, this in enumerate(tickets):
+        kept = sum(int(mask.sum()) for mask in this.masks.values())
+        assert kept == total - pruned_count(total, 1 - 0.7**n)
+        assert [r["round"] for r in this.rounds] == list(range(n + 1))
+        assert this.rounds[-1]["kept"] == kept and len(this.rounds[-1]["history"]) == 2
+        assert set(this.rounds[-1]["metrics"]) == {"loss", "accuracy"}
+        for path, value in this.weights.items():
+            mask = this.masks.get(path, np.ones(value.shape, bool))
+            assert not mask[~tickets[max(n - 1, 0)].masks.get(path, mask)].any()  # nested
+            assert bits({"": value}) == bits({"": np.where(mask, initial[path], np.float32(0))})  # rewound, zeros positive
+            assert not this.trained[path][~mask].any()
+    assert "head/kernel" not in ticket.masks and ticket.heads == ["head"]
+
+
+@pytest.mark.parametrize("rewind", ["init", 3, np.int64(5), "trained", "lr"])
+def test_rewind_points(rewind, tmp_path):
+    """The dense ticket holds the weights at the rewind point; they are those of plain training to that step."""
+    steps = {"init": 0, "trained": 6}.get(rewind, rewind)
+    model = compiled(dense(), tf_keras.optimizers.Adam(0.01))
+    ticket = search(model, rewind=rewind, run_dir=tmp_path, seed=7)
+    first, second = (lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in (0, 1))
+    if rewind == "lr":
+        expected = first.trained
+    else:
+        plain = lottery.wrap(model)
+        compiled(plain, tf_keras.optimizers.Adam(0.01))
+        batches = lottery.data.batches(X, Y, batch_size=32, seed=7)
+        todo = iter([batch for _ in range(2) for batch in batches])
+        for _ in range(steps):
+            plain.train_on_batch(*next(todo))
+        expected = {path: v.numpy() for path, v in lottery.pruning.tfmot.variables(plain).items()}
+        assert bits(first.weights) == bits(expected)
+    for path, value in second.weights.items():
+        mask = second.masks.get(path, np.ones(value.shape, bool))
+        assert np.array_equal(value[mask], expected[path][mask]) and not value[~mask].any()
+    assert ticket.info["rewind"] == rewind
+
+
+def test_data_as_arrays_weighted_arrays_or_dataset():
+    ordered = lottery.data.batches(X, Y, batch_size=32, seed=0)
+    model = dense()
+    one, other = search(compiled(model)), search(compiled(model), ordered)
+    assert everything(one) == everything(other) == everything(search(compiled(model), (X.astype("float64"), list(Y))))
+    weighted = search(compiled(model), (X, Y, np.linspace(0, 2, len(Y)).astype("float32")))
+    assert bits(weighted.trained) != bits(one.trained)
+    unknown = tf.data.Dataset.from_generator(lambda: iter(zip(X, Y)), output_signature=(
+        tf.TensorSpec((8,), tf.float32), tf.TensorSpec((), tf.int64))).batch(32)
+    assert search(compiled(model), unknown, validation_data=(X, Y)).rounds[-1]["metrics"].keys() >= {"loss", "val_loss"}
+    assert search(compiled(model), (X[:7], Y[:7]), rewind=1).sparsity == 0.75  # one batch
+
+
+def test_final_sparsity_is_exact_and_scope_layer():
+    by_rounds = search(rounds=2, rate=None, final_sparsity=0.9)
+    assert sum(m.sum() for m in by_rounds.masks.values()) == 216 - pruned_count(216, 0.9)
+    by_rate = search(rounds=None, rate=0.6, final_sparsity=0.7, epochs=1)
+    assert [r["sparsity"] for r in by_rate.rounds] == pytest.approx([0, 0.6, 0.7], abs=0.005)
+    by_layer = search(scope="layer", epochs=1)
+    assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.info["scope"] == "layer"
+
+
+class Weird(tf_keras.metrics.Metric):
+    """A matrix, as a confusion metric gives."""
+
+    def __init__(self, name="weird", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y, p, sample_weight=None):
+        pass
+
+    def result(self):
+        return tf.constant([[1.0, float("nan")], [2.0, 3.0]])
+
+    def reset_state(self):
+        pass
+
+
+def test_compiled_with_objects_and_functions():
+    def own_loss(y, p):
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(tf.reshape(y, [-1]), tf.int64), p)
+
+    metrics = [tf_keras.metrics.SparseCategoricalAccuracy(name="acc"), tf_keras.metrics.MeanMetricWrapper(own_loss, name="own"), Weird()]
+    model = compiled(dense(), tf_keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), own_loss, metrics)
+    model.fit(X, Y, verbose=0)  # a trained model, its optimizer used
+    ticket = search(model)
+    assert {"loss", "acc", "own"} == set(ticket.rounds[-1]["metrics"])
+    assert ticket.rounds[-1]["history"][-1]["weird"] == [[1.0, None], [2.0, 3.0]]
+
+    wrapped = compiled(lottery.wrap(model), tf_keras.optimizers.SGD(0.1), own_loss, metrics)
+    wrapped.fit(X, Y, verbose=0)
+    start = bits({path: v.numpy() for path, v in lottery.pruning.tfmot.variables(wrapped).items()})
+    used = search(wrapped, rewind="init")
+    assert lottery.sparsity(wrapped) == used.sparsity == 0.75  # in place
+    assert bits(wrapped_values(wrapped)) == bits(used.trained) and wrapped.optimizer.iterations == 6
+    assert start.keys() == used.weights.keys()
+
+
+def wrapped_values(model):
+    return {path: v.numpy() for path, v in lottery.pruning.tfmot.variables(model).items()}
+
+
+def test_callbacks_steer_each_round():
+    """Every round starts its callbacks and its learning rate anew."""
+    rates, stops = [], []
+
+    class Watch(tf_keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            rates.append(round(float(self.model.optimizer.learning_rate), 4))
+
+        def on_train_end(self, logs=None):
+            stops.append(len(rates))
+
+    never = {"monitor": "loss", "min_delta": 9.0}
+    callbacks = [tf_keras.callbacks.ReduceLROnPlateau(**never, factor=0.5, patience=1),
+                 tf_keras.callbacks.EarlyStopping(**never, patience=3), Watch()]
+    search(compiled(dense(), tf_keras.optimizers.SGD(0.1)), callbacks=callbacks, epochs=9, rounds=1, rewind="lr")
+    assert rates == [0.1, 0.1, 0.05, 0.025] * 2 and stops == [4, 8]
+    rates.clear()
+    schedule = tf_keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.1 / (1 + epoch))
+    ticket = search(compiled(dense(), "sgd"), callbacks=[Watch(), schedule], epochs=3, rounds=1)
+    assert ticket.rounds[1]["history"][2]["lr"] == pytest.approx(0.1 / 3)
+
+
+def test_random_layers_follow_the_seed_and_go_on():
+    model = compiled(noisy())
+    one, again = search(model, seed=3), search(model, seed=3)
+    assert everything(one) == everything(again)
+    assert bits(search(model, seed=4).trained) != bits(one.trained)
+
+
+def test_nan_metrics_are_null_in_json(tmp_path):
+    model = compiled(dense(), metrics=["accuracy", tf_keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0] * np.nan, name="bad")])
+    ticket = search(model, run_dir=tmp_path)
+    assert ticket.rounds[0]["history"][0]["bad"] is None and "bad" not in ticket.rounds[0]["metrics"]
+    assert all(b"NaN" not in path.read_bytes() for path in tmp_path.rglob("*.json"))
+    assert everything(lottery.load_ticket(tmp_path / "round_02")) == everything(ticket)
+
+
+def test_mirrored_model_stays_mirrored(tmp_path):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = compiled(noisy())
+    ticket = search(model, epochs=1, rounds=1, run_dir=tmp_path / "a")
+    assert ticket.sparsity == 0.5
+    with strategy.scope():
+        wrapped = compiled(lottery.wrap(model))
+    again = search(wrapped, epochs=1, rounds=1, run_dir=tmp_path / "b")
+    kernel = lottery.prunable(wrapped)["a/kernel"]
+    assert len(kernel.values) == 2 and all(np.array_equal(v.numpy(), again.trained["a/kernel"]) for v in kernel.values)
+
+
+def test_warns_before_the_search_of_a_model_that_no_file_can_bring_back(tmp_path):
+    model = tf_keras.Sequential([L.Input((8,)), L.Lambda(lambda t: t * 2), L.Dense(4), L.Dense(3)])
+    with pytest.warns(UserWarning, match="cannot be built from its file.*Lambda"):
+        ticket = search(compiled(model), epochs=1, rounds=1)
+    assert ticket.sparsity == 0.5
+    with pytest.raises(lottery.LotteryError, match="Lambda"):
+        ticket.model()
+
+
+def unbuilt():
+    return compiled(tf_keras.Sequential([L.Dense(4), L.Dense(3)]))
+
+
+def pruned():
+    model = compiled(lottery.wrap(dense()))
+    search(model, epochs=1)
+    return model
+
+
+def generator():
+    while True:
+        yield X, Y
+
+
+MISTAKES = {
+    "not compiled": (lambda: search(dense()), "not compiled: call model.compile"),
+    "unbuilt": (lambda: search(unbuilt()), "not built"),
+    "no model": (lambda: search("lenet"), "expected a tf_keras model, got str"),
+    "pruned already": (lambda: search(pruned()), "is pruned already"),
+    "no rounds": (lambda: search(rounds=None, rate=0.2), "how far to prune is open"),
+    "rounds 0": (lambda: search(rounds=0), "rounds=0 is impossible"),
+    "rate 0": (lambda: search(rate=0), "rate=0 is impossible"),
+    "sparsity 1": (lambda: search(final_sparsity=1.0, rate=None), "final_sparsity=1.0 is impossible"),
+    "epochs 0": (lambda: search(epochs=0), "epochs=0 is impossible: give a whole number from 1 up"),
+    "epochs 1.5": (lambda: search(epochs=1.5), "epochs=1.5"),
+    "epochs None": (lambda: search(epochs=None), "epochs=None"),
+    "epochs text": (lambda: search(epochs="2"), "epochs='2'"),
+    "seed -1": (lambda: search(seed=-1), "seed=-1 is impossible"),
+    "scope": (lambda: search(scope="local"), "scope='local' is unknown"),
+    "rewind word": (lambda: search(rewind="banana"), "rewind='banana' is unknown"),
+    "rewind late": (lambda: search(rewind=6), "rewind=6 is past the first round, which has 6 steps"),
+    "rewind negative": (lambda: search(rewind=-1), "rewind=-1 is unknown"),
+    "everything pruned": (lambda: search(final_sparsity=0.9999, rate=None), "leaves none of the 216 prunable weights"),
+    "a layer pruned": (lambda: search(final_sparsity=0.995, rate=None, scope="layer"), "leaves none of the 96 .* 'a/kernel'"),
+    "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "0 examples"),
+    "empty dataset": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)), "train is empty"),
+    "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
+    "lengths": (lambda: search(train=(X, Y[:5])), "must have the same number"),
+    "x alone": (lambda: search(train=X), "train is a ndarray: give"),
+    "one part": (lambda: search(train=(X,)), "train has 1 parts"),
+    "a number": (lambda: search(train=3), "train is a int"),
+    "generator": (lambda: search(train=generator()), "train is a generator"),
+    "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
+    "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
+    "wrong width": (lambda: search(train=(X[:, :5], Y)), r"batches of shape \(32, 5\), the model takes \(None, 8\)"),
+    "label out of range": (lambda: search(train=(X, Y + 1)), "labels are out of range, such as 3: the model has outputs for 0 to 2"),
+    "info": (lambda: search(info={"a": object()}), "which JSON cannot hold"),
+    "steps_per_execution": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=3), "no multiple of steps_per_execution"),
+    "run_dir below a file": (lambda: search(run_dir=__file__ + "/x"), "cannot write to .*Not a directory"),
+    "run_dir is a file": (lambda: search(run_dir=__file__), "cannot write to"),
+    "run_dir in /proc": (lambda: search(run_dir="/proc/x"), "cannot write to '/proc/x'"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_one_line_before_training(name, monkeypatch):
+    call, said = MISTAKES[name]
+    if name != "pruned already":
+        monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
+    with pytest.raises(lottery.LotteryError, match=said) as error:
+        call()
+    assert "\n" not in str(error.value)
