@@ -1,9 +1,9 @@
 """Exported files: loaded, run, as small as they can be, with exactly the model's zeros; or nothing at all."""
 
 import doctest
+import errno
 import json
 import os
-import resource
 import sys
 
 import numpy as np
@@ -253,16 +253,16 @@ def test_paths_that_cannot_be_written(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["file", "folder.tflite"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "net.tflite"
     path.write_text("old")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))  # no file may grow beyond this
-    try:
-        with pytest.raises(LotteryError, match="File too large"):
-            lottery.export(tiny(), path, overwrite=True)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(LotteryError, match="No space left on device"):
+        lottery.export(tiny(), path, overwrite=True)
     assert os.listdir(tmp_path) == ["net.tflite"] and path.read_text() == "old"
 
 
