@@ -29,3 +29,4 @@ for seed in 0 1 2; do
   done
 done
 lottery-report --results="$(ls "$runs"/*/result.json | paste -sd,)" --output=docs/results
+python docs/results/ship.py "$runs"
