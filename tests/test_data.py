@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 import tf_keras
 
 from keras_lottery import data
+from keras_lottery.data import sources
 from keras_lottery.data import pipeline, sources, tfds_source
 from keras_lottery.errors import LotteryError
 
@@ -143,6 +144,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 tf.config.experimental.enable_op_determinism()
 import tf_keras
 from keras_lottery import data
+from keras_lottery.data import sources
 
 made = data.load("digits", augment=True, seed=11, batch_size=64)
 data.set_epoch(made.train, 2)
@@ -329,6 +331,16 @@ def test_grey_becomes_colour():
     assert made.input_shape == (16, 16, 3)
     images = next(iter(made.test))[0].numpy()
     np.testing.assert_array_equal(images[..., 0], images[..., 2])
+
+
+@pytest.mark.parametrize("given", [1, 3])
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_images_of_known_channels_become_grey_or_colour_in_a_traced_map(given, wanted):
+    """TFDS images keep their static shape, so both branches of the choice are traced for it."""
+    images = np.full((4, 6, 6, given), 77, np.uint8)
+    made = tf.data.Dataset.from_tensor_slices(images).map(sources.Form(None, wanted))
+    assert made.element_spec.shape[-1] == wanted
+    assert all((image == 77).all() or abs(int(image.max()) - 77) <= 1 for image in made.as_numpy_iterator())
 
 
 def test_describe_is_json(tfds_dir):

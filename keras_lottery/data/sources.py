@@ -25,12 +25,11 @@ class Form:
     def __call__(self, image):
         """One uint8 image, or several of one shape, -> the same in this form."""
         if self.channels is not None:
-            given = tf.shape(image)[-1]
-            if self.channels == 3:
-                image = tf.cond(given < 3, lambda: tf.repeat(image[..., :1], 3, axis=-1), lambda: image[..., :3])
-            else:
-                image = tf.cond(given < 3, lambda: image[..., :1],
-                                lambda: tf.image.rgb_to_grayscale(image[..., :3]))
+            grey = tf.shape(image)[-1] < 3
+            # By index, since a branch that takes three channels cannot be traced for an image known to have one.
+            image = tf.gather(image, tf.where(grey, [0, 0, 0], [0, 1, 2]), axis=-1)
+            if self.channels == 1:
+                image = tf.cond(grey, lambda: image[..., :1], lambda: tf.image.rgb_to_grayscale(image))
         if self.size is not None:
             image = tf.image.resize(tf.cast(image, tf.float32), self.size, "bilinear", antialias=True)
             image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
