@@ -64,4 +64,4 @@ def _flat(info, prefix=""):
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value

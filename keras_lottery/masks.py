@@ -51,7 +51,7 @@ def prune(scores, masks, sparsity, scope="global"):
             )
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
-    for group in groups:
+    for group in filter(None, groups):
         kept = _keep_highest(
             np.concatenate([np.ravel(scores[path]) for path in group]),
             np.concatenate([np.ravel(masks[path]) for path in group]),

@@ -1,17 +1,20 @@
 """Files of a run: every name, and writing so that a file or folder appears whole or not at all."""
 
 import contextlib
+import gzip
 import hashlib
 import json
 import math
 import os
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
 from .errors import LotteryError
 
@@ -20,6 +23,10 @@ INITIAL = "initial.safetensors"
 REWIND = "rewind.safetensors"
 BACKUP = "epoch.safetensors"
 RESULT = "result.json"
+_DTYPES = {
+    "BOOL": np.bool_, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64, "I8": np.int8, "I16": np.int16,
+    "I32": np.int32, "I64": np.int64, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64,
+}
 KIND = "run"  # the entry of CONFIG that says which kind of run it is, and that it is one of ours
 
 
@@ -173,20 +180,27 @@ def plain(value):
 
 
 def write_arrays(path, arrays, **notes):
-    """{name: array} and JSON-able notes in one safetensors file."""
+    """{name: array} and JSON-able notes in one safetensors file; compressed if the name ends in .gz."""
     arrays = {name: np.array(value, order="C") for name, value in arrays.items()}
+    data = save(arrays, metadata={"notes": json.dumps(notes)})
     with new_file(path) as aside:
-        aside.write_bytes(save(arrays, metadata={"notes": json.dumps(notes)}))
+        # mtime=0: equal content is equal files.
+        aside.write_bytes(gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data)
 
 
 def read_arrays(path):
     """({name: array}, notes) of `write_arrays`; raises LotteryError for a damaged file."""
     try:
         data = Path(path).read_bytes()
-        arrays = load(data)
+        data = gzip.decompress(data) if Path(path).suffix == ".gz" else data
+        # Not safetensors.numpy.load, which does not know bfloat16.
+        arrays = {
+            name: np.frombuffer(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"]).copy()
+            for name, entry in deserialize(data)
+        }
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         return arrays, json.loads(header.get("__metadata__", {}).get("notes", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, SafetensorError, KeyError, ValueError) as error:
         raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
 
 

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from .checks import share, whole
 from .errors import LotteryError
 from .legacy import tf_keras, tfmot
 
@@ -31,15 +32,17 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     >>> round_sparsities(rate=0.5, final_sparsity=0.8)
     [0.5, 0.75, 0.8]
     """
-    if rounds is not None and (isinstance(rounds, bool) or rounds != int(rounds) or rounds < 1):
-        raise LotteryError(f"rounds={rounds!r} is impossible: give a whole number from 1 up.")
-    for name, value in (("rate", rate), ("final_sparsity", final_sparsity)):
-        if value is not None and not 0 < value < 1:
-            raise LotteryError(f"{name}={value!r} is impossible: give a share between 0 and 1, for example 0.2.")
+    if rounds is not None:
+        rounds = whole("rounds", rounds)
+    if rate is not None:
+        rate = share("rate", rate)
     if final_sparsity is None:
         if rounds is None or rate is None:
             raise LotteryError("how far to prune is open: give rounds and rate, or final_sparsity with one of them.")
-        return [1 - (1 - rate) ** n for n in range(1, int(rounds) + 1)]
+        return [1 - (1 - rate) ** n for n in range(1, rounds + 1)]
+    final_sparsity = share("final_sparsity", final_sparsity)
+    if rounds is not None and rate is not None:
+        raise LotteryError("rounds, rate and final_sparsity contradict each other: give two of the three.")
     if rounds is not None:
         rate = 1 - (1 - final_sparsity) ** (1 / rounds)
     elif rate is None:
@@ -47,7 +50,7 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     else:
         # The small number keeps a quotient that is whole but for rounding from adding a round.
         rounds = math.ceil(math.log(1 - final_sparsity) / math.log(1 - rate) - 1e-9)
-    return [1 - (1 - rate) ** n for n in range(1, int(rounds))] + [final_sparsity]
+    return [1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity]
 
 
 @tf_keras.utils.register_keras_serializable("keras_lottery")
@@ -81,14 +84,11 @@ class LotterySchedule(tfmot.sparsity.keras.PruningSchedule):
     def __init__(self, rounds=None, rate=None, round_steps=None, rewind_step="init", final_sparsity=None):
         if rate is None and (rounds is None or final_sparsity is None):
             rate = 0.2
-        if round_steps is None or round_steps != int(round_steps) or round_steps < 1:
-            raise LotteryError(f"round_steps={round_steps!r} is impossible: give the number of steps of one round.")
-        self.sparsities = round_sparsities(rounds, rate, final_sparsity)
+        self.given = {"rounds": rounds, "rate": rate, "final_sparsity": final_sparsity}
+        self.sparsities = round_sparsities(**self.given)
         self.rounds = len(self.sparsities)
-        self.rate = rate
-        self.round_steps = int(round_steps)
+        self.round_steps = whole("round_steps", round_steps)
         self.rewind_step = check_rewind(rewind_step, self.round_steps)
-        self.final_sparsity = final_sparsity
 
     @property
     def total_steps(self):
@@ -98,20 +98,14 @@ class LotterySchedule(tfmot.sparsity.keras.PruningSchedule):
     def __call__(self, step):
         """TF-MOT's contract: (prune before this step?, sparsity at this step) as tensors."""
         step = tf.cast(step, tf.int64)
-        done = tf.minimum(step // self.round_steps, self.rounds)
+        done = tf.clip_by_value(step // self.round_steps, 0, self.rounds)
         prune = (step > 0) & (step % self.round_steps == 0) & (step // self.round_steps <= self.rounds)
         return prune, tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
 
     def get_config(self):
         return {
             "class_name": "keras_lottery>LotterySchedule",
-            "config": {
-                "rounds": self.rounds,
-                "rate": self.rate,
-                "round_steps": self.round_steps,
-                "rewind_step": self.rewind_step,
-                "final_sparsity": self.final_sparsity,
-            },
+            "config": {**self.given, "round_steps": self.round_steps, "rewind_step": self.rewind_step},
         }
 
 

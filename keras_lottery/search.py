@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import warnings
 
 from . import pruning, runs
@@ -100,7 +101,7 @@ def find_ticket(
             "epochs": epochs,
             "steps": steps,
             "train": account,
-            "architecture": runs.digest(architecture),
+            "architecture": runs.digest(_form(model, architecture)),
             "masks": list(engine.masks(model)),
             "compiled": engine.compiled(model),
             **info,
@@ -216,6 +217,15 @@ def _check_leaves_some(masks, sparsity, scope):
                 f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune less, with fewer "
                 "rounds or a smaller rate or final_sparsity."
             )
+
+
+def _form(model, architecture):
+    """The architecture as text, without names that Keras counts up for each model built: the model's and its inputs'."""
+    text = json.dumps({**architecture, "config": {**architecture["config"], "name": None}}, sort_keys=True)
+    inputs = [layer.name for layer in model._flatten_layers() if type(layer).__name__ == "InputLayer"]
+    for n, name in enumerate(inputs):
+        text = text.replace(json.dumps(name), f'"input {n}"')
+    return text
 
 
 def _warn_of_layers(model, architecture):

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from .errors import LotteryError
 from .masks import sparsity
 
 FORMAT = 1
+MASKS = "masks.safetensors.gz"
 STARTS = ("rewind", "trained", "random")
 
 
@@ -55,8 +57,7 @@ class Ticket:
         Raises:
           LotteryError: unknown start, or the ticket has no trained weights.
         """
-        values = self.start(start)
-        return assemble(pruning.tfmot, self.architecture, self.masks, values)
+        return assemble(pruning.tfmot, self.architecture, self.masks, self.start(start))
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""
@@ -79,9 +80,11 @@ class Ticket:
         Raises:
           LotteryError: the folder exists and overwrite is False, or cannot be written.
         """
+        if overwrite and Path(path).exists() and not (Path(path) / "ticket.json").is_file():
+            raise LotteryError(f"{str(path)!r} holds no ticket to overwrite: give another path.")
         with runs.new_folder(path, overwrite) as folder:
             packed = {name: np.packbits(mask) for name, mask in self.masks.items()}
-            runs.write_arrays(folder / "masks.safetensors", packed)
+            runs.write_arrays(folder / MASKS, packed)
             runs.write_arrays(folder / "weights.safetensors", self._survivors(self.weights))
             if trained and self.trained is not None:
                 runs.write_arrays(folder / "trained.safetensors", self._survivors(self.trained))
@@ -141,9 +144,12 @@ def _read(folder, content):
         if runs.sha256(folder / name) != digest:
             raise LotteryError(f"{str(folder / name)!r} is cut or altered: its hash differs. Restore it from a copy.")
     masks = {}
-    packed, _ = runs.read_arrays(folder / "masks.safetensors")
+    # The first tickets had it uncompressed.
+    packed, _ = runs.read_arrays(folder / (MASKS if MASKS in content["sha256"] else "masks.safetensors"))
     for name, told in content["masks"].items():
-        size = int(np.prod(told["shape"], dtype=np.int64))
+        size = math.prod(told["shape"])
+        if packed[name].size != -(-size // 8):
+            raise ValueError(f"{name!r} has {packed[name].size} bytes of mask for {size} weights")
         masks[name] = np.unpackbits(packed[name], count=size).astype(bool).reshape(told["shape"])
         if int(masks[name].sum()) != told["kept"]:
             raise LotteryError(f"{str(folder)!r} is damaged: the mask of {name!r} keeps another number of weights than told.")
@@ -158,15 +164,11 @@ def _read(folder, content):
             values[path] = whole
         return values
 
-    return Ticket(
-        masks=masks,
-        weights=read("weights.safetensors"),
-        trained=read("trained.safetensors"),
-        architecture=json.loads(gzip.decompress((folder / "architecture.json.gz").read_bytes())),
-        heads=content["heads"],
-        rounds=content["rounds"],
-        info=content["info"],
-    )
+    rest = {name: content[name] for name in ("heads", "rounds", "info")}
+    if [type(value) for value in rest.values()] != [list, list, dict]:
+        raise TypeError("heads, rounds or info are not what they should be")
+    architecture = json.loads(gzip.decompress((folder / "architecture.json.gz").read_bytes()))
+    return Ticket(masks, read("weights.safetensors"), read("trained.safetensors"), architecture, **rest)
 
 
 def from_model(model, start, rounds, info=None):
@@ -183,9 +185,19 @@ def from_model(model, start, rounds, info=None):
     )
 
 
-def assemble(engine, architecture, masks, values):
-    """A wrapped model of `architecture` with `masks`, and with `values` where they are given."""
-    model = engine.wrap_paths(engine.build(architecture), list(masks))
+def assemble(engine, architecture, masks, values, new=()):
+    """A wrapped model of `architecture` with `masks` and `values`; without values, and at the paths `new`, as newly drawn."""
+    plain = engine.build(architecture)
+    shapes = {path: tuple(variable.shape) for path, variable in engine.variables(plain).items()}
+    given = {path: array.shape for path, array in {**masks, **values}.items()}
+    needed = {path: shape for path, shape in shapes.items() if path in given or (values and path not in new)}
+    for path in sorted({*given, *needed}):
+        if given.get(path) != needed.get(path):
+            raise LotteryError(
+                f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in the one, "
+                f"{given.get(path)} in the other."
+            )
+    model = engine.wrap_paths(plain, list(masks))
     engine.set_masks(model, masks)
     engine.load_state(model, {**engine.values(model), **values})
     return model

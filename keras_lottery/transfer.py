@@ -5,7 +5,7 @@ import warnings
 from . import pruning
 from .checks import whole
 from .errors import LotteryError
-from .ticket import assemble
+from .ticket import Ticket, assemble
 
 
 def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_backbone=False):
@@ -35,6 +35,8 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
       >>> student = transfer(ticket, num_classes=5)  # doctest: +SKIP
       >>> student.compile("adam", loss, metrics=["accuracy"])  # doctest: +SKIP
     """
+    if not isinstance(ticket, Ticket):
+        raise LotteryError(f"ticket is a {type(ticket).__name__}: give a Ticket, as load_ticket and find_ticket return it.")
     num_classes = whole("num_classes", num_classes, 2)
     if input_shape is not None:
         input_shape = _shape(input_shape)
@@ -43,7 +45,7 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     architecture = engine.resize(ticket.architecture, ticket.heads, num_classes, input_shape)
     new = _new_paths(engine, ticket, architecture, input_shape)
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
-    model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new})
+    model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new)
     if freeze_backbone:
         warnings.warn(
             "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% sparsity a "
@@ -69,10 +71,8 @@ def _new_paths(engine, ticket, architecture, input_shape):
     heads = tuple(f"{head}/" for head in ticket.heads)
     new = {path for path in shapes if path.startswith(heads)}
     for path, shape in shapes.items():
-        if path in new:
-            continue
-        had = ticket.weights[path].shape
-        if shape != had:
+        had = ticket.weights[path].shape if path in ticket.weights else shape
+        if path not in new and shape != had:
             only_channels = len(shape) > 2 and shape[:-2] + shape[-1:] == had[:-2] + had[-1:]
             if not only_channels:
                 raise LotteryError(

@@ -14,7 +14,6 @@ import tensorflow_datasets as tfds
 import tf_keras
 
 from keras_lottery import data
-from keras_lottery.data import sources
 from keras_lottery.data import pipeline, sources, tfds_source
 from keras_lottery.errors import LotteryError
 
@@ -144,7 +143,6 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 tf.config.experimental.enable_op_determinism()
 import tf_keras
 from keras_lottery import data
-from keras_lottery.data import sources
 
 made = data.load("digits", augment=True, seed=11, batch_size=64)
 data.set_epoch(made.train, 2)

@@ -18,10 +18,11 @@ def test_layer(name, tmp_path, capsys):
     model = case.build()
     x, y = zoo.data(model)
     expected, weights, layers = zoo.outputs(model, x), model.get_weights(), list(walk.layers(model).items())
+    losses = [float(loss) for loss in model.losses]
 
     wrapped = lottery.wrap(model, **case.wrap)
     assert set(lottery.masks(wrapped)) == case.pruned
-    assert zoo.same(zoo.outputs(wrapped, x), expected)
+    assert zoo.same(zoo.outputs(wrapped, x), expected) and [float(loss) for loss in wrapped.losses] == losses
 
     wrapped.compile("adam", "mse", run_eagerly=True)
     wrapped.train_on_batch(x, y)

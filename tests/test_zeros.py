@@ -266,7 +266,7 @@ def test_checkpoint_of_every_step(tmp_path):
     model.compile(optimizers.SGD(0.05, momentum=0.9), "mse")
     model.train_on_batch(X, Y)
     zoo.tighten(model, 0.7)
-    keep = tf_keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
+    keep = tf_keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.weights.h5"), save_weights_only=True)
     model.fit(X, Y, batch_size=8, epochs=3, callbacks=[keep], verbose=0)
     for file in sorted(tmp_path.iterdir()):
         other = lottery.wrap(net())

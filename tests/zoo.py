@@ -11,6 +11,7 @@ from keras_lottery import pruning
 from keras_lottery.masks import prune
 
 L = tf_keras.layers
+Model = tf_keras.Model
 Input = tf_keras.Input
 
 
@@ -48,7 +49,7 @@ def stack(name, shape, layers, *pruned, **wrap):
             tensor = layer(tensor)
         if len(tensor.shape) > 2:
             tensor = L.Flatten()(tensor)
-        return tf_keras.Model(first, L.Dense(3, name="head")(tensor))
+        return Model(first, L.Dense(3, name="head")(tensor))
 
     case(*pruned, name=name, **wrap)(build)
 
@@ -128,7 +129,7 @@ stack(
 def mask_into_lstm():
     words = Input((4,), dtype="int32")
     rows = L.Embedding(6, 4, mask_zero=True, name="embed")(words)
-    return tf_keras.Model(words, L.Dense(2)(L.LSTM(3, name="lstm")(rows)))
+    return Model(words, L.Dense(2)(L.LSTM(3, name="lstm")(rows)))
 
 
 @case("lstm/cell/kernel", "lstm/cell/recurrent_kernel")
@@ -143,7 +144,7 @@ def lstm_given_states():
     x, h, c = Input((3, 2)), Input((3,)), Input((3,))
     out, h2, c2 = L.LSTM(3, return_state=True, return_sequences=True, name="first")(x, initial_state=[h, c])
     last = L.LSTM(3, name="second")(out, initial_state=[h2, c2])
-    return tf_keras.Model([x, h, c], L.Dense(2)(last))
+    return Model([x, h, c], L.Dense(2)(last))
 
 
 ATTENTION = [f"_{part}_dense/kernel" for part in ("query", "key", "value", "output")]
@@ -152,7 +153,7 @@ ATTENTION = [f"_{part}_dense/kernel" for part in ("query", "key", "value", "outp
 @case(*(f"mha/{kernel}" for kernel in ATTENTION))
 def self_attention():
     x = Input((3, 4))
-    return tf_keras.Model(x, L.Dense(2)(L.Flatten()(L.MultiHeadAttention(2, 3, name="mha")(x, x))))
+    return Model(x, L.Dense(2)(L.Flatten()(L.MultiHeadAttention(2, 3, name="mha")(x, x))))
 
 
 @case(*(f"mha/{kernel}" for kernel in ATTENTION))
@@ -162,7 +163,7 @@ def cross_attention():
         query, value=value, key=key, attention_mask=mask, return_attention_scores=True
     )
     outputs = [L.Dense(2)(L.Flatten()(seen)), L.Dense(2)(L.Flatten()(scores))]
-    return tf_keras.Model([query, value, key, mask], outputs)
+    return Model([query, value, key, mask], outputs)
 
 
 @case("patches/kernel", *(f"mha/{kernel}" for kernel in ATTENTION), "mlp/kernel")
@@ -173,7 +174,7 @@ def vit():
     normed = L.LayerNormalization()(x)
     x = L.Add()([x, L.MultiHeadAttention(2, 3, name="mha")(normed, normed)])
     x = L.Add()([x, L.Dense(6, "gelu", name="mlp")(L.LayerNormalization()(x))])
-    return tf_keras.Model(image, L.Dense(3, "softmax")(L.GlobalAveragePooling1D()(x)))
+    return Model(image, L.Dense(3, "softmax")(L.GlobalAveragePooling1D()(x)))
 
 
 # Graphs.
@@ -181,33 +182,33 @@ def vit():
 def nested():
     inner = tf_keras.Sequential([Input((8,)), L.Dense(4, name="dense"), L.BatchNormalization()], name="inner")
     x = Input((4, 4, 1))
-    body = tf_keras.Model(x, inner(L.Flatten()(L.Conv2D(2, 3, name="conv")(x))), name="body")
+    body = Model(x, inner(L.Flatten()(L.Conv2D(2, 3, name="conv")(x))), name="body")
     y = Input((4, 4, 1))
-    return tf_keras.Model(y, L.Dense(2)(body(y)))
+    return Model(y, L.Dense(2)(body(y)))
 
 
 @case("shared/kernel")
 def shared_layer():
     a, b = Input((4,)), Input((4,))
     shared = L.Dense(5, name="shared")
-    return tf_keras.Model([a, b], L.Dense(2)(L.Concatenate()([shared(a), shared(b)])))
+    return Model([a, b], L.Dense(2)(L.Concatenate()([shared(a), shared(b)])))
 
 
 @case("tower/dense/kernel")
 def nested_used_twice():
     x = Input((4,))
-    tower = tf_keras.Model(x, L.Dense(3, "tanh", name="dense")(x), name="tower")
+    tower = Model(x, L.Dense(3, "tanh", name="dense")(x), name="tower")
     a, b = Input((4,)), Input((4,))
-    return tf_keras.Model([a, b], L.Dense(2)(L.Subtract()([tower(a), tower(b)])))
+    return Model([a, b], L.Dense(2)(L.Subtract()([tower(a), tower(b)])))
 
 
 @case("shared/kernel")
 def shared_with_nested():
     shared = L.Dense(4, name="shared")
     x = Input((4,))
-    inside = tf_keras.Model(x, L.ReLU()(shared(x)), name="inside")
+    inside = Model(x, L.ReLU()(shared(x)), name="inside")
     y = Input((4,))
-    return tf_keras.Model(y, L.Dense(2)(shared(inside(shared(y)))))
+    return Model(y, L.Dense(2)(shared(inside(shared(y)))))
 
 
 @case("stem/kernel", "left/kernel")
@@ -215,7 +216,7 @@ def two_inputs_two_outputs():
     a, b = Input((4,), name="a"), Input((3,), name="b")
     stem = L.Dense(5, "relu", name="stem")(L.Concatenate()([a, b]))
     left = L.Dense(4, name="left")(stem)
-    return tf_keras.Model({"a": a, "b": b}, [L.Dense(2, name="x")(left), L.Dense(3, name="y")(stem)])
+    return Model({"a": a, "b": b}, [L.Dense(2, name="x")(left), L.Dense(3, name="y")(stem)])
 
 
 @case("d/kernel")
@@ -224,7 +225,7 @@ def lambda_and_ops():
     y = L.Lambda(lambda t: t * 2)(x)
     y = tf.nn.relu(L.Dense(6, name="d")(y))[:, 1:] / 3.0
     y = tf.concat([y, tf.math.reduce_sum(y, axis=-1, keepdims=True)], axis=-1)
-    return tf_keras.Model(x, L.Dense(2)(y))
+    return Model(x, L.Dense(2)(y))
 
 
 @case("d/kernel")
@@ -244,7 +245,7 @@ def losses_added():
     x = Input((4,))
     y = L.Dense(5, name="d", kernel_regularizer="l2", activity_regularizer="l1")(x)
     y = L.Dense(5, name="e", kernel_constraint="max_norm")(y)
-    model = tf_keras.Model(x, L.Dense(2)(y))
+    model = Model(x, L.Dense(2)(y))
     model.add_loss(tf.reduce_mean(y))
     return model
 
@@ -257,11 +258,11 @@ class MyDense(L.Dense):
 
 @register
 class MyConv(L.Conv2D):
-    def __init__(self, filters, size=2, **kwargs):
-        super().__init__(filters, size, **kwargs)
+    def __init__(self, filters, size=2, padding="valid", **kwargs):
+        super().__init__(filters, size, padding=padding, **kwargs)
 
     def get_config(self):
-        return {"filters": self.filters, **L.Layer.get_config(self)}
+        return {"filters": self.filters, "size": self.kernel_size, "padding": self.padding, **L.Layer.get_config(self)}
 
     def call(self, inputs, training=None):
         return super().call(inputs) * (2.0 if training else 1.0)
@@ -330,7 +331,7 @@ stack(
 @case("c/steps/0/kernel", "c/named/a/kernel", "c/named/b/kernel")
 def call_arguments():
     x, scale = Input((4,)), Input((1,))
-    return tf_keras.Model([x, scale], L.Dense(2)(Composite(5, name="c")(x, scale)))
+    return Model([x, scale], L.Dense(2)(Composite(5, name="c")(x, scale)))
 
 
 # What is asked of them.

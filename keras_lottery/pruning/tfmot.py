@@ -22,6 +22,9 @@ from .wrapper import LotteryPrune
 
 Callback = tf_keras.callbacks.Callback
 
+# What a model's class may do in its own way.
+_OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
 
 def handles(model):
     """Whether `model` is of this engine."""
@@ -106,13 +109,19 @@ def _check(model):
             f"{kind!r} is a subclassed tf_keras model, which cannot be copied layer by layer: build it as a "
             "functional model, tf_keras.Model(inputs, outputs)."
         )
-    changed = [name for name in ("train_step", "test_step", "compute_loss", "call") if name in vars(type(model))]
-    own = type(model).__init__ not in (tf_keras.Model.__init__, tf_keras.Sequential.__init__)
-    plain = type(model).__module__.startswith("tf_keras.")
-    if not plain and changed and own:
+    _check_class(model)
+
+
+def _check_class(model):
+    """Raises LotteryError where a copy would lose what the model's own class does."""
+    functional = tf_keras.src.engine.functional
+    kind, sequential = type(model), isinstance(model, tf_keras.Sequential)
+    plain = tf_keras.Sequential if sequential else functional.Functional
+    own = [name for name in _OWN if getattr(kind, name) is not getattr(plain, name)]
+    if own and (sequential or not functional.has_functional_like_constructor(kind)):
         raise LotteryError(
-            f"{type(model).__name__} has its own {changed[0]} and its own constructor, so a copy would lose it: "
-            "leave out the constructor, so that it is built as Model(inputs, outputs)."
+            f"{kind.__name__} has its own {own[0]}, which a copy of {model.name!r} would lose: make it a class of "
+            "functional models, a tf_keras.Model without a constructor that is called as Model(inputs, outputs)."
         )
 
 
@@ -124,6 +133,8 @@ def _rebuild(model, shapes, scope="global", schedule=None):
     def copy(layer):
         plain = walk.unwrap(layer)
         if id(plain) not in copies:
+            if walk.is_graph(plain):
+                _check_class(plain)
             copies[id(plain)] = _copy_graph(plain, copy) if walk.is_graph(plain) else copy_layer(plain)
         return copies[id(plain)]
 
@@ -132,13 +143,18 @@ def _rebuild(model, shapes, scope="global", schedule=None):
             new = type(layer).from_config(layer.get_config())
         except (NotImplementedError, TypeError, ValueError) as error:
             raise LotteryError(
-                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {error}"
+                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {_in_a_line(error)}"
             ) from error
         prefix = paths[id(layer)] + "/"
         below = {path[len(prefix) :]: shape for path, shape in shapes.items() if path.startswith(prefix)}
         return LotteryPrune(new, below, scope, schedule) if below else new
 
-    new = _copy_graph(model, copy)
+    try:
+        new = _copy_graph(model, copy)
+    except LotteryError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {_in_a_line(error)}") from error
     copy_state(model, new)
     below = walk.layers(new)
     for path, layer in walk.layers(model).items():
@@ -155,7 +171,15 @@ def _copy_graph(model, copy):
 
 def copy_state(source, target):
     """Give every variable of `target` the value of the one at the same path in `source`."""
-    load_state(target, {path: variable.numpy() for path, variable in walk.variables(source).items()})
+    given = {path: variable.numpy() for path, variable in walk.variables(source).items()}
+    made = {path: tuple(variable.shape) for path, variable in walk.variables(target).items()}
+    for path in {**given, **made}:
+        if path not in given or path not in made or given[path].shape != made[path]:
+            raise LotteryError(
+                f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the get_config of "
+                "the layer that owns it must hold every argument of its constructor."
+            )
+    load_state(target, given)
 
 
 def load_state(model, values):
@@ -188,13 +212,16 @@ def build(architecture):
         return tf_keras.models.model_from_json(json.dumps(architecture))
     except (ValueError, TypeError) as error:
         raise LotteryError(
-            f"the ticket's architecture cannot be built: {_first_line(error)}. Check the input shape; register custom "
+            f"the ticket's architecture cannot be built: {_in_a_line(error)}. Check the input shape; register custom "
             "layers with tf_keras.utils.register_keras_serializable before loading."
         ) from error
 
 
-def _first_line(error):
-    return str(error).strip().splitlines()[0].rstrip(".")
+def _in_a_line(error):
+    """The first paragraph of an error's text that says something: Keras wraps it in where it was called."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
+    where = ("Exception encountered", "ValueError: Exception encountered", "in user code", "File ", "Call arguments")
+    return next((text for text in paragraphs if text and not text.startswith(where)), paragraphs[0]).rstrip(".")
 
 
 def values(model):
