@@ -13,7 +13,7 @@ demo: $(READY)
 	@$(PY) -m apps.demo
 
 test: $(READY)
-	@$(PY) -m pytest -q tests
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests
 
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.
