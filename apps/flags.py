@@ -12,6 +12,11 @@ from absl import flags  # noqa: E402
 from apps.quiet import filter_stderr  # noqa: E402
 
 FLAGS = flags.FLAGS
+_PLAIN = {  # absl's words -> ours
+    "invalid literal for int() with base 10:": "expected a whole number, not",
+    "could not convert string to float:": "expected a number, not",
+    "Non-boolean argument to boolean flag": "expected true or false",
+}
 
 
 def define_data(to, dataset_help="a TFDS name, a folder with one sub-folder of images a class, or digits"):
@@ -96,7 +101,10 @@ def execute(command, main, values, argv):
 
 
 def _mistake(command, error):
-    print(f"{command}: {_line(error)}", file=sys.stderr)
+    text = _line(error)
+    for words, plain in _PLAIN.items():
+        text = text.replace(words, plain)
+    print(f"{command}: {text}", file=sys.stderr)
     return 2
 
 

@@ -11,7 +11,7 @@ from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
 from .export import export as export_model
 from .legacy import tf_keras
-from .masks import sparsity
+from .masks import SCOPES, sparsity
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
 from .ticket import from_model, load_ticket
@@ -46,6 +46,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         rate = 0.2
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
+    known("scope", scope, SCOPES)
     compare_at = [share("compare_at", at) for at in compare_at]
     run_dir, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir)
     with place.scope():
@@ -150,7 +151,7 @@ def _prepare(epochs, recipe, seed, precision, strategy, run_dir):
     training.make_optimizer(steps=4, **recipe)
     known("precision", precision, training.PRECISIONS)
     known("strategy", strategy, ("none", "mirrored"))
-    runs.check_writable(run_dir)
+    runs.check_run_dir(run_dir)
 
     import tensorflow as tf
 

@@ -134,10 +134,14 @@ class _Backup(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.append(runs.plain(logs or {}))
+        engine = pruning.engine(self.model)
+        values = engine.values(self.model)
+        if self.model.distribute_strategy.num_replicas_in_sync > 1:
+            # BatchNorm's statistics differ by replica, but a file holds their means: go on from these in any case.
+            engine.load_state(self.model, values)
         if self.path is None:
             return
-        engine = pruning.engine(self.model)
-        arrays = {f"model/{path}": value for path, value in engine.values(self.model).items()}
+        arrays = {f"model/{path}": value for path, value in values.items()}
         arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
         arrays |= random_state(self.model)
         memories = []

@@ -58,15 +58,11 @@ def open_run(run_dir, kind, config, overwrite=False):
     """
     run_dir = Path(run_dir)
     config = plain({KIND: kind, **config})
-    check_writable(run_dir)
+    there = check_run_dir(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    there = _config(run_dir)
-    if there is None:
-        if any(not path.name.startswith(".") for path in run_dir.iterdir()):
-            raise LotteryError(f"{str(run_dir)!r} is not empty and holds no run: give another run_dir.")
-    elif overwrite:
+    if there and overwrite:
         _empty(run_dir)
-    elif there != config:
+    elif there and there != config:
         found = differences(there, config) if there.get(KIND) == kind else [f"it is a run of {there.get(KIND)}, not {kind}"]
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
         raise LotteryError(
@@ -78,6 +74,22 @@ def open_run(run_dir, kind, config, overwrite=False):
     for leftover in list(run_dir.rglob(".writing-*")):
         _remove(leftover)
     return run_dir
+
+
+def check_run_dir(run_dir):
+    """The configuration of the run in the folder, None where there is none yet.
+
+    Raises:
+      LotteryError: the folder holds something that is no run, or cannot be written.
+    """
+    run_dir = Path(run_dir)
+    check_writable(run_dir)
+    config = read_json(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
+    if isinstance(config, dict) and KIND in config:
+        return config
+    if run_dir.exists() and any(not path.name.startswith(".") for path in run_dir.iterdir()):
+        raise LotteryError(f"{str(run_dir)!r} is not empty and holds no run: give another run_dir.")
+    return None
 
 
 def check_writable(folder):
@@ -211,14 +223,6 @@ def sha256(path):
 def digest(value):
     """A short hash of a JSON-able value, to tell one from another."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _config(run_dir):
-    """The configuration of the run in the folder, or None if there is none of ours."""
-    if not (run_dir / CONFIG).is_file():
-        return None
-    config = read_json(run_dir / CONFIG)
-    return config if isinstance(config, dict) and KIND in config else None
 
 
 def _empty(run_dir):

@@ -6,10 +6,10 @@ import json
 import warnings
 
 from . import pruning, runs
-from .checks import SEED, whole
+from .checks import SEED, known, whole
 from .errors import LotteryError
 from .inputs import open_data
-from .masks import pruned_count
+from .masks import SCOPES, pruned_count
 from .resume import fit, keep_randomness, load_random_state, random_state
 from .rewind import RewindCallback, Rewinder, check_steps, record
 from .schedule import check_rewind, round_sparsities
@@ -80,6 +80,8 @@ def find_ticket(
     """
     sparsities = [0.0, *_plan(rounds, rate, final_sparsity)]
     rewind = check_rewind(rewind)
+    if scope is not None:
+        known("scope", scope, SCOPES)
     epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
     info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed, **runs.plain(info or {})}
     engine = pruning.engine(model)

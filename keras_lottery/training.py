@@ -1,5 +1,8 @@
 """What the commands train, and with what: model, precision, optimizer and learning-rate schedule by name."""
 
+import contextlib
+import json
+import zipfile
 from pathlib import Path
 
 from . import models, pruning
@@ -56,19 +59,29 @@ def builder(model, width=1.0):
 
 
 def _load(path):
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise LotteryError(f"model={str(path)!r}: there is no such file.")
+    version = _keras_version(path)
+    if version.split(".")[0] not in ("", "2"):
+        raise LotteryError(f"model={str(path)!r} was saved by Keras {version}: build and save it with tf_keras.")
     try:
         loaded = tf_keras.models.load_model(path, compile=False)
     except Exception as error:  # of many kinds, from zip and h5 files, JSON and layers
+        if "Lambda" in str(error):
+            raise LotteryError(f"model={str(path)!r} holds a Lambda layer, whose code is not run: make it a layer class.") from error
         first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(
-            f"model={str(path)!r} cannot be read by tf_keras ({type(error).__name__}: {first}). Save a model built with "
-            "tf_keras, not Keras 3, by model.save('NAME.keras')."
-        ) from error
+        raise LotteryError(f"model={str(path)!r} cannot be read by tf_keras: {first}. Is it a whole, saved model?") from error
     if not walk.is_graph(loaded):
         raise LotteryError(f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer.")
     return pruning.strip(loaded) if pruning.is_wrapped(loaded) else loaded
+
+
+def _keras_version(path):
+    """Of the Keras that saved the file, "" where it does not say."""
+    with contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError), zipfile.ZipFile(path) as archive:
+        return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
+    return ""
 
 
 def set_precision(name="auto"):

@@ -53,3 +53,14 @@ def test_layer(name, tmp_path, capsys):
     model.train_on_batch(x, y)
     plain = walk.variables(model)
     assert all(np.count_nonzero(plain[path]) == plain[path].numpy().size for path in case.pruned)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])  # the others are as good and slower
+def test_application(name):
+    model = getattr(tf_keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=3)
+    x, _ = zoo.data(model, size=2)
+    wrapped = lottery.wrap(model)
+    assert len(lottery.masks(wrapped)) > 40
+    assert np.array_equal(wrapped(x), model(x))
+    zoo.tighten(wrapped, 0.8)
+    assert np.array_equal(lottery.strip(wrapped)(x), wrapped(x)) and zoo.drift(wrapped) == 0

@@ -210,6 +210,7 @@ MISTAKES = {
     "epochs text": (lambda: search(epochs="2"), "epochs='2'"),
     "seed -1": (lambda: search(seed=-1), "seed=-1 is impossible"),
     "scope": (lambda: search(scope="local"), "scope='local' is unknown"),
+    "scope, wrapped": (lambda: search(compiled(lottery.wrap(dense())), scope="local"), "scope='local' is unknown"),
     "rewind word": (lambda: search(rewind="banana"), "rewind='banana' is unknown"),
     "rewind late": (lambda: search(rewind=6), "rewind=6 is past the first round, which has 6 steps"),
     "rewind negative": (lambda: search(rewind=-1), "rewind=-1 is unknown"),

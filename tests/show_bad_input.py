@@ -1,0 +1,140 @@
+"""What is given to a command, and what it says: `python tests/show_bad_input.py` prints the table, as Markdown.
+
+tests/test_bad_input.py takes each row: one line on stderr, exit code 2, nothing on stdout, before any training.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+FIND, CARRY, EXPORT = "find", "transfer", "export"
+EARLY, LATE = True, False  # refused before data are loaded, or only once they are known
+
+# command, what is given, a regular expression of what must be said, whether before data are loaded
+CASES = [
+    (FIND, "--rate=0", "rate=0.0 is impossible: give a share between 0 and 1", EARLY),
+    (FIND, "--rate=20", "rate=20.0 is impossible", EARLY),
+    (FIND, "--final_sparsity=1", "final_sparsity=1.0 is impossible", EARLY),
+    (FIND, "--final_sparsity=0", "final_sparsity=0.0 is impossible", EARLY),
+    (FIND, "--rounds=0", "rounds=0 is impossible: give a whole number from 1 up", EARLY),
+    (FIND, "--rounds=3 --rate=0.2 --final_sparsity=0.9", "give two of the three", EARLY),
+    (FIND, "--rounds=many", "flag --rounds=many: expected a whole number, not 'many'", EARLY),
+    (FIND, "--final_sparsity=0.99999999", "leaves none of the .* prunable weights of the model: prune less", LATE),
+    (FIND, "--rewind=banana", "rewind='banana' is unknown: give 'init', a step", EARLY),
+    (FIND, "--rewind=-5", "rewind='-5' is unknown", EARLY),
+    (FIND, "--rewind=1000 --epochs=2", "rewind=1000 is past the first round, which has 20 steps", LATE),
+    (FIND, "--scope=locale", "scope='locale' is unknown: choose 'global', 'layer'", EARLY),
+    (FIND, "--compare_at=0.5,often", "compare_at='often' is impossible: give a share between 0 and 1", EARLY),
+    (FIND, "--compare_at=95", "compare_at='95' is impossible", EARLY),
+    (FIND, "--epochs=-1", "epochs=-1 is impossible: give a whole number from 1 up", EARLY),
+    (FIND, "--seed=-1", "seed=-1 is impossible", EARLY),
+    (FIND, "--optimizer=adm", "optimizer='adm' is unknown: choose 'sgd', .*Did you mean 'adam'", EARLY),
+    (FIND, "--schedule=cosin", "schedule='cosin' is unknown: .*Did you mean 'cosine'", EARLY),
+    (FIND, "--learning_rate=0", "learning_rate=0.0 is impossible: give a number above 0", EARLY),
+    (FIND, "--learning_rate=nan", "learning_rate=nan is impossible", EARLY),
+    (FIND, "--weight_decay=-1", "weight_decay=-1.0 is impossible: give 0 or more", EARLY),
+    (FIND, "--precision=float16", "precision='float16' is unknown: .*Did you mean", EARLY),
+    (FIND, "--strategy=miror", "strategy='miror' is unknown: .*Did you mean 'mirrored'", EARLY),
+    (FIND, "--model=resnet21", "no model is called 'resnet21'; did you mean .*resnet20", EARLY),
+    (FIND, "--model=net.keras --dataset=digits", "its output shape is .*7.*, the data need .*10", LATE),
+    (FIND, "--model=absent.keras", "model='absent.keras': there is no such file", EARLY),
+    (FIND, "--model=unbuilt.keras", "model='unbuilt.keras' is not built", EARLY),
+    (FIND, "--model=keras3.keras", r"'keras3.keras' was saved by Keras 3\.\S+: build and save it with tf_keras", EARLY),
+    (FIND, "--model=cut.keras", "'cut.keras' cannot be read by tf_keras: .*whole", EARLY),
+    (FIND, "--model=lambda.keras", "'lambda.keras' holds a Lambda layer, whose code is not run", EARLY),
+    (FIND, "--model=two_inputs.keras", "two_inputs.keras'.*input shape", LATE),
+    (FIND, "--model=net.keras --width=2", "width=2.0 is for the builders", EARLY),
+    (FIND, "--width=0", "width=0.0 is impossible", EARLY),
+    (FIND, "--dataset=fashion_mnst", "no data set is called 'fashion_mnst'.*did you mean fashion_mnist", LATE),
+    (FIND, "--dataset=./absent", "absent: no such folder", LATE),
+    (FIND, "--dataset=./images", "no image to train on in .*empty", LATE),
+    (FIND, "--classes=0,1,17", "class '17' is not in digits: expected labels 0 to 9", LATE),
+    (FIND, "--classes=3", "1 class to tell apart; expected 2 or more", LATE),
+    (FIND, "--validation=1.5", "validation=1.5", LATE),
+    (FIND, "--batch_size=0", "batch_size=0: expected a whole number, 1 or more", LATE),
+    (FIND, "--image_size=4", "images must be at least 8x8", LATE),
+    (FIND, "--channels=2", "channels=2: expected 1", LATE),
+    (FIND, "--train_split=trian", "train_split='trian' is not in digits", LATE),
+    (FIND, "--run_dir=/proc/run", "cannot write to '/proc/run'", EARLY),
+    (FIND, "--run_dir=net.keras/run", "cannot write to 'net.keras/run': Not a directory", EARLY),
+    (FIND, "--run_dir=images", "'images' is not empty and holds no run: give another run_dir", EARLY),
+    (FIND, "--run_dir=images --overwrite", "'images' is not empty and holds no run", EARLY),
+    (FIND, "--modle=lenet", "Unknown command line flag 'modle'. Did you mean: model", EARLY),
+    (FIND, "lenet", "'lenet' is no flag: write --name=value", EARLY),
+    (CARRY, "", "no ticket given: --ticket=", EARLY),
+    (CARRY, "--ticket=absent", "no ticket at 'absent': give a folder that holds ticket.json", EARLY),
+    (CARRY, "--ticket=damaged", "weights.safetensors' is cut or altered", EARLY),
+    (CARRY, "--ticket=other", r"input_shape=\(8, 8, 1\) has 3 axes, the ticket's model has \(8,\)", LATE),
+    (CARRY, "--ticket=lenet", "does not fit this architecture: dense1/kernel would be .* Resize the images", LATE),
+    (CARRY, "--ticket=small --start=trained", "saved without trained weights", EARLY),
+    (CARRY, "--ticket=small --start=winning", "start='winning' is unknown: choose 'rewind', 'trained', 'random'", EARLY),
+    (CARRY, "--ticket=small --controls=randon", "control='randon' is unknown: .*Did you mean 'random'", EARLY),
+    (CARRY, "--ticket=small --controls=random", "needs the dense weights of the search, round_00 beside", EARLY),
+    (CARRY, "--ticket=small --classes=5", "1 class to tell apart", LATE),
+    (EXPORT, "--ticket=small --output=student.onnx --start=rewind", "expected a file name that ends in .tflite", EARLY),
+    (EXPORT, "--ticket=small --output=there.tflite --start=rewind", "there.tflite exists: choose another path", EARLY),
+    (EXPORT, "--output=x.tflite", "give --ticket=FOLDER and --output=FILE.tflite", EARLY),
+    (EXPORT, "--ticket=small --output=x.tflite", "saved without trained weights", EARLY),
+]
+
+
+def prepare(folder):
+    """The files that the cases name."""
+    import keras
+    import tf_keras
+    from small import L, dense
+    from test_ticket import pruned_ticket
+
+    from keras_lottery import models
+
+    def conv(shape=(8, 8, 1), classes=10):
+        return tf_keras.Sequential([L.Input(shape), L.Conv2D(4, 3, name="a"), L.GlobalAveragePooling2D(), L.Dense(classes, name="head")])
+
+    with contextlib.redirect_stdout(None):
+        conv(classes=7).save(folder / "net.keras")
+        pruned_ticket(conv(), 0.5, trained=False).save(folder / "small")
+        pruned_ticket(dense(), 0.5).save(folder / "other")
+        pruned_ticket(models.build("lenet", (9, 9, 1), 10), 0.5).save(folder / "lenet")
+        pruned_ticket(dense(), 0.5).save(folder / "damaged")
+    weights = folder / "damaged" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    tf_keras.Sequential([L.Dense(4), L.Dense(10)]).save(folder / "unbuilt.keras")
+    tf_keras.Sequential([L.Input((8, 8, 1)), L.Lambda(lambda x: x), L.Flatten(), L.Dense(10)]).save(folder / "lambda.keras")
+    a, b = L.Input((8, 8, 1)), L.Input((8, 8, 1))
+    tf_keras.Model([a, b], L.Dense(10)(L.Flatten()(a + b))).save(folder / "two_inputs.keras")
+    keras.Sequential([keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(folder / "keras3.keras")
+    (folder / "cut.keras").write_bytes((folder / "net.keras").read_bytes()[:900])
+    (folder / "there.tflite").write_bytes(b"x")
+    for name in ("cat", "dog", "empty"):
+        (folder / "images" / name).mkdir(parents=True)
+        for n in range(6 if name != "empty" else 0):
+            tf_keras.utils.save_img(folder / "images" / name / f"{n}.png", [[[n * 9]] * 8] * 8, scale=False)
+
+
+def say(app, given):
+    """(exit code, stdout, stderr) of a command in the present folder."""
+    from apps import export_ticket, find_ticket, transfer_ticket
+    from small import command
+
+    return command({FIND: find_ticket, CARRY: transfer_ticket, EXPORT: export_ticket}[app], *given.split())
+
+
+def main():
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        os.chdir(folder)
+        print("| given | said (exit code 2) |\n|---|---|")
+        for app, given, _, _ in CASES:
+            code, out, err = say(app, given)
+            print(f"| `{f'lottery-{app} {given}'.strip()}` | {err.strip().partition(': ')[2] if code == 2 else code} |", flush=True)
+        os.chdir(ROOT)
+
+
+if __name__ == "__main__":
+    main()

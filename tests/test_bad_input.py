@@ -1,0 +1,43 @@
+"""Every mistake gets one clear line and exit code 2, before any training, and leaves nothing behind."""
+
+import re
+
+import pytest
+import tf_keras
+from show_bad_input import CASES, prepare, say
+from small import files
+
+from keras_lottery import jobs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given")
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    tf_keras.backend.experimental.disable_tf_random_generator()
+
+
+@pytest.mark.parametrize("app, given, said, early", CASES, ids=[f"{app} {given}" for app, given, _, _ in CASES])
+def test_one_line(app, given, said, early, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
+    if early:
+        monkeypatch.setattr(jobs.data, "load", lambda **k: pytest.fail("data were loaded"))
+    before = files(folder)
+    code, out, err = say(app, given)
+    assert code == 2, (out, err)
+    assert err.startswith(f"lottery-{app}: ") and err.count("\n") == 1 and "Traceback" not in err and len(err) < 700
+    assert re.search(said, err), err
+    # What is pruned is printed only where the shape of the data decided.
+    assert out == "" or (not early and "parameters are pruned" in out)
+    assert files(folder) == before and not (folder / "runs").exists() and not list(folder.rglob(".writing-*"))
+
+
+def test_there_are_twenty_and_more():
+    assert len({given for _, given, _, _ in CASES}) >= 40

@@ -1,0 +1,166 @@
+"""The commands from end to end: what they print, what they leave, and that doing it again changes nothing."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+import tf_keras
+from small import L, bits, command, conv, files, python
+
+import keras_lottery as lottery
+from apps import export_ticket, find_ticket, transfer_ticket
+from apps import flags as shared
+from keras_lottery import jobs, runs, training
+
+QUICK = ["--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01", "--noverbose", "--precision=float32"]
+FIND = [*QUICK, "--classes=0,1,2,3,4", "--epochs=2", "--rounds=2", "--rate=0.5", "--rewind=3", "--run_dir=find"]
+CARRY = [*QUICK, "--classes=5,6,7,8,9", "--epochs=3", "--run_dir=carry", "--ticket=find/round_02", "--controls=random,dense-transferred"]
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    yield
+    tf_keras.backend.experimental.disable_tf_random_generator()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where a search of a saved model, its transfer and its export have been run, and what they said."""
+    folder = tmp_path_factory.mktemp("commands")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        conv(activation="softmax").save("net.keras")
+        said = [command(find_ticket, "--model=net.keras", "--compare_at=0.7,0.75,0.5", *FIND), command(transfer_ticket, *CARRY),
+                command(export_ticket, "--ticket=carry/ticket/student", "--output=out/student.tflite")]
+    return folder, said
+
+
+def test_find_transfer_export(folder):
+    where, said = folder
+    for code, out, err in said:
+        assert code == 0 and not err, err
+    (_, found, _), (_, carried, _), (_, exported, _) = said
+    assert "random: a random mask with the same counts" not in found  # --noverbose
+    assert "the run is in find, its last ticket (75.1% sparse) in find/round_02; next:\n  lottery-transfer --ticket=find/round_02" in found
+    assert "the trained student in carry/ticket/student; next:\n  lottery-export --ticket=carry/ticket/student" in carried
+    assert "out/student.tflite has" in exported
+    result = json.loads((where / "find" / "result.json").read_text())
+    assert [(row["arm"], row["sparsity"]) for row in result["rows"]] == [
+        ("dense", 0.0), ("ticket", 0.5), ("ticket", pytest.approx(0.75, abs=0.002)), ("random", 0.5), ("random", pytest.approx(0.75, abs=0.002))]
+    assert all(f"{row['test_accuracy']:.2%}" in found for row in result["rows"])
+    assert json.loads((where / "carry" / "config.json").read_text())["run"] == "transfer"
+    carry = json.loads((where / "carry" / "result.json").read_text())
+    for row in carry["rows"]:
+        assert row["validation_accuracy"] == max(epoch["val_accuracy"] for epoch in row["history"]) == row["history"][row["epoch"] - 1]["val_accuracy"]
+    assert json.loads((where / "out" / "student.tflite.json").read_text())["bytes"] == (where / "out" / "student.tflite").stat().st_size
+    student = lottery.load_ticket(where / "carry" / "ticket" / "student")
+    test = lottery.data.load("digits", classes=[5, 6, 7, 8, 9], train_split="train[:40%]", batch_size=64).test
+    model = student.model("trained")
+    training.compile_classifier(model, "sgd")
+    assert model.evaluate(test, verbose=0)[1] == carry["rows"][0]["test_accuracy"]
+
+
+def test_again_changes_nothing_and_trains_nothing(folder, monkeypatch):
+    where, said = folder
+    monkeypatch.chdir(where)
+    monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
+    before = files(where)
+    again = [command(find_ticket, "--model=net.keras", "--compare_at=0.7,0.75,0.5", *FIND), command(transfer_ticket, *CARRY)]
+    assert [code for code, *_ in again] == [0, 0] and files(where) == before
+    assert again[1] == said[1]
+
+
+def test_more_controls_and_other_settings(folder, monkeypatch):
+    """Controls can be added to a finished run; anything else is another run, refused until --overwrite."""
+    where, _ = folder
+    monkeypatch.chdir(where)
+    student = (where / "carry" / "ticket" / "student" / "trained.safetensors").read_bytes()
+    code, out, err = command(transfer_ticket, *CARRY, "--controls=random,dense-transferred,reinit")
+    assert code == 0 and out.count("reinit") == 1
+    assert (where / "carry" / "ticket" / "student" / "trained.safetensors").read_bytes() == student
+    code, out, err = command(transfer_ticket, *CARRY, "--epochs=1")
+    assert code == 2 and err.count("\n") == 1 and "epochs was 3, now 1" in err and "--overwrite" in err
+    code, out, err = command(transfer_ticket, *CARRY, "--run_dir=find", "--overwrite=false")
+    assert code == 2 and "it is a run of find_ticket, not transfer" in err
+    code, out, err = command(transfer_ticket, *CARRY, "--epochs=1", "--controls=", "--overwrite")
+    assert code == 0 and not (where / "carry" / "random").exists()
+    assert json.loads((where / "carry" / "result.json").read_text())["epochs"] == 1
+
+
+def test_random_control_starts_from_the_rewind_point(folder):
+    where, _ = folder
+    rewind = runs.read_arrays(where / "find" / "rewind.safetensors")[0]
+    initial = runs.read_arrays(where / "find" / "initial.safetensors")[0]
+    control = lottery.load_ticket(where / "find" / "controls" / "random_02" / "student")
+    for path, mask in control.masks.items():
+        assert (control.weights[path][mask] == rewind[path][mask]).all() and (rewind[path] != initial[path]).any()
+
+
+@pytest.mark.parametrize("app", [find_ticket, transfer_ticket, export_ticket])
+def test_help_shows_all_flags(app):
+    for flag in ("--helpshort", "--help"):
+        code, out, err = command(app, flag)
+        assert code == 0 and not err and out.startswith(app.__doc__.strip().splitlines()[0])
+    shown = [line.split()[0] for line in out.splitlines() if line.startswith("  --")]
+    assert shown[-len(list(app.FLAGS)):] == [f"--{name}" for name in app.FLAGS]
+    assert all(len(line) <= 100 for line in out.splitlines())
+    assert {"find_ticket": {"dataset", "model", "rounds", "compare_at", "overwrite"}, "transfer_ticket": {"ticket", "start", "controls", "freeze_backbone"},
+            "export_ticket": {"ticket", "output", "start", "overwrite"}}[app.__name__.split(".")[-1]] <= set(app.FLAGS)
+
+
+def test_defaults_of_one_command_are_not_those_of_another():
+    assert (find_ticket.FLAGS["epochs"].default, transfer_ticket.FLAGS["epochs"].default) == (5, 10)
+    assert find_ticket.FLAGS["run_dir"].default != transfer_ticket.FLAGS["run_dir"].default
+
+
+def test_as_programs(tmp_path):
+    """Exit code 2 and one line, nothing of TensorFlow's; --helpshort without importing it; a good run silent on stderr."""
+    quiet = dict(cwd=tmp_path)
+    done = python("-X", "importtime", "-m", "apps.find_ticket", "--helpshort", **quiet)
+    assert done.returncode == 0 and "--final_sparsity" in done.stdout and "tensorflow" not in done.stderr
+    done = python("-m", "apps.find_ticket", "--rate=0", **quiet)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("lottery-find: rate=0.0 is impossible: give a share") and done.stderr.count("\n") == 1
+    done = python("-m", "apps.find_ticket", *QUICK, "--model=lenet", "--epochs=1", "--rounds=1", "--run_dir=a", **quiet)
+    assert done.returncode == 0 and done.stderr == "" and "next:" in done.stdout, done.stderr
+    assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_mirrored(tmp_path, monkeypatch):
+    """Two replicas, each its half of the batch; searching, testing, a control and a transfer."""
+    assert len(tf.config.list_logical_devices("CPU")) == 2
+    monkeypatch.chdir(tmp_path)
+    conv().save("net.keras")
+    code, out, err = command(find_ticket, "--model=net.keras", *FIND, "--epochs=1", "--rounds=1", "--strategy=mirrored", "--compare_at=0.5")
+    assert code == 0, err
+    code, out, err = command(transfer_ticket, *CARRY, "--epochs=1", "--ticket=find/round_01", "--controls=random", "--strategy=mirrored")
+    assert code == 0, err
+    ticket, student = lottery.load_ticket("find/round_01"), lottery.load_ticket("carry/ticket/student")
+    assert bits(student.masks) == bits(ticket.masks) and ticket.sparsity == pytest.approx(0.5, abs=0.002)
+    assert not any(student.trained[path][~mask].any() for path, mask in student.masks.items())
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
+    monkeypatch.setattr(jobs.data, "load", lambda **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    code, out, err = command(find_ticket)
+    assert code == 130 and "the same command goes on from the last finished epoch" in err
+
+
+def test_demo_and_report_still_run_through_these_flags():
+    """Other apps rely on run_command(name, main) and the shared FLAGS."""
+    assert callable(shared.run_command) and shared.FLAGS is not find_ticket.FLAGS
+    assert Path(sys.modules["apps.flags"].__file__).parent.name == "apps"
+
+
+def test_saved_models_of_many_kinds(tmp_path, monkeypatch):
+    """A wrapped model's file is taken as the plain one in it; .h5 as well as .keras."""
+    wrapped = lottery.wrap(conv())
+    wrapped.save(tmp_path / "wrapped.keras")
+    conv().save(tmp_path / "net.h5")
+    nested = tf_keras.Sequential([L.Input((8, 8, 1)), conv(classes=6), L.Dense(5)])
+    nested.save(tmp_path / "nested.keras")
+    for name in ("wrapped.keras", "net.h5", "nested.keras"):
+        model = training.builder(tmp_path / name)((8, 8, 1), 5)
+        assert not lottery.pruning.is_wrapped(model) and model.output_shape == (None, 5)

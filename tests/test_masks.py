@@ -1,0 +1,152 @@
+"""From scores to masks: exact counts, nested rounds, ties by index."""
+
+import doctest
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from keras_lottery.errors import LotteryError
+from keras_lottery.masks import SCOPES, prune, pruned_count, random, sparsity
+
+SHARES = st.floats(0, 1, exclude_max=True)
+# Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.
+SCORES = st.one_of(
+    st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, allow_nan=False, width=32, allow_infinity=True)
+)
+TENSORS = st.dictionaries(
+    st.sampled_from(["a", "b", "c", "d"]),
+    hnp.arrays(np.float32, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5), elements=SCORES),
+    min_size=1,
+)
+
+
+def open_masks(scores):
+    return {path: np.ones(score.shape, bool) for path, score in scores.items()}
+
+
+def flat(tensors):
+    return np.concatenate([np.ravel(tensor) for tensor in tensors.values()])
+
+
+def zeros(masks):
+    return sum(int((~mask).sum()) for mask in masks.values())
+
+
+@settings(max_examples=300, deadline=None)
+@given(TENSORS, SHARES, st.sampled_from(SCOPES))
+def test_counts_are_exact_and_the_highest_stay(scores, share, scope):
+    masks = prune(scores, open_masks(scores), share, scope)
+    assert [(path, mask.shape, mask.dtype) for path, mask in masks.items()] == [
+        (path, np.shape(score), np.dtype(bool)) for path, score in scores.items()
+    ]
+    groups = [scores] if scope == "global" else [{path: score} for path, score in scores.items()]
+    for group in groups:
+        values, kept = flat(group), flat({path: masks[path] for path in group})
+        assert (~kept).sum() == pruned_count(values.size, share)
+        # What is kept is what a stable sort puts first: higher scores, of equal ones the lower index.
+        first = np.argsort(-values.astype(float), kind="stable")[: kept.sum()]
+        assert np.array_equal(np.flatnonzero(kept), np.sort(first))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from(SCOPES))
+def test_rounds_nest_whatever_the_scores_become(data, scope):
+    scores = data.draw(TENSORS)
+    masks = open_masks(scores)
+    for share in sorted(data.draw(st.lists(SHARES, min_size=1, max_size=5))):
+        before = masks
+        scores = {
+            path: data.draw(hnp.arrays(np.float32, np.shape(score), elements=SCORES)) for path, score in scores.items()
+        }
+        masks = prune(scores, masks, share, scope)
+        assert all((masks[path] <= before[path]).all() for path in masks)
+        sizes = [mask.size for mask in masks.values()]
+        assert zeros(masks) == (
+            pruned_count(sum(sizes), share) if scope == "global" else sum(pruned_count(size, share) for size in sizes)
+        )
+
+
+def test_equal_weights_are_dropped_from_the_end():
+    masks = prune({"a": np.ones((2, 2)), "b": np.ones(4)}, {"a": np.ones((2, 2), bool), "b": np.ones(4, bool)}, 0.75)
+    assert masks["a"].tolist() == [[True, True], [False, False]] and not masks["b"].any()
+
+
+def test_a_masked_weight_does_not_come_back_for_its_score():
+    masks = prune({"a": np.array([9.0, 1, 2, 3])}, {"a": np.array([False, True, True, True])}, 0.5)
+    assert masks["a"].tolist() == [False, False, True, True]
+
+
+def test_global_compares_layers_and_layer_does_not():
+    scores = {"small": np.arange(4.0), "large": np.arange(4.0) + 10}
+    assert prune(scores, open_masks(scores), 0.5)["small"].sum() == 0
+    by_layer = prune(scores, open_masks(scores), 0.5, "layer")
+    assert {path: mask.tolist() for path, mask in by_layer.items()} == dict.fromkeys(scores, [False, False, True, True])
+
+
+def test_empty_and_single():
+    scores = {"none": np.zeros((0, 3)), "one": np.array(5.0), "two": np.array([1.0, 2.0])}
+    masks = prune(scores, open_masks(scores), 0.34)
+    assert masks["none"].shape == (0, 3) and masks["one"].item() and masks["two"].tolist() == [False, True]
+    assert prune({}, {}, 0.5) == {} and sparsity({}) == 0
+
+
+def test_masks_given_stay_as_they_are():
+    scores = {"a": np.arange(4.0)}
+    masks = open_masks(scores)
+    prune(scores, masks, 0.5)
+    assert masks["a"].all()
+
+
+def test_low_precision_scores():
+    scores = {"a": np.array([1, 2, 3, 4], np.float16), "b": np.array([1, 2, 3, 4], np.float32)}
+    assert zeros(prune(scores, open_masks(scores), 0.5)) == 4
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)), min_size=1), st.integers(0, 99))
+def test_random_masks_keep_each_tensors_count(arrays, seed):
+    masks = {str(n): array for n, array in enumerate(arrays)}
+    shuffled = random(masks, seed)
+    assert [(path, m.shape, int(m.sum())) for path, m in shuffled.items()] == [
+        (path, m.shape, int(m.sum())) for path, m in masks.items()
+    ]
+    again = random(masks, seed)
+    assert all(np.array_equal(shuffled[path], again[path]) for path in masks)
+    assert sparsity(shuffled) == sparsity(masks)
+
+
+def test_random_masks_are_random():
+    mask = {"a": np.arange(1000) < 500}
+    first, second = random(mask, 1)["a"], random(mask, 2)["a"]
+    assert 400 < (first == second).sum() < 600 and 200 < first[:500].sum() < 300
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**7), SHARES)
+def test_count_is_the_nearest(total, share):
+    assert abs(pruned_count(total, share) - total * share) <= 0.5 and 0 <= pruned_count(total, share) <= total
+
+
+@pytest.mark.parametrize(
+    "scores, masks, share, scope, said",
+    [
+        ([1, 2], [1, 1], 0.5, "tensor", "scope='tensor' is unknown"),
+        ([1, 2], [1, 1], 1, "global", "sparsity=1 is impossible"),
+        ([1, 2], [1, 1], -0.1, "global", "sparsity=-0.1 is impossible"),
+        ([1, 2], [1, 1], float("nan"), "global", "sparsity=nan is impossible"),
+        ([1, np.nan], [1, 1], 0.5, "global", "'w' hold NaN"),
+        ([1, 2], [1, 0], 0, "global", "only 1 are left"),
+    ],
+)
+def test_refuses(scores, masks, share, scope, said):
+    with pytest.raises(LotteryError, match=said) as told:
+        prune({"w": np.array(scores, float)}, {"w": np.array(masks, bool)}, share, scope)
+    assert "\n" not in str(told.value)
+
+
+def test_examples():
+    assert doctest.testmod(sys.modules[prune.__module__], optionflags=doctest.ELLIPSIS).failed == 0

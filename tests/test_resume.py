@@ -1,0 +1,245 @@
+"""A killed run goes on to the same result, bit for bit, whenever it is killed; a folder is never taken for what it is not."""
+
+import json
+import os
+import random
+import shutil
+import sys
+
+import pytest
+import stress_resume
+import tensorflow as tf
+import tf_keras
+from small import L, arrays, compiled, conv, dense, everything, files, noisy, python, search
+
+import keras_lottery as lottery
+from keras_lottery import jobs, runs
+
+watched = {"folder": None, "take": None}
+
+
+def _hook(event, arguments):
+    if watched["folder"] and event in ("os.rename", "os.remove", "os.rmdir") and os.path.abspath(arguments[0]).startswith(watched["folder"]):
+        take, watched["take"] = watched["take"], None  # not of what it does itself
+        if take:
+            take()
+            watched["take"] = take
+
+
+sys.addaudithook(_hook)
+
+
+@pytest.fixture(autouse=True)
+def deterministic():
+    tf.config.experimental.enable_op_determinism()
+    yield
+    watched.update(folder=None, take=None)
+    tf_keras.backend.experimental.disable_tf_random_generator()
+
+
+def states(folder, where, call):
+    """Call; every state of `folder` that a kill could leave, as copies: (copies, result of the call).
+
+    One of each: taken just before a file operation, when the files under their final names were others than last time.
+    """
+    copies, seen = [], set()
+
+    def take():
+        visible = tuple(name for name in files(folder) if ".writing-" not in name)
+        if (state := hash((visible, tuple(files(folder)[name] for name in visible)))) not in seen:
+            seen.add(state)
+            copies.append(where / f"{len(copies):03d}")
+            shutil.copytree(folder, copies[-1])
+
+    watched.update(folder=str(folder), take=take)
+    result = call()
+    watched.update(folder=None, take=None)
+    return copies, result
+
+
+def callbacks():
+    """They remember: the best figure and weights so far, how long ago that was."""
+    return [tf_keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=1, min_delta=0.03),
+            tf_keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.06, restore_best_weights=True)]
+
+
+def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
+    """With BatchNorm, Dropout, moving averages, callbacks that stop a round early, and a late rewind step."""
+    model = noisy()
+
+    def run(folder):
+        net = compiled(model, tf_keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))
+        return search(net, run_dir=folder, epochs=4, rounds=2, rewind=5, callbacks=callbacks(), seed=2)
+
+    copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
+    lengths = [len(record["history"]) for record in ticket.rounds]
+    assert min(lengths) < 4 and len(copies) >= sum(lengths) + 5, lengths
+    expected = files(tmp_path / "run")
+    assert set(expected) == {"config.json", "initial.safetensors", "rewind.safetensors"} | {
+        f"round_{n:02d}/{name}" for n in range(3) for name in
+        ("README.md", "architecture.json.gz", "masks.safetensors.gz", "ticket.json", "trained.safetensors", "weights.safetensors")}
+    for copy in copies:
+        for half in copy.rglob(".writing-*"):  # as if killed amid the write
+            if half.is_file():
+                os.truncate(half, half.stat().st_size // 2)
+        assert everything(run(copy)) == everything(ticket), copy
+        assert files(copy) == expected, copy
+
+
+def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
+    """BatchNorm has other statistics in each replica, Dropout other random numbers."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    model = noisy()
+
+    def run(folder):
+        with strategy.scope():
+            net = compiled(lottery.wrap(model))
+        return search(net, run_dir=folder, epochs=2, rounds=1, rewind=4)
+
+    copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
+    second = [copy for copy in copies if (copy / "round_00").exists() and (copy / "epoch.safetensors").exists()][1]
+    assert everything(run(second)) == everything(ticket)
+
+
+def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tf_keras.backend.experimental.enable_tf_random_generator()
+    model = compiled(conv())
+    small = lottery.data.load("digits", classes=[0, 1, 2, 3, 4], train_split="train[:30%]", batch_size=64)
+    search(model, small.train, run_dir="source", epochs=1, rewind=1)
+
+    def run():
+        return jobs.transfer(ticket="source/round_02", controls=["random"], run_dir="run", epochs=2,
+                             dataset=dict(name="digits", classes=[5, 6, 7, 8, 9], train_split="train[:30%]", batch_size=64),
+                             recipe=dict(optimizer="adam", learning_rate=0.01), seed=1, precision="float32", strategy="none", verbose=0)
+
+    copies, result = states(tmp_path / "run", tmp_path, run)
+    expected = files("run")
+    assert len(copies) >= 10 and not any("epoch" in name or "writing" in name for name in expected)
+    assert [row["arm"] for row in result["rows"]] == ["ticket", "random"]
+    for copy in copies[2::3]:
+        shutil.rmtree("run")
+        shutil.copytree(copy, "run")
+        assert run() == result and files("run") == expected, copy
+
+
+def test_kill_9(tmp_path):
+    """Processes killed at random moments of a search and of a transfer, with controls."""
+    stress_resume.save_net(tmp_path)
+    killed, finished = stress_resume.stress(tmp_path, "both", *stress_resume.undisturbed(tmp_path, "both", "whole"), kills=3,
+                                            draw=random.Random(os.urandom(4)))
+    assert killed >= 3 and finished >= 1
+
+
+def test_the_machinery_can_tell(tmp_path):
+    """What the comparisons above rest on: another seed, or a lost state of the Dropout, does show."""
+    model = noisy()
+    first = search(compiled(model), run_dir=tmp_path / "a", seed=1, epochs=1, rounds=1)
+    assert everything(search(compiled(model), seed=2, epochs=1, rounds=1)) != everything(first)
+
+
+def test_finished_run_returns_at_once(tmp_path, monkeypatch):
+    ticket = search(run_dir=tmp_path)
+    monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
+    wrapped = compiled(lottery.wrap(dense()))
+    again = search(wrapped, run_dir=tmp_path)
+    assert everything(again) == everything(ticket)
+    assert lottery.sparsity(wrapped) == 0.75  # a wrapped model ends as the search left it
+
+
+CHANGES = {
+    "epochs": (dict(epochs=3), "epochs was 2, now 3"),
+    "rounds": (dict(rounds=3), r"sparsities was \[0.5, 0.75\], now \[0.5, 0.75, 0.875\]"),
+    "rewind": (dict(rewind=2), 'rewind was "init", now 2'),
+    "seed": (dict(seed=5), "seed was 0, now 5"),
+    "data": (dict(train=arrays(seed=9)), 'train was "[0-9a-f]{12}", now "[0-9a-f]{12}"'),
+    "optimizer": (dict(model=lambda: compiled(dense(), tf_keras.optimizers.Adam(0.5))), "compiled.optimizer.config.learning_rate was 0.001.*, now 0.5"),
+    "model": (dict(model=lambda: compiled(dense(4))), "architecture was"),
+    "scope": (dict(scope="layer"), 'scope was "global", now "layer"'),
+    "info": (dict(info={"data": {"name": "x"}}), 'data was null, now {"name": "x"}'),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    search(run_dir=folder, epochs=2)
+    return folder
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_other_configuration_is_refused_with_the_difference(name, finished):
+    change, said = CHANGES[name]
+    before = files(finished)
+    arguments = {key: value() if key == "model" else value for key, value in change.items()}
+    with pytest.raises(lottery.LotteryError, match=said) as error:
+        search(run_dir=finished, **arguments)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 700 and "overwrite" in str(error.value)
+    assert files(finished) == before
+
+
+def test_overwrite_deletes_runs_only(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "photos"
+    search(run_dir=run, epochs=1)
+    (run / "controls" / "old").mkdir(parents=True)
+    ticket = search(run_dir=run, epochs=1, rounds=1, overwrite=True)
+    assert ticket.sparsity == 0.5 and not (run / "round_02").exists() and not (run / "controls").exists()
+    other.mkdir()
+    (other / "me.jpg").write_text("x")
+    for config in (None, "{}", '{"epochs": 1}'):
+        if config:
+            (other / "config.json").write_text(config)
+        for overwrite in (False, True):
+            with pytest.raises(lottery.LotteryError, match="not empty and holds no run"):
+                search(run_dir=other, overwrite=overwrite)
+    assert (other / "me.jpg").read_text() == "x"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert search(run_dir=empty, epochs=1, overwrite=True).sparsity == 0.75
+
+
+def test_damaged_run_folders_say_so(tmp_path):
+    search(run_dir=tmp_path / "run", epochs=1, rewind=1)
+    for name, said in {"initial.safetensors": "initial.*missing", "rewind.safetensors": "rewind.*missing",
+                       "round_02/ticket.json": "no ticket at", "round_02/masks.safetensors.gz": "masks.*is missing"}.items():
+        copy = tmp_path / "copy"
+        shutil.copytree(tmp_path / "run", copy)
+        (copy / name).unlink()
+        with pytest.raises(lottery.LotteryError, match=said):
+            search(run_dir=copy, epochs=1, rewind=1)
+        shutil.rmtree(copy)
+    (tmp_path / "run" / "config.json").write_text('{"run": "find_t')
+    with pytest.raises(lottery.LotteryError, match="config.json' is damaged"):
+        search(run_dir=tmp_path / "run", epochs=1, rewind=1)
+
+
+def test_disk_full(tmp_path):
+    """Writes of more than so many bytes fail: one line, nothing half-written, and with room again the run goes on."""
+    code = (
+        "import resource, sys; from small import *\n"
+        "tf_keras.utils.set_random_seed(0)\n"
+        "model = compiled(dense(), 'sgd')\n"
+        "whole = search(model, run_dir='whole')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2200, resource.RLIM_INFINITY))\n"
+        "try: search(model, run_dir='run')\n"
+        "except lottery.LotteryError as error: print(error)\n"
+        "print(sorted(files('run')))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "assert everything(search(model, run_dir='run')) == everything(whole) and files('run') == files('whole')\n")
+    done = python("-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said, left = done.stdout.strip().splitlines()[-2:]
+    assert said.startswith("cannot write 'run/") and said.endswith("File too large.")
+    assert "writing" not in left and "config.json" in left
+
+
+def test_files_of_a_run(tmp_path):
+    """JSON without NaN, whatever is in it; what JSON cannot hold is said."""
+    runs.write_json(tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tf.constant([1.5]), 3: None})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1, {"c": str(tmp_path)}], "d": [1.5], "3": None}
+    with pytest.raises(lottery.LotteryError, match="which JSON cannot hold"):
+        runs.write_json(tmp_path / "y.json", {"a": L.Dense(1)})
+    for path in (tmp_path / "x.json" / "z.json", tmp_path / "none" / "z.json"):
+        with pytest.raises(lottery.LotteryError, match="cannot write"):
+            runs.write_json(path, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json"]

@@ -1,0 +1,299 @@
+"""The boundary between two rounds: exact, complete, never traced again, the same in both ways to run the rounds."""
+
+import functools
+import gc
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+import zoo
+from zoo import L
+
+import keras_lottery as lottery
+from keras_lottery import pruning
+from keras_lottery.rewind import Rewinder
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(32, 6, 6, 1)).astype("float32"), RNG.integers(0, 3, 32)
+STEPS, EPOCHS, ROUNDS = 4, 2, 3
+ROUND = STEPS * EPOCHS
+
+
+def net():
+    tf_keras.utils.set_random_seed(1)
+    return tf_keras.Sequential(
+        name="net",
+        layers=[
+            tf_keras.Input((6, 6, 1), name="image"),
+            L.Conv2D(4, 3, name="conv"),
+            L.BatchNormalization(momentum=0.5, name="bn"),
+            L.ReLU(name="relu"),
+            L.Flatten(name="flat"),
+            L.Dense(8, name="dense"),
+            L.Dense(3, name="head"),
+        ],
+    )
+
+
+def compiled(model, optimizer=None):
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer or tf_keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
+    return model
+
+
+def batches(epochs=1):
+    """The same batches in each epoch and round, of a length that Keras knows."""
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(len(X) // STEPS).repeat(epochs)
+
+
+OPTIMIZERS = {
+    "adam": lambda: tf_keras.optimizers.Adam(0.02, weight_decay=0.01),
+    "adagrad": lambda: tf_keras.optimizers.Adagrad(0.1),  # its slots do not start at 0
+    "ftrl": lambda: tf_keras.optimizers.Ftrl(0.1),
+    "average": lambda: tf_keras.optimizers.SGD(0.05, momentum=0.9, use_ema=True, ema_momentum=0.5),
+    "legacy": lambda: tf_keras.optimizers.legacy.Adam(0.02),
+}
+
+
+def masked(values, masks):
+    return {path: np.where(masks[path], value, 0) if path in masks else value for path, value in values.items()}
+
+
+def equal(first, second):
+    return list(first) == list(second) and zoo.same(list(first.values()), list(second.values()))
+
+
+class Spy(tf_keras.callbacks.Callback):
+    """Weights, optimizer and masks before the first step of each round, and after every step. Goes last."""
+
+    def __init__(self, steps=ROUND):
+        super().__init__()
+        self.steps = steps
+        self.starts, self.states, self.masks = [], [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if len(self.states) % self.steps == 0:
+            self.starts.append(self._state())
+            self.masks.append(lottery.masks(self.model))
+            for average, variable in zip(self._averages(), self.model.trainable_variables):
+                assert np.array_equal(average, variable), "averages begin at the weights of the round"
+
+    def on_train_batch_end(self, batch, logs=None):
+        assert zoo.drift(self.model) == 0
+        self.states.append(self._state())
+
+    def _state(self):
+        engine, averages = pruning.engine(self.model), {id(variable) for variable in self._averages()}
+        listed = pruning.compiled._optimizer_variables(self.model.optimizer)
+        return engine.values(self.model), [v.numpy() for v in listed if id(v) not in averages]
+
+    def _averages(self):
+        return getattr(self.model.optimizer, "_model_variables_moving_average", [])
+
+
+@functools.cache
+def run(way, rewind="init", optimizer="adam", policy="float32"):
+    """All rounds, in one fit with a LotteryCallback or by find_ticket: the ticket, what the spy saw."""
+    tf_keras.mixed_precision.set_global_policy(policy)
+    spy = Spy()
+    if way == "callback":
+        schedule = lottery.LotterySchedule(rounds=ROUNDS, rate=0.4, round_steps=ROUND, rewind_step=rewind)
+        model = compiled(lottery.wrap(net(), schedule=schedule), OPTIMIZERS[optimizer]())
+        callback = lottery.LotteryCallback()
+        model.fit(batches(EPOCHS * (ROUNDS + 1)), callbacks=[callback, spy], verbose=0)
+        return callback.ticket, spy
+    model = compiled(lottery.wrap(net()), OPTIMIZERS[optimizer]())
+    how = dict(epochs=EPOCHS, rounds=ROUNDS, rate=0.4, rewind=rewind)
+    return lottery.find_ticket(model, batches(), **how, verbose=0, callbacks=[spy]), spy
+
+
+WAYS = pytest.mark.parametrize("way", ["callback", "find_ticket"])
+
+
+@WAYS
+@pytest.mark.parametrize("rewind", ["init", 3, "trained", "lr"])
+def test_rewinding_is_exact(way, rewind):
+    ticket, spy = run(way, rewind)
+    assert len(spy.starts) == ROUNDS + 1 and len(spy.states) == ROUND * (ROUNDS + 1)
+    point = {"init": spy.starts[0][0], 3: spy.states[2][0], "trained": spy.states[ROUND - 1][0]}.get(rewind)
+    for number in range(1, ROUNDS + 1):
+        values, slots = spy.starts[number]
+        trained = spy.states[number * ROUND - 1][0]
+        assert equal(values, masked(trained if rewind == "lr" else point, spy.masks[number]))
+        assert zoo.same(slots, spy.starts[0][1]), "the optimizer did not start anew"
+        assert not zoo.same(spy.states[number * ROUND][1], slots)
+    assert equal(ticket.weights, spy.starts[-1][0]) and equal(ticket.trained, spy.states[-1][0])
+    assert equal(ticket.masks, spy.masks[-1])
+    assert np.array_equal(ticket.weights["bn/moving_mean"], spy.starts[-1][0]["bn/moving_mean"])
+
+
+@WAYS
+def test_what_is_pruned_is_the_smallest_of_the_trained(way):
+    _, spy = run(way, 3)
+    total = sum(mask.size for mask in spy.masks[0].values())
+    for number in range(1, ROUNDS + 1):
+        before, after = spy.masks[number - 1], spy.masks[number]
+        trained = spy.states[number * ROUND - 1][0]
+        dropped = np.concatenate([np.abs(trained[path][before[path] & ~after[path]]) for path in after])
+        kept = np.concatenate([np.abs(trained[path][after[path]]) for path in after])
+        assert all((after[path] <= before[path]).all() for path in after)
+        assert dropped.size and dropped.max() <= kept.min()
+        assert kept.size == total - round(total * (1 - 0.6**number))
+
+
+@WAYS
+@pytest.mark.parametrize("optimizer", ["adagrad", "ftrl", "average", "legacy"])
+def test_optimizer_starts_anew(way, optimizer):
+    _, spy = run(way, 3, optimizer)
+    for number in range(1, ROUNDS + 1):
+        assert zoo.same(spy.starts[number][1], spy.starts[0][1])
+        assert not zoo.same(spy.states[number * ROUND - 1][1], spy.starts[0][1])
+
+
+ALIKE = [*(("adam", "float32", rewind) for rewind in ("init", 3, "trained", "lr"))]
+ALIKE += [(name, "float32", 3) for name in ("adagrad", "ftrl", "average", "legacy")]
+
+
+@pytest.mark.parametrize("optimizer, policy, rewind", [*ALIKE, ("average", "mixed_bfloat16", "trained")])
+def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
+    one, two = (run(way, rewind, optimizer, policy)[0] for way in ("callback", "find_ticket"))
+    for name in ("masks", "weights", "trained"):
+        assert equal(getattr(one, name), getattr(two, name)), name
+    counts = [[(r["round"], r["sparsity"], r["kept"], r["total"]) for r in ticket.rounds] for ticket in (one, two)]
+    assert counts[0] == counts[1] and one.architecture == two.architecture and one.heads == two.heads
+
+
+def test_learning_rate_that_a_callback_lowered():
+    plateau = tf_keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, patience=1)
+    model = compiled(lottery.wrap(net()), tf_keras.optimizers.Adam(0.02))
+    rates = []
+
+    def note(logs):
+        rates.append(float(model.optimizer.learning_rate))
+
+    look = tf_keras.callbacks.LambdaCallback(on_train_begin=note, on_train_end=note)
+    lottery.find_ticket(model, batches(), epochs=3, rounds=2, rate=0.4, verbose=0, callbacks=[plateau, look])
+    assert rates[0::2] == [np.float32(0.02)] * 3 and all(rate < 0.01 for rate in rates[1::2])
+
+
+def test_loss_scale_starts_anew():
+    tf_keras.mixed_precision.set_global_policy("mixed_float16")
+    optimizer = tf_keras.mixed_precision.LossScaleOptimizer(tf_keras.optimizers.Adam(0.02), dynamic_growth_steps=2)
+    model, scales = compiled(lottery.wrap(net()), optimizer), []
+
+    def note(logs):
+        scales.append(float(optimizer.loss_scale))
+
+    look = tf_keras.callbacks.LambdaCallback(on_train_begin=note, on_train_end=note)
+    lottery.find_ticket(model, batches(), epochs=2, rounds=2, rate=0.4, verbose=0, callbacks=[look])
+    assert scales[0::2] == [2.0**15] * 3 and all(scale != 2.0**15 for scale in scales[1::2])
+
+
+def test_two_replicas_rewind():
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        ticket, spy = run.__wrapped__("callback", 3)
+    assert equal(spy.starts[-1][0], masked(spy.states[2][0], spy.masks[-1])) and ticket.sparsity > 0.7
+
+
+def test_nothing_is_traced_again_and_memory_is_flat():
+    traced, objects = [], []
+
+    def loss(true, predicted):
+        traced.append(true)
+        return tf_keras.losses.sparse_categorical_crossentropy(true, predicted, from_logits=True)
+
+    class Count(tf_keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            gc.collect()
+            objects.append((len(traced), len(gc.get_objects())))
+
+    plain = net()
+    plain.compile("adam", loss, metrics=["accuracy"])
+    plain.fit(batches(), verbose=0)
+    stock = len(traced)
+    traced.clear()
+    model = lottery.wrap(net())
+    model.compile("adam", loss, metrics=["accuracy"])
+    lottery.find_ticket(model, batches(), epochs=1, rounds=4, rate=0.2, verbose=0, callbacks=[Count()])
+    assert [count for count, _ in objects] == [stock] * 5, "the train step was traced again"
+    # From the second round on; a re-built model would add tens of thousands.
+    assert objects[-1][1] - objects[2][1] < 500
+
+
+def test_scope_layer_prunes_each_layer_alike():
+    model = compiled(lottery.wrap(net(), scope="layer"))
+    ticket = lottery.find_ticket(model, batches(), epochs=1, final_sparsity=0.75, rounds=2, verbose=0)
+    assert all((~mask).sum() == round(0.75 * mask.size) for mask in ticket.masks.values())
+
+
+def test_validation_and_checkpoints_at_the_end_of_a_round_see_its_trained_weights(tmp_path):
+    schedule = lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=ROUND)
+    model = compiled(lottery.wrap(net(), schedule=schedule))
+    keep = tf_keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
+    spy = Spy()
+    model.fit(
+        batches(), epochs=EPOCHS * 3, validation_data=(X, Y), callbacks=[lottery.LotteryCallback(), keep, spy], verbose=0
+    )
+    for number in (1, 2, 3):
+        loaded = tf_keras.models.load_model(tmp_path / f"{number * EPOCHS}.keras")
+        assert equal(pruning.engine(loaded).values(loaded), spy.states[number * ROUND - 1][0])
+        assert lottery.sparsity(loaded) == pytest.approx(1 - 0.5 ** (number - 1), abs=0.01)
+
+
+def test_best_weights_of_an_earlier_round_come_back_whole():
+    """EarlyStopping gives back weights whose masks are looser than those the fit ended with."""
+
+    class First(tf_keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["score"] = -epoch
+
+    best = tf_keras.callbacks.EarlyStopping("score", mode="max", patience=99, restore_best_weights=True)
+    if "start_from_epoch" not in vars(best):
+        pytest.skip("this Keras cannot restore at the end")
+    schedule = lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=STEPS)
+    model = compiled(lottery.wrap(net(), schedule=schedule))
+    spy = Spy(STEPS)
+    model.fit(batches(), epochs=3, callbacks=[First(), lottery.LotteryCallback(), spy, best], verbose=0)
+    if best.stopped_epoch == 0:  # patience not reached: restore by hand what it kept
+        model.set_weights(best.best_weights)
+    assert equal(pruning.engine(model).values(model), spy.states[STEPS - 1][0])
+    assert lottery.sparsity(model) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, model, said",
+    [
+        ({}, lambda: lottery.wrap(net()), "needs a schedule"),
+        ({}, net, "needs a schedule"),
+        (
+            {"steps_per_execution": 3},
+            lambda: lottery.wrap(net(), schedule=lottery.LotterySchedule(2, 0.5, round_steps=ROUND)),
+            "no multiple of steps_per_execution=3",
+        ),
+    ],
+)
+def test_callback_refuses(arguments, model, said):
+    model = model()
+    model.compile("sgd", "mse", **arguments)
+    with pytest.raises(lottery.LotteryError, match=said):
+        model.fit(X, np.eye(3)[Y], callbacks=[lottery.LotteryCallback()], verbose=0)
+
+
+def test_a_used_optimizer_is_refused():
+    model = compiled(lottery.wrap(net()))
+    model.train_on_batch(X, Y)
+    with pytest.raises(lottery.LotteryError, match="has taken steps already"):
+        Rewinder(model, 0, "global")
+
+
+def test_several_steps_an_execution_rewind_at_their_step():
+    schedule = lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=ROUND, rewind_step=4)
+    model = lottery.wrap(net(), schedule=schedule)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(OPTIMIZERS["adam"](), loss, steps_per_execution=2)
+    callback = lottery.LotteryCallback()
+    model.fit(batches(), epochs=EPOCHS * 2, callbacks=[callback], verbose=0)
+    expected = masked(run("callback", 3)[1].states[3][0], callback.ticket.masks)
+    for path, value in callback.ticket.weights.items():
+        np.testing.assert_allclose(value, expected[path], rtol=1e-5, atol=1e-6)

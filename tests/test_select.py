@@ -1,0 +1,393 @@
+"""What is pruned and what is not: skip, include, heads, frozen layers, and the lines for models that cannot be wrapped."""
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+import tf_keras
+import zoo
+from zoo import CASES, Input, L
+
+import keras_lottery as lottery
+from keras_lottery import pruning
+from keras_lottery.pruning import walk
+
+Model, Sequential = tf_keras.Model, tf_keras.Sequential
+
+
+def net():
+    """stem, a nested body (conv, inner/dense), two Dense layers of which the second is the head."""
+    x = Input((4, 4, 2))
+    y = L.Flatten()(L.SeparableConv2D(4, 2, name="conv")(x))
+    inner = Sequential([Input((36,)), L.Dense(4, name="dense")], name="inner")
+    body = Model(x, inner(y), name="body")
+    z = Input((4, 4, 2))
+    out = L.Dense(5, name="mid")(body(L.Conv2D(2, 1, name="stem")(z)))
+    return Model(z, L.Dense(3, name="out")(L.ReLU()(out)))
+
+
+ALL = {"stem/kernel", "body/conv/pointwise_kernel", "body/inner/dense/kernel", "mid/kernel"}
+
+
+def pruned(model, **arguments):
+    return set(lottery.masks(lottery.wrap(model, **arguments)))
+
+
+@pytest.mark.parametrize(
+    "skip, left",
+    [
+        ("mid", {"mid/kernel"}),
+        ("dense", {"body/inner/dense/kernel"}),
+        ("body", {"body/conv/pointwise_kernel", "body/inner/dense/kernel"}),
+        ("body/inner", {"body/inner/dense/kernel"}),
+        ("body/inner/dense", {"body/inner/dense/kernel"}),
+        ("stem/kernel", {"stem/kernel"}),
+        (L.Conv2D, {"stem/kernel", "body/conv/pointwise_kernel"}),  # a SeparableConv2D is a Conv by class
+        (L.Dense, {"body/inner/dense/kernel", "mid/kernel"}),
+        (lambda layer: layer.name.startswith("m"), {"mid/kernel"}),
+        (["stem", L.Dense], {"stem/kernel", "body/inner/dense/kernel", "mid/kernel"}),
+        (("mid",), {"mid/kernel"}),
+        ([], set()),
+    ],
+)
+def test_skip(skip, left):
+    if skip is L.Conv2D and not issubclass(L.SeparableConv2D, L.Conv2D):
+        left = {"stem/kernel"}
+    assert pruned(net(), skip=skip) == ALL - left
+
+
+@pytest.mark.parametrize("include", ["conv", "body", L.SeparableConv2D, lambda layer: "conv" in layer.name])
+def test_include(include):
+    assert pruned(net(), include=include) == ALL | {"body/conv/depthwise_kernel"}
+
+
+def test_skip_wins_over_include():
+    assert pruned(net(), include="conv", skip="body/conv") == ALL - {"body/conv/pointwise_kernel"}
+
+
+def test_include_does_not_unfreeze_or_take_the_head():
+    model = net()
+    model.get_layer("mid").trainable = False
+    assert pruned(model, include=["mid", "out"]) == ALL - {"mid/kernel"}
+
+
+def test_prune_head():
+    assert pruned(net(), prune_head=True) == ALL | {"out/kernel"}
+
+
+@pytest.mark.parametrize("argument", ["skip", "include"])
+def test_unknown_names(argument):
+    for names in ("convolution", ["stem", "convolution"]):
+        with pytest.raises(lottery.LotteryError, match=f"{argument}='convolution' names no layer") as told:
+            lottery.wrap(net(), **{argument: names})
+        assert "\n" not in str(told.value)
+    with pytest.raises(lottery.LotteryError, match=f"{argument}=7 is not understood"):
+        lottery.wrap(net(), **{argument: 7})
+
+
+def heads(model):
+    return pruning.engine(model).heads(model)
+
+
+def _branch(*layers):
+    def build():
+        x = Input((4,))
+        y = L.Dense(5, name="a")(x)
+        for layer in layers:
+            y = layer()(y)
+        return Model(x, y)
+
+    return build
+
+
+def _ends_in_add():
+    x = Input((4,))
+    return Model(x, L.Add()([L.Dense(3, name="a")(x), L.Dense(3, name="b")(x)]))
+
+
+def _head_in_nested():
+    x = Input((4,))
+    top = Model(x, L.Softmax()(L.Dense(3, name="logits")(L.Dense(4, name="hidden")(x))), name="top")
+    y = Input((4,))
+    return Model(y, top(L.Dense(4, name="stem")(y)))
+
+
+def _two_outputs():
+    x = Input((4,))
+    y = L.Dense(4, name="stem")(x)
+    return Model(x, {"one": L.Dense(2, name="one")(y), "two": L.Activation("softmax")(L.Dense(3, name="two")(y))})
+
+
+def _shared_head():
+    head = L.Dense(3, name="head")
+    a, b = Input((4,)), Input((4,))
+    return Model([a, b], [head(L.Dense(4, name="a")(a)), head(L.Dense(4, name="b")(b))])
+
+
+def _reshaped():
+    x = Input((4,))
+    return Model(x, tf.nn.softmax(L.Reshape((2, 3))(L.Dense(6, name="a")(x))[:, :]))
+
+
+@pytest.mark.parametrize(
+    "build, expected",
+    [
+        (_branch(lambda: L.Dense(3, "softmax", name="head")), ["head"]),
+        (_branch(lambda: L.Dense(3, name="head"), L.Softmax), ["head"]),
+        (_branch(lambda: L.Dense(3, name="head"), lambda: L.Activation("softmax", dtype="float32")), ["head"]),
+        (_branch(lambda: L.Dense(3, name="head"), L.BatchNormalization, L.ReLU), ["head"]),
+        (_branch(lambda: L.Reshape((5, 1)), lambda: L.Conv1D(3, 2, name="head"), L.GlobalMaxPool1D), ["head"]),
+        (_branch(lambda: L.Reshape((5, 1)), lambda: L.LSTM(3, name="head")), ["head"]),
+        (_ends_in_add, []),
+        (_head_in_nested, ["top/logits"]),
+        (_two_outputs, ["one", "two"]),
+        (_shared_head, ["head"]),
+        (_reshaped, ["a"]),
+    ],
+)
+def test_head(build, expected):
+    assert sorted(heads(build())) == expected
+
+
+def test_the_head_is_found_in_a_wrapped_model_too():
+    for prune_head in (False, True):
+        assert heads(lottery.wrap(_head_in_nested(), prune_head=prune_head)) == ["top/logits"]
+
+
+def test_frozen_layers_stay_dense_and_frozen():
+    model = net()
+    model.get_layer("mid").trainable = False
+    model.get_layer("body").get_layer("inner").trainable = False
+    rows = {row["path"]: row for row in lottery.summary(model)}
+    assert rows["mid/kernel"]["reason"] == rows["body/inner/dense/kernel"]["reason"] == "frozen (trainable is False)"
+    wrapped = lottery.wrap(model)
+    assert set(lottery.masks(wrapped)) == ALL - {"mid/kernel", "body/inner/dense/kernel"}
+    for copy in (wrapped, lottery.strip(wrapped)):
+        assert {path: layer.trainable for path, layer in walk.layers(copy).items()} == {
+            path: layer.trainable for path, layer in walk.layers(model).items()
+        }
+        assert len(copy.trainable_weights) == len(model.trainable_weights)
+
+
+def test_frozen_below_a_layer_that_says_nothing_of_it():
+    """A layer's config does not know that a layer inside it is frozen."""
+    x = Input((3, 2))
+    both = L.Bidirectional(L.GRU(2), name="both")
+    model = Model(x, L.Dense(2, name="head")(both(x)))
+    both.backward_layer.trainable = False
+    wrapped = lottery.wrap(model)
+    assert set(lottery.masks(wrapped)) == {"both/forward_layer/cell/kernel", "both/forward_layer/cell/recurrent_kernel"}
+    assert len(wrapped.trainable_weights) == len(model.trainable_weights) == 5
+    assert len(lottery.strip(wrapped).trainable_weights) == 5
+
+
+def test_a_frozen_model_has_nothing_to_prune():
+    model = net()
+    model.trainable = False
+    with pytest.raises(lottery.LotteryError, match="nothing to prune in .*frozen"):
+        lottery.wrap(model)
+
+
+def test_summary_is_data_and_is_printed(capsys):
+    model = lottery.wrap(net(), skip="mid")
+    zoo.tighten(model, 0.5)
+    capsys.readouterr()
+    rows = lottery.summary(model)
+    printed = capsys.readouterr().out
+    assert [row["path"] for row in rows] == list(walk.variables(model))
+    rows = {row["path"]: row for row in rows}
+    assert {path for path, row in rows.items() if row["pruned"]} == ALL - {"mid/kernel"}
+    assert rows["stem/kernel"] == {
+        "path": "stem/kernel",
+        "shape": (1, 1, 2, 2),
+        "size": 4,
+        "pruned": True,
+        "reason": "",
+        "sparsity": 1 - lottery.masks(model)["stem/kernel"].mean(),
+    }
+    assert rows["body/conv/depthwise_kernel"]["reason"] == "dense unless include=SeparableConv2D asks for it"
+    assert rows["mid/kernel"]["reason"] == "left out when wrapped"
+    assert rows["mid/bias"]["reason"] == "bias, scale or shift"
+    assert "head" in rows["out/kernel"]["reason"] and rows["out/kernel"]["sparsity"] == 0
+    for path in rows:
+        assert path.rsplit("/", 1)[0][:12] in printed
+
+
+def test_reason_of_a_layer_that_names_nothing():
+    reasons = {row["path"]: row["reason"] for row in lottery.summary(CASES["custom_nameless"].build())}
+    assert reasons["l0/w"] == "no kernel that is known, and Nameless has no get_prunable_weights() to name it"
+    reasons = {row["path"]: row["reason"] for row in lottery.summary(CASES["custom_named"].build())}
+    assert reasons["l0/v"] == "not named by Named.get_prunable_weights()"
+
+
+def test_sparsity_of_wrapped_stripped_and_plain(tmp_path):
+    model = lottery.wrap(net())
+    assert lottery.sparsity(model) == 0
+    zoo.tighten(model, 0.75)
+    size = sum(mask.size for mask in lottery.masks(model).values())
+    assert lottery.sparsity(model) == zoo.masked(model) / size == round(0.75 * size) / size
+    stripped = lottery.strip(model)
+    assert lottery.sparsity(stripped) == lottery.sparsity(model)
+    assert set(lottery.prunable(stripped)) == set(lottery.prunable(model)) == ALL
+    stripped.save(tmp_path / "s.keras")
+    assert lottery.sparsity(tf_keras.models.load_model(tmp_path / "s.keras")) == lottery.sparsity(model)
+    assert lottery.sparsity(net()) == 0
+
+
+def test_wrapping_a_wrapped_model_anew():
+    model = lottery.wrap(net())
+    zoo.tighten(model, 0.5)
+    again = lottery.wrap(model, skip="mid")
+    assert set(lottery.masks(again)) == ALL - {"mid/kernel"} and zoo.masked(again) == 0
+    assert lottery.prunable(again)["stem/kernel"].numpy().tolist() == lottery.prunable(model)["stem/kernel"].numpy().tolist()
+
+
+def test_a_stripped_model_trains_dense_and_is_independent():
+    model = lottery.wrap(net())
+    zoo.tighten(model, 0.75)
+    stripped = lottery.strip(model)
+    x, y = zoo.data(stripped)
+    stripped.compile("adam", "mse", run_eagerly=True)
+    stripped.train_on_batch(x, y)
+    assert lottery.sparsity(stripped) < 0.1 and zoo.drift(model) == 0
+
+
+class Subclassed(Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = L.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class OwnStep(Model):
+    """A functional model with its own train_step and no constructor of its own: a copy keeps it."""
+
+    def train_step(self, batch):
+        self.steps = getattr(self, "steps", 0) + 1
+        return super().train_step(batch)
+
+
+class OwnConstructor(Model):
+    def __init__(self):
+        x = Input((4,))
+        super().__init__(x, L.Dense(2)(L.Dense(3)(x)))
+
+    def train_step(self, batch):
+        return super().train_step(batch)
+
+
+class OwnSequential(Sequential):
+    def compute_loss(self, *args):
+        return 2 * super().compute_loss(*args)
+
+
+class OwnCall(Model):
+    def __init__(self, width):
+        x = Input((4,))
+        super().__init__(x, L.Dense(width)(x))
+
+    def call(self, x, training=None):
+        return 2 * super().call(x)
+
+
+def _nested_with_its_own_call():
+    x = Input((4,))
+    return Model(x, L.Dense(2)(OwnCall(3)(x)))
+
+
+def test_a_models_own_train_step_survives():
+    x = Input((4,))
+    wrapped = lottery.wrap(OwnStep(x, L.Dense(2)(L.Dense(3)(x))))
+    wrapped.compile("adam", "mse", run_eagerly=True)
+    wrapped.train_on_batch(tf.zeros((2, 4)), tf.zeros((2, 2)))
+    assert wrapped.steps == 1
+
+
+def _no_kernel():
+    x = Input((4,))
+    return Model(x, L.LayerNormalization()(x))
+
+
+@pytest.mark.parametrize(
+    "build, said",
+    [
+        (Subclassed, "'Subclassed' is a subclassed tf_keras model"),
+        (OwnConstructor, "OwnConstructor has its own train_step, which a copy of .* would lose"),
+        (lambda: OwnSequential([L.Dense(3, input_shape=(4,)), L.Dense(2)]), "OwnSequential has its own compute_loss"),
+        (_nested_with_its_own_call, "OwnCall has its own call"),
+        (lambda: Sequential([L.Dense(3), L.Dense(2)]), "is not built"),
+        (lambda: Sequential([]), "is not built|no weights"),
+        (_no_kernel, "nothing to prune in .*bias, scale or shift"),
+        (_branch(), "nothing to prune in .*output layer"),
+        (lambda: L.Dense(3), "expected a tf_keras model, got Dense"),
+        (lambda: "model.keras", "expected a tf_keras model, got str"),
+        (lambda: None, "expected a tf_keras model, got NoneType"),
+    ],
+)
+@pytest.mark.parametrize("call", [lottery.wrap, lottery.strip], ids=["wrap", "strip"])
+def test_models_that_are_refused(build, said, call):
+    if call is lottery.strip and "nothing to prune" in said:
+        pytest.skip("strip has nothing to choose")
+    with pytest.raises(lottery.LotteryError, match=said) as told:
+        call(build())
+    assert "\n" not in str(told.value)
+
+
+def test_a_layer_that_cannot_be_copied():
+    class Closed(L.Layer):
+        def __init__(self, dense):
+            super().__init__(name="closed")
+            self.dense = dense
+
+        def call(self, x):
+            return self.dense(x)
+
+    x = Input((4,))
+    with pytest.raises(lottery.LotteryError, match=r"layer 'closed' \(Closed\) cannot be copied from its config") as told:
+        lottery.wrap(Model(x, L.Dense(2)(Closed(L.Dense(3))(x))))
+    assert "must override `get_config()`" in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("size, said", [(3, "has another 'owns/kernel' than"), (9, "cannot be copied .* in owns")])
+def test_a_layer_whose_config_leaves_something_out(size, said):
+    class Forgets(L.Conv2D):
+        def __init__(self, filters, size=size, **kwargs):
+            super().__init__(filters, size, **kwargs)
+
+        def get_config(self):
+            return {"filters": self.filters, "name": self.name}
+
+    x = Input((4, 4, 1))
+    y = L.GlobalAveragePooling2D()(Forgets(2, 2, name="owns")(x))
+    with pytest.raises(lottery.LotteryError, match=said) as told:
+        lottery.wrap(Model(x, L.Dense(2)(y)))
+    assert "\n" not in str(told.value)
+
+
+def test_unknown_scope():
+    with pytest.raises(lottery.LotteryError, match="scope='weights' is unknown"):
+        lottery.wrap(net(), scope="weights")
+
+
+def test_no_masks_to_show():
+    for model in (net(), lottery.strip(lottery.wrap(net()))):
+        with pytest.raises(lottery.LotteryError, match="has no masks: wrap it first"):
+            lottery.masks(model)
+
+
+def test_a_keras_3_model_gets_one_line():
+    code = """
+import keras, keras_lottery as lottery
+for call in (lottery.wrap, lottery.strip, lottery.summary, lottery.sparsity):
+    try:
+        call(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="mine"))
+    except lottery.LotteryError as error:
+        assert str(error).startswith("'mine' is a Keras 3") and "tf_keras" in str(error), error
+        assert "\\n" not in str(error)
+    else:
+        raise AssertionError(call)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

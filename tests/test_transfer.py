@@ -1,0 +1,205 @@
+"""transfer: every surviving weight comes along bit for bit and trains, zeros hold, the head is new and dense."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from small import L, LOGITS, arrays, bits, compiled, conv, dense, search
+
+import keras_lottery as lottery
+from keras_lottery import controls, models, pruning, runs, training
+from keras_lottery.ticket import Ticket
+
+
+@pytest.fixture(scope="module")
+def tickets(tmp_path_factory):
+    """Of a dense net, of one with a pruned head, and of a convolution net; with their run folder."""
+    folder = tmp_path_factory.mktemp("runs")
+    found = {}
+    for name, model, data, wrap in (
+        ("dense", dense(), arrays(), {}),
+        ("head", dense(), arrays(), {"prune_head": True}),
+        ("conv", conv(), images(), {}),
+    ):
+        found[name] = search(compiled(lottery.wrap(model, **wrap)), data, rewind=2, run_dir=folder / name)
+    return found, folder
+
+
+def images(shape=(8, 8, 1), classes=5, examples=64):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(examples, *shape)).astype("float32"), np.arange(examples) % classes
+
+
+def check_carried(student, values, masks, new=("head/",)):
+    """Bit for bit what `values` holds but at the paths `new`, which have no masks."""
+    now = pruning.tfmot.values(student)
+    carried = {path: value for path, value in values.items() if not path.startswith(new)}
+    assert bits({path: now[path] for path in carried}) == bits(carried)
+    assert bits(lottery.masks(student)) == bits({path: mask for path, mask in masks.items() if not path.startswith(new)})
+
+
+def check_trains(student, data, frozen=()):
+    """Zeros hold at every step; every surviving weight moves."""
+    masks, before = lottery.masks(student), pruning.tfmot.values(student)
+    compiled(student, tf_keras.optimizers.Adam(0.02, weight_decay=0.01), run_eagerly=False)
+    for _ in range(3):
+        student.train_on_batch(*data)
+        for path, weight in lottery.prunable(student).items():
+            assert not weight.numpy()[~masks[path]].any()
+    after = pruning.tfmot.values(student)
+    for path, variable in pruning.tfmot.variables(student).items():
+        moved = after[path] != before[path]
+        if frozen and path.startswith(frozen):
+            assert not moved.any(), path
+        elif path in masks:
+            assert moved[masks[path]].all(), path
+        else:
+            assert moved.any(), path
+
+
+@pytest.mark.parametrize("start", ["rewind", "trained", "random"])
+@pytest.mark.parametrize("name", ["dense", "head", "conv"])
+def test_starts(tickets, name, start):
+    ticket = tickets[0][name]
+    data = images(classes=4) if name == "conv" else (arrays()[0], arrays(classes=4)[1])
+    student = lottery.transfer(ticket, num_classes=4, start=start)
+    head = pruning.tfmot.values(student)["head/kernel"]
+    assert head.shape[-1] == 4 and np.count_nonzero(head) == head.size
+    assert not any(path.startswith("head/") for path in lottery.masks(student))
+    if start == "random":
+        now = pruning.tfmot.values(student)
+        for path, mask in ticket.masks.items():
+            if not path.startswith("head/"):
+                assert np.array_equal(now[path] != 0, mask) and not np.isin(now[path][mask], ticket.weights[path]).any()
+    else:
+        check_carried(student, ticket.weights if start == "rewind" else ticket.trained, ticket.masks)
+    check_trains(student, data)
+    assert lottery.sparsity(lottery.strip(student)) == pytest.approx(lottery.sparsity(student))
+
+
+def test_freezing_trains_the_head_alone(tickets):
+    ticket = tickets[0]["conv"]
+    with pytest.warns(UserWarning, match="linear probes of tickets collapse"):
+        student = lottery.transfer(ticket, num_classes=4, freeze_backbone=True)
+    assert [w.name.split(":")[0] for w in student.trainable_weights] == ["head/kernel", "head/bias"]
+    check_trains(student, images(classes=4), frozen=("c1", "bn", "c2"))
+    assert lottery.transfer(ticket, num_classes=4).get_layer("c2").trainable
+
+
+def test_other_input_size_and_channels(tickets):
+    ticket = tickets[0]["conv"]
+    student = lottery.transfer(ticket, num_classes=3, input_shape=(13, 11, 1))
+    assert student.input_shape == (None, 13, 11, 1)
+    check_carried(student, ticket.weights, ticket.masks)
+    check_trains(student, images((13, 11, 1), 3))
+    with pytest.warns(UserWarning, match="another number of channels: c1/kernel is new and dense"):
+        student = lottery.transfer(ticket, num_classes=3, input_shape=[8, 8, 3])
+    check_carried(student, ticket.weights, ticket.masks, new=("head/", "c1/"))
+    kernel = pruning.tfmot.values(student)["c1/kernel"]
+    assert kernel.shape == (3, 3, 3, 6) and np.count_nonzero(kernel) == kernel.size
+    check_trains(student, images((8, 8, 3), 3))
+
+
+def test_nested_models(tmp_path):
+    """Backbone and head each a model in the model; the ticket through its folder."""
+    backbone = tf_keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b")], name="backbone")
+    top = tf_keras.Sequential([L.Input((10,)), L.Dense(9, "relu", name="c"), L.Dense(3, name="logits")], name="top")
+    inputs = L.Input((8,))
+    ticket = search(compiled(tf_keras.Model(inputs, top(backbone(inputs)))), epochs=1)
+    assert ticket.heads == ["top/logits"] and set(ticket.masks) == {"backbone/a/kernel", "backbone/b/kernel", "top/c/kernel"}
+    ticket.save(tmp_path / "t")
+    student = lottery.transfer(lottery.load_ticket(tmp_path / "t"), num_classes=4)
+    assert student.output_shape == (None, 4)
+    check_carried(student, ticket.weights, ticket.masks, new=("top/logits",))
+    check_trains(student, (arrays()[0], arrays(classes=4)[1]))
+
+
+@pytest.mark.parametrize("ending", ["softmax in the Dense", "Softmax layer", "Activation layer, then a cast", "nested", "logits"])
+def test_loss_follows_the_last_activation(ending):
+    """A softmax of a softmax trains badly and shows no error."""
+    layers = {
+        "softmax in the Dense": [L.Dense(3, "softmax", name="head")],
+        "Softmax layer": [L.Dense(3, name="head"), L.Softmax()],
+        "Activation layer, then a cast": [L.Dense(3, name="head"), L.Activation("softmax"), L.Activation("linear", dtype="float32")],
+        "nested": [tf_keras.Sequential([L.Input((12,)), L.Dense(3, "softmax", name="head")], name="top")],
+        "logits": [L.Dense(3, name="head")],
+    }[ending]
+    ticket = search(compiled(tf_keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), *layers])), epochs=1, rounds=1)
+    student = lottery.transfer(ticket, num_classes=4)
+    training.compile_classifier(student, "sgd")
+    assert student.loss.get_config()["from_logits"] == (ending == "logits")
+    x, y = arrays(classes=4)
+    output = student.predict(x, verbose=0)
+    log = tf.nn.log_softmax(output).numpy() if ending == "logits" else np.log(output)
+    assert student.evaluate(x, y, verbose=0)[0] == pytest.approx(-log[np.arange(len(y)), y].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("there, here", [("mixed_bfloat16", "float32"), ("float32", "mixed_bfloat16"), ("mixed_float16", "float32")])
+def test_precision_may_change_on_the_way(there, here, tmp_path):
+    tf_keras.mixed_precision.set_global_policy(there)
+    ticket = search(compiled(conv(dtype="float32")), images(), epochs=1, rewind=1)
+    assert {value.dtype for value in ticket.weights.values()} == {np.dtype("float32")}
+    ticket.save(tmp_path / "t")
+    tf_keras.mixed_precision.set_global_policy(here)
+    student = lottery.transfer(lottery.load_ticket(tmp_path / "t"), num_classes=4)
+    check_carried(student, ticket.weights, ticket.masks)
+    assert student.get_layer("c2").compute_dtype == here.removeprefix("mixed_")
+    assert student.output.dtype == tf.float32
+    check_trains(student, images(classes=4)) if here == "float32" else student.predict(images()[0], verbose=0)
+
+
+def test_controls(tickets):
+    """Each arm is what it says: same counts, dense weights of the rewind point, nothing of the ticket where it must not be."""
+    found, folder = tickets
+    ticket, first = found["conv"], lottery.load_ticket(folder / "conv" / "round_00")
+    rewind, _ = runs.read_arrays(folder / "conv" / "rewind.safetensors")
+    students = {arm: controls.student(arm, ticket, first, num_classes=4, seed=3) for arm in controls.ARMS}
+    check_carried(students["ticket"], ticket.weights, ticket.masks)
+    check_carried(students["trained"], ticket.trained, ticket.masks)
+    check_carried(students["dense-transferred"], first.trained, first.masks)
+    drawn = lottery.masks(students["random"])
+    for path, mask in ticket.masks.items():
+        assert drawn[path].sum() == mask.sum() and not np.array_equal(drawn[path], mask)
+        weights = pruning.tfmot.values(students["random"])[path]
+        assert np.array_equal(weights, np.where(drawn[path], rewind[path], 0))
+        assert np.array_equal(rewind[path][mask], ticket.weights[path][mask])  # of the same rewind point as the ticket's
+        assert np.array_equal(lottery.masks(students["reinit"])[path], mask)
+    assert all(mask.all() for mask in lottery.masks(students["dense-scratch"]).values())
+    assert bits(lottery.masks(controls.student("random", ticket, first, num_classes=4, seed=3))) == bits(drawn)
+    assert bits(lottery.masks(controls.student("random", ticket, first, num_classes=4, seed=4))) != bits(drawn)
+
+
+def lenet_ticket():
+    return search(compiled(models.build("lenet", (8, 8, 1), 5, width=0.05)), images(), epochs=1, rounds=1)
+
+
+def merged_ticket():
+    inputs = L.Input((8,))
+    a, b = L.Dense(4, name="p")(inputs), L.Dense(4, name="q")(inputs)
+    return search(compiled(tf_keras.Model(inputs, L.Add()([a, b])), loss=LOGITS), arrays(classes=4), epochs=1, rounds=1)
+
+
+MISTAKES = {
+    "lenet at another size": (lambda t: lottery.transfer(lenet_ticket(), num_classes=5, input_shape=(9, 9, 1)), "does not fit this architecture: dense1/kernel would be .* Resize"),
+    "one class": (lambda t: lottery.transfer(t["conv"], num_classes=1), "num_classes=1 is impossible: give a whole number from 2 up"),
+    "classes as text": (lambda t: lottery.transfer(t["conv"], num_classes="ten"), "num_classes='ten' is impossible"),
+    "half a class": (lambda t: lottery.transfer(t["conv"], num_classes=2.5), "num_classes=2.5"),
+    "start": (lambda t: lottery.transfer(t["conv"], num_classes=3, start="dense"), "start='dense' is unknown: choose 'rewind', 'trained', 'random'"),
+    "no trained weights": (lambda t: lottery.transfer(Ticket(**{**vars(t["conv"]), "trained": None}), num_classes=3, start="trained"), "without trained weights"),
+    "shape with the batch": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(None, 8, 8, 1)), r"input_shape=\(None, 8, 8, 1\) is impossible"),
+    "shape of too many axes": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(8, 8, 8, 1)), "has 4 axes"),
+    "shape as a number": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=8), "input_shape=8 is impossible"),
+    "shape of zero": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(0, 8, 1)), r"input_shape=\(0, 8, 1\) is impossible"),
+    "no head to replace": (lambda t: lottery.transfer(merged_ticket(), num_classes=3), "0 output layers .*: transfer needs exactly one"),
+    "no ticket": (lambda t: lottery.transfer("runs/a", num_classes=3), "ticket is a str: give a Ticket, as load_ticket"),
+    "unknown control": (lambda t: controls.student("randon", t["conv"], None, num_classes=3), "control='randon' is unknown.*Did you mean 'random'"),
+    "control without dense": (lambda t: controls.student("random", t["conv"], None, num_classes=3), "needs the dense weights"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_one_line(name, tickets):
+    call, said = MISTAKES[name]
+    with pytest.raises(lottery.LotteryError, match=said) as error:
+        call(tickets[0])
+    assert "\n" not in str(error.value)
