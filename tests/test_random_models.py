@@ -82,13 +82,13 @@ def models(draw):
     return Model(first, L.Dense(2)(x if len(x.shape) == 2 else L.Flatten()(x)))
 
 
-EXAMPLES = int(os.environ.get("RANDOM_MODELS", 10))
+EXAMPLES = int(os.environ.get("RANDOM_MODELS", 8))
 
 
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=EXAMPLES == 10,
+    derandomize=EXAMPLES == 8,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

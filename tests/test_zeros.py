@@ -73,19 +73,24 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer(name):
     model = lottery.wrap(net())
+    model.compile(OPTIMIZERS[name](), "mse", run_eagerly=True)
+    hold_after_every_step(model, lambda: model.train_on_batch(X, Y))
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "legacy_adam"])
+def test_graph(name):
+    model = lottery.wrap(net())
     model.compile(OPTIMIZERS[name](), "mse")
     hold_after_every_step(model, lambda: model.train_on_batch(X, Y))
 
 
-@pytest.mark.parametrize("how", [{"run_eagerly": True}, {"jit_compile": True}], ids=lambda how: next(iter(how)))
-def test_compiled(how):
+def test_jit():
     model = lottery.wrap(net())
-    model.compile(optimizers.Adam(0.05), "mse", **how)
+    model.compile(OPTIMIZERS["nesterov"](), "mse", jit_compile=True)
     hold_after_every_step(model, lambda: model.train_on_batch(X, Y))
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("policy, average", [("mixed_bfloat16", False), ("mixed_float16", True)])
 def test_mixed_precision(policy, average):
     tf_keras.mixed_precision.set_global_policy(policy)
     model = lottery.wrap(net())
@@ -139,7 +144,6 @@ def test_averages_that_fit_writes_back(every):
 def test_tape_loop(wrap_step, optimizer):
     model = lottery.wrap(net())
     optimizer = OPTIMIZERS[optimizer]()
-    pruning.engine(model)
 
     @wrap_step
     def step():
@@ -150,7 +154,7 @@ def test_tape_loop(wrap_step, optimizer):
     hold_after_every_step(model, step)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "average_written", "legacy_sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "average_written", "legacy_sgd"])
 def test_two_replicas(optimizer):
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = lottery.wrap(net())
@@ -158,7 +162,7 @@ def test_two_replicas(optimizer):
     assert len(pruning.prunable(model)["conv/kernel"].values) == 2
     hold_after_every_step(model, lambda: model.train_on_batch(X, Y))
     watch = _Watch({2: 0.9})
-    model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[watch])
+    model.fit(X, Y, batch_size=8, epochs=3, verbose=0, callbacks=[watch])
     assert not any(watch.seen) and zoo.drift(model) == 0
     for variable in [*model.trainable_variables, *(mask for layer in model.layers for mask in getattr(layer, "masks", {}).values())]:
         first, second = variable.values
@@ -189,10 +193,10 @@ def test_private_names():
     assert [part._constraint for part in replicas._values] == [tf.abs, tf.abs] and replicas.constraint is tf.abs
 
 
-def _trained():
-    """A wrapped model with fresh momentum in what is masked, compiled."""
+def _trained(run_eagerly=True):
+    """A compiled wrapped model whose optimizer has momentum for what is masked."""
     model = lottery.wrap(net())
-    model.compile(optimizers.Adam(0.05), "mse")
+    model.compile(optimizers.Adam(0.05), "mse", run_eagerly=run_eagerly)
     model.train_on_batch(X, Y)
     zoo.tighten(model, 0.7)
     model.train_on_batch(X, Y)
@@ -204,7 +208,7 @@ def _goes_on(loaded, model):
     assert zoo.same(zoo.outputs(loaded, X), zoo.outputs(model, X))
     assert zoo.same(list(lottery.masks(loaded).values()), list(lottery.masks(model).values()))
     if loaded.optimizer is None:
-        loaded.compile(optimizers.Adam(0.05), "mse")
+        loaded.compile(optimizers.Adam(0.05), "mse", run_eagerly=True)
     for _ in range(2):
         loaded.train_on_batch(X, Y)
         assert zoo.drift(loaded) == 0
@@ -300,7 +304,7 @@ for file in sys.argv[2:]:
 
 
 def test_loaded_in_a_fresh_process(tmp_path):
-    model = _trained()
+    model = _trained(run_eagerly=False)
     for file in FILES:
         model.save(tmp_path / file)
     np.savez(tmp_path / "told.npz", x=X, y=Y, out=model(X), masked=zoo.masked(model))
