@@ -1,11 +1,14 @@
 """The boundary between two rounds: prune by magnitude, rewind, start the optimizer anew."""
 
+import warnings
+
 import numpy as np
 
 from . import pruning
 from .errors import LotteryError
 from .masks import prune
 from .pruning.tfmot import Callback
+from .resume import keep_randomness
 
 
 class Rewinder:
@@ -83,8 +86,9 @@ class LotteryCallback(Callback):
     record a round. Fit for `schedule.total_steps` steps.
 
     Raises:
-      LotteryError: the model is not wrapped with a schedule, or its optimizer has taken
-        steps already.
+      LotteryError: the model is not wrapped with a schedule or is pruned already, its
+        optimizer has taken steps, or Keras cannot tell how many steps an epoch has (it
+        would then decay weights once more than it trains them at the end of the data).
 
     Example:
       >>> import numpy as np, tf_keras, keras_lottery as lottery
@@ -107,11 +111,19 @@ class LotteryCallback(Callback):
     def on_train_begin(self, logs=None):
         if not pruning.is_wrapped(self.model) or pruning.engine(self.model).settings(self.model)[0] is None:
             raise LotteryError("LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...)).")
+        check_unpruned(self.model)
+        if self.params["steps"] is None:
+            raise LotteryError(
+                "the number of steps of an epoch is unknown: tell it, train = "
+                "train.apply(tf.data.experimental.assert_cardinality(steps))."
+            )
         self.schedule, scope = pruning.engine(self.model).settings(self.model)
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step, scope)
+        keep_randomness(self.model)
         self.counter = RewindCallback(self.rewinder)
         self.start = self.rewinder.engine.values(self.model)
+        self.rounds, self.ticket = [], None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.counter.on_epoch_begin(epoch)
@@ -135,6 +147,12 @@ class LotteryCallback(Callback):
 
         self._end_round()
         self.ticket = from_model(self.model, self.start, self.rounds)
+        if self.counter.step < self.schedule.total_steps:
+            warnings.warn(
+                f"fit ended after {self.counter.step} of {self.schedule.total_steps} steps: the ticket is that of round "
+                f"{len(self.rounds) - 1} of {self.schedule.rounds}, {self.ticket.sparsity:.1%} sparse.",
+                stacklevel=2,
+            )
 
     def _end_round(self):
         # fit does this at its end, for optimizers that average weights.
@@ -149,6 +167,12 @@ def record(model, number, logs):
     kept = sum(int(mask.sum()) for mask in masks.values())
     metrics = {name: float(value) for name, value in (logs or {}).items()}
     return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
+
+
+def check_unpruned(model):
+    """Raises LotteryError if a mask has dropped a weight already."""
+    if not all(mask.all() for mask in pruning.masks(model).values()):
+        raise LotteryError(f"{model.name!r} is pruned already ({pruning.sparsity(model):.1%}): wrap the dense model anew.")
 
 
 def check_steps(model, rewind_step, round_steps):

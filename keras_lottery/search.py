@@ -105,6 +105,7 @@ def find_ticket(
             "train": account,
             "architecture": runs.digest(_form(model, architecture)),
             "masks": list(engine.masks(model)),
+            "weights": list(engine.variables(model)),
             "compiled": engine.compiled(model),
             **info,
         }
@@ -222,11 +223,10 @@ def _check_leaves_some(masks, sparsity, scope):
 
 
 def _form(model, architecture):
-    """The architecture as text, without names that Keras counts up for each model built: the model's and its inputs'."""
-    text = json.dumps({**architecture, "config": {**architecture["config"], "name": None}}, sort_keys=True)
-    inputs = [layer.name for layer in model._flatten_layers() if type(layer).__name__ == "InputLayer"]
-    for n, name in enumerate(inputs):
-        text = text.replace(json.dumps(name), f'"input {n}"')
+    """The architecture as text, without the layers' names, which Keras counts up for each model that is built."""
+    text = json.dumps(architecture, sort_keys=True)
+    for n, name in enumerate(dict.fromkeys(layer.name for layer in model._flatten_layers())):
+        text = text.replace(json.dumps(name), f'"layer {n}"')
     return text
 
 

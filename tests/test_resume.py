@@ -10,7 +10,7 @@ import pytest
 import stress_resume
 import tensorflow as tf
 import tf_keras
-from small import L, arrays, compiled, conv, dense, everything, files, noisy, python, search
+from small import L, arrays, bits, compiled, conv, dense, everything, files, noisy, python, search
 
 import keras_lottery as lottery
 from keras_lottery import jobs, runs
@@ -131,11 +131,19 @@ def test_kill_9(tmp_path):
     assert killed >= 3 and finished >= 1
 
 
-def test_the_machinery_can_tell(tmp_path):
-    """What the comparisons above rest on: another seed, or a lost state of the Dropout, does show."""
-    model = noisy()
-    first = search(compiled(model), run_dir=tmp_path / "a", seed=1, epochs=1, rounds=1)
-    assert everything(search(compiled(model), seed=2, epochs=1, rounds=1)) != everything(first)
+def test_what_a_run_starts_from_is_in_its_folder(tmp_path):
+    """Weights and random state of the first call's model count, not those of the model built again."""
+    tf_keras.backend.experimental.enable_tf_random_generator()
+
+    def run(folder):
+        return search(compiled(lottery.wrap(noisy())), run_dir=folder, epochs=1, rounds=1)
+
+    copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
+    begun = next(copy for copy in copies if (copy / "initial.safetensors").exists())
+    assert not (begun / "epoch.safetensors").exists() and not (begun / "round_00").exists()
+    again = run(begun)
+    assert bits(again.trained) == bits(ticket.trained) and again.rounds == ticket.rounds
+    assert bits(run(tmp_path / "other").trained) != bits(ticket.trained)
 
 
 def test_finished_run_returns_at_once(tmp_path, monkeypatch):
@@ -147,6 +155,10 @@ def test_finished_run_returns_at_once(tmp_path, monkeypatch):
     assert lottery.sparsity(wrapped) == 0.75  # a wrapped model ends as the search left it
 
 
+def renamed():
+    return tf_keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="first"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
+
+
 CHANGES = {
     "epochs": (dict(epochs=3), "epochs was 2, now 3"),
     "rounds": (dict(rounds=3), r"sparsities was \[0.5, 0.75\], now \[0.5, 0.75, 0.875\]"),
@@ -155,6 +167,7 @@ CHANGES = {
     "data": (dict(train=arrays(seed=9)), 'train was "[0-9a-f]{12}", now "[0-9a-f]{12}"'),
     "optimizer": (dict(model=lambda: compiled(dense(), tf_keras.optimizers.Adam(0.5))), "compiled.optimizer.config.learning_rate was 0.001.*, now 0.5"),
     "model": (dict(model=lambda: compiled(dense(4))), "architecture was"),
+    "names": (dict(model=lambda: compiled(renamed())), r'weights was \["a/kernel", .*now \["first/kernel"'),
     "scope": (dict(scope="layer"), 'scope was "global", now "layer"'),
     "info": (dict(info={"data": {"name": "x"}}), 'data was null, now {"name": "x"}'),
 }

@@ -16,7 +16,7 @@ from keras_lottery.rewind import Rewinder
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(32, 6, 6, 1)).astype("float32"), RNG.integers(0, 3, 32)
-STEPS, EPOCHS, ROUNDS = 4, 2, 3
+STEPS, EPOCHS, ROUNDS = 4, 2, 2
 ROUND = STEPS * EPOCHS
 
 
@@ -31,6 +31,7 @@ def net():
             L.ReLU(name="relu"),
             L.Flatten(name="flat"),
             L.Dense(8, name="dense"),
+            L.Dropout(0.2, seed=3, name="drop"),
             L.Dense(3, name="head"),
         ],
     )
@@ -89,7 +90,8 @@ class Spy(tf_keras.callbacks.Callback):
         return engine.values(self.model), [v.numpy() for v in listed if id(v) not in averages]
 
     def _averages(self):
-        return getattr(self.model.optimizer, "_model_variables_moving_average", [])
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        return getattr(optimizer, "_model_variables_moving_average", [])
 
 
 @functools.cache
@@ -105,7 +107,7 @@ def run(way, rewind="init", optimizer="adam", policy="float32"):
         return callback.ticket, spy
     model = compiled(lottery.wrap(net()), OPTIMIZERS[optimizer]())
     how = dict(epochs=EPOCHS, rounds=ROUNDS, rate=0.4, rewind=rewind)
-    return lottery.find_ticket(model, batches(), **how, verbose=0, callbacks=[spy]), spy
+    return lottery.find_ticket(model, batches(), **how, verbose=0, seed=1, callbacks=[spy]), spy
 
 
 WAYS = pytest.mark.parametrize("way", ["callback", "find_ticket"])
@@ -154,7 +156,7 @@ ALIKE = [*(("adam", "float32", rewind) for rewind in ("init", 3, "trained", "lr"
 ALIKE += [(name, "float32", 3) for name in ("average", "legacy")]
 
 
-@pytest.mark.parametrize("optimizer, policy, rewind", [*ALIKE, ("average", "mixed_bfloat16", "trained")])
+@pytest.mark.parametrize("optimizer, policy, rewind", [*ALIKE, ("average", "mixed_float16", "trained")])
 def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
     one, two = (run(way, rewind, optimizer, policy)[0] for way in ("callback", "find_ticket"))
     for name in ("masks", "weights", "trained"):
@@ -163,9 +165,17 @@ def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
     assert counts[0] == counts[1] and one.architecture == two.architecture and one.heads == two.heads
 
 
-def test_learning_rate_that_a_callback_lowered():
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: tf_keras.optimizers.Adam(0.02),
+        lambda: tf_keras.optimizers.legacy.SGD(0.02),
+        lambda: tf_keras.mixed_precision.LossScaleOptimizer(tf_keras.optimizers.SGD(0.02)),
+    ],
+)
+def test_learning_rate_that_a_callback_lowered(optimizer):
     plateau = tf_keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, patience=1)
-    model = compiled(lottery.wrap(net()), tf_keras.optimizers.Adam(0.02))
+    model = compiled(lottery.wrap(net()), optimizer())
     rates = []
 
     def note(logs):
@@ -192,7 +202,7 @@ def test_loss_scale_starts_anew():
 def test_two_replicas_rewind():
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         ticket, spy = run.__wrapped__("callback", 3)
-    assert equal(spy.starts[-1][0], masked(spy.states[2][0], spy.masks[-1])) and ticket.sparsity > 0.7
+    assert equal(spy.starts[-1][0], masked(spy.states[2][0], spy.masks[-1])) and ticket.sparsity > 0.6
 
 
 def test_nothing_is_traced_again_and_memory_is_flat():
@@ -227,8 +237,7 @@ def test_scope_layer_prunes_each_layer_alike():
 
 
 def test_validation_and_checkpoints_at_the_end_of_a_round_see_its_trained_weights(tmp_path):
-    schedule = lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=ROUND)
-    model = compiled(lottery.wrap(net(), schedule=schedule))
+    model = compiled(scheduled(2))
     keep = tf_keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
     spy = Spy()
     model.fit(
@@ -250,8 +259,7 @@ def test_best_weights_of_an_earlier_round_come_back_whole():
     best = tf_keras.callbacks.EarlyStopping("score", mode="max", patience=99, restore_best_weights=True)
     if "start_from_epoch" not in vars(best):
         pytest.skip("this Keras cannot restore at the end")
-    schedule = lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=STEPS)
-    model = compiled(lottery.wrap(net(), schedule=schedule))
+    model = compiled(scheduled(2, STEPS))
     spy = Spy(STEPS)
     model.fit(batches(), epochs=3, callbacks=[First(), lottery.LotteryCallback(), spy, best], verbose=0)
     if best.stopped_epoch == 0:  # patience not reached: restore by hand what it kept
@@ -260,23 +268,40 @@ def test_best_weights_of_an_earlier_round_come_back_whole():
     assert lottery.sparsity(model) == 0
 
 
+def scheduled(rounds=1, round_steps=ROUND, **schedule):
+    return lottery.wrap(net(), schedule=lottery.LotterySchedule(rounds, 0.5, round_steps=round_steps, **schedule))
+
+
+def pruned():
+    model = scheduled()
+    zoo.tighten(model, 0.1)
+    return model
+
+
 @pytest.mark.parametrize(
-    "arguments, model, said",
+    "build, arguments, data, said",
     [
-        ({}, lambda: lottery.wrap(net()), "needs a schedule"),
-        ({}, net, "needs a schedule"),
-        (
-            {"steps_per_execution": 3},
-            lambda: lottery.wrap(net(), schedule=lottery.LotterySchedule(2, 0.5, round_steps=ROUND)),
-            "no multiple of steps_per_execution=3",
-        ),
+        (net, {}, batches, "needs a schedule"),
+        (lambda: lottery.wrap(net()), {}, batches, "needs a schedule"),
+        (pruned, {}, batches, "is pruned already"),
+        (scheduled, {"steps_per_execution": 3}, batches, "no multiple of steps_per_execution=3"),
+        (scheduled, {}, lambda: batches().filter(lambda x, y: True), "assert_cardinality"),
     ],
 )
-def test_callback_refuses(arguments, model, said):
-    model = model()
-    model.compile("sgd", "mse", **arguments)
-    with pytest.raises(lottery.LotteryError, match=said):
-        model.fit(X, np.eye(3)[Y], callbacks=[lottery.LotteryCallback()], verbose=0)
+def test_callback_refuses(build, arguments, data, said):
+    model = build()
+    model.compile("sgd", "sparse_categorical_crossentropy", **arguments)
+    with pytest.raises(lottery.LotteryError, match=said) as told:
+        model.fit(data(), callbacks=[lottery.LotteryCallback()], verbose=0)
+    assert "\n" not in str(told.value)
+
+
+def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
+    callback = lottery.LotteryCallback()
+    with pytest.warns(UserWarning, match="after 8 of 16 steps: the ticket is that of round 0 of 1, 0.0% sparse"):
+        compiled(scheduled()).fit(batches(), epochs=EPOCHS, callbacks=[callback], verbose=0)
+    compiled(scheduled()).fit(batches(), epochs=EPOCHS * 2, callbacks=[callback], verbose=0)
+    assert [row["sparsity"] for row in callback.rounds] == [0, 0.5] and callback.ticket.sparsity == 0.5
 
 
 def test_a_used_optimizer_is_refused():
@@ -287,8 +312,7 @@ def test_a_used_optimizer_is_refused():
 
 
 def test_several_steps_an_execution_rewind_at_their_step():
-    schedule = lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=ROUND, rewind_step=4)
-    model = lottery.wrap(net(), schedule=schedule)
+    model = scheduled(rewind_step=4)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(OPTIMIZERS["adam"](), loss, steps_per_execution=2)
     callback = lottery.LotteryCallback()

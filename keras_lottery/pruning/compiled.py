@@ -81,9 +81,8 @@ def reset_optimizer(model, start):
     """Put the optimizer back to `start`, as `optimizer_state` gave it; averages begin at the present weights."""
     load_optimizer(model, start)
     for inner in _optimizers(model.optimizer):
-        if getattr(inner, "use_ema", False):
-            for average, variable in zip(inner._model_variables_moving_average, model.trainable_variables):
-                average.assign(variable)
+        for average, variable in zip(getattr(inner, "_model_variables_moving_average", ()), model.trainable_variables):
+            average.assign(variable)
 
 
 def load_optimizer(model, arrays):

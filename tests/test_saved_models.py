@@ -1,0 +1,27 @@
+"""The tickets that come with the repository load, say what they are and can be carried on."""
+
+from pathlib import Path
+
+import pytest
+import tf_keras
+
+import keras_lottery as lottery
+from keras_lottery import data
+
+FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "saved_models").glob("*/ticket.json"))
+
+
+def test_there_are_some():
+    assert len(FOLDERS) >= 4
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_shipped_ticket_trains_on_digits_with_its_zeros(folder):
+    ticket = lottery.load_ticket(folder)
+    assert abs(ticket.sparsity - int(folder.name[-2:]) / 100) < 0.005
+    assert f"{100 * ticket.sparsity:.1f}%" in (folder / "README.md").read_text()
+    digits = data.load("digits", image_size=28)
+    student = lottery.transfer(ticket, num_classes=digits.num_classes)
+    student.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    student.fit(digits.train.take(2), verbose=0)
+    assert all((weight.numpy()[~ticket.masks[path]] == 0).all() for path, weight in lottery.prunable(student).items())
