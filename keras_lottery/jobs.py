@@ -162,8 +162,11 @@ def _prepare(epochs, recipe, seed, precision, strategy, run_dir):
     policy = training.set_precision(precision)
     if strategy == "none":
         return Path(run_dir), policy, tf.distribute.get_strategy()
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return Path(run_dir), policy, tf.distribute.MirroredStrategy([device.name for device in devices])
+    gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
+    # Collective operations, the default on CPUs, break on the second strategy of a process.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    devices = [device.name for device in gpus or cpus]
+    return Path(run_dir), policy, tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
 
 
 def _nearest(rows, wanted):

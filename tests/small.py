@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 import keras_lottery as lottery
@@ -52,6 +53,11 @@ def conv(shape=(8, 8, 1), classes=5, **head):
 def compiled(model, optimizer="adam", loss=LOGITS, metrics=("accuracy",), **arguments):
     model.compile(optimizer, loss, metrics=list(metrics), **arguments)
     return model
+
+
+def mirrored():
+    """Two replicas. Without collective operations, which break on the second strategy of a process."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
 def search(model=None, train=None, **arguments):

@@ -55,6 +55,21 @@ def test_layer(name, tmp_path, capsys):
     assert all(np.count_nonzero(plain[path]) == plain[path].numpy().size for path in case.pruned)
 
 
+@pytest.mark.parametrize("name", ["lstm_given_states", "self_attention", "time_distributed_model", "mask_into_lstm", "vit"])
+def test_layer_in_mixed_precision(name):
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    case = CASES[name]
+    model = case.build()
+    x, y = zoo.data(model)
+    wrapped = lottery.wrap(model, **case.wrap)
+    assert set(lottery.masks(wrapped)) == case.pruned
+    assert zoo.same(zoo.outputs(wrapped, x), zoo.outputs(model, x))
+    wrapped.compile("adam", "mse", run_eagerly=True)
+    zoo.tighten(wrapped, 0.6)
+    wrapped.train_on_batch(x, y)
+    assert zoo.drift(wrapped) == 0
+
+
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])  # the others are as good and slower
 def test_application(name):
     model = getattr(tf_keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=3)

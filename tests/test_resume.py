@@ -10,7 +10,7 @@ import pytest
 import stress_resume
 import tensorflow as tf
 import tf_keras
-from small import L, arrays, bits, compiled, conv, dense, everything, files, noisy, python, search
+from small import L, arrays, bits, compiled, conv, dense, everything, files, mirrored, noisy, python, search
 
 import keras_lottery as lottery
 from keras_lottery import jobs, runs
@@ -88,7 +88,7 @@ def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
 
 def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     """BatchNorm has other statistics in each replica, Dropout other random numbers."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = mirrored()
     model = noisy()
 
     def run(folder):

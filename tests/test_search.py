@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from small import LOGITS, L, arrays, bits, compiled, dense, everything, noisy, search
+from small import LOGITS, L, arrays, bits, compiled, dense, everything, mirrored, noisy, search
 
 import keras_lottery as lottery
 from keras_lottery.masks import pruned_count
@@ -159,7 +159,7 @@ def test_nan_metrics_are_null_in_json(tmp_path):
 
 
 def test_mirrored_model_stays_mirrored(tmp_path):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = mirrored()
     with strategy.scope():
         model = compiled(noisy())
     ticket = search(model, epochs=1, rounds=1, run_dir=tmp_path / "a")

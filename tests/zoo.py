@@ -289,6 +289,21 @@ class Named(L.Layer):
 
 
 @register
+class Kept(L.Layer):
+    """Weights in a list, and one under no attribute."""
+
+    def build(self, shape):
+        self.pair = [self.add_weight("a", (shape[-1], 4)), self.add_weight("b", (4, 4))]
+        self.add_weight("c", (4, 4))
+
+    def get_prunable_weights(self):
+        return [self.pair[0], self._trainable_weights[2]]
+
+    def call(self, x):
+        return x @ self.pair[0] @ self.pair[1] @ self._trainable_weights[2]
+
+
+@register
 class Nameless(L.Layer):
     """Has a kernel and does not say so."""
 
@@ -322,6 +337,7 @@ stack("subclass_of_dense", (4,), lambda: [MyDense(5)], "l0/kernel")
 stack("subclass_of_conv", (4, 4, 2), lambda: [MyConv(3)], "l0/kernel")
 stack("subclass_of_lstm", (3, 2), lambda: [MyLSTM(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
 stack("custom_named", (4,), lambda: [Named()], "l0/w")
+stack("custom_kept", (4,), lambda: [Kept()], "l0/a", "l0/c")
 stack("custom_nameless", (4,), lambda: [Nameless(), L.Dense(4)], "l1/kernel")
 stack(
     "custom_composite", (4,), lambda: [Composite()], "l0/steps/0/kernel", "l0/named/a/kernel", "l0/named/b/kernel"

@@ -31,7 +31,7 @@ class LotteryPrune(PruneLowMagnitude):
         kwargs["dtype"] = layer._dtype_policy
         super().__init__(layer, pruning_schedule=pruning_schedule, **kwargs)
         self._name = layer.name
-        self._autocast = False
+        self._autocast = layer._autocast
         self.supports_masking = layer.supports_masking
         self.stateful = layer.stateful
         self.shapes = {path: tuple(shape) for path, shape in shapes.items()}
