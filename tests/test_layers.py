@@ -55,7 +55,7 @@ def test_layer(name, tmp_path, capsys):
     assert all(np.count_nonzero(plain[path]) == plain[path].numpy().size for path in case.pruned)
 
 
-@pytest.mark.parametrize("name", ["lstm_given_states", "self_attention", "time_distributed_model", "mask_into_lstm", "vit"])
+@pytest.mark.parametrize("name", ["custom_composite", "self_attention", "time_distributed_model", "mask_into_lstm", "vit"])
 def test_layer_in_mixed_precision(name):
     tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
     case = CASES[name]

@@ -295,6 +295,7 @@ class Kept(L.Layer):
     def build(self, shape):
         self.pair = [self.add_weight("a", (shape[-1], 4)), self.add_weight("b", (4, 4))]
         self.add_weight("c", (4, 4))
+        self.built = True
 
     def get_prunable_weights(self):
         return [self.pair[0], self._trainable_weights[2]]
