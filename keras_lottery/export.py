@@ -14,9 +14,9 @@ from rich.table import Table
 
 from . import runs
 from .errors import LotteryError
-from .legacy import tf_keras
+from .pruning.tfmot.legacy import tf_keras
 from .pruning import engine, is_wrapped, strip
-from .pruning.float32 import in_float32, is_float32
+from .pruning.tfmot.float32 import in_float32, is_float32
 
 # Of the largest output. Float32 on two runtimes differs by about 1e-6; a file that is off by more than this is wrong.
 TOLERANCE = 1e-3

@@ -3,10 +3,7 @@
 import hashlib
 
 import numpy as np
-import tensorflow as tf
-
 from . import pruning
-from .data import batches
 from .errors import LotteryError
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
@@ -29,7 +26,7 @@ def open_data(model, train, seed):
         train = (train[0], *(np.asarray(part) if isinstance(part, list) else part for part in train[1:]))
         _check_labels(model, np.asarray(train[1]))
         account = _hash(train)
-        train = batches(*train, batch_size=32, seed=seed)
+        train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, np.ndarray) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
         raise LotteryError(f"train is a {type(train).__name__}: {_WANTED}.")
     else:
@@ -52,19 +49,33 @@ def _steps(train):
 
 def _hash(arrays):
     content = hashlib.sha256()
-    for array in map(np.asarray, tf.nest.flatten(arrays)):
+    for array in map(np.asarray, _leaves(arrays)):
         content.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
     return content.hexdigest()[:12]
+
+
+def _leaves(structure):
+    if isinstance(structure, dict):
+        return [leaf for key in sorted(structure) for leaf in _leaves(structure[key])]
+    if isinstance(structure, (list, tuple)):
+        return [leaf for item in structure for leaf in _leaves(item)]
+    return [structure]
 
 
 def _check_inputs(model, train):
     """Raises LotteryError if a model of one input cannot take the batches of `train`."""
     wanted, given = getattr(model, "input_shape", None), getattr(train, "element_spec", None)
-    given = given[0] if isinstance(given, tuple) else given
-    if isinstance(wanted, tuple) and isinstance(given, tf.TensorSpec):
+    given = given[0] if isinstance(given, tuple) and given else given
+    if isinstance(wanted, tuple) and getattr(given, "shape", None) is not None:
         forms = [wanted, (*wanted, 1)] + [wanted[:-1]] * (wanted[-1] == 1)  # Keras adds or drops an axis of 1
-        if not any(given.shape.is_compatible_with(form) for form in forms):
+        if not any(_fits(given.shape, form) for form in forms):
             raise LotteryError(f"train gives batches of shape {given.shape}, the model takes {wanted}: change one of them.")
+
+
+def _fits(shape, form):
+    if getattr(shape, "rank", 0) is None:  # a tf.TensorShape that is not known
+        return True
+    return len(shape) == len(form) and all(None in (side, wanted) or side == wanted for side, wanted in zip(shape, form))
 
 
 def _check_labels(model, labels):

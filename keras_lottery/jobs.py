@@ -10,7 +10,7 @@ from . import data, pruning, resume, runs, training
 from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
 from .export import export as export_model
-from .legacy import tf_keras
+from .pruning.tfmot.legacy import tf_keras
 from .masks import SCOPES, sparsity
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket

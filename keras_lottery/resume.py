@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import pruning, runs
-from .data import set_epoch
-from .pruning.tfmot import Callback
+from .callback import Callback
 
 
 def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), verbose="auto"):
@@ -33,11 +32,11 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     Returns:
       A list with the logs of each epoch, those from before a kill included.
     """
-    pruning.engine(model).build_optimizer(model)
+    engine = pruning.engine(model)
+    engine.build_optimizer(model)
     keeper = _Backup(backup, label, callbacks)
     keeper.restore(model)
-    if hasattr(train, "element_spec"):
-        set_epoch(train, len(keeper.history))
+    engine.set_epoch(train, len(keeper.history))
     model.fit(
         train,
         validation_data=validation_data,
@@ -67,39 +66,6 @@ class BestEpoch(Callback):
         pruning.engine(model).load_state(model, self.values)
 
 
-def keep_randomness(model):
-    """Let random layers draw from generators whose state a backup can hold.
-
-    By default they use operations that keep their state to themselves. Call it in the
-    model's strategy scope, before the model is trained for the first time.
-    """
-    for source in _random_sources(model):
-        if source._rng_type == source.RNG_LEGACY_STATEFUL:
-            source._rng_type, source._built = source.RNG_STATEFUL, False
-        source._maybe_init()
-
-
-def random_state(model):
-    """{name: array} of the generators of random layers (Dropout and the like)."""
-    return {f"random/{n:05d}": generator.state.numpy() for n, generator in enumerate(_generators(model))}
-
-
-def load_random_state(model, arrays):
-    """Put back what `random_state` gave."""
-    for n, generator in enumerate(_generators(model)):
-        generator.reset(arrays[f"random/{n:05d}"])
-
-
-def _generators(model):
-    return [source._generator for source in _random_sources(model) if getattr(source, "_generator", None) is not None]
-
-
-def _random_sources(model):
-    """Keras leaves them out of a layer's variables and checkpoints."""
-    found = [vars(layer).get("_random_generator") for layer in model._flatten_layers()]
-    return list({id(source): source for source in found if hasattr(source, "_rng_type")}.values())
-
-
 class _Backup(Callback):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
@@ -115,7 +81,7 @@ class _Backup(Callback):
         if self.path is None or not self.path.exists():
             return
         arrays, notes = runs.read_arrays(self.path)
-        load_random_state(model, arrays)
+        pruning.engine(model).load_random_state(model, arrays)
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
             self.memories = [
@@ -135,15 +101,13 @@ class _Backup(Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.history.append(runs.plain(logs or {}))
         engine = pruning.engine(self.model)
+        engine.unify_replicas(self.model)
         values = engine.values(self.model)
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            # BatchNorm's statistics differ by replica, but a file holds their means: go on from these in any case.
-            engine.load_state(self.model, values)
         if self.path is None:
             return
         arrays = {f"model/{path}": value for path, value in values.items()}
         arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
-        arrays |= random_state(self.model)
+        arrays |= engine.random_state(self.model)
         memories = []
         for n, (callback, fresh) in enumerate(zip(self.callbacks, self.fresh)):
             memory = {name: item for name, item in _memory(callback).items() if _changed(item, fresh.get(name))}

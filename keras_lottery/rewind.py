@@ -5,10 +5,9 @@ import warnings
 import numpy as np
 
 from . import pruning
+from .callback import Callback
 from .errors import LotteryError
 from .masks import prune
-from .pruning.tfmot import Callback
-from .resume import keep_randomness
 
 
 class Rewinder:
@@ -120,7 +119,7 @@ class LotteryCallback(Callback):
         self.schedule, scope = pruning.engine(self.model).settings(self.model)
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step, scope)
-        keep_randomness(self.model)
+        self.rewinder.engine.keep_randomness(self.model)
         self.counter = RewindCallback(self.rewinder)
         self.start = self.rewinder.engine.values(self.model)
         self.rounds, self.ticket = [], None
@@ -177,8 +176,7 @@ def check_unpruned(model):
 
 def check_steps(model, rewind_step, round_steps):
     """Raises LotteryError unless round ends and the rewind step fall between two executions."""
-    every = getattr(model, "_steps_per_execution", None)
-    every = int(every.numpy()) if every is not None else 1
+    every = pruning.engine(model).steps_per_execution(model)
     for name, steps in (("rewind step", rewind_step), ("round length", round_steps)):
         if not isinstance(steps, str) and steps is not None and steps % every:
             raise LotteryError(

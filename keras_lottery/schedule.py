@@ -1,12 +1,10 @@
-"""When to prune and how much: the rounds of a lottery as a TF-MOT PruningSchedule."""
+"""When to prune and how much: the rounds of a lottery."""
 
 import math
-
-import tensorflow as tf
+import sys
 
 from .checks import share, whole
 from .errors import LotteryError
-from .legacy import tf_keras, tfmot
 
 
 def round_sparsities(rounds=None, rate=None, final_sparsity=None):
@@ -53,8 +51,7 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     return [1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity]
 
 
-@tf_keras.utils.register_keras_serializable("keras_lottery")
-class LotterySchedule(tfmot.sparsity.keras.PruningSchedule):
+class LotterySchedule:
     """Rounds of equal length: train, prune, rewind, and train again.
 
     A fit under this schedule takes `(rounds + 1) * round_steps` steps: the dense
@@ -81,6 +78,12 @@ class LotterySchedule(tfmot.sparsity.keras.PruningSchedule):
       400
     """
 
+    def __new__(cls, *args, **kwargs):
+        # For who works with TF-MOT it is a PruningSchedule of TF-MOT's; nobody else is made to import that.
+        if cls is LotterySchedule and "tensorflow_model_optimization" in sys.modules:
+            from .pruning.tfmot.schedule import LotteryPruningSchedule as cls
+        return super().__new__(cls)
+
     def __init__(self, rounds=None, rate=None, round_steps=None, rewind_step="init", final_sparsity=None):
         if rate is None and (rounds is None or final_sparsity is None):
             rate = 0.2
@@ -96,17 +99,14 @@ class LotterySchedule(tfmot.sparsity.keras.PruningSchedule):
         return (self.rounds + 1) * self.round_steps
 
     def __call__(self, step):
-        """TF-MOT's contract: (prune before this step?, sparsity at this step) as tensors."""
-        step = tf.cast(step, tf.int64)
-        done = tf.clip_by_value(step // self.round_steps, 0, self.rounds)
-        prune = (step > 0) & (step % self.round_steps == 0) & (step // self.round_steps <= self.rounds)
-        return prune, tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
+        """(prune before this step?, sparsity at this step), for an int step from 0."""
+        done = min(step // self.round_steps, self.rounds)
+        prune = step > 0 and step % self.round_steps == 0 and step // self.round_steps <= self.rounds
+        return prune, [0.0, *self.sparsities][done]
 
     def get_config(self):
-        return {
-            "class_name": "keras_lottery>LotterySchedule",
-            "config": {**self.given, "round_steps": self.round_steps, "rewind_step": self.rewind_step},
-        }
+        """The arguments that make this schedule again."""
+        return {**self.given, "round_steps": self.round_steps, "rewind_step": self.rewind_step}
 
 
 def check_rewind(rewind, round_steps=None):

@@ -10,7 +10,7 @@ from .checks import SEED, known, whole
 from .errors import LotteryError
 from .inputs import open_data
 from .masks import SCOPES, pruned_count
-from .resume import fit, keep_randomness, load_random_state, random_state
+from .resume import fit
 from .rewind import RewindCallback, Rewinder, check_steps, record
 from .schedule import check_rewind, round_sparsities
 from .ticket import from_model, load_ticket
@@ -148,10 +148,11 @@ class _State:
         self.finished = runs.finished_rounds(run_dir) if run_dir else 0
         if run_dir:
             if not self.finished and not (run_dir / runs.INITIAL).exists():
-                runs.write_arrays(run_dir / runs.INITIAL, {**self.engine.values(model), **random_state(model)})
+                state = {**self.engine.values(model), **self.engine.random_state(model)}
+                runs.write_arrays(run_dir / runs.INITIAL, state)
             initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
             self.engine.load_state(model, initial)
-            load_random_state(model, initial)
+            self.engine.load_random_state(model, initial)
         self.rewinder = Rewinder(model, rewind, scope)
         known_after = {0: None, "lr": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
         if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
@@ -194,7 +195,7 @@ def _plan(rounds, rate, final_sparsity):
 def _ready(model, scope):
     """The model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
     engine = pruning.engine(model)
-    with model.distribute_strategy.scope():  # or the replicas would share the optimizer's slots
+    with engine.scope(model):  # or the replicas would share the optimizer's slots
         if not pruning.is_wrapped(model):
             given, model = model, pruning.wrap(model, scope=scope or "global")
             engine.compile_like(model, given)
@@ -205,7 +206,7 @@ def _ready(model, scope):
         elif engine.steps_taken(model):
             engine.compile_like(model, model)
         engine.build_optimizer(model)
-        keep_randomness(model)
+        engine.keep_randomness(model)
     return model
 
 
@@ -225,17 +226,18 @@ def _check_leaves_some(masks, sparsity, scope):
 def _form(model, architecture):
     """The architecture as text, without the layers' names, which Keras counts up for each model that is built."""
     text = json.dumps(architecture, sort_keys=True)
-    for n, name in enumerate(dict.fromkeys(layer.name for layer in model._flatten_layers())):
+    for n, name in enumerate(dict.fromkeys(layer.name for layer in pruning.engine(model).layers(model).values())):
         text = text.replace(json.dumps(name), f'"layer {n}"')
     return text
 
 
 def _warn_of_layers(model, architecture):
     """Say before the search, not after, that the ticket's model could not be built again."""
-    if all(type(layer).__module__.startswith(("tf_keras.", "keras_lottery.")) and type(layer).__name__ != "Lambda"
-           for layer in model._flatten_layers()):
+    engine = pruning.engine(model)
+    own = (f"{engine.keras.__name__}.", "keras_lottery.")
+    if all(type(layer).__module__.startswith(own) and type(layer).__name__ != "Lambda" for layer in engine.layers(model).values()):
         return
     try:
-        pruning.engine(model).build(architecture)
+        engine.build(architecture)
     except LotteryError as error:
         warnings.warn(f"the ticket will hold masks and weights, but its model cannot be built from its file: {error}", stacklevel=3)

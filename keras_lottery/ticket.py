@@ -57,7 +57,7 @@ class Ticket:
         Raises:
           LotteryError: unknown start, or the ticket has no trained weights.
         """
-        return assemble(pruning.tfmot, self.architecture, self.masks, self.start(start))
+        return assemble(pruning.engine_of("tf_keras"), self.architecture, self.masks, self.start(start))
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from . import models, pruning
 from .checks import above_zero, known
 from .errors import LotteryError
-from .legacy import tf_keras
-from .pruning import walk
+from .pruning.tfmot.legacy import tf_keras
+from .pruning.tfmot import walk
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "step")

@@ -40,7 +40,7 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     num_classes = whole("num_classes", num_classes, 2)
     if input_shape is not None:
         input_shape = _shape(input_shape)
-    engine = pruning.tfmot
+    engine = pruning.engine_of("tf_keras")
     values = ticket.start(start)
     architecture = engine.resize(ticket.architecture, ticket.heads, num_classes, input_shape)
     new = _new_paths(engine, ticket, architecture, input_shape)

@@ -9,7 +9,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper im
 from zoo import CASES
 
 import keras_lottery as lottery
-from keras_lottery.pruning import walk
+from keras_lottery.pruning.tfmot import walk
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,6 +12,7 @@ from zoo import L
 
 import keras_lottery as lottery
 from keras_lottery import pruning
+from keras_lottery.pruning.tfmot.compiled import _optimizer_variables
 from keras_lottery.rewind import Rewinder
 
 RNG = np.random.default_rng(0)
@@ -86,7 +87,7 @@ class Spy(tf_keras.callbacks.Callback):
 
     def _state(self):
         engine, averages = pruning.engine(self.model), {id(variable) for variable in self._averages()}
-        listed = pruning.compiled._optimizer_variables(self.model.optimizer)
+        listed = _optimizer_variables(self.model.optimizer)
         return engine.values(self.model), [v.numpy() for v in listed if id(v) not in averages]
 
     def _averages(self):

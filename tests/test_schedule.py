@@ -89,7 +89,7 @@ def test_config_round_trip(arguments, rounds, rewind, steps, tmp_path):
     net = tf_keras.Sequential([tf_keras.layers.Dense(4, input_shape=(3,)), tf_keras.layers.Dense(2)])
     lottery.wrap(net, schedule=schedule, scope="layer").save(tmp_path / "m.keras")
     loaded, scope = pruning.engine(net).settings(tf_keras.models.load_model(tmp_path / "m.keras"))
-    assert type(loaded) is LotterySchedule and scope == "layer"
+    assert isinstance(loaded, LotterySchedule) and type(loaded) is type(schedule) and scope == "layer"
     assert vars(loaded) == vars(schedule)
     assert vars(LotterySchedule.from_config(schedule.get_config()["config"])) == vars(schedule)
 

@@ -200,7 +200,7 @@ def generator():
 MISTAKES = {
     "not compiled": (lambda: search(dense()), "not compiled: call model.compile"),
     "unbuilt": (lambda: search(unbuilt()), "not built"),
-    "no model": (lambda: search("lenet"), "expected a tf_keras model, got str"),
+    "no model": (lambda: search("lenet"), "expected a Keras model, got str"),
     "pruned already": (lambda: search(pruned()), "is pruned already"),
     "no rounds": (lambda: search(rounds=None, rate=0.2), "how far to prune is open"),
     "rounds 0": (lambda: search(rounds=0), "rounds=0 is impossible"),

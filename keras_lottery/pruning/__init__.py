@@ -4,15 +4,16 @@ An engine is one module with the functions called here: `tfmot` takes tf_keras m
 A path names a weight by its layers and its attribute: "conv1/kernel".
 """
 
+import importlib
 import sys
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ..checks import known
 from ..errors import LotteryError
 from ..masks import SCOPES
-from . import tfmot
 
 
 def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune_head=False):
@@ -114,21 +115,33 @@ def summary(model):
     return rows
 
 
+_ENGINES = {"tf_keras": "tfmot", "keras": "keras3"}  # a Keras -> the module for its models
+
+
 def engine(model):
     """The engine module for `model`.
 
     Raises:
       LotteryError: not a Keras model, or of a Keras without an engine.
     """
-    if tfmot.handles(model):
-        return tfmot
-    keras = sys.modules.get("keras")
-    if keras is not None and isinstance(model, keras.Model):
-        raise LotteryError(
-            f"{model.name!r} is a Keras {keras.__version__} model: build it with tf_keras, as in "
-            "`import tf_keras as keras` (pip install tf-keras)."
-        )
-    raise LotteryError(f"expected a tf_keras model, got {type(model).__name__}: build one with tf_keras.")
+    for kind in _ENGINES:
+        keras = sys.modules.get(kind)  # who has a model of it has imported it
+        if keras is not None and isinstance(model, keras.Model):
+            return engine_of(kind)
+    raise LotteryError(f"expected a Keras model, got {type(model).__name__}: build one with keras or tf_keras.")
+
+
+def engine_of(kind):
+    """The engine module for the models of a Keras: "tf_keras" or "keras" (Keras 3).
+
+    Raises:
+      LotteryError: it is not installed.
+    """
+    known("keras", kind, _ENGINES)
+    try:
+        return importlib.import_module(f"{__name__}.{_ENGINES[kind]}")
+    except ModuleNotFoundError as error:
+        raise LotteryError(f"models of {kind} need the package {error.name!r}, which is not installed: install it.") from error
 
 
 def is_wrapped(model):
@@ -159,3 +172,9 @@ def _overview(rows):
         named = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         lines.append(f"  left dense: {named}: {reason}")
     return "\n".join(lines)
+
+
+# A saved model names classes of its engine, which must be known before it is loaded.
+for _kind in _ENGINES:
+    if _kind in sys.modules:
+        engine_of(_kind)

@@ -2,7 +2,7 @@
 
 import copy
 
-from ..errors import LotteryError
+from ...errors import LotteryError
 
 _UNITS = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "Conv3D": "filters"}
 

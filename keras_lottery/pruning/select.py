@@ -1,50 +1,23 @@
-"""Which weights of a tf_keras model are pruned, and why the others are not."""
+"""Which weights of a model are pruned, and why the others are not.
 
-import tensorflow as tf
+It sees a model through its engine's `walk` module, which names the weights and knows the
+classes of layers (KERNELS, ON_REQUEST) and which layers make the outputs.
+"""
 
 from ..errors import LotteryError
-from ..legacy import tf_keras
-from . import walk
-
-_L = tf_keras.layers
-
-# Weights worth pruning, by the class (subclasses included) of the layer that owns them.
-_KERNELS = {
-    ("kernel",): (
-        _L.Dense,
-        _L.EinsumDense,
-        _L.Conv1D,  # and the transposes, which are subclasses
-        _L.Conv2D,
-        _L.Conv3D,
-        _L.LocallyConnected1D,
-        _L.LocallyConnected2D,
-    ),
-    ("kernel", "recurrent_kernel"): (
-        _L.SimpleRNNCell,
-        _L.GRUCell,
-        _L.LSTMCell,
-        type(_L.ConvLSTM2D(1, 1).cell),
-    ),
-    ("pointwise_kernel",): (_L.SeparableConv1D, _L.SeparableConv2D),
-}
-# Few weights that do much, or rows looked up one at a time: only when asked for.
-_ON_REQUEST = {
-    "depthwise_kernel": (_L.DepthwiseConv1D, _L.DepthwiseConv2D, _L.SeparableConv1D, _L.SeparableConv2D),
-    "embeddings": (_L.Embedding,),
-}
 
 
-def select(model, skip=None, include=None, prune_head=False):
+def select(walk, model, skip=None, include=None, prune_head=False):
     """{path: reason} for every variable of `model`, in order; reason "" means: prune it.
 
     skip, include: a layer's name or path, a weight's path, a layer class, a predicate on
       the layer, or a list of these. They reach everything below the layer; `skip` wins.
     """
     skip, include = _matcher("skip", skip), _matcher("include", include)
-    heads = [] if prune_head else head_layers(model)
+    heads = [] if prune_head else head_layers(walk, model)
     reasons = {}
     for path, variable, name, owners in walk.owned_variables(model):
-        reason = _reason(variable, name, owners, include(path, owners))
+        reason = _reason(walk, variable, name, owners, include(path, owners))
         if not reason:
             if skip(path, owners):
                 reason = "skipped as asked"
@@ -58,35 +31,23 @@ def select(model, skip=None, include=None, prune_head=False):
     return reasons
 
 
-def head_layers(model):
+def head_layers(walk, model):
     """The layers that make the model's outputs: the last one with a kernel before each output.
 
     Empty where a merge of several branches comes after the last kernel.
     """
-    heads = [_head(tensor) for tensor in tf.nest.flatten(model.outputs)]
-    return [head for head in heads if head is not None]
+    return walk.last_layers(model, lambda layer: has_kernel(walk, layer))
 
 
-def has_kernel(layer):
+def has_kernel(walk, layer):
     """Whether `layer`, or one below it, owns a weight that pruning knows."""
     return any(
-        not _reason(variable, name, (layer, *owners), asked=True)
+        not _reason(walk, variable, name, (layer, *owners), asked=True)
         for _, variable, name, owners in walk.owned_variables(layer)
     )
 
 
-def _head(tensor):
-    layer, node, index = tensor._keras_history
-    plain = walk.unwrap(layer)
-    if walk.is_graph(plain):
-        return _head(tf.nest.flatten(plain.outputs)[index])
-    if has_kernel(plain):
-        return plain
-    inputs = tf.nest.flatten(layer._inbound_nodes[node].keras_inputs)
-    return _head(inputs[0]) if len(inputs) == 1 else None
-
-
-def _reason(variable, name, owners, asked):
+def _reason(walk, variable, name, owners, asked):
     """Why this weight is not one that pruning takes; "" if it is."""
     layer = owners[-1]
     for owner in owners:
@@ -94,13 +55,13 @@ def _reason(variable, name, owners, asked):
             if any(variable is weight for weight in owner.get_prunable_weights()):
                 return ""
             return f"not named by {type(owner).__name__}.get_prunable_weights()"
-    if any(name in names and isinstance(layer, classes) for names, classes in _KERNELS.items()):
+    if any(name in names and isinstance(layer, classes) for names, classes in walk.KERNELS.items()):
         return ""
-    if isinstance(layer, _ON_REQUEST.get(name, ())):
+    if isinstance(layer, walk.ON_REQUEST.get(name, ())):
         return "" if asked else f"dense unless include={type(layer).__name__} asks for it"
     if not variable.trainable:
         return "state, not trained"
-    if len(variable.shape) < 2 or any(isinstance(layer, classes) for classes in _KERNELS.values()):
+    if len(variable.shape) < 2 or any(isinstance(layer, classes) for classes in walk.KERNELS.values()):
         return "bias, scale or shift"
     return f"no kernel that is known, and {type(layer).__name__} has no get_prunable_weights() to name it"
 

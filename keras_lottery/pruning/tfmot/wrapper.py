@@ -7,7 +7,7 @@ holds the zeros on the variables themselves.
 
 import tensorflow as tf
 
-from ..legacy import PruneLowMagnitude, tf_keras
+from .legacy import PruneLowMagnitude, tf_keras
 from . import walk
 from .hold import hold
 

@@ -7,7 +7,34 @@ Wrapped and plain models have the same paths; a shared layer has the first one i
 
 import tensorflow as tf
 
-from ..legacy import PruneLowMagnitude, tf_keras
+from .legacy import PruneLowMagnitude, tf_keras
+
+_L = tf_keras.layers
+
+# Weights worth pruning, by the class (subclasses included) of the layer that owns them.
+KERNELS = {
+    ("kernel",): (
+        _L.Dense,
+        _L.EinsumDense,
+        _L.Conv1D,  # and the transposes, which are subclasses
+        _L.Conv2D,
+        _L.Conv3D,
+        _L.LocallyConnected1D,
+        _L.LocallyConnected2D,
+    ),
+    ("kernel", "recurrent_kernel"): (
+        _L.SimpleRNNCell,
+        _L.GRUCell,
+        _L.LSTMCell,
+        type(_L.ConvLSTM2D(1, 1).cell),
+    ),
+    ("pointwise_kernel",): (_L.SeparableConv1D, _L.SeparableConv2D),
+}
+# Few weights that do much, or rows looked up one at a time: only when asked for.
+ON_REQUEST = {
+    "depthwise_kernel": (_L.DepthwiseConv1D, _L.DepthwiseConv2D, _L.SeparableConv1D, _L.SeparableConv2D),
+    "embeddings": (_L.Embedding,),
+}
 
 
 def unwrap(layer):
@@ -36,6 +63,23 @@ def owned_variables(model):
         if item is not owners[-1]:
             name = next(name for name, child in _contents(owners[-1]) if child is item)
             yield path, item, name, owners[1:]
+
+
+def last_layers(model, has_kernel):
+    """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
+    found = [_last(tensor, has_kernel) for tensor in tf.nest.flatten(model.outputs)]
+    return [layer for layer in found if layer is not None]
+
+
+def _last(tensor, has_kernel):
+    layer, node, index = tensor._keras_history
+    plain = unwrap(layer)
+    if is_graph(plain):
+        return _last(tf.nest.flatten(plain.outputs)[index], has_kernel)
+    if has_kernel(plain):
+        return plain
+    inputs = tf.nest.flatten(layer._inbound_nodes[node].keras_inputs)
+    return _last(inputs[0], has_kernel) if len(inputs) == 1 else None
 
 
 def _walk(root):

@@ -4,8 +4,8 @@ import json
 
 import tensorflow as tf
 
-from ..errors import LotteryError
-from ..legacy import tf_keras
+from ...errors import LotteryError
+from .legacy import tf_keras
 
 
 def check_compiled(model):

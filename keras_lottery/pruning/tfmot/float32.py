@@ -1,7 +1,7 @@
 """A tf_keras model of mixed precision as the float32 model it stands for."""
 
-from ..errors import LotteryError
-from ..legacy import tf_keras
+from ...errors import LotteryError
+from .legacy import tf_keras
 
 
 def is_float32(model):

@@ -2,8 +2,9 @@
 
 import json
 
-from ..errors import LotteryError
-from ..legacy import tf_keras
+from ...errors import LotteryError
+from .legacy import tf_keras
+from ..select import head_layers, select
 from . import walk
 from .compiled import (  # noqa: F401  part of the engine
     build_optimizer,
@@ -16,11 +17,12 @@ from .compiled import (  # noqa: F401  part of the engine
     reset_optimizer,
     steps_taken,
 )
+from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 from .resize import resize  # noqa: F401  part of the engine
-from .select import head_layers, select
+from .schedule import LotteryPruningSchedule
 from .wrapper import LotteryPrune
 
-Callback = tf_keras.callbacks.Callback
+keras = tf_keras  # the Keras of this engine
 
 # What a model's class may do in its own way.
 _OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
@@ -34,12 +36,13 @@ def handles(model):
 def choose(model, skip=None, include=None, prune_head=False):
     """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
     _check(model)
-    return select(model, skip, include, prune_head)
+    return select(walk, model, skip, include, prune_head)
 
 
 def wrap_paths(model, paths, scope="global", schedule=None):
     """A copy of `model` in which exactly the weights `paths` have masks, all True."""
     variables = walk.variables(model)
+    schedule = schedule and LotteryPruningSchedule.of(schedule)
     return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, schedule)
 
 
@@ -52,7 +55,7 @@ def strip(model):
 def prunable(model):
     """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
     held = {path: variable for path, (variable, _) in _held(model).items()}
-    return held or {path: walk.variables(model)[path] for path, reason in select(model).items() if not reason}
+    return held or {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason}
 
 
 def masks(model):
@@ -76,8 +79,8 @@ def reasons(model):
     """{path: why it is left dense} for every weight; "" if it is pruned."""
     held = _held(model)
     if not held:
-        return select(model)
-    return {path: "" if path in held else reason or "left out when wrapped" for path, reason in select(model).items()}
+        return select(walk, model)
+    return {path: "" if path in held else reason or "left out when wrapped" for path, reason in select(walk, model).items()}
 
 
 def variables(model):
@@ -87,8 +90,13 @@ def variables(model):
 
 def heads(model):
     """Paths of the output layers."""
-    found = head_layers(model)
+    found = head_layers(walk, model)
     return [path for path, layer in walk.layers(model).items() if any(layer is head for head in found)]
+
+
+def layers(model):
+    """{path: layer} of all layers, wrappers left out."""
+    return walk.layers(model)
 
 
 def _held(model):
@@ -248,3 +256,35 @@ def freeze_all_but(model, paths):
     for layer in below.values():
         if not any(layer is owner or walk.is_graph(layer) or layer in owner._flatten_layers() for owner in keep):
             layer._trainable = False
+
+
+def scope(model):
+    """The strategy's scope that the model was made in."""
+    return model.distribute_strategy.scope()
+
+
+def unify_replicas(model):
+    """Give all replicas the state that a file would hold: BatchNorm's statistics differ by replica, `values` has their means."""
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        load_state(model, values(model))
+
+
+def steps_per_execution(model):
+    """Steps that a compiled model takes at a time."""
+    every = getattr(model, "_steps_per_execution", None)
+    return 1 if every is None else int(every.numpy())
+
+
+def batches(*arrays, batch_size, seed):
+    """(x, y[, sample_weight]) in batches whose order is a function of seed and epoch."""
+    from ...data import batches as make
+
+    return make(*arrays, batch_size=batch_size, seed=seed)
+
+
+def set_epoch(train, epoch):
+    """Make the next pass over `train` be that epoch, where its order is ours to set."""
+    if hasattr(train, "element_spec"):
+        from ...data import set_epoch as set_it
+
+        set_it(train, epoch)

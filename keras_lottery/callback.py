@@ -1,0 +1,30 @@
+"""A callback that the fit of either Keras takes: tf_keras and Keras 3 ask for methods, not for their own class."""
+
+
+class Callback:
+    """What a callback of ours derives from. `model` is the model that is trained."""
+
+    model = params = None
+
+    def set_model(self, model):
+        self.model = model
+
+    def set_params(self, params):
+        self.params = params
+
+    def _nothing(self, *args, **kwargs):
+        pass
+
+    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = _nothing
+    on_batch_begin = on_batch_end = on_train_batch_begin = on_train_batch_end = _nothing
+    on_test_begin = on_test_end = on_test_batch_begin = on_test_batch_end = _nothing
+    on_predict_begin = on_predict_end = on_predict_batch_begin = on_predict_batch_end = _nothing
+
+    # tf_keras asks these before it calls the hooks of batches.
+    def _implements_train_batch_hooks(self):
+        return True
+
+    def _implements_test_batch_hooks(self):
+        return False
+
+    _implements_predict_batch_hooks = _implements_test_batch_hooks

@@ -1,0 +1,271 @@
+"""The Keras 3 engine, on each of Keras' backends: a model held, with its masks, in a LotteryModel."""
+
+import contextlib
+import json
+
+import keras
+import numpy as np
+from keras.src.saving.serialization_lib import SafeModeScope
+
+from ...errors import LotteryError
+from ..select import head_layers, select
+from . import walk
+from .batches import Batches
+from .compiled import (  # noqa: F401  part of the engine
+    build_optimizer,
+    check_compiled,
+    compile_like,
+    compiled,
+    finalize_optimizer,
+    load_optimizer,
+    optimizer_state,
+    reset_optimizer,
+    steps_per_execution,
+    steps_taken,
+    synchronise,
+)
+from .model import LotteryModel
+
+
+def choose(model, skip=None, include=None, prune_head=False):
+    """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
+    _check(model)
+    return select(walk, model, skip, include, prune_head)
+
+
+def wrap_paths(model, paths, scope="global", schedule=None):
+    """A copy of `model` in which exactly the weights `paths` have masks, all True."""
+    return LotteryModel(_copy(model), paths, scope, schedule)
+
+
+def strip(model):
+    """See `keras_lottery.strip`."""
+    _check(model)
+    return _copy(model)
+
+
+def prunable(model):
+    """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
+    synchronise(model)
+    if isinstance(model, LotteryModel):
+        return {path: hold.variable for path, hold in _holds(model).items()}
+    return {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason}
+
+
+def masks(model):
+    """{path: bool array}, True = kept; empty for a model that is not wrapped."""
+    synchronise(model)
+    return {path: _array(hold.mask).astype(bool) for path, hold in _holds(model).items()}
+
+
+def set_masks(model, new):
+    """Set the masks in place and zero what they drop."""
+    synchronise(model)
+    for path, hold in _holds(model).items():
+        hold.mask.assign(new[path])
+        hold.assign(_array(hold.variable))
+
+
+def settings(model):
+    """(schedule, scope) that `wrap` was given."""
+    return model.schedule, model.scope
+
+
+def reasons(model):
+    """{path: why it is left dense} for every weight; "" if it is pruned."""
+    found = select(walk, model)
+    if not isinstance(model, LotteryModel):
+        return found
+    return {path: "" if path in model.paths else reason or "left out when wrapped" for path, reason in found.items()}
+
+
+def variables(model):
+    """{path: variable} of the whole state but masks."""
+    synchronise(model)
+    return walk.variables(model)
+
+
+def heads(model):
+    """Paths of the output layers."""
+    found = head_layers(walk, model)
+    return [path for path, layer in walk.layers(model).items() if any(layer is head for head in found)]
+
+
+def layers(model):
+    """{path: layer} of all layers, the pruning wrapper left out."""
+    return walk.layers(model)
+
+
+def values(model):
+    """{path: array} copy of the whole state but masks."""
+    return {path: _array(variable) for path, variable in variables(model).items()}
+
+
+def load_state(model, values):
+    """Assign {path: array} to the variables of the same paths."""
+    for path, variable in variables(model).items():
+        variable.assign(values[path])
+    for layer in walk.layers(model).values():
+        if hasattr(layer, "finalize_state"):  # Normalization keeps constants made from its weights
+            layer.finalize_state()
+
+
+def architecture(model):
+    """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
+    try:
+        config = json.loads(walk.unwrap(model).to_json())
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise LotteryError(f"{model.name!r} cannot be written as JSON: {_in_a_line(error)}") from error
+    default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
+    return _without_dtype(config, default)
+
+
+def build(architecture):
+    """A new plain model, randomly initialised, in the current global precision policy."""
+    try:
+        return keras.models.model_from_json(json.dumps(architecture))
+    except (ValueError, TypeError) as error:
+        raise LotteryError(
+            f"the ticket's architecture cannot be built: {_in_a_line(error)} Check the input shape; register custom "
+            "layers with keras.saving.register_keras_serializable before loading."
+        ) from error
+
+
+def versions():
+    """The packages that made a ticket."""
+    from importlib.metadata import version
+
+    backend = keras.backend.backend()
+    return {name: version(name) for name in ("keras", backend)}
+
+
+def set_seed(seed):
+    """Seed Python, NumPy and the backend."""
+    keras.utils.set_random_seed(seed)
+
+
+def freeze_all_but(model, paths):
+    """Make the layers at `paths` the only ones that train."""
+    below = walk.layers(model)
+    keep = {id(layer) for path in paths for layer in below[path]._flatten_layers()}
+    for layer in below.values():
+        if id(layer) not in keep and not any(id(child) in keep for child in layer._flatten_layers()):
+            layer.trainable = False
+
+
+def scope(model):
+    """The tf.distribute strategy's scope that the model was made in, on TensorFlow."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy is not None else contextlib.nullcontext()
+
+
+def unify_replicas(model):
+    """Give all replicas the state that a file would hold."""
+    strategy = getattr(model, "distribute_strategy", None)
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        load_state(model, values(model))
+
+
+def keep_randomness(model):
+    """Nothing to do: random layers of Keras 3 keep their state in variables."""
+
+
+def random_state(model):
+    """{name: array} of the seeds of random layers (Dropout and the like)."""
+    synchronise(model)
+    return {f"random/{n:05d}": _array(seed.state) for n, seed in enumerate(_seeds(model))}
+
+
+def load_random_state(model, arrays):
+    """Put back what `random_state` gave."""
+    for n, seed in enumerate(_seeds(model)):
+        seed.state.assign(arrays[f"random/{n:05d}"])
+
+
+def batches(*arrays, batch_size, seed):
+    """(x, y[, sample_weight]) in batches whose order is a function of seed and epoch."""
+    return Batches(*arrays, batch_size=batch_size, seed=seed)
+
+
+def set_epoch(train, epoch):
+    """Make the next pass over `train` be that epoch, where its order is ours to set."""
+    if isinstance(train, Batches):
+        train.epoch = epoch
+    elif hasattr(train, "element_spec"):
+        from ...data import set_epoch as set_it
+
+        set_it(train, epoch)
+
+
+def _holds(model):
+    return dict(zip(model.paths, model.holds)) if isinstance(model, LotteryModel) else {}
+
+
+def _seeds(model):
+    below = walk.unwrap(model)._flatten_layers()
+    return list({id(seed): seed for layer in below for seed in layer._seed_generators}.values())
+
+
+def _array(variable):
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _check(model):
+    plain = walk.unwrap(model)
+    if not all(layer.built for layer in plain._flatten_layers()) or not plain.built:
+        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first.")
+
+
+def _copy(model):
+    """A new plain model with the same layers, weights and settings."""
+    plain = walk.unwrap(model)
+    given = values(model)
+    custom = {type(layer).__name__: type(layer) for layer in plain._flatten_layers()}
+    try:
+        with keras.saving.custom_object_scope(custom), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+            new = _from_config(plain)
+            if walk.is_graph(plain) and _shapes(new).keys() != given.keys():
+                # A layer shared between models below this one: configs forget that, a clone layer by layer does not.
+                new = keras.models.clone_model(plain, clone_function=_from_config, recursive=True)
+    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
+        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {_in_a_line(error)}") from error
+    made = _shapes(new)
+    for path in {**given, **made}:
+        if path not in given or path not in made or given[path].shape != made[path]:
+            raise LotteryError(
+                f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the get_config of "
+                "the layer that owns it must hold every argument of its constructor."
+            )
+    load_state(new, given)
+    below = walk.layers(new)
+    new._trainable = plain._trainable
+    for path, layer in walk.layers(plain).items():
+        if path in below:  # a clone names its inputs anew
+            below[path]._trainable = layer._trainable
+    return new
+
+
+def _shapes(model):
+    return {path: tuple(variable.shape) for path, variable in walk.variables(model).items()}
+
+
+def _from_config(layer):
+    new = type(layer).from_config(layer.get_config())
+    config = None if new.built else layer.get_build_config()
+    if config:
+        new.build_from_config(config)
+    return new
+
+
+def _without_dtype(config, default):
+    if isinstance(config, dict):
+        return {k: _without_dtype(v, default) for k, v in config.items() if not (k == "dtype" and v == default)}
+    if isinstance(config, list):
+        return [_without_dtype(item, default) for item in config]
+    return config
+
+
+def _in_a_line(error):
+    """The first paragraph of an error's text that says something."""
+    said = [" ".join(part.split()) for part in str(error).split("\n\n")]
+    return next((part for part in said if part and not part.startswith("<")), type(error).__name__)[:300]

@@ -1,0 +1,116 @@
+"""What a Keras 3 model was compiled with: its optimizer's state, and compiling a copy alike."""
+
+import json
+
+import keras
+import numpy as np
+from keras import tree
+
+from ...errors import LotteryError
+
+
+def check_compiled(model):
+    """Raises LotteryError unless the model is compiled."""
+    if getattr(model, "optimizer", None) is None:
+        raise LotteryError(f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first.")
+
+
+def steps_taken(model):
+    """How many steps the model's optimizer has taken."""
+    return int(_array(model.optimizer.iterations))
+
+
+def steps_per_execution(model):
+    """Steps that a compiled model takes at a time."""
+    return int(getattr(model, "steps_per_execution", 1) or 1)
+
+
+def compile_like(model, other):
+    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings."""
+    arguments = dict(other._compile_config.config)
+    arguments["optimizer"] = _anew(_plain(other.optimizer))
+    for name in ("metrics", "weighted_metrics"):
+        arguments[name] = tree.map_structure(_anew, arguments.get(name))
+    model.compile(**arguments)
+
+
+def compiled(model):
+    """JSON-able account of optimizer, loss and precision, to tell one run from another."""
+    given = model._compile_config.config
+    account = {
+        "optimizer": keras.saving.serialize_keras_object(model.optimizer),
+        "loss": given.get("loss"),
+        "loss_weights": given.get("loss_weights"),
+        "precision": keras.config.dtype_policy().name,
+        "backend": keras.backend.backend(),
+    }
+    return json.loads(json.dumps(account, default=_told))
+
+
+def build_optimizer(model):
+    """Make the slots of the model's optimizer, if they are not there yet.
+
+    Raises:
+      LotteryError: no optimizer.
+    """
+    check_compiled(model)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def optimizer_state(model):
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    synchronise(model)
+    return [_array(variable) for variable in model.optimizer.variables]
+
+
+def load_optimizer(model, arrays):
+    """Assign arrays as `optimizer_state` gave them."""
+    synchronise(model)
+    for variable, value in zip(model.optimizer.variables, arrays, strict=True):
+        variable.assign(value)
+
+
+def reset_optimizer(model, start):
+    """Put the optimizer back to `start`, as `optimizer_state` gave it; averages begin at the present weights."""
+    load_optimizer(model, start)
+    averages = getattr(_plain(model.optimizer), "_model_variables_moving_average", None) or ()
+    for average, variable in zip(averages, model.trainable_variables):
+        if average is not None:
+            average.assign(_array(variable))  # a copy: JAX gives each buffer away once
+
+
+def finalize_optimizer(model):
+    """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
+    synchronise(model)
+    if _plain(model.optimizer).use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        for variable in model.trainable_variables:
+            variable.assign(_array(variable))  # a copy, as above
+
+
+def synchronise(model):
+    """Bring the state of a JAX training that is under way back into the model's variables."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+
+
+def _array(variable):
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _plain(optimizer):
+    return getattr(optimizer, "inner_optimizer", optimizer)  # under loss scaling
+
+
+def _anew(item):
+    is_one = isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer))
+    return type(item).from_config(item.get_config()) if is_one else item
+
+
+def _told(value):
+    if hasattr(value, "get_config"):
+        return [type(value).__name__, value.get_config()]
+    if hasattr(value, "item"):
+        return value.item()
+    return getattr(value, "__name__", type(value).__name__)

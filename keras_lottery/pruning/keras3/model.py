@@ -1,0 +1,88 @@
+"""The Keras 3 model that holds another model and its masks."""
+
+import keras
+from keras.src.backend.common.stateless_scope import in_stateless_scope
+
+from ...schedule import LotterySchedule
+from . import walk
+from .hold import Hold
+
+
+@keras.saving.register_keras_serializable("keras_lottery")
+class LotteryModel(keras.Model):
+    """A model whose weights are held at 0 where their masks say so.
+
+    The masks are non-trainable bool weights, so they are saved, jitted and distributed as
+    any state is. In all else it is the model it holds: its layers, inputs, outputs, summary.
+
+    Args:
+      model: any built Keras 3 model.
+      paths: the weights that get a mask, as `walk.variables` names them.
+      scope: "global" or "layer", for the rounds to come.
+      schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
+    """
+
+    def __init__(self, model, paths, scope="global", schedule=None, name=None):
+        # Precision is the inner model's affair, but the policy says whether compile scales the loss.
+        super().__init__(name=name or model.name, dtype=model.dtype_policy, autocast=False)
+        self.inner = model
+        self.scope = scope
+        self.schedule = schedule
+        self.supports_masking = True
+        variables = walk.variables(model)
+        self.paths = list(paths)
+        self.mask_weights = [
+            self.add_weight(
+                name="mask_" + path.replace("/", "_"), shape=variables[path].shape, dtype="bool", initializer="ones",
+                trainable=False, autocast=False, aggregation="only_first_replica",
+            )
+            for path in self.paths
+        ]
+        self.holds = [Hold(variables[path], mask) for path, mask in zip(self.paths, self.mask_weights)]
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if in_stateless_scope():
+            for hold in self.holds:
+                hold.enter()
+        return self.inner(inputs)
+
+    def compute_mask(self, inputs, previous_mask):
+        return None  # the inner model has set it on its outputs
+
+    def compute_output_shape(self, *args, **kwargs):
+        return self.inner.compute_output_shape(*args, **kwargs)
+
+    def get_config(self):
+        return {
+            "model": keras.saving.serialize_keras_object(self.inner),
+            "paths": list(self.paths),
+            "scope": self.scope,
+            "schedule": self.schedule and LotterySchedule.get_config(self.schedule),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        model = keras.saving.deserialize_keras_object(config["model"], custom_objects=custom_objects)
+        schedule = config["schedule"] and LotterySchedule(**config["schedule"])
+        return cls(model, config["paths"], config["scope"], schedule, config["name"])
+
+    def get_build_config(self):
+        return None  # built when made
+
+    def summary(self, *args, **kwargs):
+        return self.inner.summary(*args, **kwargs)
+
+    @property
+    def layers(self):
+        return self.inner.layers
+
+    inputs = property(lambda self: self.inner.inputs)
+    outputs = property(lambda self: self.inner.outputs)
+    input = property(lambda self: self.inner.input)
+    output = property(lambda self: self.inner.output)
+    input_shape = property(lambda self: self.inner.input_shape)
+    output_shape = property(lambda self: self.inner.output_shape)
+    input_names = property(lambda self: self.inner.input_names)
+    output_names = property(lambda self: self.inner.output_names)

@@ -1,0 +1,28 @@
+"""The LotterySchedule as TF-MOT knows schedules."""
+
+import tensorflow as tf
+
+from ...schedule import LotterySchedule
+from .legacy import tf_keras, tfmot
+
+NAME = "LotterySchedule"
+
+
+@tf_keras.utils.register_keras_serializable("keras_lottery", NAME)
+class LotteryPruningSchedule(LotterySchedule, tfmot.sparsity.keras.PruningSchedule):
+    """A LotterySchedule that is a TF-MOT PruningSchedule, in graphs as well."""
+
+    @classmethod
+    def of(cls, schedule):
+        """The same rounds as a schedule of either kind."""
+        return cls(**LotterySchedule.get_config(schedule))
+
+    def __call__(self, step):
+        """TF-MOT's contract: (prune before this step?, sparsity at this step) as tensors."""
+        step = tf.cast(step, tf.int64)
+        done = tf.clip_by_value(step // self.round_steps, 0, self.rounds)
+        prune = (step > 0) & (step % self.round_steps == 0) & (step // self.round_steps <= self.rounds)
+        return prune, tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
+
+    def get_config(self):
+        return {"class_name": f"keras_lottery>{NAME}", "config": super().get_config()}
