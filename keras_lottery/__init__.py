@@ -63,3 +63,9 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *__all__})
+
+
+# A wrapped model that `keras.saving` loads names a class of ours, which Keras must know by then. Where Keras is
+# not imported yet, the first name that is used here does this.
+if "keras" in sys.modules:
+    importlib.import_module(f"{__name__}.pruning")

@@ -141,6 +141,8 @@ def engine_of(kind):
     try:
         return importlib.import_module(f"{__name__}.{_ENGINES[kind]}")
     except ModuleNotFoundError as error:
+        if error.name.startswith("keras_lottery"):
+            raise
         raise LotteryError(f"models of {kind} need the package {error.name!r}, which is not installed: install it.") from error
 
 

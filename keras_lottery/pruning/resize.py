@@ -1,8 +1,8 @@
-"""A tf_keras architecture with another number of classes or another input."""
+"""An architecture, of either Keras, with another number of classes or another input."""
 
 import copy
 
-from ...errors import LotteryError
+from ..errors import LotteryError
 
 _UNITS = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "Conv3D": "filters"}
 
@@ -48,10 +48,12 @@ def _set_input(architecture, shape):
     inputs = [layer for layer in architecture["config"]["layers"] if layer["class_name"] == "InputLayer"]
     if len(inputs) != 1:
         raise LotteryError(f"the ticket's model has {len(inputs)} inputs: input_shape can be changed where there is one.")
-    old = inputs[0]["config"]["batch_input_shape"]
+    config = inputs[0]["config"]
+    name = "batch_shape" if "batch_shape" in config else "batch_input_shape"  # Keras 3's, tf_keras's
+    old = config[name]
     if len(old) != len(shape):
         raise LotteryError(f"input_shape={tuple(shape[1:])} has {len(shape) - 1} axes, the ticket's model has {tuple(old[1:])}.")
-    inputs[0]["config"]["batch_input_shape"] = shape
+    config[name] = shape
 
 
 def _forget_shapes(config):

@@ -8,6 +8,7 @@ import numpy as np
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
+from ..resize import resize  # noqa: F401  part of the engine
 from ..select import head_layers, select
 from . import walk
 from .batches import Batches

@@ -18,7 +18,7 @@ from .compiled import (  # noqa: F401  part of the engine
     steps_taken,
 )
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
-from .resize import resize  # noqa: F401  part of the engine
+from ..resize import resize  # noqa: F401  part of the engine
 from .schedule import LotteryPruningSchedule
 from .wrapper import LotteryPrune
 
