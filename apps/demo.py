@@ -10,13 +10,14 @@ from apps import flags as shared
 from apps.flags import FLAGS, run_command
 
 flags.DEFINE_string("run_dir", "runs/demo", "folder of the run; it is made anew")
+flags.DEFINE_string("backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here")
 flags.adopt_module_key_flags(shared)
 
 
 def main():
     from keras_lottery import demo
 
-    demo.run(FLAGS.run_dir)
+    demo.run(FLAGS.run_dir, FLAGS.backend)
 
 
 def run():

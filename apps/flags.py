@@ -41,6 +41,7 @@ def define_training(to, epochs, epochs_help):
     flags.DEFINE_integer("seed", 0, "random seed: same seed, same result", flag_values=to)
     flags.DEFINE_string("precision", "auto", "auto, float32, mixed_bfloat16 or mixed_float16. auto is mixed_bfloat16 where "
                         "the processor has it. Weights stay float32", to)
+    flags.DEFINE_string("backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here", to)
     flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
     flags.DEFINE_bool("verbose", True, "show Keras' progress bars", to)
 
@@ -58,7 +59,7 @@ def data_arguments(given):
 
 def training_arguments(given):
     recipe = {name: given[name].value for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
-    rest = {name: given[name].value for name in ("epochs", "seed", "precision", "strategy", "run_dir", "overwrite")}
+    rest = {name: given[name].value for name in ("epochs", "seed", "precision", "backend", "strategy", "run_dir", "overwrite")}
     return {**rest, "recipe": recipe, "verbose": "auto" if given.verbose else 0}
 
 
@@ -89,6 +90,10 @@ def execute(command, main, values, argv):
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"{command}: note: {_line(message)}", file=sys.stderr)
             try:
+                if "backend" in values:  # before anything imports Keras
+                    from keras_lottery.training import choose_backend
+
+                    choose_backend(values.backend)
                 main()
             except LotteryError as error:
                 return _mistake(command, error)

@@ -35,14 +35,14 @@ def random_mask(ticket, dense, seed):
     return dataclasses.replace(ticket, masks=masks, weights=weights, trained=None)
 
 
-def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0):
+def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0, keras=None):
     """The wrapped, uncompiled model of one arm of a comparison, as `transfer` makes it.
 
     Args:
       arm: a name in `ARMS`.
       ticket: a Ticket.
       dense: the Ticket of round 0 of the same search; None where it is not at hand.
-      num_classes, input_shape: as for `transfer`.
+      num_classes, input_shape, keras: as for `transfer`.
       seed: of the random mask.
 
     Raises:
@@ -59,7 +59,7 @@ def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0):
     }[arm]
     if arm == "random":
         source = random_mask(ticket, dense, seed)
-    return transfer(source, num_classes=num_classes, input_shape=input_shape, start=start)
+    return transfer(source, num_classes=num_classes, input_shape=input_shape, start=start, keras=keras)
 
 
 def check(arm, dense):

@@ -14,11 +14,11 @@ TARGET = dict(name="digits", classes=[5, 6, 7, 8, 9], batch_size=32)
 CONTROLS = ["random", "dense-scratch", "dense-transferred"]
 
 
-def run(run_dir):
-    """Run the demo in `run_dir`, which is made anew; returns its rows (name, sparsity, accuracy, bytes)."""
+def run(run_dir, backend="auto"):
+    """Run the demo in `run_dir`, which is made anew, on a backend of `training.BACKENDS`; returns its rows (name, sparsity, accuracy, bytes)."""
     run_dir = Path(run_dir)
     shutil.rmtree(run_dir, ignore_errors=True)
-    common = dict(recipe=RECIPE, seed=0, precision="float32", strategy="none", verbose=2)
+    common = dict(backend=backend, recipe=RECIPE, seed=0, precision="float32", strategy="none", verbose=2)
     print("1/3  find a ticket on the digits 0-4\n", flush=True)
     found = jobs.find(dataset=SOURCE, model="resnet8", width=1.0, epochs=4, rounds=5, rate=None, final_sparsity=0.9,
                       scope="global", rewind=20, run_dir=run_dir / "find", **common)

@@ -4,19 +4,15 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import re
 
 import numpy as np
-import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from rich.console import Console
 from rich.table import Table
 
-from . import runs
+from . import convert, runs
 from .errors import LotteryError
-from .pruning.tfmot.legacy import tf_keras
 from .pruning import engine, is_wrapped, strip
-from .pruning.tfmot.float32 import in_float32, is_float32
 
 # Of the largest output. Float32 on two runtimes differs by about 1e-6; a file that is off by more than this is wrong.
 TOLERANCE = 1e-3
@@ -56,7 +52,7 @@ class Export:
 
 
 def export(model, path, *, images=None, sparse=None, overwrite=False):
-    """Write a tf_keras model as a float32 .tflite file, checked by running it; print and return an `Export`.
+    """Write a Keras model, of either Keras, as a float32 .tflite file, checked by running it; print and return an `Export`.
 
     Both variants are made, loaded with LiteRT as a phone would, run and compared with `model`: "dense", and "sparse",
     where a tensor with enough zeros keeps only its non-zero values. The smaller one that loads and agrees is written.
@@ -66,7 +62,7 @@ def export(model, path, *, images=None, sparse=None, overwrite=False):
     open batch size, and with every shape known the file is smaller. Only TFLite's own operations are used.
 
     Args:
-      model: a built tf_keras model, wrapped or plain, any number of inputs and outputs, all sizes but the batch known.
+      model: a built Keras model, wrapped or plain, any number of inputs and outputs, all sizes but the batch known.
       path: the file to write, ending in .tflite; its folder is made. It appears whole or not at all.
       images: what to compare on: an array (examples, ...) of the input's shape, or for several inputs a list or a
         dict of such arrays, as for `model.predict`. By default 8 random examples: normal, or whole numbers for
@@ -75,7 +71,7 @@ def export(model, path, *, images=None, sparse=None, overwrite=False):
       overwrite: replace a file that is there.
 
     Raises:
-      LotteryError: the model is not a built tf_keras model or has open sizes; it does not convert; no variant loads
+      LotteryError: the model is not a built Keras model or has open sizes; it does not convert; no variant loads
         and agrees to 1e-3 of the output's scale; `images` do not fit; the file exists or cannot be written.
 
     >>> from keras_lottery import models
@@ -88,17 +84,14 @@ def export(model, path, *, images=None, sparse=None, overwrite=False):
     if sparse not in (None, True, False):
         raise LotteryError(f"sparse is {sparse!r}: expected True, False, or None for the smaller of the two.")
     path = _checked_path(path, overwrite)
-    structure, specs = _inputs(model)
+    structure, specs = convert.inputs(model)
     examples = _examples(images, structure, specs)
 
     with _quiet():
-        plain = in_float32(strip(model) if is_wrapped(model) else model)
-        traced = _trace(plain, structure, specs)
+        plain = engine(model).in_float32(strip(model) if is_wrapped(model) else model)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
-        own = plain is not model and is_float32(model)
-        expected = _expected(_trace(model, structure, specs) if own else traced, specs, examples)
-        files = {"dense": _convert(traced, plain, []),
-                 "sparse": _convert(traced, plain, [tf.lite.Optimize.EXPERIMENTAL_SPARSITY])}
+        expected = _expected(model if engine(model).is_float32(model) else plain, specs, examples)
+        files = convert.to_tflite(plain)
         variants = [_check(name, content, specs, examples, expected) for name, content in files.items()]
 
     wanted = [variant for variant in variants if sparse is None or (variant.name == "sparse") == sparse]
@@ -128,34 +121,12 @@ def _checked_path(path, overwrite):
     return path
 
 
-def _inputs(model):
-    """The nest of the model's inputs, and for each a TensorSpec of one example with a name TFLite accepts."""
-    engine(model)       # which says what it cannot take: Keras 3 models, things that are no model
-    saved = model.save_spec() if model.built else None
-    if saved is None:
-        raise LotteryError(f"{model.name!r} does not know its input shape yet: call it once on a batch first.")
-    specs = []
-    for spec in tf.nest.flatten(saved[0][0]):
-        if spec.shape.rank is None or None in spec.shape[1:]:
-            raise LotteryError(f"input {spec.name!r} of {model.name!r} has shape {spec.shape}: a .tflite file needs "
-                               "every size but the batch; build the model with a fixed input shape.")
-        if not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
-            raise LotteryError(f"input {spec.name!r} takes {spec.dtype.name}: a .tflite file takes numbers.")
-        dtype = tf.float32 if spec.dtype.is_floating else spec.dtype
-        specs.append(tf.TensorSpec([1, *spec.shape[1:]], dtype, _identifier(spec.name)))
-    return saved[0][0], specs
-
-
-def _identifier(name):
-    return re.sub(r"\W", "_", name if name[:1].isalpha() else f"input_{name}")
-
-
 def _examples(images, structure, specs):
     """One array (examples, ...) for each input, in the order of `specs`."""
     if images is None:
         rng = np.random.default_rng(0)
         return [_random(rng, spec) for spec in specs]
-    names = [spec.name for spec in tf.nest.flatten(structure)]
+    names = [spec.label for spec in specs]
     if isinstance(images, dict):
         keys = sorted(structure) if isinstance(structure, dict) else names
         if set(images) != set(keys):
@@ -172,64 +143,22 @@ def _examples(images, structure, specs):
 
 
 def _random(rng, spec):
-    shape, dtype = (RANDOM_INPUTS, *spec.shape[1:]), spec.dtype.as_numpy_dtype
-    if spec.dtype.is_floating:
+    shape, dtype = (RANDOM_INPUTS, *spec.shape[1:]), spec.dtype
+    if dtype == "float32":
         return rng.standard_normal(shape).astype(dtype)
     # uint8 is an image. Any other whole number may be an index, of which only the first two are sure to exist.
-    return rng.integers(256 if spec.dtype == tf.uint8 else 2, size=shape).astype(dtype)
+    return rng.integers(256 if dtype == "uint8" else 2, size=shape).astype(dtype)
 
 
 def _fitting(array, spec):
     try:
-        array = np.asarray(array).astype(spec.dtype.as_numpy_dtype)
+        array = np.asarray(array).astype(spec.dtype)
     except (TypeError, ValueError):
         raise LotteryError("images holds something other than numbers, or rows of different shapes.") from None
     if array.ndim == 0 or len(array) == 0 or array.shape[1:] != tuple(spec.shape[1:]):
         raise LotteryError(f"images has shape {array.shape}: input {spec.name!r} takes (examples, "
                            f"{', '.join(map(str, spec.shape[1:]))}), at least one example.")
     return array
-
-
-# Conversion. One concrete function per model, because it does not depend on how the process resolves tf.keras.
-
-def _trace(model, structure, specs):
-    names = getattr(model, "output_names", None) or []
-
-    def call(*flat):
-        outputs = tf.nest.flatten(model(tf.nest.pack_sequence_as(structure, list(flat)), training=False))
-        keys = names if len(names) == len(outputs) else [f"output_{i}" for i in range(len(outputs))]
-        return {_identifier(key): tf.identity(output) for key, output in zip(keys, outputs)}
-
-    # TFLite would fuse these into an operation that keeps its state from one call to the next, so that all answers but
-    # the first are wrong, and that cannot be sparse. As a loop they are right.
-    fused = [layer for layer in model._flatten_layers()
-             if isinstance(layer, tf_keras.layers.LSTM) and layer._could_use_gpu_kernel]
-    try:
-        for layer in fused:
-            layer._could_use_gpu_kernel = False
-        with tf.device("/CPU:0"):       # a GPU may multiply in TF32, which is too coarse to compare with
-            return tf.function(call).get_concrete_function(*specs)
-    except Exception as error:
-        raise LotteryError(f"{model.name!r} cannot be called on a batch of 1 with inputs "
-                           f"{[tuple(spec.shape) for spec in specs]}: {_first_line(error)}.") from error
-    finally:
-        for layer in fused:
-            layer._could_use_gpu_kernel = True
-
-
-def _convert(traced, model, optimizations):
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], model)
-    converter.optimizations = optimizations
-    try:
-        return converter.convert()
-    except Exception as error:
-        missing = sorted({one.operator.name for one in getattr(error, "errors", ()) if one.operator.name})
-        reason = f"TFLite has no operation for {', '.join(missing)}" if missing else _first_line(error)
-        raise LotteryError(f"{model.name!r} does not convert: {reason}.") from error
-
-
-def _first_line(error):
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 # The comparison.
@@ -241,8 +170,8 @@ def _run(call, specs, examples):
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def _expected(traced, specs, examples):
-    expected = _run(lambda **inputs: traced(*map(tf.constant, inputs.values())), specs, examples)
+def _expected(model, specs, examples):
+    expected = _run(convert.call(model), specs, examples)
     wrong = [name for name, value in expected.items() if not np.isfinite(value).all()]
     if wrong:
         raise LotteryError(f"the Keras model itself gives NaN or infinity in {', '.join(wrong)}: check its weights "
@@ -254,7 +183,7 @@ def _check(name, content, specs, examples, expected):
     try:
         actual = _run(Interpreter(model_content=content).get_signature_runner(), specs, examples)
     except Exception as error:      # whatever the runtime says, the file is of no use
-        return Variant(name, len(content), False, None, None, f"does not load: {_first_line(error)}")
+        return Variant(name, len(content), False, None, None, f"does not load: {convert.first_line(error)}")
     differences = [np.abs(actual[key].astype("float64") - value).max() for key, value in expected.items()]
     scales = [np.abs(value).max() or 1.0 for value in expected.values()]
     largest, relative = float(np.max(differences)), float(np.max(np.divide(differences, scales)))

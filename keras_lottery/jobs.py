@@ -10,7 +10,6 @@ from . import data, pruning, resume, runs, training
 from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
 from .export import export as export_model
-from .pruning.tfmot.legacy import tf_keras
 from .masks import SCOPES, sparsity
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
@@ -21,7 +20,7 @@ ROUNDS = 10
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", compare_at=(), overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind="init", compare_at=(), backend="auto", overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
@@ -34,6 +33,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         neither rounds nor final_sparsity there are 10 rounds.
       precision: one of `training.PRECISIONS`.
       strategy: "none", or "mirrored" for all devices of this machine.
+      backend: one of `training.BACKENDS`.
       compare_at: sparsities; the round nearest to each gets the control.
       overwrite: start anew in run_dir, deleting the run that is there.
 
@@ -48,20 +48,22 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     known("scope", scope, SCOPES)
     compare_at = [share("compare_at", at) for at in compare_at]
-    run_dir, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir)
-    with place.scope():
-        make_model = training.builder(model, width)
+    backend, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    keras, run_dir = training.kind(backend), Path(run_dir)
+    with place():
+        make_model = training.builder(model, width, keras)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
     check_rewind(rewind, steps)
-    about = {"data": loaded.describe(), "model": str(model), "width": width, "strategy": strategy, "recipe": recipe}
+    about = {"data": loaded.describe(), "model": str(model), "width": width, "backend": backend, "strategy": strategy,
+             "recipe": recipe}
 
     def compiled(net):
-        training.compile_classifier(net, training.make_optimizer(steps=steps, **recipe))
+        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
         return net
 
-    with place.scope():
-        tf_keras.utils.set_random_seed(seed)
+    with place():
+        pruning.engine_of(keras).set_seed(seed)
         net = compiled(pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
@@ -78,14 +80,14 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             rows.append(_row("ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
         for number in _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
-            rows.append(_train("random", lambda: compiled(masked.model("rewind")), loaded, epochs,
+            rows.append(_train("random", lambda: compiled(masked.model("rewind", keras)), loaded, epochs,
                                run_dir / "controls" / f"random_{number:02d}", seed, None, verbose))
     return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, "precision": policy, "epochs": epochs,
                              "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
 
 def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
-             freeze_backbone=False, overwrite=False, verbose="auto"):
+             freeze_backbone=False, backend="auto", overwrite=False, verbose="auto"):
     """Train the ticket, and each of `controls`, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested.
@@ -102,22 +104,23 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
     for arm in controls:
         arms.check(arm, dense)
-    run_dir, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir)
+    backend, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
     about = {"ticket": found.info, "ticket_hash": runs.sha256(Path(ticket) / "ticket.json")[:12], "sparsity": found.sparsity,
-             "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "strategy": strategy,
-             "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
-    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape}
+             "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
+             "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
+    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras}
 
     def student(arm):
-        tf_keras.utils.set_random_seed(seed)
+        pruning.engine_of(keras).set_seed(seed)
         net = (carry(found, start=start, freeze_backbone=freeze_backbone, **sizes) if arm == "ticket"
                else arms.student(arm, found, dense, seed=seed, **sizes))
-        training.compile_classifier(net, training.make_optimizer(steps=steps, **recipe))
+        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
         return net
 
-    with place.scope():
+    with place():
         first = student("ticket")  # says what cannot be carried before the folder is touched
         runs.open_run(run_dir, "transfer", about, overwrite)
         best = resume.BestEpoch if loaded.validation is not None else None
@@ -144,29 +147,18 @@ def export(*, ticket, output, start="trained", overwrite=False):
     return result
 
 
-def _prepare(epochs, recipe, seed, precision, strategy, run_dir):
-    """Check what the jobs share; make operations repeatable; (run_dir, policy name, strategy)."""
+def _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend):
+    """Check what the jobs share; make operations repeatable; (backend, policy name, function that gives a scope)."""
     whole("epochs", epochs)
     whole("seed", seed, **SEED)
-    training.make_optimizer(steps=4, **recipe)
     known("precision", precision, training.PRECISIONS)
-    known("strategy", strategy, ("none", "mirrored"))
+    known("strategy", strategy, training.STRATEGIES)
+    backend = training.choose_backend(backend)
+    training.make_optimizer(steps=4, keras=training.kind(backend), **recipe)
     runs.check_run_dir(run_dir)
-
-    import tensorflow as tf
-
-    tf_keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    # Random layers then keep their state in generators, which a resumed run restores.
-    tf_keras.backend.experimental.enable_tf_random_generator()
-    policy = training.set_precision(precision)
-    if strategy == "none":
-        return Path(run_dir), policy, tf.distribute.get_strategy()
-    gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
-    # Collective operations, the default on CPUs, break on the second strategy of a process.
-    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
-    devices = [device.name for device in gpus or cpus]
-    return Path(run_dir), policy, tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
+    pruning.engine_of(training.kind(backend)).set_seed(seed)
+    place = training.place(strategy, backend)
+    return backend, training.set_precision(precision, backend), place
 
 
 def _nearest(rows, wanted):
@@ -182,9 +174,8 @@ def _train(arm, make, loaded, epochs, folder, seed, best, verbose):
     """
     backup = folder / runs.BACKUP
     if not (folder / runs.RESULT).exists():
-        tf_keras.utils.set_random_seed(seed)
         model = make()
-        tf_keras.utils.set_random_seed(seed)
+        pruning.engine(model).set_seed(seed)
         if verbose:
             print(f"{arm}: {arms.ARMS[arm]}", flush=True)
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The networks of the lottery ticket literature, small enough to train here.
 
-`build` gives an uncompiled tf_keras Functional model that ends in float32 logits. Layer names depend on the network
+`build` gives an uncompiled functional model, of either Keras, that ends in float32 logits. Layer names depend on the network
 alone, never on what was built before, so that a mask saved under a layer's name finds the same layer later.
 """
 
@@ -8,9 +8,7 @@ import difflib
 import math
 import operator
 
-import tf_keras
-from tf_keras import layers
-
+from . import pruning
 from .errors import LotteryError
 
 SMALLEST_SIDE = 8
@@ -25,8 +23,8 @@ def names():
     return tuple(BUILDERS)
 
 
-def build(name, input_shape, num_classes, width=1):
-    """A new, uncompiled tf_keras Functional model: (batch, h, w, c) in, float32 logits (batch, num_classes) out.
+def build(name, input_shape, num_classes, width=1, keras=None):
+    """A new, uncompiled functional model: (batch, h, w, c) in, float32 logits (batch, num_classes) out.
 
     lenet: fully connected, 300-100. LeCun et al. 1998; Frankle & Carbin 2019 (arXiv 1803.03635), figure 2.
     conv2, conv4, conv6: pairs of 3x3 convolutions, 64 / 128 / 256 filters, a pool after each pair; dense 256, 256.
@@ -43,26 +41,28 @@ def build(name, input_shape, num_classes, width=1):
       input_shape: (h, w, c), h and w at least 8.
       num_classes: int, at least 2. The last layer is called "logits" and stays float32 under mixed precision.
       width: multiplies every hidden layer's filters and units (rounded, at least 1); may be a fraction.
+      keras: "tf_keras" or "keras" (Keras 3); None for tf_keras where it is installed, else Keras 3.
 
     Raises:
-      LotteryError: an unknown name, or a shape, class count or width out of range.
+      LotteryError: an unknown name, a shape, class count or width out of range, or a Keras that is not installed.
 
     >>> build("resnet8", (32, 32, 3), num_classes=10).count_params()
     78714
     """
     builder = _builder(name)
-    image = layers.Input(_checked_shape(input_shape), name="image")
-    num_classes = _checked_classes(num_classes)
-    width = _checked_width(width)
-    features, init = builder(image, lambda count: max(1, math.floor(count * width + 0.5)))
+    shape, num_classes, width = _checked_shape(input_shape), _checked_classes(num_classes), _checked_width(width)
+    keras = pruning.engine_of(keras).keras
+    layers = keras.layers
+    image = layers.Input(shape, name="image")
+    features, init = builder(layers, image, lambda count: max(1, math.floor(count * width + 0.5)))
     logits = layers.Dense(num_classes, kernel_initializer=init, dtype="float32", name="logits")(features)
-    return tf_keras.Model(image, logits, name=name)
+    return keras.Model(image, logits, name=name)
 
 
-# A builder takes the input tensor and `scale` (a layer's count in the literature -> its count at this width), and
-# gives the features under the last layer, with the initialiser its source uses for all kernels.
+# A builder takes Keras' layers, the input tensor and `scale` (a layer's count in the literature -> its count at this
+# width), and gives the features under the last layer, with the initialiser its source uses for all kernels.
 
-def _lenet(x, scale):
+def _lenet(layers, x, scale):
     init = "glorot_normal"
     x = layers.Flatten(name="flatten")(x)
     for i, units in enumerate((300, 100), 1):
@@ -71,7 +71,7 @@ def _lenet(x, scale):
 
 
 def _conv(*pairs):
-    def builder(x, scale):
+    def builder(layers, x, scale):
         init = "glorot_normal"
         for i, filters in enumerate(pairs, 1):
             for j in (1, 2):
@@ -87,33 +87,33 @@ def _conv(*pairs):
 
 def _resnet(stacks, blocks):
     """Basic blocks: `blocks` of them for each of `stacks`' filters; every stack but the first halves the image."""
-    def builder(x, scale):
-        x = _conv_bn(x, scale(stacks[0]), "stem")
+    def builder(layers, x, scale):
+        x = _conv_bn(layers, x, scale(stacks[0]), "stem")
         x = layers.ReLU(name="stem_relu")(x)
         for i, filters in enumerate(stacks, 1):
             for j in range(1, blocks + 1):
-                x = _block(x, scale(filters), 2 if i > 1 and j == 1 else 1, f"stack{i}_block{j}")
+                x = _block(layers, x, scale(filters), 2 if i > 1 and j == 1 else 1, f"stack{i}_block{j}")
         return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
     return builder
 
 
-def _block(x, filters, stride, name):
+def _block(layers, x, filters, stride, name):
     shortcut = x
     if stride != 1 or x.shape[-1] != filters:
-        shortcut = _conv_bn(x, filters, f"{name}_shortcut", size=1, stride=stride)
-    x = _conv_bn(x, filters, f"{name}_conv1", stride=stride)
+        shortcut = _conv_bn(layers, x, filters, f"{name}_shortcut", size=1, stride=stride)
+    x = _conv_bn(layers, x, filters, f"{name}_conv1", stride=stride)
     x = layers.ReLU(name=f"{name}_relu1")(x)
-    x = _conv_bn(x, filters, f"{name}_conv2")
+    x = _conv_bn(layers, x, filters, f"{name}_conv2")
     x = layers.Add(name=f"{name}_add")([x, shortcut])
     return layers.ReLU(name=f"{name}_relu2")(x)
 
 
 def _vgg(*stacks):
     """Stacks of (filters, convolutions), each closed by a pool. The convolutions have biases, as in the source."""
-    def builder(x, scale):
+    def builder(layers, x, scale):
         for i, (filters, depth) in enumerate(stacks, 1):
             for j in range(1, depth + 1):
-                x = _conv_bn(x, scale(filters), f"conv{i}_{j}", use_bias=True)
+                x = _conv_bn(layers, x, scale(filters), f"conv{i}_{j}", use_bias=True)
                 x = layers.ReLU(name=f"conv{i}_{j}_relu")(x)
             # 'same', so that an 8x8 image outlives five pools.
             x = layers.MaxPooling2D(padding="same", name=f"pool{i}")(x)
@@ -121,7 +121,7 @@ def _vgg(*stacks):
     return builder
 
 
-def _conv_bn(x, filters, name, size=3, stride=1, use_bias=False):
+def _conv_bn(layers, x, filters, name, size=3, stride=1, use_bias=False):
     x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=use_bias,
                       kernel_initializer="he_normal", name=name)(x)
     # The momentum and epsilon of the PyTorch code that the field's figures come from. Keras' own momentum of 0.99

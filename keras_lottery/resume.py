@@ -20,7 +20,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
 
     Args:
       model: a compiled, wrapped model.
-      train, validation_data: what Keras' fit takes.
+      train, validation_data: what Keras' fit takes; `train` in its own order.
       epochs: epochs in all.
       backup: file for the state after each epoch, or None.
       label: what is trained. Of a backup with another label only the state of random
@@ -34,15 +34,15 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     """
     engine = pruning.engine(model)
     engine.build_optimizer(model)
-    keeper = _Backup(backup, label, callbacks)
+    keeper = _Backup(backup, label, callbacks, train)
     keeper.restore(model)
-    engine.set_epoch(train, len(keeper.history))
     model.fit(
         train,
         validation_data=validation_data,
         initial_epoch=epochs if keeper.stopped else len(keeper.history),
         epochs=epochs,
         callbacks=[*callbacks, keeper],
+        shuffle=False,  # it would be by Python's random, which no file keeps
         verbose=verbose,
     )
     return keeper.history
@@ -69,11 +69,12 @@ class BestEpoch(Callback):
 class _Backup(Callback):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
-    def __init__(self, path, label, callbacks):
+    def __init__(self, path, label, callbacks, train):
         super().__init__()
         self.path = path and Path(path)
         self.label = label
         self.callbacks = callbacks
+        self.train = train
         self.history, self.stopped, self.memories = [], False, []
 
     def restore(self, model):
@@ -93,6 +94,8 @@ class _Backup(Callback):
             engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
 
     def on_train_begin(self, logs=None):
+        # Here, since fit may have drawn a batch to build metrics with.
+        pruning.engine(self.model).set_epoch(self.train, len(self.history))
         # Last of the callbacks: the others have made themselves ready for a new training.
         self.fresh = [_memory(callback) for callback in self.callbacks]
         for callback, memory in zip(self.callbacks, self.memories):

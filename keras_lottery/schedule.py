@@ -108,6 +108,11 @@ class LotterySchedule:
         """The arguments that make this schedule again."""
         return {**self.given, "round_steps": self.round_steps, "rewind_step": self.rewind_step}
 
+    @classmethod
+    def from_config(cls, config):
+        """The schedule whose arguments `config` holds."""
+        return cls(**config)
+
 
 def check_rewind(rewind, round_steps=None):
     """The rewind point in its standard form: an int step, "trained" or "lr".

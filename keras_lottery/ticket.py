@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import pruning, runs
+from .architecture import kind, translate
 from .card import card
 from .checks import known
 from .errors import LotteryError
@@ -48,16 +49,20 @@ class Ticket:
         """Share of zeros over the masked weights, 0..1."""
         return sparsity(self.masks)
 
-    def model(self, start="rewind"):
+    def model(self, start="rewind", keras=None):
         """The wrapped, uncompiled model with the ticket in it.
 
         Args:
           start: the weights under the mask: "rewind", "trained" or "random" (newly drawn).
+          keras: "tf_keras" or "keras" (Keras 3), whichever it was found with; None for that one.
 
         Raises:
-          LotteryError: unknown start, or the ticket has no trained weights.
+          LotteryError: unknown start, no trained weights in the ticket, or an architecture
+            that the other Keras has no counterpart for.
         """
-        return assemble(pruning.engine_of("tf_keras"), self.architecture, self.masks, self.start(start))
+        values = self.start(start)
+        engine, architecture = as_built_by(keras, self.architecture)
+        return assemble(engine, architecture, self.masks, values)
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""
@@ -183,6 +188,12 @@ def from_model(model, start, rounds, info=None):
         rounds=runs.plain(rounds),
         info=runs.plain({**engine.versions(), **(info or {})}),
     )
+
+
+def as_built_by(keras, architecture):
+    """(engine, architecture in its form) for "tf_keras", "keras", or None: the Keras of `architecture`."""
+    engine = pruning.engine_of(keras or kind(architecture))
+    return engine, translate(architecture, engine.keras.__name__)
 
 
 def assemble(engine, architecture, masks, values, new=()):

@@ -1,49 +1,130 @@
 """What the commands train, and with what: model, precision, optimizer and learning-rate schedule by name."""
 
 import contextlib
+import importlib.metadata
+import importlib.util
 import json
+import os
+import sys
 import zipfile
 from pathlib import Path
 
 from . import models, pruning
 from .checks import above_zero, known
 from .errors import LotteryError
-from .pruning.tfmot.legacy import tf_keras
-from .pruning.tfmot import walk
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "step")
+STRATEGIES = ("none", "mirrored")
+BACKENDS = ("auto", "tf_keras", "tensorflow", "jax", "torch")
 _OPTIMIZERS = {
-    "sgd": lambda rate, decay: tf_keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay),
-    "nesterov": lambda rate, decay: tf_keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay),
-    "adam": lambda rate, decay: tf_keras.optimizers.Adam(rate, weight_decay=decay),
-    "adamw": lambda rate, decay: tf_keras.optimizers.AdamW(rate, weight_decay=decay or 0.0),
-    "rmsprop": lambda rate, decay: tf_keras.optimizers.RMSprop(rate, weight_decay=decay),
-    "lion": lambda rate, decay: tf_keras.optimizers.Lion(rate, weight_decay=decay),
+    "sgd": lambda of, rate, decay: of.SGD(rate, momentum=0.9, weight_decay=decay),
+    "nesterov": lambda of, rate, decay: of.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay),
+    "adam": lambda of, rate, decay: of.Adam(rate, weight_decay=decay),
+    "adamw": lambda of, rate, decay: of.AdamW(rate, weight_decay=decay or 0.0),
+    "rmsprop": lambda of, rate, decay: of.RMSprop(rate, weight_decay=decay),
+    "lion": lambda of, rate, decay: of.Lion(rate, weight_decay=decay),
 }
-_PROBABILITIES = (tf_keras.activations.softmax, tf_keras.activations.sigmoid)
 OPTIMIZERS = tuple(_OPTIMIZERS)
 
 
-def builder(model, width=1.0):
+def choose_backend(name="auto"):
+    """The backend to train with; Keras 3 is told, so call it before Keras is imported.
+
+    Args:
+      name: "tf_keras", or "tensorflow", "jax" or "torch" for Keras 3 on it. "auto" is
+        tf_keras, which is the fastest on processors (benchmarks/backends.py), unless
+        only JAX has an accelerator or TensorFlow is not installed.
+
+    Raises:
+      LotteryError: unknown name, not installed, or Keras 3 is on another backend already.
+    """
+    known("backend", name, BACKENDS)
+    if name == "auto":
+        name = _fastest()
+    package = "tensorflow" if name == "tf_keras" else name
+    if not importlib.util.find_spec(package):
+        raise LotteryError(f"backend={name!r} needs the package {package!r}, which is not installed: pip install {package}.")
+    if name != "tf_keras":
+        keras = sys.modules.get("keras")
+        if keras is not None and keras.backend.backend() != name:
+            raise LotteryError(
+                f"backend={name!r}: Keras runs on {keras.backend.backend()} in this process already: start Python with "
+                f"the environment variable KERAS_BACKEND={name}."
+            )
+        os.environ["KERAS_BACKEND"] = name
+    return name
+
+
+def _fastest():
+    if not importlib.util.find_spec("tensorflow"):
+        return "jax" if importlib.util.find_spec("jax") else "torch"
+    if importlib.metadata.entry_points(group="jax_plugins"):  # JAX's accelerators
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            return "jax"
+    return "tf_keras"
+
+
+def place(strategy, backend):
+    """Make a backend's operations repeatable; a function that gives the scope to build and train in.
+
+    Args:
+      strategy: "none", or "mirrored" for all devices of this machine.
+
+    Raises:
+      LotteryError: "mirrored" on PyTorch.
+    """
+    if backend == "jax":
+        import keras
+
+        # The data come from TensorFlow, whose devices are not what is trained on.
+        keras.distribution.set_distribution(keras.distribution.DataParallel() if strategy == "mirrored" else None)
+        return contextlib.nullcontext
+    if backend == "torch":
+        if strategy == "mirrored":
+            raise LotteryError("strategy='mirrored' is not there for backend='torch': choose 'none' or another backend.")
+        return contextlib.nullcontext
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    if backend == "tf_keras":
+        # Random layers then keep their state in generators, which a resumed run restores.
+        pruning.engine_of("tf_keras").keras.backend.experimental.enable_tf_random_generator()
+    if strategy == "none":
+        return tf.distribute.get_strategy().scope
+    gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
+    # Collective operations, the default on CPUs, break on the second strategy of a process.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy([device.name for device in gpus or cpus], cross_device_ops=reduction).scope
+
+
+def kind(backend):
+    """The Keras of a backend: "tf_keras" or "keras"."""
+    return "tf_keras" if backend == "tf_keras" else "keras"
+
+
+def builder(model, width=1.0, keras="tf_keras"):
     """What makes a plain model: a function of (input_shape, num_classes).
 
     Args:
       model: a name in `models.names()`, or a saved .keras or .h5 file, read here.
       width: for the names: times as many filters as the literature's net.
+      keras: "tf_keras" or "keras" (Keras 3).
 
     Raises:
-      LotteryError: unknown name, or a file that tf_keras cannot read. The function raises
+      LotteryError: unknown name, or a file that this Keras cannot read. The function raises
         it where a saved model is of another shape.
     """
     above_zero("width", width)
     if not str(model).endswith((".keras", ".h5")):
         if model not in models.names():
-            models.build(model, (8, 8, 1), 2)  # which says what is near
-        return lambda input_shape, num_classes: models.build(model, input_shape, num_classes, width=width)
+            models.build(model, (8, 8, 1), 2, keras=keras)  # which says what is near
+        return lambda input_shape, num_classes: models.build(model, input_shape, num_classes, width=width, keras=keras)
     if width != 1:
         raise LotteryError(f"width={width!r} is for the builders: a saved model has the width it has. Leave it out.")
-    loaded = _load(model)
+    loaded = _load(model, pruning.engine_of(keras))
 
     def fitting(input_shape, num_classes):
         for what, has, needs in (
@@ -58,21 +139,22 @@ def builder(model, width=1.0):
     return fitting
 
 
-def _load(path):
+def _load(path, engine):
     path = Path(path)
     if not path.is_file():
         raise LotteryError(f"model={str(path)!r}: there is no such file.")
-    version = _keras_version(path)
-    if version.split(".")[0] not in ("", "2"):
-        raise LotteryError(f"model={str(path)!r} was saved by Keras {version}: build and save it with tf_keras.")
+    version, name = _keras_version(path), engine.keras.__name__
+    if version and (version.split(".")[0] == "2") != (name == "tf_keras"):
+        other = "--backend=tensorflow, jax or torch" if name == "tf_keras" else "--backend=tf_keras"
+        raise LotteryError(f"model={str(path)!r} was saved by Keras {version}: give {other}.")
     try:
-        loaded = tf_keras.models.load_model(path, compile=False)
+        loaded = engine.keras.models.load_model(path, compile=False)
     except Exception as error:  # of many kinds, from zip and h5 files, JSON and layers
         if "Lambda" in str(error):
             raise LotteryError(f"model={str(path)!r} holds a Lambda layer, whose code is not run: make it a layer class.") from error
         first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(f"model={str(path)!r} cannot be read by tf_keras: {first}. Is it a whole, saved model?") from error
-    if not walk.is_graph(loaded):
+        raise LotteryError(f"model={str(path)!r} cannot be read by {name}: {first}. Is it a whole, saved model?") from error
+    if not engine.walk.is_graph(loaded):
         raise LotteryError(f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer.")
     return pruning.strip(loaded) if pruning.is_wrapped(loaded) else loaded
 
@@ -84,19 +166,19 @@ def _keras_version(path):
     return ""
 
 
-def set_precision(name="auto"):
-    """Set Keras' global policy; "auto" is mixed_bfloat16 where the processor computes in it, else float32.
+def set_precision(name="auto", backend="tf_keras"):
+    """Set Keras' global policy; "auto" is mixed_bfloat16 where TensorFlow gains by it on this processor, else float32.
 
     Weights are float32 in each case. Returns the policy's name.
     """
     if name == "auto":
-        name = "mixed_bfloat16" if _has_bfloat16() else "float32"
-    tf_keras.mixed_precision.set_global_policy(name)
+        name = "mixed_bfloat16" if _has_bfloat16() and backend in ("tf_keras", "tensorflow") else "float32"
+    pruning.engine_of(kind(backend)).keras.mixed_precision.set_global_policy(name)
     return name
 
 
-def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0):
-    """A tf_keras optimizer.
+def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0, keras="tf_keras"):
+    """A Keras optimizer.
 
     Args:
       optimizer: sgd and nesterov (momentum 0.9), adam, adamw, rmsprop or lion.
@@ -105,6 +187,7 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
         and again after three quarters of `steps`).
       steps: optimizer steps of one training.
       weight_decay: >= 0, decoupled, times the learning rate.
+      keras: "tf_keras" or "keras" (Keras 3).
 
     Raises:
       LotteryError: unknown name or impossible value.
@@ -118,32 +201,28 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
     above_zero("learning_rate", learning_rate)
     if not 0 <= weight_decay < float("inf"):
         raise LotteryError(f"weight_decay={weight_decay!r} is impossible: give 0 or more, for example 1e-4.")
-    rate = learning_rate
+    rate, optimizers = learning_rate, pruning.engine_of(keras).keras.optimizers
     if schedule == "cosine":
-        rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        rate = optimizers.schedules.CosineDecay(learning_rate, steps)
     elif schedule == "step":
-        rate = tf_keras.optimizers.schedules.PiecewiseConstantDecay(
+        rate = optimizers.schedules.PiecewiseConstantDecay(
             [steps // 2, steps * 3 // 4], [learning_rate, learning_rate / 10, learning_rate / 100]
         )
-    return _OPTIMIZERS[optimizer](rate, weight_decay or None)
+    return _OPTIMIZERS[optimizer](optimizers, rate, weight_decay or None)
 
 
 def compile_classifier(model, optimizer):
     """Compile a model with logits or probabilities for integer labels, reporting accuracy."""
-    probabilities = _gives_probabilities(model.outputs[0]._keras_history.layer)
-    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
+    engine = pruning.engine(model)
+    loss = engine.keras.losses.SparseCategoricalCrossentropy(from_logits=not _gives_probabilities(engine, model))
     model.compile(optimizer, loss, metrics=["accuracy"])
 
 
-def _gives_probabilities(layer):
-    """Whether this layer, the last of a model, ends in a softmax or sigmoid."""
-    layer = walk.unwrap(layer)
-    if walk.is_graph(layer):
-        return _gives_probabilities(layer.outputs[0]._keras_history.layer)
+def _gives_probabilities(engine, model):
+    """Whether the last layer of a model ends in a softmax or sigmoid."""
+    keras, layer = engine.keras, engine.walk.last(model)
     activation = getattr(layer, "activation", None)
-    if type(layer) is tf_keras.layers.Activation and activation is tf_keras.activations.linear:  # a cast to float32
-        return _gives_probabilities(layer._inbound_nodes[0].inbound_layers)
-    return isinstance(layer, tf_keras.layers.Softmax) or activation in _PROBABILITIES
+    return isinstance(layer, keras.layers.Softmax) or activation in (keras.activations.softmax, keras.activations.sigmoid)
 
 
 def _has_bfloat16():

@@ -2,13 +2,12 @@
 
 import warnings
 
-from . import pruning
 from .checks import whole
 from .errors import LotteryError
-from .ticket import Ticket, assemble
+from .ticket import Ticket, as_built_by, assemble
 
 
-def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_backbone=False):
+def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_backbone=False, keras=None):
     """A wrapped, uncompiled model with the ticket in it and a new dense head.
 
     Every surviving weight trains, pruned ones stay 0.
@@ -22,6 +21,8 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
       start: the weights under the mask: "rewind" (early weights, the winning ticket),
         "trained" (at the end of the search, the paper's late reset) or "random".
       freeze_backbone: train the head alone. Tickets do badly at that (see the warning).
+      keras: "tf_keras" or "keras" (Keras 3), whichever the ticket was found with; None for
+        that one.
 
     Returns:
       A new wrapped model; compile and fit it.
@@ -40,9 +41,9 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     num_classes = whole("num_classes", num_classes, 2)
     if input_shape is not None:
         input_shape = _shape(input_shape)
-    engine = pruning.engine_of("tf_keras")
     values = ticket.start(start)
-    architecture = engine.resize(ticket.architecture, ticket.heads, num_classes, input_shape)
+    engine, architecture = as_built_by(keras, ticket.architecture)
+    architecture = engine.resize(architecture, ticket.heads, num_classes, input_shape)
     new = _new_paths(engine, ticket, architecture, input_shape)
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
     model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new)

@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-import tf_keras
+from world import BACKEND, KERAS3, KIND, array, keras
 
 import keras_lottery as lottery
+from keras_lottery import pruning
 
 ROOT = Path(__file__).resolve().parents[1]
-L = tf_keras.layers
-LOGITS = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+L = keras.layers
+LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+ENGINE = pruning.engine_of(KIND)
 
 
 def arrays(examples=96, classes=3, seed=0):
@@ -28,14 +29,14 @@ def arrays(examples=96, classes=3, seed=0):
 
 def dense(classes=3, **head):
     """Two prunable kernels, 8x12 and 12x10, and a head."""
-    return tf_keras.Sequential([
+    return keras.Sequential([
         L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b"), L.Dense(classes, name="head", **head),
     ], name="small")
 
 
 def noisy(classes=3):
     """With BatchNorm, and Dropout of Keras' default kind."""
-    return tf_keras.Sequential([
+    return keras.Sequential([
         L.Input((8,)), L.Dense(12, name="a"), L.BatchNormalization(momentum=0.8, name="bn"), L.ReLU(), L.Dropout(0.4),
         L.Dense(10, "relu", name="b"), L.GaussianNoise(0.1), L.Dense(classes, name="head"),
     ], name="noisy")
@@ -43,7 +44,7 @@ def noisy(classes=3):
 
 def conv(shape=(8, 8, 1), classes=5, **head):
     """Ends in global pooling, so that it takes any image size; with BatchNorm and Dropout."""
-    return tf_keras.Sequential([
+    return keras.Sequential([
         L.Input(shape), L.Conv2D(6, 3, padding="same", use_bias=False, name="c1"), L.BatchNormalization(momentum=0.8, name="bn"),
         L.ReLU(), L.Conv2D(8, 3, padding="same", activation="relu", name="c2"), L.GlobalAveragePooling2D(), L.Dropout(0.3),
         L.Dense(classes, name="head", **head),
@@ -55,8 +56,32 @@ def compiled(model, optimizer="adam", loss=LOGITS, metrics=("accuracy",), **argu
     return model
 
 
+def in_order(arrays, batch_size, epochs=1):
+    """The arrays' batches, in order: a tf.data.Dataset on TensorFlow, else a PyDataset."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size).repeat(epochs)
+    return InOrder(arrays, batch_size, epochs)
+
+
+class InOrder(keras.utils.PyDataset if KERAS3 else object):
+    def __init__(self, arrays, batch_size, epochs):
+        super().__init__()
+        self.arrays, self.size, self.epochs = arrays, batch_size, epochs
+
+    def __len__(self):
+        return len(self.arrays[0]) // self.size * self.epochs
+
+    def __getitem__(self, step):
+        first = step * self.size % len(self.arrays[0])
+        return tuple(array[first : first + self.size] for array in self.arrays)
+
+
 def mirrored():
     """Two replicas. Without collective operations, which break on the second strategy of a process."""
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
@@ -64,6 +89,24 @@ def search(model=None, train=None, **arguments):
     """find_ticket with two rounds of two epochs unless told otherwise, saying nothing."""
     arguments = {"epochs": 2, "rounds": 2, "rate": 0.5, "verbose": 0, **arguments}
     return lottery.find_ticket(model or compiled(dense()), arrays() if train is None else train, **arguments)
+
+
+def scaled(optimizer, growth_steps=2000):
+    """The optimizer, scaling the loss."""
+    if KERAS3:
+        return keras.optimizers.LossScaleOptimizer(optimizer, dynamic_growth_steps=growth_steps)
+    return keras.mixed_precision.LossScaleOptimizer(optimizer, dynamic_growth_steps=growth_steps)
+
+
+def values(model):
+    """{path: array} of the whole state but masks."""
+    return ENGINE.values(model)
+
+
+def weights(model):
+    """Everything in a model, masks included, comparable to the bit."""
+    ENGINE.variables(model)  # on JAX this brings the state of a training into the model
+    return [bits({"": array(weight)}) for weight in model.weights]
 
 
 def bits(values):

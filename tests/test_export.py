@@ -182,11 +182,6 @@ def random_answers():
     return tf_keras.Model(x, layers.Lambda(lambda t: t + tf.random.uniform((1, 4)))(x))
 
 
-def keras_3():
-    import keras
-    return keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
-
-
 def with_nan():
     model = tiny()
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
@@ -199,7 +194,6 @@ def tiny():
 
 @pytest.mark.parametrize("model, words", [
     (lambda: "net.keras", "got str"),
-    (keras_3, "Keras 3"),
     (lambda: tf_keras.Sequential([layers.Dense(2)], name="open"), "'open' does not know its input shape"),
     (lambda: tf_keras.Sequential([layers.Input((None, None, 3)), layers.Conv2D(2, 1)]), "shape (None, None, None, 3)"),
     (lambda: tf_keras.Sequential([layers.Input((1,), dtype="string"), layers.StringLookup()]), "takes string"),

@@ -4,19 +4,19 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
-import tf_keras
+from world import KERAS3, KIND, array, keras, runs_on, tensor, tree
 
 from keras_lottery import pruning
 from keras_lottery.masks import prune
 
-L = tf_keras.layers
-Model = tf_keras.Model
-Input = tf_keras.Input
+L = keras.layers
+Model = keras.Model
+Input = keras.Input
+ENGINE = pruning.engine_of(KIND)
 
 
-def register(layer):
-    return tf_keras.utils.register_keras_serializable("zoo")(layer)
+def register(thing):
+    return keras.saving.register_keras_serializable("zoo")(thing)
 
 
 @dataclasses.dataclass
@@ -31,9 +31,12 @@ class Case:
 CASES = {}
 
 
-def case(*pruned, name=None, **wrap):
+def case(*pruned, name=None, only=None, **wrap):
+    """Keep what builds a model; `only`: the world that has what the model is made of, as `world.runs_on` takes it."""
+
     def keep(build):
-        CASES[name or build.__name__] = Case(build, set(pruned), wrap)
+        if only is None or runs_on(only):
+            CASES[name or build.__name__] = Case(build, set(pruned), wrap)
         return build
 
     return keep
@@ -43,13 +46,13 @@ def stack(name, shape, layers, *pruned, **wrap):
     """A case: an input, the layers that `layers()` makes, a Dense head. Layer names: l0, l1, ..., head."""
 
     def build():
-        first = tensor = Input(shape)
+        first = x = Input(shape)
         for number, layer in enumerate(layers()):
-            layer._name = f"l{number}"
-            tensor = layer(tensor)
-        if len(tensor.shape) > 2:
-            tensor = L.Flatten()(tensor)
-        return Model(first, L.Dense(3, name="head")(tensor))
+            setattr(layer, "name" if KERAS3 else "_name", f"l{number}")
+            x = layer(x)
+        if len(x.shape) > 2:
+            x = L.Flatten()(x)
+        return Model(first, L.Dense(3, name="head")(x))
 
     case(*pruned, name=name, **wrap)(build)
 
@@ -76,8 +79,10 @@ stack("depthwise_dense", (5, 2), lambda: [L.DepthwiseConv1D(2), L.Conv1D(3, 1)],
 stack("depthwise1d", (5, 4), lambda: [L.DepthwiseConv1D(2)], "l0/depthwise_kernel", include="l0")
 stack("depthwise2d", (4, 4, 4), lambda: [L.DepthwiseConv2D(2)], "l0/depthwise_kernel", include=L.DepthwiseConv2D)
 stack("einsum", (3, 4), lambda: [L.EinsumDense("abc,cd->abd", (3, 5), bias_axes="d")], "l0/kernel")
-stack("locally1d", (5, 2), lambda: [L.LocallyConnected1D(2, 3)], "l0/kernel")
-stack("locally2d", (4, 4, 1), lambda: [L.LocallyConnected2D(2, 3, implementation=2)], "l0/kernel")
+stack("locally1d", (5, 2), lambda: [L.LocallyConnected1D(2, 3)], "l0/kernel", only="tf_keras")
+stack(
+    "locally2d", (4, 4, 1), lambda: [L.LocallyConnected2D(2, 3, implementation=2)], "l0/kernel", only="tf_keras"
+)
 stack("simple_rnn", (3, 2), lambda: [L.SimpleRNN(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
 stack("gru", (3, 2), lambda: [L.GRU(3, return_sequences=True)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
 stack("lstm", (3, 2), lambda: [L.LSTM(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
@@ -100,7 +105,7 @@ stack(
     (2, 5, 5, 1),
     lambda: [
         L.TimeDistributed(
-            tf_keras.Sequential([Input((5, 5, 1)), L.Conv2D(3, 3, name="conv"), L.BatchNormalization(), L.Flatten()])
+            keras.Sequential([Input((5, 5, 1)), L.Conv2D(3, 3, name="conv"), L.BatchNormalization(), L.Flatten()])
         )
     ],
     "l0/layer/conv/kernel",
@@ -134,7 +139,7 @@ def mask_into_lstm():
 
 @case("lstm/cell/kernel", "lstm/cell/recurrent_kernel")
 def stateful_lstm():
-    return tf_keras.Sequential(
+    return keras.Sequential(
         [Input(batch_shape=(4, 3, 2)), L.LSTM(3, stateful=True, name="lstm"), L.Dense(2, name="head")]
     )
 
@@ -170,7 +175,7 @@ def cross_attention():
 def vit():
     image = Input((8, 8, 1))
     x = L.Reshape((4, 6))(L.Conv2D(6, 4, 4, name="patches")(image))
-    x = x + L.Embedding(4, 6, name="positions")(tf.range(4))
+    x = x + L.Embedding(4, 6, name="positions")(tensor(np.arange(4)))
     normed = L.LayerNormalization()(x)
     x = L.Add()([x, L.MultiHeadAttention(2, 3, name="mha")(normed, normed)])
     x = L.Add()([x, L.Dense(6, "gelu", name="mlp")(L.LayerNormalization()(x))])
@@ -180,7 +185,7 @@ def vit():
 # Graphs.
 @case("body/conv/kernel", "body/inner/dense/kernel")
 def nested():
-    inner = tf_keras.Sequential([Input((8,)), L.Dense(4, name="dense"), L.BatchNormalization()], name="inner")
+    inner = keras.Sequential([Input((8,)), L.Dense(4, name="dense"), L.BatchNormalization()], name="inner")
     x = Input((4, 4, 1))
     body = Model(x, inner(L.Flatten()(L.Conv2D(2, 3, name="conv")(x))), name="body")
     y = Input((4, 4, 1))
@@ -219,8 +224,10 @@ def two_inputs_two_outputs():
     return Model({"a": a, "b": b}, [L.Dense(2, name="x")(left), L.Dense(3, name="y")(stem)])
 
 
-@case("d/kernel")
-def lambda_and_ops():
+@case("d/kernel", only="tf_keras")
+def lambda_and_tf_ops():
+    import tensorflow as tf
+
     x = Input((4,))
     y = L.Lambda(lambda t: t * 2)(x)
     y = tf.nn.relu(L.Dense(6, name="d")(y))[:, 1:] / 3.0
@@ -228,16 +235,26 @@ def lambda_and_ops():
     return Model(x, L.Dense(2)(y))
 
 
+@case("d/kernel", only="keras")
+def lambda_and_keras_ops():
+    ops = keras.ops
+    x = Input((4,))
+    y = L.Lambda(lambda t: t * 2)(x)
+    y = ops.relu(L.Dense(6, name="d")(y))[:, 1:] / 3.0
+    y = ops.concatenate([y, ops.sum(y, axis=-1, keepdims=True)], axis=-1)
+    return Model(x, L.Dense(2)(ops.einsum("ab,ab->ab", y, ops.stop_gradient(y))))
+
+
 @case("d/kernel")
 def sequential_without_input():
-    model = tf_keras.Sequential([L.Dense(5, name="d"), L.Dense(2, name="head")])
-    model(tf.zeros((1, 4)))
+    model = keras.Sequential([L.Dense(5, name="d"), L.Dense(2, name="head")])
+    model(np.zeros((1, 4), "float32"))
     return model
 
 
 @case("d/kernel")
 def sequential_of_first_layer():
-    return tf_keras.Sequential([L.Dense(5, input_shape=(4,), name="d"), L.Dense(2, name="head")])
+    return keras.Sequential([L.Dense(5, input_shape=(4,), name="d"), L.Dense(2, name="head")])
 
 
 @case("d/kernel", "e/kernel")
@@ -245,12 +262,21 @@ def losses_added():
     x = Input((4,))
     y = L.Dense(5, name="d", kernel_regularizer="l2", activity_regularizer="l1")(x)
     y = L.Dense(5, name="e", kernel_constraint="max_norm")(y)
+    if KERAS3:  # a graph of Keras 3 takes losses from its layers alone
+        return Model(x, L.Dense(2)(AddsLoss()(y)))
     model = Model(x, L.Dense(2)(y))
-    model.add_loss(tf.reduce_mean(y))
+    model.add_loss(keras.backend.mean(y))
     return model
 
 
 # Layers of one's own.
+@register
+class AddsLoss(L.Layer):
+    def call(self, x):
+        self.add_loss(keras.ops.mean(x))
+        return x
+
+
 @register
 class MyDense(L.Dense):
     pass
@@ -278,8 +304,8 @@ class Named(L.Layer):
     """Names its prunable weights."""
 
     def build(self, shape):
-        self.w = self.add_weight("w", (shape[-1], 4))
-        self.v = self.add_weight("v", (4, 4))
+        self.w = self.add_weight(name="w", shape=(shape[-1], 4))
+        self.v = self.add_weight(name="v", shape=(4, 4))
 
     def get_prunable_weights(self):
         return [self.w]
@@ -293,15 +319,15 @@ class Kept(L.Layer):
     """Weights in a list, and one under no attribute."""
 
     def build(self, shape):
-        self.pair = [self.add_weight("a", (shape[-1], 4)), self.add_weight("b", (4, 4))]
-        self.add_weight("c", (4, 4))
+        self.pair = [self.add_weight(name="a", shape=(shape[-1], 4)), self.add_weight(name="b", shape=(4, 4))]
+        self.add_weight(name="c", shape=(4, 4))
         self.built = True
 
     def get_prunable_weights(self):
-        return [self.pair[0], self._trainable_weights[2]]
+        return [self.pair[0], self.trainable_weights[2]]
 
     def call(self, x):
-        return x @ self.pair[0] @ self.pair[1] @ self._trainable_weights[2]
+        return x @ self.pair[0] @ self.pair[1] @ self.trainable_weights[2]
 
 
 @register
@@ -309,7 +335,7 @@ class Nameless(L.Layer):
     """Has a kernel and does not say so."""
 
     def build(self, shape):
-        self.w = self.add_weight("w", (shape[-1], 4))
+        self.w = self.add_weight(name="w", shape=(shape[-1], 4))
 
     def call(self, x):
         return x @ self.w
@@ -338,7 +364,7 @@ stack("subclass_of_dense", (4,), lambda: [MyDense(5)], "l0/kernel")
 stack("subclass_of_conv", (4, 4, 2), lambda: [MyConv(3)], "l0/kernel")
 stack("subclass_of_lstm", (3, 2), lambda: [MyLSTM(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
 stack("custom_named", (4,), lambda: [Named()], "l0/w")
-stack("custom_kept", (4,), lambda: [Kept()], "l0/a", "l0/c")
+stack("custom_kept", (4,), lambda: [Kept()], *(["l0/pair/0", "l0/weight_0"] if KERAS3 else ["l0/a", "l0/c"]))
 stack("custom_nameless", (4,), lambda: [Nameless(), L.Dense(4)], "l1/kernel")
 stack(
     "custom_composite", (4,), lambda: [Composite()], "l0/steps/0/kernel", "l0/named/a/kernel", "l0/named/b/kernel"
@@ -351,6 +377,97 @@ def call_arguments():
     return Model([x, scale], L.Dense(2)(Composite(5, name="c")(x, scale)))
 
 
+# Subclassed models.
+class Net(Model):
+    """Layers in attributes, a list and a layer of layers; the head is not the last that was made."""
+
+    def __init__(self, width=5, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.head = L.Dense(2)
+        self.stem = L.Dense(width, "relu")
+        self.steps = [L.Dense(4), L.BatchNormalization()]
+        self.body = Composite(4)
+
+    def get_config(self):
+        return {"width": self.width, **super().get_config()}
+
+    def call(self, x, training=None):
+        x = self.stem(x)
+        for step in self.steps:
+            x = step(x, training=training) if isinstance(step, L.BatchNormalization) else step(x)
+        return self.head(self.body(x, training=training))
+
+
+class Pair(Model):
+    """Dicts in and out, a model inside, two heads."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = Small(4)
+        self.outs = {"x": L.Dense(2), "y": L.Dense(3)}
+
+    def call(self, inputs):
+        z = self.inner(inputs["a"]) + inputs["b"]
+        return {name: out(z) for name, out in self.outs.items()}
+
+
+class Small(Model):
+    """No arguments of call but x; no get_config where Keras 3 can do without."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.dense = L.Dense(width, "tanh")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class Flat(Model):
+    """Two layers and no more: which of them is the head, only the call says."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = L.Dense(2)
+        self.first = L.Dense(4)
+
+    def call(self, x):
+        return self.last(keras.ops.relu(self.first(x)))
+
+
+def called(model, *shapes, **named):
+    """A subclassed model, built by a call."""
+    x = {name: np.zeros((2, *shape), "float32") for name, shape in named.items()} or np.zeros((2, *shapes[0]), "float32")
+    model(x)
+    return model
+
+
+if KERAS3:
+    Net, Pair, Small, Flat = map(register, (Net, Pair, Small, Flat))
+
+
+@case("stem/kernel", "steps/0/kernel", "body/steps/0/kernel", "body/named/a/kernel", "body/named/b/kernel", only="keras")
+def subclassed():
+    return called(Net(), (4,))
+
+
+@case("inner/dense/kernel", only="keras")
+def subclassed_with_dicts():
+    return called(Pair(), a=(3,), b=(4,))
+
+
+@case("first/kernel", only="keras")
+def subclassed_flat():
+    return called(Flat(), (3,))
+
+
+@case("net/stem/kernel", "net/steps/0/kernel", *(f"net/body/{k}/kernel" for k in ("steps/0", "named/a", "named/b")),
+      "net/head/kernel", only="keras")
+def subclassed_in_a_graph():
+    x = Input((4,))
+    return Model(x, L.Dense(2)(Net(name="net")(x)))
+
+
 # What is asked of them.
 def data(model, size=4, seed=0):
     """Random inputs and targets for a model, as `fit` takes them."""
@@ -358,19 +475,32 @@ def data(model, size=4, seed=0):
 
     def draw(tensor):
         shape = (size, *(side or 3 for side in tensor.shape[1:]))
-        if tensor.dtype.is_integer:
-            return rng.integers(0, 5, shape).astype(tensor.dtype.as_numpy_dtype)
-        if tensor.dtype.is_bool:
+        dtype = np.dtype(tensor.dtype if KERAS3 else tensor.dtype.as_numpy_dtype)
+        if dtype.kind in "iu":
+            return rng.integers(0, 5, shape).astype(dtype)
+        if dtype.kind == "b":
             return np.ones(shape, bool)
         return rng.normal(size=shape).astype("float32")
 
-    return tf.nest.map_structure(draw, model.input), tf.nest.map_structure(draw, model.output)
+    return tuple(tree.map_structure(draw, spec) for spec in _specs(model))
+
+
+def _specs(model):
+    """Symbolic inputs and outputs of a model."""
+    model = ENGINE.walk.unwrap(model)
+    if ENGINE.walk.is_graph(model):
+        return model.input, model.output
+    shapes = model.get_build_config()["input_shape"]
+    inputs = tree.map_shape_structure(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes)
+    return inputs, model.compute_output_spec(inputs)
 
 
 def outputs(model, x):
     """Flat list of a model's outputs, in inference, without tracing."""
-    model.reset_states()
-    return [tensor.numpy() for tensor in tf.nest.flatten(model(tf.nest.map_structure(tf.constant, x), training=False))]
+    for layer in model._flatten_layers():
+        if getattr(layer, "stateful", False):
+            (layer.reset_state if KERAS3 else layer.reset_states)()
+    return [array(out) for out in tree.flatten(model(tree.map_structure(tensor, x), training=False))]
 
 
 def same(first, second):
@@ -382,22 +512,26 @@ def same(first, second):
 
 def tighten(model, sparsity, scope="global"):
     """Prune by magnitude in place, nothing rewound: optimizer slots are stale afterwards."""
-    engine = pruning.engine(model)
-    scores = {path: np.abs(variable.numpy()) for path, variable in engine.prunable(model).items()}
-    engine.set_masks(model, prune(scores, engine.masks(model), sparsity, scope))
+    scores = {path: np.abs(array(variable)) for path, variable in ENGINE.prunable(model).items()}
+    ENGINE.set_masks(model, prune(scores, ENGINE.masks(model), sparsity, scope))
 
 
 def drift(model):
     """How many masked weights are not exactly +0, over every replica's copy."""
-    engine = pruning.engine(model)
-    masks = engine.masks(model)
+    masks = ENGINE.masks(model)
     assert masks, "not wrapped"
     found = 0
-    for path, variable in engine.prunable(model).items():
-        for part in getattr(variable, "values", None) or [variable]:
-            value = part.numpy()
+    for path, variable in ENGINE.prunable(model).items():
+        for part in replicas(variable):
+            value = array(part)
             found += int((np.signbit(value) | (value != 0))[~masks[path]].sum())
     return found
+
+
+def replicas(variable):
+    """The copies of a variable on each replica, where it has some, else the variable itself."""
+    parts = getattr(variable.value if KERAS3 else variable, "values", None)
+    return parts if isinstance(parts, tuple) else [variable]
 
 
 def masked(model):

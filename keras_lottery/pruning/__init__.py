@@ -5,6 +5,7 @@ A path names a weight by its layers and its attribute: "conv1/kernel".
 """
 
 import importlib
+import importlib.util
 import sys
 
 import numpy as np
@@ -131,12 +132,14 @@ def engine(model):
     raise LotteryError(f"expected a Keras model, got {type(model).__name__}: build one with keras or tf_keras.")
 
 
-def engine_of(kind):
-    """The engine module for the models of a Keras: "tf_keras" or "keras" (Keras 3).
+def engine_of(kind=None):
+    """The engine module for the models of a Keras: "tf_keras", "keras" (Keras 3), or None for the first that is there.
 
     Raises:
       LotteryError: it is not installed.
     """
+    if kind is None:
+        kind = "tf_keras" if importlib.util.find_spec("tf_keras") else "keras"
     known("keras", kind, _ENGINES)
     try:
         return importlib.import_module(f"{__name__}.{_ENGINES[kind]}")

@@ -25,7 +25,10 @@ from .compiled import (  # noqa: F401  part of the engine
     steps_taken,
     synchronise,
 )
+from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
 from .model import LotteryModel
+
+nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
 
 def choose(model, skip=None, include=None, prune_head=False):

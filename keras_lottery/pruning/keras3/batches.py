@@ -42,6 +42,9 @@ class Batches(keras.utils.PyDataset):
         rows = order[index * self.size : (index + 1) * self.size]
         return tree.map_structure(lambda array: array[rows], self.arrays)
 
+    def on_epoch_end(self):
+        self.epoch += 1
+
 
 def _as_fit_takes(array):
     array = np.asarray(array)

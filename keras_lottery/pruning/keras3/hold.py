@@ -35,9 +35,10 @@ class Hold:
         """As the variable's own assign, with the mask on the value."""
         if in_stateless_scope():
             return self._assign(self._kept_in_trace(value))
-        # While JAX trains, the variables are empty; what comes back from the training is masked already.
-        empty = self.mask._value is None
-        return self._assign(value if empty else _keep(self.mask.value, value, self.variable.dtype))
+        # While JAX trains, the variables are empty or given away; what comes back from the training is masked already.
+        mask = self.mask._value
+        away = mask is None or (_BACKEND == "jax" and mask.is_deleted())
+        return self._assign(value if away else _keep(self.mask.value, value, self.variable.dtype))
 
     def enter(self):
         """In a stateless call, let the model see the masked value, so that gradients are masked as well."""

@@ -45,7 +45,9 @@ class LotteryModel(keras.Model):
         if in_stateless_scope():
             for hold in self.holds:
                 hold.enter()
-        return self.inner(inputs)
+        # A stateless call comes here past __call__, which would hand `training` down.
+        told = {"training": training} if self.inner._call_has_training_arg else {}
+        return self.inner(inputs, **told)
 
     def compute_mask(self, inputs, previous_mask):
         return None  # the inner model has set it on its outputs

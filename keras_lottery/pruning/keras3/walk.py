@@ -78,6 +78,16 @@ def unwrap(layer):
     return layer.inner if isinstance(layer, LotteryModel) else layer
 
 
+def last(layer):
+    """The layer that computes a model's output; linear activations, which only cast, are passed over."""
+    layer = unwrap(layer)
+    if is_graph(layer):
+        return last(tree.flatten(layer.outputs)[0]._keras_history.operation)
+    if type(layer) is _L.Activation and layer.activation is keras.activations.linear:
+        return last(layer._inbound_nodes[0].input_tensors[0]._keras_history.operation)
+    return layer
+
+
 def _last(tensor, has_kernel):
     layer, node, index = tensor._keras_history
     if is_graph(layer):

@@ -1,6 +1,9 @@
 """The tf_keras engine: models copied layer by layer, wrapped where a weight is to be pruned."""
 
+import contextlib
 import json
+
+import tensorflow as tf
 
 from ...errors import LotteryError
 from .legacy import tf_keras
@@ -18,11 +21,12 @@ from .compiled import (  # noqa: F401  part of the engine
     steps_taken,
 )
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
+from .float32 import in_float32, is_float32  # noqa: F401  part of the engine
 from ..resize import resize  # noqa: F401  part of the engine
 from .schedule import LotteryPruningSchedule
 from .wrapper import LotteryPrune
 
-keras = tf_keras  # the Keras of this engine
+keras, nest = tf_keras, tf.nest  # the Keras of this engine, and its nests
 
 # What a model's class may do in its own way.
 _OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
@@ -288,3 +292,27 @@ def set_epoch(train, epoch):
         from ...data import set_epoch as set_it
 
         set_it(train, epoch)
+
+
+def inputs(model):
+    """The nest of the model's inputs, each with name, shape and dtype; None where it was never built."""
+    saved = model.save_spec() if model.built else None
+    return None if saved is None else saved[0][0]
+
+
+@contextlib.contextmanager
+def unfused(model):
+    """Let LSTMs compute as loops.
+
+    TFLite would fuse them into an operation that keeps its state from one call to the next, so that all answers but
+    the first are wrong, and that cannot be sparse.
+    """
+    fused = [layer for layer in model._flatten_layers()
+             if isinstance(layer, tf_keras.layers.LSTM) and layer._could_use_gpu_kernel]
+    try:
+        for layer in fused:
+            layer._could_use_gpu_kernel = False
+        yield
+    finally:
+        for layer in fused:
+            layer._could_use_gpu_kernel = True

@@ -17,21 +17,22 @@ def in_float32(model):
     """
     if is_float32(model):
         return model
-    from . import tfmot
+    from . import load_state
+    from . import values as values_of
 
     custom = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
     values = {
         path: value.astype("float32") if "float16" in str(value.dtype) else value
-        for path, value in tfmot.values(model).items()
+        for path, value in values_of(model).items()
     }
     policy = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy("float32")  # for layers whose config names no dtype
     try:
         with tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):  # Lambdas, from this very process
             new = type(model).from_config(_float32_config(model.get_config()), custom_objects=custom)
-        if set(tfmot.values(new)) != set(values):
+        if set(values_of(new)) != set(values):
             raise ValueError("the copy made from its config has other weights; use tf_keras.Model(inputs, outputs)")
-        tfmot.load_state(new, values)
+        load_state(new, values)
     except Exception as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         raise LotteryError(f"{model.name!r} computes in mixed precision and cannot be rebuilt in float32: {first}.") from error

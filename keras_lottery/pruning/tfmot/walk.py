@@ -71,6 +71,16 @@ def last_layers(model, has_kernel):
     return [layer for layer in found if layer is not None]
 
 
+def last(layer):
+    """The layer that computes a model's output; linear activations, which only cast, are passed over."""
+    layer = unwrap(layer)
+    if is_graph(layer):
+        return last(layer.outputs[0]._keras_history.layer)
+    if type(layer) is tf_keras.layers.Activation and layer.activation is tf_keras.activations.linear:
+        return last(layer._inbound_nodes[0].inbound_layers)
+    return layer
+
+
 def _last(tensor, has_kernel):
     layer, node, index = tensor._keras_history
     plain = unwrap(layer)

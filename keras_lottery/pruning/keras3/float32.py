@@ -1,0 +1,68 @@
+"""A Keras 3 model of mixed precision as the float32 model it stands for, and what a conversion asks of a model."""
+
+import contextlib
+
+import keras
+from keras import tree
+from keras.src.saving.serialization_lib import SafeModeScope
+
+from ...errors import LotteryError
+from . import walk
+
+
+def is_float32(model):
+    """Whether no layer computes in 16 bits."""
+    return not any("float16" in str(layer.compute_dtype) for layer in model._flatten_layers())
+
+
+def in_float32(model):
+    """`model` itself if it is float32, else a plain copy that is, with the same weights.
+
+    Raises:
+      LotteryError: the model cannot be rebuilt from its config.
+    """
+    if is_float32(model):
+        return model
+    plain = walk.unwrap(model)
+    custom = {type(layer).__name__: type(layer) for layer in plain._flatten_layers()}
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # for layers whose config names no dtype
+    try:
+        with keras.saving.custom_object_scope(custom), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+            new = type(plain).from_config(_float32_config(plain.get_config()))
+            if not new.built:
+                new.build_from_config(plain.get_build_config())
+        values = walk.variables(plain)
+        for path, variable in walk.variables(new).items():
+            variable.assign(keras.ops.cast(keras.ops.convert_to_tensor(values[path]), variable.dtype))
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0].rstrip(".")
+        raise LotteryError(f"{model.name!r} computes in mixed precision and cannot be rebuilt in float32: {first}.") from error
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return new
+
+
+def inputs(model):
+    """The nest of the model's inputs, each with name, shape and dtype; None where it was never built."""
+    plain = walk.unwrap(model)
+    if walk.is_graph(plain) and plain.inputs:
+        return plain.input
+    shape = (plain.get_build_config() or {}).get("input_shape")
+    if shape is None:
+        return None
+    return tree.map_shape_structure(lambda sides: keras.KerasTensor(sides, name="input"), shape)
+
+
+@contextlib.contextmanager
+def unfused(model):
+    """Recurrent layers of Keras 3 trace as loops on a processor; nothing to do."""
+    yield
+
+
+def _float32_config(config):
+    """A copy of a model's config with float32 for every dtype or policy of 16 bits."""
+    if isinstance(config, dict):
+        return {key: "float32" if key == "dtype" and "float16" in str(value) else _float32_config(value)
+                for key, value in config.items()}
+    return type(config)(map(_float32_config, config)) if isinstance(config, (list, tuple)) else config
