@@ -35,8 +35,12 @@ ACTIVATIONS = set(
     """elu exponential gelu leaky_relu linear log_softmax mish relu relu6 selu sigmoid silu softmax softplus softsign
     swish tanh""".split()
 )
-# With a mask these do something else in one than in the other; the last two where everything is masked.
-MASK_DIFFERS = {"GroupNormalization", "Identity", "Normalization", "Rescaling", "MultiHeadAttention", "Softmax"}
+# With a mask these do something else in one than in the other: merges where not all inputs have one, the last two where
+# everything is masked.
+MASK_DIFFERS = set(
+    """Add Average Concatenate GroupNormalization Identity Maximum Minimum Multiply Normalization Rescaling Subtract
+    MultiHeadAttention Softmax""".split()
+)
 
 RECURRENT = "RNN SimpleRNN GRU LSTM ConvLSTM1D ConvLSTM2D ConvLSTM3D"
 _RANDOM = "RandomBrightness RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom"
@@ -69,7 +73,7 @@ ONLY = {
         ("Softmax", {"robust_masking": [False]}),
         (_SPATIAL, {"noise_shape": [None], "trainable": _ANY}),
         ("Discretization", {"trainable": _ANY}),
-        (_RANDOM, {"rng_type": _ANY}),
+        ("", {"rng_type": _ANY}),
     ],
     "keras": [
         ("", {"quantization_config": [None], "lora_rank": [None], "lora_alpha": _ANY, "autocast": [True]}),

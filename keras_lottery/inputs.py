@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+
 from . import pruning
 from .errors import LotteryError
 
@@ -37,11 +38,14 @@ def open_data(model, train, seed):
 
 def _steps(train):
     try:
-        steps = len(train)
-    except TypeError as error:
-        if "infinite" in str(error):
-            raise LotteryError("train never ends: give train.take(STEPS), with the steps of one epoch.") from error
-        steps = None if any(True for _ in train) else 0
+        steps = train.num_batches if hasattr(type(train), "num_batches") else len(train)  # of a PyDataset, None: no end
+        endless = steps is None
+    except (TypeError, NotImplementedError) as error:
+        steps, endless = None, isinstance(error, NotImplementedError) or "infinite" in str(error)
+    if endless:
+        raise LotteryError("train never ends: give as many batches as one epoch has, such as train.take(STEPS).")
+    if steps is None and not any(True for _ in train):
+        steps = 0
     if steps == 0:
         raise LotteryError("train is empty: it holds no batch.")
     return steps

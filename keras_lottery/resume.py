@@ -7,6 +7,7 @@ callbacks remember must survive.
 
 import contextlib
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
       backup: file for the state after each epoch, or None.
       label: what is trained. Of a backup with another label only the state of random
         layers is taken, which goes on from one training to the next.
-      callbacks: their numbers, texts and arrays, and lists and dicts of these, go into
-        the backup too, where they are new since the training began.
+      callbacks: their numbers, texts, arrays and functions of Keras, and lists and dicts
+        of these, go into the backup too, where they are new since the training began.
       verbose: as for fit.
 
     Returns:
@@ -148,6 +149,9 @@ def _pack(value, name, arrays):
         return {"dict": {key: _pack(item, f"{name}/{key}", arrays) for key, item in value.items()}}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    names = [getattr(value, name, "") for name in ("__module__", "__name__")]
+    if callable(value) and _function(*names) is value:
+        return {"function": names}
     raise TypeError(type(value).__name__)
 
 
@@ -157,9 +161,16 @@ def _unpack(form, arrays):
         return [_unpack(item, arrays) for item in form]
     if isinstance(form, dict) and "array" in form:
         return arrays[form["array"]]
+    if isinstance(form, dict) and "function" in form:
+        return _function(*form["function"])
     if isinstance(form, dict):
         return {key: _unpack(item, arrays) for key, item in form["dict"].items()}
     return form
+
+
+def _function(module, name):
+    """What Keras calls so: its callbacks keep functions of its own, such as the comparison of a monitored figure."""
+    return getattr(sys.modules.get(module), name, None) if module.partition(".")[0] in ("keras", "tf_keras") else None
 
 
 def _below(arrays, prefix):

@@ -226,7 +226,10 @@ def _check_leaves_some(masks, sparsity, scope):
 def _form(model, architecture):
     """The architecture as text, without the layers' names, which Keras counts up for each model that is built."""
     text = json.dumps(architecture, sort_keys=True)
-    for n, name in enumerate(dict.fromkeys(layer.name for layer in pruning.engine(model).layers(model).values())):
+    is_graph = pruning.engine(model).walk.is_graph
+    layers = model._flatten_layers()  # the inputs too
+    named = [item for layer in layers for item in (layer, *(getattr(layer, "operations", ()) if is_graph(layer) else ()))]
+    for n, name in enumerate(dict.fromkeys(item.name for item in named)):
         text = text.replace(json.dumps(name), f'"layer {n}"')
     return text
 

@@ -1,8 +1,19 @@
 """One backend for all tests. TensorFlow gets two CPU devices, so that a replica can be more than one."""
 
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# XLA's time goes into compiling, of which small models need little, and the same thing never twice.
+COMPILED = tempfile.TemporaryDirectory(prefix="lottery_compiled_")
+for name, value in {
+    "JAX_COMPILATION_CACHE_DIR": COMPILED.name,
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+}.items():
+    os.environ.setdefault(name, value)
 
 import pytest
 import world

@@ -15,9 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+from world import BACKEND, WORLD, keras
+
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = dict(optimizer="adam", learning_rate=0.01, schedule="cosine", weight_decay=1e-4)
-COMMON = dict(recipe=RECIPE, seed=1, precision="mixed_bfloat16", strategy="none", verbose=0)
+COMMON = dict(recipe=RECIPE, seed=1, precision="mixed_bfloat16", strategy="none", backend=WORLD, verbose=0)
 DATA = dict(name="digits", batch_size=64, augment=True, train_split="train[:40%]")
 
 
@@ -40,7 +43,22 @@ def both(run_dir):
     transfer(f"{run_dir}/transfer", f"{run_dir}/find/round_02", ["random"])
 
 
-JOBS = {"search": search, "transfer": transfer, "both": both}  # the working directory has net.keras, and source for transfer
+def arrays(run_dir):
+    """find_ticket without a command, of the Keras that tests/world.py says."""
+    import small
+
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    model = small.compiled(keras.saving.load_model("net.keras"), keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(96, 8, 8, 1)).astype("float32"), np.arange(96) % 5
+    small.search(model, data, run_dir=run_dir, epochs=3, rounds=2, rewind=4)
+
+
+# The working directory has net.keras, and source for transfer.
+JOBS = {"search": search, "transfer": transfer, "both": both, "arrays": arrays}
 
 
 def child(kind, run_dir, kill_at, amid):
@@ -65,7 +83,7 @@ def child(kind, run_dir, kill_at, amid):
 
 
 def start(kind, run_dir, cwd, kill_at=0, amid=False):
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, __file__, "child", kind, run_dir, str(kill_at), str(int(amid))]
     return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -82,7 +100,7 @@ def files(folder):
 
 
 def save_net(cwd):
-    code = "from small import conv; import tf_keras; tf_keras.utils.set_random_seed(0); conv().save('net.keras')"
+    code = "from small import conv, keras; keras.utils.set_random_seed(0); conv().save('net.keras')"
     env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run([sys.executable, "-c", code], cwd=cwd, check=True, env=env, stderr=subprocess.DEVNULL)
 

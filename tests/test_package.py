@@ -87,8 +87,9 @@ def test_every_import_is_required():
     def plain(name):
         return re.split(r"[^\w.-]", name.strip())[0].lower().replace("_", "-")
 
-    required = {plain(line) for line in config["options"]["install_requires"].splitlines() if line.strip()
-                and not line.startswith("#")}
+    backends = config["options.extras_require"]
+    named = config["options"]["install_requires"] + backends["jax"] + backends["torch"]
+    required = {plain(line) for line in named.splitlines() if line.strip() and not line.startswith("#")}
     homes = importlib.metadata.packages_distributions()
     missing = []
     for path in [*(ROOT / "keras_lottery").rglob("*.py"), *(ROOT / "apps").rglob("*.py")]:

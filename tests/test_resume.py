@@ -1,5 +1,6 @@
 """A killed run goes on to the same result, bit for bit, whenever it is killed; a folder is never taken for what it is not."""
 
+import importlib.util
 import json
 import os
 import random
@@ -8,9 +9,8 @@ import sys
 
 import pytest
 import stress_resume
-import tensorflow as tf
-import tf_keras
 from small import L, arrays, bits, compiled, conv, dense, everything, files, mirrored, noisy, python, search
+from world import BACKEND, KERAS3, WORLD, keras, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery import jobs, runs
@@ -31,10 +31,14 @@ sys.addaudithook(_hook)
 
 @pytest.fixture(autouse=True)
 def deterministic():
-    tf.config.experimental.enable_op_determinism()
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
     yield
     watched.update(folder=None, take=None)
-    tf_keras.backend.experimental.disable_tf_random_generator()
+    if not KERAS3:
+        keras.backend.experimental.disable_tf_random_generator()
 
 
 def states(folder, where, call):
@@ -59,8 +63,8 @@ def states(folder, where, call):
 
 def callbacks():
     """They remember: the best figure and weights so far, how long ago that was."""
-    return [tf_keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=1, min_delta=0.03),
-            tf_keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.06, restore_best_weights=True)]
+    return [keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=1, min_delta=0.03),
+            keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.06, restore_best_weights=True)]
 
 
 def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
@@ -68,7 +72,7 @@ def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
     model = noisy()
 
     def run(folder):
-        net = compiled(model, tf_keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))
+        net = compiled(model, keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))
         return search(net, run_dir=folder, epochs=4, rounds=2, rewind=5, callbacks=callbacks(), seed=2)
 
     copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
@@ -86,6 +90,7 @@ def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
         assert files(copy) == expected, copy
 
 
+@skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     """BatchNorm has other statistics in each replica, Dropout other random numbers."""
     strategy = mirrored()
@@ -101,9 +106,11 @@ def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     assert everything(run(second)) == everything(ticket)
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="the commands' data come through TensorFlow")
 def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tf_keras.backend.experimental.enable_tf_random_generator()
+    if not KERAS3:
+        keras.backend.experimental.enable_tf_random_generator()
     model = compiled(conv())
     small = lottery.data.load("digits", classes=[0, 1, 2, 3, 4], train_split="train[:30%]", batch_size=64)
     search(model, small.train, run_dir="source", epochs=1, rewind=1)
@@ -111,7 +118,7 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     def run():
         return jobs.transfer(ticket="source/round_02", controls=["random"], run_dir="run", epochs=2,
                              dataset=dict(name="digits", classes=[5, 6, 7, 8, 9], train_split="train[:30%]", batch_size=64),
-                             recipe=dict(optimizer="adam", learning_rate=0.01), seed=1, precision="float32", strategy="none", verbose=0)
+                             recipe=dict(optimizer="adam", learning_rate=0.01), seed=1, precision="float32", strategy="none", backend=WORLD, verbose=0)
 
     copies, result = states(tmp_path / "run", tmp_path, run)
     expected = files("run")
@@ -124,31 +131,34 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
 
 
 def test_kill_9(tmp_path):
-    """Processes killed at random moments of a search and of a transfer, with controls."""
+    """Processes killed at random moments of a search and of a transfer, with controls; with Keras 3, of `find_ticket` alone."""
     conv().save(tmp_path / "net.keras")
-    killed, finished = stress_resume.stress(tmp_path, "both", *stress_resume.undisturbed(tmp_path, "both", "whole"), kills=2,
+    kind = "arrays" if KERAS3 else "both"
+    killed, finished = stress_resume.stress(tmp_path, kind, *stress_resume.undisturbed(tmp_path, kind, "whole"), kills=2,
                                             draw=random.Random(os.urandom(4)))
     assert killed >= 2 and finished >= 1
 
 
 def test_what_a_run_starts_from_is_in_its_folder(tmp_path):
     """Weights and random state of the first call's model count, not those of the model built again."""
-    tf_keras.backend.experimental.enable_tf_random_generator()
+    if not KERAS3:
+        keras.backend.experimental.enable_tf_random_generator()
 
-    def run(folder):
+    def run(folder, seed):
+        keras.utils.set_random_seed(seed)
         return search(compiled(lottery.wrap(noisy())), run_dir=folder, epochs=1, rounds=1)
 
-    copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
+    copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run", 1))
     begun = next(copy for copy in copies if (copy / "initial.safetensors").exists())
     assert not (begun / "epoch.safetensors").exists() and not (begun / "round_00").exists()
-    again = run(begun)
+    again = run(begun, 2)
     assert bits(again.trained) == bits(ticket.trained) and again.rounds == ticket.rounds
-    assert bits(run(tmp_path / "other").trained) != bits(ticket.trained)
+    assert bits(run(tmp_path / "other", 3).trained) != bits(ticket.trained)
 
 
 def test_finished_run_returns_at_once(tmp_path, monkeypatch):
     ticket = search(run_dir=tmp_path)
-    monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
     wrapped = compiled(lottery.wrap(dense()))
     again = search(wrapped, run_dir=tmp_path)
     assert everything(again) == everything(ticket)
@@ -156,7 +166,7 @@ def test_finished_run_returns_at_once(tmp_path, monkeypatch):
 
 
 def renamed():
-    return tf_keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="first"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
+    return keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="first"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
 
 
 CHANGES = {
@@ -165,7 +175,7 @@ CHANGES = {
     "rewind": (dict(rewind=2), 'rewind was "init", now 2'),
     "seed": (dict(seed=5), "seed was 0, now 5"),
     "data": (dict(train=arrays(seed=9)), 'train was "[0-9a-f]{12}", now "[0-9a-f]{12}"'),
-    "optimizer": (dict(model=lambda: compiled(dense(), tf_keras.optimizers.Adam(0.5))), "compiled.optimizer.config.learning_rate was 0.001.*, now 0.5"),
+    "optimizer": (dict(model=lambda: compiled(dense(), keras.optimizers.Adam(0.5))), "compiled.optimizer.config.learning_rate was 0.001.*, now 0.5"),
     "model": (dict(model=lambda: compiled(dense(4))), "architecture was"),
     "names": (dict(model=lambda: compiled(renamed())), r'weights was \["a/kernel", .*now \["first/kernel"'),
     "scope": (dict(scope="layer"), 'scope was "global", now "layer"'),
@@ -230,8 +240,8 @@ def test_disk_full(tmp_path):
     """Writes of more than so many bytes fail: one line, nothing half-written, and with room again the run goes on."""
     code = (
         "import resource, sys; from small import *\n"
-        "tf_keras.utils.set_random_seed(0)\n"
-        "model = compiled(dense(), 'sgd')\n"
+        "keras.utils.set_random_seed(0)\n"
+        "model = compiled(dense(), keras.optimizers.SGD(momentum=0.9))\n"
         "whole = search(model, run_dir='whole')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2200, resource.RLIM_INFINITY))\n"
         "try: search(model, run_dir='run')\n"
@@ -248,7 +258,7 @@ def test_disk_full(tmp_path):
 
 def test_files_of_a_run(tmp_path):
     """JSON without NaN, whatever is in it; what JSON cannot hold is said."""
-    runs.write_json(tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tf.constant([1.5]), 3: None})
+    runs.write_json(tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tensor([1.5]), 3: None})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1, {"c": str(tmp_path)}], "d": [1.5], "3": None}
     with pytest.raises(lottery.LotteryError, match="which JSON cannot hold"):
         runs.write_json(tmp_path / "y.json", {"a": L.Dense(1)})

@@ -199,7 +199,7 @@ def test_loss_scale_starts_anew():
     optimizer = scaled(keras.optimizers.Adam(0.02), growth_steps=2)
     model, scales = compiled(lottery.wrap(net()), optimizer), []
 
-    def note(*_):
+    def note(*_, logs=None):
         ENGINE.optimizer_state(model)  # on JAX this brings the state into the variables
         scales[-1].append(float(optimizer.dynamic_scale if KERAS3 else optimizer.loss_scale))
 

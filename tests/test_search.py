@@ -2,21 +2,24 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import tf_keras
-from small import LOGITS, L, arrays, bits, compiled, dense, everything, mirrored, noisy, search
+from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, everything, mirrored, noisy, search, values, weights
+from world import BACKEND, KERAS3, keras, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery.masks import pruned_count
 
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
 X, Y = arrays()
+HAS_TF_DATA = skip_unless("tf_keras", "tensorflow", reason="a tf.data.Dataset")
 
 
 def test_rounds_count_nest_and_rewind(tmp_path):
     model = compiled(dense())
-    before = bits({w.name: w.numpy() for w in model.weights})
+    before = weights(model)
     ticket = search(model, rounds=3, rate=0.3, run_dir=tmp_path)
-    assert bits({w.name: w.numpy() for w in model.weights}) == before  # a plain model is copied
+    assert weights(model) == before  # a plain model is copied
     tickets = [lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in range(4)]
     assert everything(tickets[-1]) == everything(ticket)
     total = 8 * 12 + 12 * 10
@@ -35,23 +38,28 @@ def test_rounds_count_nest_and_rewind(tmp_path):
     assert "head/kernel" not in ticket.masks and ticket.heads == ["head"]
 
 
+def batches(epoch, seed=7):
+    """Those of an epoch of X and Y, as find_ticket takes them."""
+    train = ENGINE.batches(X, Y, batch_size=32, seed=seed)
+    ENGINE.set_epoch(train, epoch)
+    return list(train)
+
+
 @pytest.mark.parametrize("rewind", ["init", 3, np.int64(5), "trained", "lr"])
 def test_rewind_points(rewind, tmp_path):
     """The dense ticket holds the weights at the rewind point; they are those of plain training to that step."""
     steps = {"init": 0, "trained": 6}.get(rewind, rewind)
-    model = compiled(dense(), tf_keras.optimizers.Adam(0.01))
+    model = compiled(dense(), keras.optimizers.Adam(0.01))
     ticket = search(model, rewind=rewind, run_dir=tmp_path, seed=7)
     first, second = (lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in (0, 1))
     if rewind == "lr":
         expected = first.trained
     else:
         plain = lottery.wrap(model)
-        compiled(plain, tf_keras.optimizers.Adam(0.01))
-        batches = lottery.data.batches(X, Y, batch_size=32, seed=7)
-        todo = iter([batch for _ in range(2) for batch in batches])
-        for _ in range(steps):
-            plain.train_on_batch(*next(todo))
-        expected = {path: v.numpy() for path, v in lottery.pruning.tfmot.variables(plain).items()}
+        compiled(plain, keras.optimizers.Adam(0.01))
+        for batch in (batches(0) + batches(1))[:steps]:
+            plain.train_on_batch(*batch)
+        expected = values(plain)
         assert bits(first.weights) == bits(expected)
     for path, value in second.weights.items():
         mask = second.masks.get(path, np.ones(value.shape, bool))
@@ -60,17 +68,22 @@ def test_rewind_points(rewind, tmp_path):
 
 
 def test_data_as_arrays_weighted_arrays_or_dataset():
-    ordered = lottery.data.batches(X, Y, batch_size=32, seed=0)
+    ordered = ENGINE.batches(X, Y, batch_size=32, seed=0)
     model = dense()
     short = dict(epochs=1, rounds=1)
     one, other = search(compiled(model), **short), search(compiled(model), ordered, **short)
     assert everything(one) == everything(other) == everything(search(compiled(model), (X.astype("float64"), list(Y)), **short))
     weighted = search(compiled(model), (X, Y, np.linspace(0, 2, len(Y)).astype("float32")), **short)
     assert bits(weighted.trained) != bits(one.trained)
+    assert search(compiled(model), (X[:7], Y[:7]), epochs=2, rounds=1, rewind=1).sparsity == 0.5  # one batch
+
+
+@HAS_TF_DATA
+def test_data_of_unknown_length():
     unknown = tf.data.Dataset.from_generator(lambda: iter(zip(X, Y)), output_signature=(
         tf.TensorSpec((8,), tf.float32), tf.TensorSpec((), tf.int64))).batch(32)
-    assert search(compiled(model), unknown, validation_data=(X, Y), **short).rounds[-1]["metrics"].keys() >= {"loss", "val_loss"}
-    assert search(compiled(model), (X[:7], Y[:7]), epochs=2, rounds=1, rewind=1).sparsity == 0.5  # one batch
+    ticket = search(train=unknown, validation_data=(X, Y), epochs=1, rounds=1)
+    assert ticket.rounds[-1]["metrics"].keys() >= {"loss", "val_loss"}
 
 
 def test_final_sparsity_is_exact_and_scope_layer():
@@ -82,7 +95,7 @@ def test_final_sparsity_is_exact_and_scope_layer():
     assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.info["scope"] == "layer"
 
 
-class Weird(tf_keras.metrics.Metric):
+class Weird(keras.metrics.Metric):
     """A matrix, as a confusion metric gives."""
 
     def __init__(self, name="weird", **kwargs):
@@ -92,7 +105,7 @@ class Weird(tf_keras.metrics.Metric):
         pass
 
     def result(self):
-        return tf.constant([[1.0, float("nan")], [2.0, 3.0]])
+        return tensor(np.float32([[1.0, float("nan")], [2.0, 3.0]]))
 
     def reset_state(self):
         pass
@@ -100,33 +113,29 @@ class Weird(tf_keras.metrics.Metric):
 
 def test_compiled_with_objects_and_functions():
     def own_loss(y, p):
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(tf.reshape(y, [-1]), tf.int64), p)
+        return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
 
-    metrics = [tf_keras.metrics.SparseCategoricalAccuracy(name="acc"), tf_keras.metrics.MeanMetricWrapper(own_loss, name="own"), Weird()]
-    model = compiled(dense(), tf_keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), own_loss, metrics)
+    metrics = [keras.metrics.SparseCategoricalAccuracy(name="acc"), keras.metrics.MeanMetricWrapper(own_loss, name="own"), Weird()]
+    model = compiled(dense(), keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), own_loss, metrics)
     model.fit(X, Y, verbose=0)  # a trained model, its optimizer used
     ticket = search(model)
     assert {"loss", "acc", "own"} == set(ticket.rounds[-1]["metrics"])
     assert ticket.rounds[-1]["history"][-1]["weird"] == [[1.0, None], [2.0, 3.0]]
 
-    wrapped = compiled(lottery.wrap(model), tf_keras.optimizers.SGD(0.1), own_loss, metrics)
+    wrapped = compiled(lottery.wrap(model), keras.optimizers.SGD(0.1), own_loss, metrics)
     wrapped.fit(X, Y, verbose=0)
-    start = bits({path: v.numpy() for path, v in lottery.pruning.tfmot.variables(wrapped).items()})
+    start = values(wrapped)
     used = search(wrapped, rewind="init")
     assert lottery.sparsity(wrapped) == used.sparsity == 0.75  # in place
-    assert bits(wrapped_values(wrapped)) == bits(used.trained) and wrapped.optimizer.iterations == 6
+    assert bits(values(wrapped)) == bits(used.trained) and wrapped.optimizer.iterations == 6
     assert start.keys() == used.weights.keys()
-
-
-def wrapped_values(model):
-    return {path: v.numpy() for path, v in lottery.pruning.tfmot.variables(model).items()}
 
 
 def test_callbacks_steer_each_round():
     """Every round starts its callbacks and its learning rate anew."""
     rates, stops = [], []
 
-    class Watch(tf_keras.callbacks.Callback):
+    class Watch(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             rates.append(round(float(self.model.optimizer.learning_rate), 4))
 
@@ -134,14 +143,14 @@ def test_callbacks_steer_each_round():
             stops.append(len(rates))
 
     never = {"monitor": "loss", "min_delta": 9.0}
-    callbacks = [tf_keras.callbacks.ReduceLROnPlateau(**never, factor=0.5, patience=1),
-                 tf_keras.callbacks.EarlyStopping(**never, patience=3), Watch()]
-    search(compiled(dense(), tf_keras.optimizers.SGD(0.1)), callbacks=callbacks, epochs=9, rounds=1, rewind="lr")
+    callbacks = [keras.callbacks.ReduceLROnPlateau(**never, factor=0.5, patience=1),
+                 keras.callbacks.EarlyStopping(**never, patience=3), Watch()]
+    search(compiled(dense(), keras.optimizers.SGD(0.1)), callbacks=callbacks, epochs=9, rounds=1, rewind="lr")
     assert rates == [0.1, 0.1, 0.05, 0.025] * 2 and stops == [4, 8]
     rates.clear()
-    schedule = tf_keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.1 / (1 + epoch))
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.1 / (1 + epoch))
     ticket = search(compiled(dense(), "sgd"), callbacks=[Watch(), schedule], epochs=3, rounds=1)
-    assert ticket.rounds[1]["history"][2]["lr"] == pytest.approx(0.1 / 3)
+    assert ticket.rounds[1]["history"][2]["learning_rate" if KERAS3 else "lr"] == pytest.approx(0.1 / 3)
 
 
 def test_random_layers_follow_the_seed_and_go_on():
@@ -152,13 +161,14 @@ def test_random_layers_follow_the_seed_and_go_on():
 
 
 def test_nan_metrics_are_null_in_json(tmp_path):
-    model = compiled(dense(), metrics=["accuracy", tf_keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0] * np.nan, name="bad")])
+    model = compiled(dense(), metrics=["accuracy", keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0] * np.nan, name="bad")])
     ticket = search(model, run_dir=tmp_path)
     assert ticket.rounds[0]["history"][0]["bad"] is None and "bad" not in ticket.rounds[0]["metrics"]
     assert all(b"NaN" not in path.read_bytes() for path in tmp_path.rglob("*.json"))
     assert everything(lottery.load_ticket(tmp_path / "round_02")) == everything(ticket)
 
 
+@skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_model_stays_mirrored(tmp_path):
     strategy = mirrored()
     with strategy.scope():
@@ -168,13 +178,18 @@ def test_mirrored_model_stays_mirrored(tmp_path):
     with strategy.scope():
         wrapped = compiled(lottery.wrap(model))
     again = search(wrapped, epochs=1, rounds=1, run_dir=tmp_path / "b")
-    assert all(len(slot.values) == 2 for slot in wrapped.optimizer.variables[2:])  # each replica has its own moments
-    kernel = lottery.prunable(wrapped)["a/kernel"]
-    assert len(kernel.values) == 2 and all(np.array_equal(v.numpy(), again.trained["a/kernel"]) for v in kernel.values)
+    replicas = [replicas_of(slot) for slot in wrapped.optimizer.variables[2:]]
+    assert all(len(slot) == 2 for slot in replicas)  # each replica has its own moments
+    kernel = replicas_of(lottery.prunable(wrapped)["a/kernel"])
+    assert len(kernel) == 2 and all(np.array_equal(v.numpy(), again.trained["a/kernel"]) for v in kernel)
+
+
+def replicas_of(variable):
+    return (variable.value if KERAS3 else variable).values
 
 
 def test_warns_before_the_search_of_a_model_that_no_file_can_bring_back(tmp_path):
-    model = tf_keras.Sequential([L.Input((8,)), L.Lambda(lambda t: t * 2), L.Dense(4), L.Dense(3)])
+    model = keras.Sequential([L.Input((8,)), L.Lambda(lambda t: t * 2), L.Dense(4), L.Dense(3)])
     with pytest.warns(UserWarning, match="cannot be built from its file.*Lambda"):
         ticket = search(compiled(model), epochs=1, rounds=1)
     assert ticket.sparsity == 0.5
@@ -183,7 +198,7 @@ def test_warns_before_the_search_of_a_model_that_no_file_can_bring_back(tmp_path
 
 
 def unbuilt():
-    return compiled(tf_keras.Sequential([L.Dense(4), L.Dense(3)]))
+    return compiled(keras.Sequential([L.Dense(4), L.Dense(3)]))
 
 
 def pruned():
@@ -219,15 +234,11 @@ MISTAKES = {
     "everything pruned": (lambda: search(final_sparsity=0.9999, rate=None), "leaves none of the 216 prunable weights"),
     "a layer pruned": (lambda: search(final_sparsity=0.995, rate=None, scope="layer"), "leaves none of the 96 .* 'a/kernel'"),
     "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "0 examples"),
-    "empty dataset": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)), "train is empty"),
-    "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
     "lengths": (lambda: search(train=(X, Y[:5])), "must have the same number"),
     "x alone": (lambda: search(train=X), "train is a ndarray: give"),
     "one part": (lambda: search(train=(X,)), "train has 1 parts"),
     "a number": (lambda: search(train=3), "train is a int"),
     "generator": (lambda: search(train=generator()), "train is a generator"),
-    "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
-    "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
     "wrong width": (lambda: search(train=(X[:, :5], Y)), r"batches of shape \(32, 5\), the model takes \(None, 8\)"),
     "label out of range": (lambda: search(train=(X, Y + 1)), "labels are out of range, such as 3: the model has outputs for 0 to 2"),
     "info": (lambda: search(info={"a": object()}), "which JSON cannot hold"),
@@ -236,13 +247,30 @@ MISTAKES = {
     "run_dir is a file": (lambda: search(run_dir=__file__), "cannot write to"),
     "run_dir in /proc": (lambda: search(run_dir="/proc/x"), "cannot write to '/proc/x'"),
 }
+if BACKEND == "tensorflow":
+    MISTAKES |= {
+        "empty dataset": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)), "train is empty"),
+        "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
+        "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
+        "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
+    }
+if KERAS3:
+    MISTAKES |= {
+        "endless PyDataset": (lambda: search(train=Endless()), "train never ends"),
+        "empty PyDataset": (lambda: search(train=InOrder((X[:0], Y[:0]), 32, 1)), "train is empty"),
+    }
+
+
+class Endless(keras.utils.PyDataset if KERAS3 else object):
+    def __getitem__(self, step):
+        return X[:32], Y[:32]
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake_is_one_line_before_training(name, monkeypatch):
     call, said = MISTAKES[name]
     if name != "pruned already":
-        monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
+        monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
     with pytest.raises(lottery.LotteryError, match=said) as error:
         call()
     assert "\n" not in str(error.value)

@@ -224,9 +224,8 @@ def _copy(model):
     """A new plain model with the same layers, weights and settings."""
     plain = walk.unwrap(model)
     given = values(model)
-    custom = {type(layer).__name__: type(layer) for layer in plain._flatten_layers()}
     try:
-        with keras.saving.custom_object_scope(custom), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
             new = _from_config(plain)
             if walk.is_graph(plain) and _shapes(new).keys() != given.keys():
                 # A layer shared between models below this one: configs forget that, a clone layer by layer does not.

@@ -1,5 +1,6 @@
 """What a Keras 3 model was compiled with: its optimizer's state, and compiling a copy alike."""
 
+import inspect
 import json
 
 import keras
@@ -28,7 +29,7 @@ def steps_per_execution(model):
 def compile_like(model, other):
     """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings."""
     arguments = dict(other._compile_config.config)
-    arguments["optimizer"] = _anew(_plain(other.optimizer))
+    arguments["optimizer"] = _anew(other.optimizer)
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tree.map_structure(_anew, arguments.get(name))
     model.compile(**arguments)
@@ -38,7 +39,7 @@ def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
     account = {
-        "optimizer": keras.saving.serialize_keras_object(model.optimizer),
+        "optimizer": _nameless(keras.saving.serialize_keras_object(model.optimizer)),
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": keras.config.dtype_policy().name,
@@ -104,8 +105,24 @@ def _plain(optimizer):
 
 
 def _anew(item):
-    is_one = isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer))
-    return type(item).from_config(item.get_config()) if is_one else item
+    """A new metric or optimizer of the same settings, with the very functions that are in it; else the item."""
+    if not isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer)):
+        return item
+    config, functions = item.get_config(), {}
+    for function in filter(inspect.isfunction, vars(item).values()):
+        name, told = f"function {len(functions)}", keras.saving.serialize_keras_object(function)
+        entry = {"class_name": "function", "config": name, "registered_name": name, "module": None}
+        functions[name] = function
+        config = {key: entry if value == told else value for key, value in config.items()}
+    with keras.saving.custom_object_scope(functions):
+        return type(item).from_config(config)
+
+
+def _nameless(config):
+    """A config without the names that Keras counts up: "adam", "adam_1"."""
+    if isinstance(config, dict):
+        return {key: _nameless(value) for key, value in config.items() if key != "name"}
+    return config
 
 
 def _told(value):

@@ -24,11 +24,10 @@ def in_float32(model):
     if is_float32(model):
         return model
     plain = walk.unwrap(model)
-    custom = {type(layer).__name__: type(layer) for layer in plain._flatten_layers()}
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # for layers whose config names no dtype
     try:
-        with keras.saving.custom_object_scope(custom), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
             new = type(plain).from_config(_float32_config(plain.get_config()))
             if not new.built:
                 new.build_from_config(plain.get_build_config())
@@ -47,7 +46,7 @@ def inputs(model):
     """The nest of the model's inputs, each with name, shape and dtype; None where it was never built."""
     plain = walk.unwrap(model)
     if walk.is_graph(plain) and plain.inputs:
-        return plain.input
+        return plain.inputs[0] if isinstance(plain, keras.Sequential) else plain.input
     shape = (plain.get_build_config() or {}).get("input_shape")
     if shape is None:
         return None

@@ -37,7 +37,13 @@ ON_REQUEST = {
     "embeddings": (_L.Embedding,),
 }
 # What tf_keras calls otherwise.
-_RENAMED = {(_L.DepthwiseConv1D, "kernel"): "depthwise_kernel", (_L.DepthwiseConv2D, "kernel"): "depthwise_kernel"}
+_RENAMED = {
+    (_L.DepthwiseConv1D, "kernel"): "depthwise_kernel",
+    (_L.DepthwiseConv2D, "kernel"): "depthwise_kernel",
+    (_L.Normalization, "adapt_mean"): "mean",
+    (_L.Normalization, "adapt_variance"): "variance",
+    (_L.Normalization, "count"): None,  # what adapt has counted: no part of what a model computes
+}
 
 
 def is_graph(layer):
@@ -61,6 +67,12 @@ def owned_variables(model):
         if item is not owners[-1]:
             name = next(name for name, child in _contents(owners[-1]) if child is item)
             yield path, item, name, owners[1:] or owners
+
+
+def custom_objects(model):
+    """{name: class} of the layers that are not Keras' own, for a copy made in this process; Keras has names twice."""
+    kinds = {type(layer) for layer in model._flatten_layers()}
+    return {kind.__name__: kind for kind in kinds if not kind.__module__.startswith("keras.")}
 
 
 def last_layers(model, has_kernel):
@@ -145,15 +157,22 @@ def _contents(layer):
         return [(child.name, child) for child in layer.layers]
     below = {id(item): item for item in (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)}
     found = {}
-    for name, value in vars(layer).items():
-        if name not in _LISTS and not name.startswith(("_self_", "_obj_")):
-            for path, item in _items(value, _public(layer, name, value)):
-                if id(item) in below and id(item) not in found:
-                    found[id(item)] = next((new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)), path)
+    for name, value in _attributes(layer):
+        for path, item in _items(value, _public(layer, name, value)):
+            if id(item) in below and id(item) not in found:
+                found[id(item)] = next((new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)), path)
     loose = [item for key, item in below.items() if key not in found]
-    return [(name, below[key]) for key, name in found.items()] + [
+    return [(name, below[key]) for key, name in found.items() if name] + [
         (f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}", item) for n, item in enumerate(loose)
     ]
+
+
+def _attributes(layer):
+    """(name, value), in an order that no backend changes: weights, then layers, then what may hold some."""
+    # PyTorch keeps a module's modules apart from its other attributes.
+    found = {**vars(layer), **vars(layer).get("_modules", {})}
+    kept = [(name, value) for name, value in found.items() if name not in _LISTS and not name.startswith(("_self_", "_obj_"))]
+    return sorted(kept, key=lambda item: 0 if isinstance(item[1], keras.Variable) else 1 if isinstance(item[1], keras.Layer) else 2)
 
 
 # Where Keras, TensorFlow ("_self_", "_obj_") or PyTorch lists what other attributes hold.

@@ -113,11 +113,16 @@ def _contents(layer):
     """(name, layer or variable) directly below a layer, in a fixed order."""
     if is_graph(layer):
         return [(child.name, child) for child in layer.layers]
-    found = list(_tracked(layer))
-    known = {id(item) for _, item in found}
+    found = [(name, child) for name, child in _tracked(layer) if not _is_bookkeeping(layer, name)]
+    known = {id(item) for _, item in _tracked(layer)}
     # Made by add_weight but kept under no attribute.
     loose = [v for v in layer._trainable_weights + layer._non_trainable_weights if id(v) not in known]
     return found + [(f"weight_{n}", variable) for n, variable in enumerate(loose)]
+
+
+def _is_bookkeeping(layer, name):
+    """Seeds, which `randomness` knows, and what `adapt` has counted: no part of what a model computes, nor in Keras 3."""
+    return name.startswith("_random_generator/") or (isinstance(layer, tf_keras.layers.Normalization) and name == "count")
 
 
 def _tracked(item, prefix=""):
