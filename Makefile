@@ -1,19 +1,25 @@
-# make demo   find a ticket on real images, transfer it, export it
-# make test   all tests
+# make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
+# make test   all tests; those of the engines on Keras 3 too: make test BACKENDS="tensorflow jax torch"
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
 SHELL := bash
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.installed
+BACKENDS ?= tensorflow jax
+# PyTorch is large, so it is installed only where it is asked for.
+TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
+ENGINE_TESTS := $(addprefix tests/test_,layers.py zeros.py random_models.py select.py rewind.py search.py resume.py ticket.py transfer.py)
 
 .PHONY: demo test clean
 
-demo: $(READY)
-	@$(PY) -m apps.demo
+demo: $(READY) $(TORCH)
+	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
 
-test: $(READY)
-	@$(PY) -m pytest -q -n 2 --dist loadfile tests
+test: $(READY) $(TORCH)
+	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist loadfile tests
+	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
+	  $(PY) -m pytest -q -n 2 --dist loadfile $(ENGINE_TESTS) || exit 1; done
 
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.
@@ -26,6 +32,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	  awk -v show=$$(test -t 1 && echo 1) 'show && /^ *(Collecting|Downloading|Building|Installing)/ { printf "\r\033[K  %.70s", $$1 " " $$2; fflush() } END { if (show) printf "\r\033[K" }' \
 	  || { tail -n 15 .venv/install.log; echo "The install failed; all of its output is in .venv/install.log"; exit 1; }
 	@touch $@
+
+.venv/.torch: $(READY)
+	@echo "Installing PyTorch into .venv" && $(PY) -m pip install -q -e '.[torch]' -c constraints.txt && touch $@
 
 clean:
 	rm -rf .venv build dist *.egg-info
