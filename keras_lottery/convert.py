@@ -1,6 +1,8 @@
 """A plain float32 Keras model, of either Keras and on any backend, as .tflite bytes."""
 
 import dataclasses
+import importlib
+import operator
 import os
 import pathlib
 import re
@@ -10,7 +12,7 @@ import tempfile
 
 import numpy as np
 
-from . import pruning
+from . import pruning, runs
 from .errors import LotteryError
 
 VARIANTS = ("dense", "sparse")
@@ -72,7 +74,8 @@ def to_tflite(model):
     Raises:
       LotteryError: it does not convert, or cannot be saved.
     """
-    keras = pruning.engine(model).keras
+    engine = pruning.engine(model)
+    keras = engine.keras
     if keras.__name__ == "tf_keras" or keras.backend.backend() == "tensorflow":
         return _converted(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -80,8 +83,10 @@ def to_tflite(model):
             model.save(os.path.join(folder, "model.keras"))
         except Exception as error:
             raise LotteryError(f"{model.name!r} cannot be saved: {first_line(error)}.") from error
-        done = subprocess.run([sys.executable, "-m", __name__, folder], env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-                              capture_output=True, text=True)
+        own = {name: [kind.__module__, kind.__qualname__] for name, kind in engine.walk.custom_objects(model).items()}
+        runs.write_json(pathlib.Path(folder, "classes.json"), own)
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run([sys.executable, "-m", __name__, folder], env=environment, capture_output=True, text=True)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.startswith("error: ")] or done.stderr.splitlines()[-1:]
             raise LotteryError("".join(said).removeprefix("error: ") or f"{model.name!r} does not convert.")
@@ -156,10 +161,12 @@ def _main(folder):
     import keras
 
     try:
-        model = keras.saving.load_model(os.path.join(folder, "model.keras"), compile=False)
+        own = {name: operator.attrgetter(path)(importlib.import_module(module))
+               for name, (module, path) in runs.read_json(pathlib.Path(folder, "classes.json")).items() if module != "__main__"}
+        model = keras.saving.load_model(os.path.join(folder, "model.keras"), custom_objects=own, compile=False)
     except Exception as error:
-        sys.exit(f"error: the model cannot be loaded by a process of its own to be converted: {first_line(error)}. Layers "
-                 "of your own need a package that both can import, or convert on the TensorFlow backend.")
+        sys.exit(f"error: the model cannot be loaded by the process that converts it: {first_line(error)}. Put layer classes "
+                 "of your own into a module, which both can import, or export on the TensorFlow backend.")
     try:
         files = _converted(model)
     except LotteryError as error:

@@ -493,6 +493,7 @@ def _specs(model):
         model = getattr(model, "_functional", model)  # of a Sequential
         return model.input, model.output
     shapes = model.get_build_config()["input_shape"]
+    shapes = dict(shapes) if isinstance(shapes, dict) else shapes  # Keras tracks it, JAX then takes it for no dict
     inputs = tree.map_shape_structure(lambda shape: keras.KerasTensor((None, *shape[1:])), shapes)
     return inputs, model.compute_output_spec(inputs)
 

@@ -27,6 +27,7 @@ from .compiled import (  # noqa: F401  part of the engine
 )
 from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
 from .model import LotteryModel
+from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 
 nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
@@ -170,22 +171,6 @@ def unify_replicas(model):
         load_state(model, values(model))
 
 
-def keep_randomness(model):
-    """Nothing to do: random layers of Keras 3 keep their state in variables."""
-
-
-def random_state(model):
-    """{name: array} of the seeds of random layers (Dropout and the like)."""
-    synchronise(model)
-    return {f"random/{n:05d}": _array(seed.state) for n, seed in enumerate(_seeds(model))}
-
-
-def load_random_state(model, arrays):
-    """Put back what `random_state` gave."""
-    for n, seed in enumerate(_seeds(model)):
-        seed.state.assign(arrays[f"random/{n:05d}"])
-
-
 def batches(*arrays, batch_size, seed):
     """(x, y[, sample_weight]) in batches whose order is a function of seed and epoch."""
     return Batches(*arrays, batch_size=batch_size, seed=seed)
@@ -205,18 +190,14 @@ def _holds(model):
     return dict(zip(model.paths, model.holds)) if isinstance(model, LotteryModel) else {}
 
 
-def _seeds(model):
-    below = walk.unwrap(model)._flatten_layers()
-    return list({id(seed): seed for layer in below for seed in layer._seed_generators}.values())
-
-
 def _array(variable):
     return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _check(model):
-    plain = walk.unwrap(model)
-    if not all(layer.built for layer in plain._flatten_layers()) or not plain.built:
+    # Of layers made of layers Keras itself forgets, on loading, that they are built.
+    leaves = [layer for layer in walk.unwrap(model)._flatten_layers() if not layer._layers]
+    if not leaves or not all(layer.built for layer in leaves):
         raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first.")
 
 
