@@ -58,7 +58,9 @@ def collect(results):
 
 
 def tables(rows):
-    """Markdown: for each model, target and ticket sparsity a table of arms over seeds.
+    """Markdown: for each model, target and budget a table of arms over seeds.
+
+    Runs are compared only where data, epochs and optimizer were the same.
 
     Accuracies are test accuracies in %, mean over seeds with the 95% t-interval;
     differences are paired by seed, in points.
@@ -66,10 +68,17 @@ def tables(rows):
     if not rows:
         raise LotteryError("there are no rows: give result.json files of finished runs.")
     text = []
-    for model, target in dict.fromkeys((row["model"], row["target"]) for row in rows):
-        chosen = [row for row in rows if (row["model"], row["target"]) == (model, target)]
-        text.append(_section(model, target, chosen))
+    for alike in by_setting(rows):
+        text.append(_section(alike))
     return "\n".join(text)
+
+
+def by_setting(rows):
+    """Lists of the rows that may be compared: one model, source, target, number of images, epochs and recipe each."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(_setting(row), []).append(row)
+    return list(groups.values())
 
 
 def write(results, rows_file, output):
@@ -100,7 +109,12 @@ def write(results, rows_file, output):
 
 
 def _run_of(row):
-    return tuple(row[name] for name in ("model", "source", "target", "seed", "ticket_sparsity", "arm"))
+    return (*_setting(row), *(row[name] for name in ("seed", "ticket_sparsity", "arm")))
+
+
+def _setting(row):
+    recipe = json.dumps(row["recipe"], sort_keys=True)
+    return (*(row[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe)
 
 
 def _plot(rows, path):
@@ -110,16 +124,24 @@ def _plot(rows, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    panels = list(dict.fromkeys((r["model"], r["target"], r["ticket_sparsity"]) for r in rows if r["source"] != r["target"]))
-    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=(4.2 * max(1, len(panels)), 3.6), squeeze=False)
-    for (model, target, at), axis in zip(panels, axes[0]):
-        chosen = [r for r in rows if (r["model"], r["target"], r["ticket_sparsity"]) == (model, target, at)]
+    panels = [[r for r in alike if r["ticket_sparsity"] == at]
+              for alike in by_setting([r for r in rows if r["source"] != r["target"]])
+              for at in dict.fromkeys(r["ticket_sparsity"] for r in alike)]
+    wide = min(4, max(1, len(panels)))
+    high = max(1, -(-len(panels) // wide))
+    figure, axes = pyplot.subplots(high, wide, figsize=(4.2 * wide, 3.6 * high), squeeze=False)
+    for axis in axes.flat[len(panels):]:
+        axis.axis("off")
+    for chosen, axis in zip(panels, axes.flat):
+        first = chosen[0]
         for arm in dict.fromkeys(r["arm"] for r in chosen):
             curves = [r["validation_curve"] for r in chosen if r["arm"] == arm]
             mean = [100 * sum(epoch) / len(curves) for epoch in zip(*curves)]
             axis.plot(range(1, len(mean) + 1), mean, label=arm)
         best = max(max(r["validation_curve"]) for r in chosen) * 100
-        axis.set(title=f"{model}, {at:.0%} sparse\n{chosen[0]['source']} to {target}", xlabel="epoch", ylim=(best - 12, best + 0.5))
+        title = (f"{first['model']}, {first['ticket_sparsity']:.0%} sparse\n{first['source']} to {first['target']}, "
+                 f"{first['train_images']:,} images")
+        axis.set(title=title, xlabel="epoch", ylim=(best - 12, best + 0.5))
         axis.set_ylabel("validation accuracy, %")
         axis.legend()
     figure.tight_layout()
@@ -127,8 +149,9 @@ def _plot(rows, path):
     pyplot.close(figure)
 
 
-def _section(model, target, rows):
+def _section(rows):
     first = rows[0]
+    model, target = first["model"], first["target"]
     title = f"{model} on {target}" if first["source"] == target else f"{model}, {first['source']} -> {target}"
     groups = {}
     for row in rows:

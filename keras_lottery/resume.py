@@ -76,14 +76,14 @@ class _Backup(Callback):
         self.label = label
         self.callbacks = callbacks
         self.train = train
-        self.history, self.stopped, self.memories = [], False, []
+        self.history, self.stopped, self.memories, self.random = [], False, [], {}
 
     def restore(self, model):
         """Take up the training where the file left it, if there is one."""
         if self.path is None or not self.path.exists():
             return
         arrays, notes = runs.read_arrays(self.path)
-        pruning.engine(model).load_random_state(model, arrays)
+        self.random = {name: array for name, array in arrays.items() if name.startswith("random/")}
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
             self.memories = [
@@ -95,8 +95,10 @@ class _Backup(Callback):
             engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
 
     def on_train_begin(self, logs=None):
-        # Here, since fit may have drawn a batch to build metrics with.
+        # Not before fit, which may draw a batch, and random numbers, to build the metrics with.
         pruning.engine(self.model).set_epoch(self.train, len(self.history))
+        if self.random:
+            pruning.engine(self.model).load_random_state(self.model, self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         self.fresh = [_memory(callback) for callback in self.callbacks]
         for callback, memory in zip(self.callbacks, self.memories):

@@ -29,7 +29,7 @@ if world.BACKEND == "tensorflow":
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Each test starts from the same seeds, names and precision."""
-    world.keras.backend.clear_session()
+    world.keras.backend.clear_session(**{"free_memory": False} if world.KERAS3 else {})
     world.keras.utils.set_random_seed(0)
     yield
     world.set_policy("float32")

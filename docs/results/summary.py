@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from keras_lottery import load_ticket
+from keras_lottery.report import by_setting
 from keras_lottery.stats import estimate
 
 ROOT = Path(__file__).parents[2]
@@ -15,9 +16,8 @@ ARMS = [("dense-scratch", None, "dense"), ("ticket", 0.9, "ticket, 90% zeros"), 
         ("ticket", 0.95, "ticket, 95%"), ("random", 0.95, "random mask, 95%")]
 
 
-def figure(rows, model, target, arm, sparsity):
-    chosen = [row for row in rows if row["model"] == model and row["target"] == target
-              and row["arm"] in ((arm, "dense") if arm == "dense-scratch" else (arm,))
+def figure(rows, arm, sparsity):
+    chosen = [row for row in rows if row["arm"] in ((arm, "dense") if arm == "dense-scratch" else (arm,))
               and (sparsity is None or abs(row["ticket_sparsity"] - sparsity) < 0.01)]
     values = {row["seed"]: 100 * row["test_accuracy"] for row in chosen}
     if not values:
@@ -28,9 +28,12 @@ def figure(rows, model, target, arm, sparsity):
 
 def results(rows):
     lines = ["| | " + " | ".join(label for _, _, label in ARMS) + " |", "|---|" + "---|" * len(ARMS)]
-    for model, source, target in dict.fromkeys((row["model"], row["source"], row["target"]) for row in rows):
-        name = f"{model}, found on {source}" if source == target else f"{model}, carried to {target}"
-        lines.append(f"| {name} | " + " | ".join(figure(rows, model, target, arm, at) for arm, at, _ in ARMS) + " |")
+    for alike in by_setting(rows):
+        first = alike[0]
+        name = f"{first['model']}, found on {first['source']}"
+        if first["source"] != first["target"]:
+            name = f"{first['model']}, carried to {first['target']}, {first['train_images']:,} images, {first['epochs']} epochs"
+        lines.append(f"| {name} | " + " | ".join(figure(alike, arm, at) for arm, at, _ in ARMS) + " |")
     return "\n".join(lines)
 
 

@@ -235,9 +235,8 @@ def _shapes(model):
 
 def _from_config(layer):
     new = type(layer).from_config(layer.get_config())
-    config = None if new.built else layer.get_build_config()
-    if config:
-        new.build_from_config(config)
+    if not new.built:
+        new.build_from_config(walk.build_config(layer))
     return new
 
 

@@ -30,7 +30,7 @@ def in_float32(model):
         with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
             new = type(plain).from_config(_float32_config(plain.get_config()))
             if not new.built:
-                new.build_from_config(plain.get_build_config())
+                new.build_from_config(walk.build_config(plain))
         values = walk.variables(plain)
         for path, variable in walk.variables(new).items():
             variable.assign(keras.ops.cast(keras.ops.convert_to_tensor(values[path]), variable.dtype))
@@ -47,7 +47,7 @@ def inputs(model):
     plain = walk.unwrap(model)
     if walk.is_graph(plain) and plain.inputs:
         return plain.inputs[0] if isinstance(plain, keras.Sequential) else plain.input
-    shape = (plain.get_build_config() or {}).get("input_shape")
+    shape = walk.build_config(plain).get("input_shape")
     if shape is None:
         return None
     return tree.map_shape_structure(lambda sides: keras.KerasTensor(sides, name="input"), shape)

@@ -5,6 +5,8 @@ last of them: "backbone/conv1/kernel", "mha/_query_dense/kernel", "rnn/cell/cell
 Wrapped and plain models have the same paths; a shared layer has the first one it is met at.
 """
 
+import json
+
 import keras
 from keras import tree
 from keras.src.models.functional import Functional
@@ -75,6 +77,11 @@ def custom_objects(model):
     return {kind.__name__: kind for kind in kinds if not kind.__module__.startswith("keras.")}
 
 
+def build_config(layer):
+    """What a layer was built with, in dicts and lists as a file has them: JAX takes no dict that Keras tracks."""
+    return json.loads(json.dumps(layer.get_build_config() or {}))
+
+
 def last_layers(model, has_kernel):
     """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
     model = unwrap(model)
@@ -125,8 +132,7 @@ def _last_of(layer, root, has_kernel, inputs=None):
 def _follow(layer, has_kernel, inputs):
     """The layers that make the outputs of a subclassed model; [] where its call cannot be followed."""
     try:
-        config = layer.get_build_config() or {}
-        shape = config.get("input_shape")
+        shape = build_config(layer).get("input_shape")
         given = inputs[0] if inputs else tree.map_shape_structure(lambda s: keras.KerasTensor((None, *s[1:])), shape)
         outputs = layer.call(given)
         return [found for tensor in tree.flatten(outputs) for found in _last(tensor, has_kernel)]
