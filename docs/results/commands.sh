@@ -22,6 +22,10 @@ for seed in 0 1 2; do
   conv="$sgd --seed=$seed --ticket=$runs/resnet8x2-fashion-$seed/round_07"
   transfer $conv --dataset=mnist --train_split='train[:20000]' --epochs=5 --run_dir="$runs/resnet8x2-mnist-$seed-07"
   transfer $conv --dataset=cmaterdb/bangla --epochs=20 --run_dir="$runs/resnet8x2-bangla-$seed-07"
+  for epochs in 40 80; do
+    transfer $conv --dataset=mnist --train_split='train[:1000]' --epochs=$epochs --run_dir="$runs/few-resnet8x2-mnist-$seed-07-$epochs"
+    transfer $conv --dataset=cmaterdb/bangla --train_split='train[:1000]' --epochs=$epochs --run_dir="$runs/few-resnet8x2-bangla-$seed-07-$epochs"
+  done
   for round in 07 09; do
     lenet="$adam --seed=$seed --ticket=$runs/lenet-fashion-$seed/round_$round"
     transfer $lenet --dataset=mnist --train_split='train[:20000]' --epochs=10 --run_dir="$runs/lenet-mnist-$seed-$round"

@@ -28,11 +28,16 @@ def figure(rows, arm, sparsity):
 
 def results(rows):
     lines = ["| | " + " | ".join(label for _, _, label in ARMS) + " |", "|---|" + "---|" * len(ARMS)]
+    most = {}  # of several budgets on one target, the one with the most images
     for alike in by_setting(rows):
+        first = alike[0]
+        key = (first["model"], first["source"] != first["target"], first["target"])
+        most[key] = max(most.get(key, alike), alike, key=lambda group: (group[0]["train_images"], group[0]["epochs"]))
+    for _, alike in sorted(most.items()):
         first = alike[0]
         name = f"{first['model']}, found on {first['source']}"
         if first["source"] != first["target"]:
-            name = f"{first['model']}, carried to {first['target']}, {first['train_images']:,} images, {first['epochs']} epochs"
+            name = f"{first['model']}, carried to {first['target']}"
         lines.append(f"| {name} | " + " | ".join(figure(alike, arm, at) for arm, at, _ in ARMS) + " |")
     return "\n".join(lines)
 
