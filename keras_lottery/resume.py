@@ -76,10 +76,11 @@ class _Backup(Callback):
         self.label = label
         self.callbacks = callbacks
         self.train = train
-        self.history, self.stopped, self.memories, self.random = [], False, [], {}
+        self.history, self.stopped, self.memories = [], False, []
 
     def restore(self, model):
         """Take up the training where the file left it, if there is one."""
+        self.random = pruning.engine(model).random_state(model)
         if self.path is None or not self.path.exists():
             return
         arrays, notes = runs.read_arrays(self.path)
@@ -95,10 +96,10 @@ class _Backup(Callback):
             engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
 
     def on_train_begin(self, logs=None):
-        # Not before fit, which may draw a batch, and random numbers, to build the metrics with.
-        pruning.engine(self.model).set_epoch(self.train, len(self.history))
-        if self.random:
-            pruning.engine(self.model).load_random_state(self.model, self.random)
+        # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
+        engine = pruning.engine(self.model)
+        engine.set_epoch(self.train, len(self.history))
+        engine.load_random_state(self.model, self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         self.fresh = [_memory(callback) for callback in self.callbacks]
         for callback, memory in zip(self.callbacks, self.memories):

@@ -1,5 +1,6 @@
 """The boundary between two rounds: prune by magnitude, rewind, start the optimizer anew."""
 
+import math
 import warnings
 
 import numpy as np
@@ -48,6 +49,8 @@ class Rewinder:
         """
         if self.rewind == "trained" and self.point is None:
             self.capture()
+        if self.rewind != "lr" and self.point is None:
+            raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
         scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
         self.engine.set_masks(self.model, prune(scores, self.engine.masks(self.model), sparsity, self.scope))
         if self.point is not None:
@@ -68,9 +71,10 @@ class RewindCallback(Callback):
         self._in_epoch = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        # With steps_per_execution `batch` is the last of several.
-        self.step += batch + 1 - self._in_epoch
-        self._in_epoch = batch + 1
+        # With steps_per_execution `batch` is the last of several; Keras 3 lets it run past the end of the epoch.
+        done = min(batch + 1, self.params["steps"] or math.inf)
+        self.step += done - self._in_epoch
+        self._in_epoch = done
         if self.step == self.rewinder.rewind and self.rewinder.point is None:
             self.rewinder.capture()
             self.then()
@@ -113,14 +117,15 @@ class LotteryCallback(Callback):
         check_unpruned(self.model)
         if self.params["steps"] is None:
             raise LotteryError(
-                "the number of steps of an epoch is unknown: tell it, train = "
-                "train.apply(tf.data.experimental.assert_cardinality(steps))."
+                "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
+                "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
         self.schedule, scope = pruning.engine(self.model).settings(self.model)
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step, scope)
         self.rewinder.engine.keep_randomness(self.model)
         self.counter = RewindCallback(self.rewinder)
+        self.counter.set_params(self.params)
         self.start = self.rewinder.engine.values(self.model)
         self.rounds, self.ticket = [], None
 
@@ -164,7 +169,7 @@ def record(model, number, logs):
     masks = pruning.masks(model)
     total = sum(mask.size for mask in masks.values())
     kept = sum(int(mask.sum()) for mask in masks.values())
-    metrics = {name: float(value) for name, value in (logs or {}).items()}
+    metrics = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
     return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
 
 

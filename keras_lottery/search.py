@@ -37,10 +37,11 @@ def find_ticket(
     """Find a winning ticket: train, prune the smallest weights, rewind, and again.
 
     Args:
-      model: a compiled tf_keras model. A wrapped one is used in place and ends trained;
-        from a plain one a copy is wrapped.
-      train: a tf.data.Dataset of batches, or arrays (x, y) or (x, y, sample_weight),
-        served in batches of 32 in an order that `seed` and the epoch set.
+      model: a compiled model of tf_keras or Keras 3. A wrapped one is used in place and
+        ends trained; from a plain one a copy is wrapped.
+      train: a tf.data.Dataset of batches or a PyDataset, taken in its own order, or arrays
+        (x, y) or (x, y, sample_weight), served in batches of 32 in an order that `seed`
+        and the epoch set.
       validation_data: what `fit` takes.
       epochs: epochs of each round, and of the dense training before the first.
       rounds, rate, final_sparsity: two of these; see `schedule.round_sparsities`. With
@@ -48,7 +49,7 @@ def find_ticket(
       scope: "global" or "layer"; None for what `wrap` was told, else "global".
       rewind: "init", a step of the first training, "trained" (its end) or "lr" (weights
         stay, the learning rate starts anew). The optimizer starts anew in each case.
-      seed: sets Python's, NumPy's and TensorFlow's seed, and the order of arrays.
+      seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
       run_dir: folder of the run. Killed and started again with the same call it goes on
         after the last finished epoch, with the same result where operations are
         deterministic and the order of `train` depends on seed and epoch only. A

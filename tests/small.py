@@ -98,7 +98,7 @@ def scaled(optimizer, growth_steps=2000):
     return keras.mixed_precision.LossScaleOptimizer(optimizer, dynamic_growth_steps=growth_steps)
 
 
-def values(model):
+def state_of(model):
     """{path: array} of the whole state but masks."""
     return ENGINE.values(model)
 

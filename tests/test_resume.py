@@ -134,9 +134,10 @@ def test_kill_9(tmp_path):
     """Processes killed at random moments of a search and of a transfer, with controls; with Keras 3, of `find_ticket` alone."""
     conv().save(tmp_path / "net.keras")
     kind = "arrays" if KERAS3 else "both"
-    killed, finished = stress_resume.stress(tmp_path, kind, *stress_resume.undisturbed(tmp_path, kind, "whole"), kills=2,
+    kills = 1 if KERAS3 else 2
+    killed, finished = stress_resume.stress(tmp_path, kind, *stress_resume.undisturbed(tmp_path, kind, "whole"), kills=kills,
                                             draw=random.Random(os.urandom(4)))
-    assert killed >= 2 and finished >= 1
+    assert killed >= kills and finished >= 1
 
 
 def test_what_a_run_starts_from_is_in_its_folder(tmp_path):
@@ -236,6 +237,7 @@ def test_damaged_run_folders_say_so(tmp_path):
         search(run_dir=tmp_path / "run", epochs=1, rewind=1)
 
 
+@skip_unless("tf_keras", "jax", reason="the files are written alike on every backend")
 def test_disk_full(tmp_path):
     """Writes of more than so many bytes fail: one line, nothing half-written, and with room again the run goes on."""
     code = (

@@ -4,17 +4,16 @@ import doctest
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import tensorflow_model_optimization as tfmot
-import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from world import KERAS3, keras, load_model, skip_unless
 
 import keras_lottery as lottery
 import keras_lottery.schedule
 from keras_lottery import pruning
 from keras_lottery.schedule import LotterySchedule, check_rewind, round_sparsities
 
+TFMOT = skip_unless("tf_keras", reason="TF-MOT works with tf_keras")
 INSIDE = st.floats(0.01, 0.99)
 
 
@@ -50,8 +49,19 @@ def test_a_whole_number_of_rounds_gets_no_other():
         assert len(round_sparsities(rate=0.2, final_sparsity=1 - 0.8**rounds)) == rounds
 
 
+def test_call():
+    schedule = LotterySchedule(rounds=3, rate=0.5, round_steps=10)
+    told = [schedule(step) for step in range(50)]
+    assert [step for step, (prune, _) in enumerate(told) if prune] == [10, 20, 30]
+    assert [share for _, share in told] == [1 - 0.5 ** min(step // 10, 3) for step in range(50)]
+
+
+@TFMOT
 def test_tfmot_contract():
     """A call takes a step, maybe symbolic, and gives two tensors: prune now?, sparsity."""
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+
     schedule = LotterySchedule(rounds=3, rate=0.5, round_steps=10)
     assert isinstance(schedule, tfmot.sparsity.keras.PruningSchedule)
     call = tf.function(lambda step: schedule(step))
@@ -63,10 +73,13 @@ def test_tfmot_contract():
     assert prune.dtype == tf.bool and share.dtype == tf.float32 and prune.shape == share.shape == ()
 
 
+@TFMOT
 def test_tfmots_own_wrapper_takes_it():
-    dense = tf_keras.layers.Dense(4, input_shape=(8,))
+    import tensorflow_model_optimization as tfmot
+
+    dense = keras.layers.Dense(4, input_shape=(8,))
     schedule = LotterySchedule(rounds=2, rate=0.5, round_steps=2)
-    model = tf_keras.Sequential([tfmot.sparsity.keras.prune_low_magnitude(dense, pruning_schedule=schedule)])
+    model = keras.Sequential([tfmot.sparsity.keras.prune_low_magnitude(dense, pruning_schedule=schedule)])
     model.compile("sgd", "mse")
     callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
     model.fit(np.ones((10, 8)), np.ones((10, 4)), batch_size=2, epochs=1, callbacks=callbacks, verbose=0)
@@ -86,21 +99,22 @@ def test_tfmots_own_wrapper_takes_it():
 def test_config_round_trip(arguments, rounds, rewind, steps, tmp_path):
     schedule = LotterySchedule(**arguments)
     assert (schedule.rounds, schedule.rewind_step, schedule.total_steps) == (rounds, rewind, steps)
-    net = tf_keras.Sequential([tf_keras.layers.Dense(4, input_shape=(3,)), tf_keras.layers.Dense(2)])
+    net = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
     lottery.wrap(net, schedule=schedule, scope="layer").save(tmp_path / "m.keras")
-    loaded, scope = pruning.engine(net).settings(tf_keras.models.load_model(tmp_path / "m.keras"))
+    loaded, scope = pruning.engine(net).settings(load_model(tmp_path / "m.keras"))
     assert isinstance(loaded, LotterySchedule) and type(loaded) is type(schedule) and scope == "layer"
     assert vars(loaded) == vars(schedule)
-    assert vars(LotterySchedule.from_config(schedule.get_config()["config"])) == vars(schedule)
+    config = schedule.get_config() if KERAS3 else schedule.get_config()["config"]
+    assert vars(LotterySchedule.from_config(config)) == vars(schedule)
 
 
-@pytest.mark.parametrize("file", ["m.h5", "saved_model"])
+@pytest.mark.parametrize("file", ["m.keras"] if KERAS3 else ["m.h5", "saved_model"])
 def test_loaded_schedule_goes_on(file, tmp_path):
     """A schedule that Keras could not restore would predict the same and then fail in fit."""
-    net = tf_keras.Sequential([tf_keras.layers.Dense(4, input_shape=(3,)), tf_keras.layers.Dense(2)])
+    net = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
     schedule = LotterySchedule(rounds=2, rate=0.5, round_steps=2)
     lottery.wrap(net, schedule=schedule).save(tmp_path / file)
-    model = tf_keras.models.load_model(tmp_path / file, compile=False)
+    model = load_model(tmp_path / file, compile=False)
     model.compile("sgd", "mse")
     callback = lottery.LotteryCallback()
     model.fit(np.ones((6, 3)), np.ones((6, 2)), batch_size=1, callbacks=[callback], verbose=0)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, everything, mirrored, noisy, search, values, weights
-from world import BACKEND, KERAS3, keras, skip_unless, tensor
+from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, everything, mirrored, noisy, search, state_of, weights
+from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery.masks import pruned_count
@@ -59,7 +59,7 @@ def test_rewind_points(rewind, tmp_path):
         compiled(plain, keras.optimizers.Adam(0.01))
         for batch in (batches(0) + batches(1))[:steps]:
             plain.train_on_batch(*batch)
-        expected = values(plain)
+        expected = state_of(plain)
         assert bits(first.weights) == bits(expected)
     for path, value in second.weights.items():
         mask = second.masks.get(path, np.ones(value.shape, bool))
@@ -84,6 +84,22 @@ def test_data_of_unknown_length():
         tf.TensorSpec((8,), tf.float32), tf.TensorSpec((), tf.int64))).batch(32)
     ticket = search(train=unknown, validation_data=(X, Y), epochs=1, rounds=1)
     assert ticket.rounds[-1]["metrics"].keys() >= {"loss", "val_loss"}
+
+
+def test_order_of_arrays_follows_from_seed_and_epoch():
+    x = {"a": np.arange(70.0), "b": np.arange(140).reshape(70, 2)}
+    train, again = (ENGINE.batches(x, np.arange(70), batch_size=32, seed=5) for _ in range(2))
+    passes = []
+    for epoch in (0, 1):
+        ENGINE.set_epoch(train, epoch)
+        passes.append([(array(a["a"]), array(a["b"]), array(y)) for a, y in train])
+    assert [len(batches) for batches in passes] == [len(train)] * 2 == [2, 2]  # the last, partial one is dropped
+    for (a, b, y) in passes[0] + passes[1]:
+        assert a.dtype == np.float32 and np.array_equal(a, y) and np.array_equal(b[:, 0], 2 * y) and len(y) == 32
+    first, second = (np.concatenate([y for _, _, y in batches]) for batches in passes)
+    assert len(set(first)) == len(set(second)) == 64 and not np.array_equal(first, second)
+    ENGINE.set_epoch(again, 1)
+    assert np.array_equal(second, np.concatenate([array(y) for _, y in again]))
 
 
 def test_final_sparsity_is_exact_and_scope_layer():
@@ -124,10 +140,10 @@ def test_compiled_with_objects_and_functions():
 
     wrapped = compiled(lottery.wrap(model), keras.optimizers.SGD(0.1), own_loss, metrics)
     wrapped.fit(X, Y, verbose=0)
-    start = values(wrapped)
+    start = state_of(wrapped)
     used = search(wrapped, rewind="init")
     assert lottery.sparsity(wrapped) == used.sparsity == 0.75  # in place
-    assert bits(values(wrapped)) == bits(used.trained) and wrapped.optimizer.iterations == 6
+    assert bits(state_of(wrapped)) == bits(used.trained) and wrapped.optimizer.iterations == 6
     assert start.keys() == used.weights.keys()
 
 
@@ -186,6 +202,52 @@ def test_mirrored_model_stays_mirrored(tmp_path):
 
 def replicas_of(variable):
     return (variable.value if KERAS3 else variable).values
+
+
+class Breaks(keras.callbacks.Callback):
+    """Ends the process amid an epoch, as far as a test can."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.left = epochs
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 1:
+            self.left -= 1
+            1 / self.left
+
+
+@register
+class Own(keras.Model):
+    """Its call is its own; the head is not the last layer that it makes."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.head = L.Dense(3)
+        self.body = [L.Dense(12), L.BatchNormalization(), L.Dropout(0.2), L.Dense(10, "relu")]
+
+    def call(self, x, training=None):
+        for layer in self.body:
+            x = layer(x, training=training) if isinstance(layer, (L.BatchNormalization, L.Dropout)) else layer(x)
+        return self.head(x)
+
+
+@skip_unless("keras", reason="a subclassed tf_keras model cannot be copied")
+def test_subclassed_model(tmp_path):
+    model = compiled(Own())
+    model.fit(X, Y, epochs=1, verbose=0)
+    before = weights(model)
+    ticket = search(model, rewind=2)
+    assert weights(model) == before and ticket.heads == ["head"]
+    assert set(ticket.masks) == {"body/0/kernel", "body/3/kernel"} and ticket.sparsity == 0.75
+    for stop in (3, 1):
+        with pytest.raises(ZeroDivisionError):
+            search(model, rewind=2, run_dir=tmp_path, callbacks=[Breaks(stop)])
+    assert everything(search(model, rewind=2, run_dir=tmp_path)) == everything(ticket)
+    student = compiled(lottery.load_ticket(tmp_path / "round_02").model("trained"))
+    assert bits(state_of(student)) == bits(ticket.trained)
+    student.fit(X, Y, verbose=0)
+    assert lottery.sparsity(student) == 0.75
 
 
 def test_warns_before_the_search_of_a_model_that_no_file_can_bring_back(tmp_path):

@@ -31,10 +31,19 @@ from .randomness import keep_randomness, load_random_state, random_state  # noqa
 
 nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
+# What a model's class may do in its own way when it trains.
+_OWN = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
 
 def choose(model, skip=None, include=None, prune_head=False):
     """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
     _check(model)
+    kind = type(walk.unwrap(model))
+    own = [name for name in _OWN if getattr(kind, name) is not getattr(keras.Model, name)]
+    if own:
+        raise LotteryError(
+            f"{kind.__name__} has its own {own[0]}, which a wrapped model would not call: wrap the model of layers in it."
+        )
     return select(walk, model, skip, include, prune_head)
 
 
@@ -249,6 +258,7 @@ def _without_dtype(config, default):
 
 
 def _in_a_line(error):
-    """The first paragraph of an error's text that says something."""
-    said = [" ".join(part.split()) for part in str(error).split("\n\n")]
-    return next((part for part in said if part and not part.startswith("<")), type(error).__name__)[:300]
+    """The first paragraph of an error's text that says something: Keras puts the class and its config before it."""
+    text = str(error).rpartition("Error encountered during deserialization:")[2]
+    said = [" ".join(part.split()).removeprefix("Exception encountered: ") for part in text.split("\n\n")]
+    return next((part for part in said if part and not part.startswith(("<", "config="))), type(error).__name__)[:300]

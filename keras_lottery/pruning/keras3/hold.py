@@ -1,5 +1,6 @@
 """Hold zeros in a Keras 3 variable on each backend: whatever writes the variable, masked entries stay exactly 0."""
 
+import functools
 import weakref
 
 import keras
@@ -21,12 +22,14 @@ class Hold:
     def __init__(self, variable, mask):
         self.variable, self.mask = variable, mask
         self.previous = variable.constraint
-        self._traced = lambda: None
+        self._entered = lambda: None  # the mask in the last stateless call
         self._assign = variable.assign
         variable.assign = self.assign
         variable.constraint = self
         if _BACKEND == "torch":
             variable.value._lottery_hold = self
+        elif _BACKEND == "tensorflow":
+            self._hold_parts()
 
     def __call__(self, value):
         return self.previous(value) if self.previous else value
@@ -35,10 +38,20 @@ class Hold:
         """As the variable's own assign, with the mask on the value."""
         if in_stateless_scope():
             return self._assign(self._kept_in_trace(value))
+        if _BACKEND == "tensorflow":
+            return self._assign(value)
         # While JAX trains, the variables are empty or given away; what comes back from the training is masked already.
         mask = self.mask._value
         away = mask is None or (_BACKEND == "jax" and mask.is_deleted())
-        return self._assign(value if away else _keep(self.mask.value, value, self.variable.dtype))
+        return self._assign(value if away else _keep(self.mask.value, value, self.variable._dtype))
+
+    def _hold_parts(self):
+        """Mask what is written to TensorFlow's variable, one a replica, itself: averaged weights at the end of fit."""
+        for part in getattr(self.variable.value, "_values", [self.variable.value]):
+            part.assign = functools.partial(self._assign_part, part.assign)
+
+    def _assign_part(self, assign, value, *args, **kwargs):
+        return assign(_keep(self.mask.value, value, self.variable._dtype), *args, **kwargs)
 
     def enter(self):
         """In a stateless call, let the model see the masked value, so that gradients are masked as well."""
@@ -46,21 +59,26 @@ class Hold:
         value = scope.get_current_value(self.variable)
         if value is not None:
             mask = self.mask.value
-            if _BACKEND == "jax" and isinstance(mask, jax.core.Tracer):
-                self._traced = weakref.ref(mask)
+            self._entered = weakref.ref(mask)
             scope.add_update((self.variable, _keep(mask, value, value.dtype)))
 
     def _kept_in_trace(self, value):
-        """With the mask that the call before had, if it was in the same trace: any other would be out of date."""
-        mask = self._traced()
-        if mask is None and _BACKEND == "jax" and isinstance(ops.convert_to_tensor(value), jax.core.Tracer):
+        """With the mask of the call before, where both are of one trace: any other would be out of date in the next step."""
+        mask = self._entered()
+        if mask is None:
+            mask = self.mask._value
+        if mask is None or _is_traced(value) and not _is_traced(mask):
             return value
         try:
-            return _keep(self.mask.value if mask is None else mask, value, self.variable.dtype)
+            return _keep(mask, value, self.variable._dtype)
         except Exception as error:
             if _BACKEND == "jax" and isinstance(error, jax.errors.UnexpectedTracerError):
                 return value
             raise
+
+
+def _is_traced(value):
+    return _BACKEND == "jax" and isinstance(ops.convert_to_tensor(value), jax.core.Tracer)
 
 
 def _keep(mask, value, dtype):

@@ -52,8 +52,14 @@ class LotteryModel(keras.Model):
     def compute_mask(self, inputs, previous_mask):
         return None  # the inner model has set it on its outputs
 
-    def compute_output_shape(self, *args, **kwargs):
-        return self.inner.compute_output_shape(*args, **kwargs)
+    def compute_output_spec(self, inputs, training=None):
+        return self.inner.compute_output_spec(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.inner.compute_output_shape(input_shape)
+
+    def export(self, *args, **kwargs):
+        return self.inner.export(*args, **kwargs)
 
     def get_config(self):
         return {
@@ -80,10 +86,15 @@ class LotteryModel(keras.Model):
     def layers(self):
         return self.inner.layers
 
+    @property
+    def _graph(self):
+        """What knows the symbolic tensors: the model held, or this one, as a layer, where that has none of its own."""
+        return getattr(self.inner, "_functional", self.inner) if walk.is_graph(self.inner) else super()
+
     inputs = property(lambda self: self.inner.inputs)
     outputs = property(lambda self: self.inner.outputs)
-    input = property(lambda self: self.inner.input)
-    output = property(lambda self: self.inner.output)
+    input = property(lambda self: self._graph.input)
+    output = property(lambda self: self._graph.output)
     input_shape = property(lambda self: self.inner.input_shape)
     output_shape = property(lambda self: self.inner.output_shape)
     input_names = property(lambda self: self.inner.input_names)

@@ -126,18 +126,19 @@ def _last_of(layer, root, has_kernel, inputs=None):
         return [layer]
     if len(below) == 1:
         return _last_of(below[0], root, has_kernel)
-    return _follow(layer, has_kernel, inputs) or [below[-1]]
+    found = _follow(layer, has_kernel, inputs)
+    return [below[-1]] if found is None else found
 
 
 def _follow(layer, has_kernel, inputs):
-    """The layers that make the outputs of a subclassed model; [] where its call cannot be followed."""
+    """The layers that make the outputs of a layer made of layers; None where its call cannot be followed."""
     try:
         shape = build_config(layer).get("input_shape")
         given = inputs[0] if inputs else tree.map_shape_structure(lambda s: keras.KerasTensor((None, *s[1:])), shape)
         outputs = layer.call(given)
         return [found for tensor in tree.flatten(outputs) for found in _last(tensor, has_kernel)]
     except Exception:  # whatever a call of the user's says about symbolic inputs
-        return []
+        return None
 
 
 def _walk(root):
@@ -158,27 +159,23 @@ def _walk(root):
 
 
 def _contents(layer):
-    """(name, layer or variable) directly below a layer, in a fixed order."""
+    """(name, layer or variable) directly below a layer, in the order in which Keras met them, layers first."""
     if is_graph(layer):
         return [(child.name, child) for child in layer.layers]
-    below = {id(item): item for item in (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)}
-    found = {}
-    for name, value in _attributes(layer):
+    below = (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)
+    names = {id(item): f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}" for n, item in enumerate(below)}
+    for name, value in reversed(_attributes(layer)):
         for path, item in _items(value, _public(layer, name, value)):
-            if id(item) in below and id(item) not in found:
-                found[id(item)] = next((new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)), path)
-    loose = [item for key, item in below.items() if key not in found]
-    return [(name, below[key]) for key, name in found.items() if name] + [
-        (f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}", item) for n, item in enumerate(loose)
-    ]
+            names[id(item)] = next((new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)), path)
+    return [(names[id(item)], item) for item in {id(item): item for item in below}.values() if names[id(item)]]
 
 
 def _attributes(layer):
-    """(name, value), in an order that no backend changes: weights, then layers, then what may hold some."""
+    """(name, value), what may hold layers or weights last: the first name counts, on each backend the same."""
     # PyTorch keeps a module's modules apart from its other attributes.
     found = {**vars(layer), **vars(layer).get("_modules", {})}
     kept = [(name, value) for name, value in found.items() if name not in _LISTS and not name.startswith(("_self_", "_obj_"))]
-    return sorted(kept, key=lambda item: 0 if isinstance(item[1], keras.Variable) else 1 if isinstance(item[1], keras.Layer) else 2)
+    return sorted(kept, key=lambda item: not isinstance(item[1], (keras.Layer, keras.Variable)))
 
 
 # Where Keras, TensorFlow ("_self_", "_obj_") or PyTorch lists what other attributes hold.
