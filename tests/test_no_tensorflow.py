@@ -59,7 +59,7 @@ NONE_OF_IT = """
 assert not {"tensorflow", "tf_keras", "tensorflow_model_optimization"} & {name.split(".")[0] for name in sys.modules}
 """
 
-# Keras and JAX themselves import TensorFlow where it is there: to write a model's config, a cache.
+# Keras and JAX themselves ask for TensorFlow where it is there: to write a model's config, a cache. They do without.
 WHO = """
 import sys, traceback
 
@@ -70,6 +70,7 @@ class Watch:
         if name in ("tensorflow", "tf_keras", "tensorflow_model_optimization"):
             asking = [frame.filename for frame in traceback.extract_stack()[:-1] if "importlib" not in frame.filename]
             asked.append((name, asking[-1]))
+            raise ModuleNotFoundError(name, name=name)
 
 sys.meta_path.insert(0, Watch())
 """

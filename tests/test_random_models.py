@@ -4,10 +4,11 @@ import os
 import tempfile
 
 import numpy as np
-import tf_keras
+import world
 import zoo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from world import KERAS3
 from zoo import Composite, Input, L, Model, MyConv, MyLSTM, Named
 
 import keras_lottery as lottery
@@ -24,7 +25,7 @@ BLOCKS = {
         "depthwise": lambda x: L.DepthwiseConv2D(2, padding="same")(x),
         "transpose": lambda x: L.Conv2DTranspose(2, 2, padding="same")(x),
         "residual": lambda x: L.Add()([x, L.Conv2D(x.shape[-1], 1)(x)]),
-        "locally": lambda x: L.LocallyConnected2D(2, 1)(x),
+        **({} if KERAS3 else {"locally": lambda x: L.LocallyConnected2D(2, 1)(x)}),
         "op": lambda x: x * 2.0 - 1.0,
         "nested": lambda x: _nested(x, lambda y: L.BatchNormalization()(L.Conv2D(3, 2, padding="same")(y))),
         "recurrent": lambda x: L.ConvLSTM2D(2, 2, padding="same")(L.Reshape((1, *x.shape[1:]))(x)),
@@ -82,13 +83,13 @@ def models(draw):
     return Model(first, L.Dense(2)(x if len(x.shape) == 2 else L.Flatten()(x)))
 
 
-EXAMPLES = int(os.environ.get("RANDOM_MODELS", 8))
+EXAMPLES = int(os.environ.get("RANDOM_MODELS", 8 if world.EAGER else 4))
 
 
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=EXAMPLES == 8,
+    derandomize="RANDOM_MODELS" not in os.environ,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -100,7 +101,7 @@ def test_random_model(model, optimizer, scope, depthwise):
     wrapped = lottery.wrap(model, include=include)
     assert zoo.same(zoo.outputs(wrapped, x), expected)
 
-    wrapped.compile(optimizer, "mse", run_eagerly=True)
+    wrapped.compile(optimizer, "mse", run_eagerly=world.EAGER)
     wrapped.train_on_batch(x, y)
     for sparsity in (0.4, 0.8):
         zoo.tighten(wrapped, sparsity, scope)
@@ -112,7 +113,7 @@ def test_random_model(model, optimizer, scope, depthwise):
 
     with tempfile.TemporaryDirectory() as folder:
         wrapped.save(folder + "/m.keras")
-        loaded = tf_keras.models.load_model(folder + "/m.keras", safe_mode=False)
+        loaded = world.load_model(folder + "/m.keras", safe_mode=False)
     for copy in (loaded, lottery.strip(wrapped), lottery.strip(loaded)):
         assert zoo.same(zoo.outputs(copy, x), held)
         assert lottery.sparsity(copy) == lottery.sparsity(wrapped) or depthwise
