@@ -58,13 +58,14 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     about = {"data": loaded.describe(), "model": str(model), "width": width, "backend": backend, "strategy": strategy,
              "recipe": recipe}
 
-    def compiled(net):
+    def compiled(make):
+        pruning.engine_of(keras).set_seed(seed)
+        net = make()
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
         return net
 
     with place():
-        pruning.engine_of(keras).set_seed(seed)
-        net = compiled(pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope))
+        net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
         if (run_dir / runs.RESULT).exists():
@@ -80,7 +81,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             rows.append(_row("ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
         for number in _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
-            rows.append(_train("random", lambda: compiled(masked.model("rewind", keras)), loaded, epochs,
+            rows.append(_train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
                                run_dir / "controls" / f"random_{number:02d}", seed, None, verbose))
     return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, "precision": policy, "epochs": epochs,
                              "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})

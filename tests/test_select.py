@@ -187,11 +187,18 @@ class Top(L.Layer):
 
 
 @register
-class Unfollowed(Branches):
+class Unfollowed(Model):
     """Its call does with numbers what no symbol can do."""
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = [L.Dense(3), L.Dense(4)]
+        self.out = L.Dense(3)
+
     def call(self, x):
-        return self.out(x if float(keras.ops.sum(x)) >= 0 else -x)
+        for step in self.steps if float(keras.ops.sum(x)) >= 0 else ():
+            x = step(x)
+        return self.out(x)
 
 
 @only_keras3
@@ -202,14 +209,15 @@ class Unfollowed(Branches):
     (lambda: zoo.called(Branches(), (4,)), ["out", "top/last"]),
     (lambda: zoo.called(Branches(merged=True), (4,)), []),
     (lambda: CASES["subclassed_in_a_graph"].build(), ["dense"]),
-    (lambda: zoo.called(Unfollowed(), (4,)), ["stem"]),  # the last that was made
+    (lambda: zoo.called(Unfollowed(), (4,)), ["out"]),  # the last that was made
     (lambda: _graph_that_ends_in(Top(name="top")), ["top/last"]),
     (lambda: _graph_that_ends_in(zoo.Flat(name="top")), ["top/last"]),
 ])
 def test_head_of_a_subclassed_model(build, expected):
     model = build()
     assert sorted(heads(model)) == expected
-    assert sorted(heads(lottery.wrap(model))) == expected
+    if not isinstance(model, Unfollowed):
+        assert sorted(heads(lottery.wrap(model))) == expected
 
 
 def _graph_that_ends_in(layer):
@@ -411,6 +419,8 @@ class OwnCallFromConfig(L.Dense):
 REFUSED = [
     (lambda: zoo.called(OwnConstructor(), (4,)), "OwnConstructor has its own train_step, which a wrapped model would not call"),
     (lambda: OwnSequential([Input((4,)), L.Dense(3), L.Dense(2)]), "OwnSequential has its own compute_loss"),
+    *[(lambda: zoo.called(Unfollowed(), (4,)), "has another 'steps/0/kernel' than .* built by a call on symbolic tensors")]
+    * (world.BACKEND != "torch"),  # which tries the call on zeros
     (lambda: zoo.called(WithoutKwargs(), (4,)), "cannot be copied .* got an unexpected keyword argument 'trainable'"),
     (lambda: _nested_with_its_own_call(), "cannot be copied .* got an unexpected keyword argument"),
     (Subclassed, "'subclassed' is not built"),

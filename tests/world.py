@@ -36,7 +36,9 @@ def runs_on(*worlds):
 
 def array(tensor):
     """A NumPy copy of a tensor or variable of any backend."""
-    return np.array(keras.ops.convert_to_numpy(tensor) if KERAS3 else tensor)
+    if KERAS3:
+        return np.array(keras.ops.convert_to_numpy(tensor))
+    return np.array(tensor.numpy() if hasattr(tensor, "numpy") else tensor)  # a mirrored variable has no __array__
 
 
 def tensor(value):

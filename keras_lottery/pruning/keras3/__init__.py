@@ -226,8 +226,9 @@ def _copy(model):
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path]:
             raise LotteryError(
-                f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the get_config of "
-                "the layer that owns it must hold every argument of its constructor."
+                f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the get_config of the "
+                "layer that owns it must hold every argument of its constructor, and it be built by a call on symbolic "
+                "tensors, or by a build() of its own."
             )
     load_state(new, given)
     below = walk.layers(new)
