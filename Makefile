@@ -1,12 +1,12 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
-# make test   all tests; those of the engines on Keras 3 too: make test BACKENDS="tensorflow jax torch"
+# make test   all tests; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
 SHELL := bash
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.installed
-BACKENDS ?= tensorflow jax
+BACKENDS ?= jax
 # PyTorch is large, so it is installed only where it is asked for.
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
 # What each engine and backend must hold; the other rooms do not see which one it is, so one of Keras 3's is enough there.

@@ -184,10 +184,10 @@ def plain(value):
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if hasattr(value, "tolist"):  # of PyTorch's tensors, on any device
+        return plain(value.tolist())
     if hasattr(value, "numpy"):
         return plain(value.numpy())
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
     raise LotteryError(f"{value!r} is a {type(value).__name__}, which JSON cannot hold: give numbers, text, lists and dicts.")
 
 
