@@ -1,6 +1,6 @@
 """Wrap, strip and look into models; which engine does it follows from the model.
 
-An engine is one module with the functions called here: `tfmot` takes tf_keras models.
+An engine is one module with the functions called here: `tfmot` takes tf_keras models, `keras3` Keras 3's.
 A path names a weight by its layers and its attribute: "conv1/kernel".
 """
 
@@ -25,7 +25,8 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
     stays as it is.
 
     Args:
-      model: a built Sequential or functional tf_keras model.
+      model: a built Keras 3 model, subclassed ones included, or a Sequential or functional
+        tf_keras model.
       schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
       scope: "global" (one threshold over all weights) or "layer".
       skip: what to leave dense: layer names or paths, layer classes, a function of the
@@ -35,7 +36,7 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
       prune_head: prune the output layer as well.
 
     Returns:
-      A new, uncompiled model.
+      A new, uncompiled model of the same Keras.
 
     Raises:
       LotteryError: not a model that can be wrapped, nothing to prune, an unknown name.
