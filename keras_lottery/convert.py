@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import itertools
 import operator
 import os
 import pathlib
@@ -37,15 +38,15 @@ def inputs(model):
     structure = engine.inputs(model)
     if structure is None:
         raise LotteryError(f"{model.name!r} does not know its input shape yet: call it once on a batch first.")
-    specs = []
-    for tensor in engine.nest.flatten(structure):
+    specs, tensors = [], engine.nest.flatten(structure)
+    for tensor, name in zip(tensors, _identifiers([tensor.name for tensor in tensors])):
         shape, kind = tensor.shape, getattr(tensor.dtype, "name", tensor.dtype)
         if getattr(shape, "rank", 0) is None or None in tuple(shape)[1:]:
             raise LotteryError(f"input {tensor.name!r} of {model.name!r} has shape {shape}: a .tflite file needs "
                                "every size but the batch; build the model with a fixed input shape.")
         if kind != "bool" and not re.match(r"u?int|b?float", kind):
             raise LotteryError(f"input {tensor.name!r} takes {kind}: a .tflite file takes numbers.")
-        specs.append(Spec(_identifier(tensor.name), tensor.name, (1, *tuple(shape)[1:]), "float32" if "float" in kind else kind))
+        specs.append(Spec(name, tensor.name, (1, *tuple(shape)[1:]), "float32" if "float" in kind else kind))
     return structure, specs
 
 
@@ -98,15 +99,21 @@ def first_line(error):
     return str(error).strip().partition("\n")[0].rstrip(".")[:300] or type(error).__name__
 
 
-def _identifier(name):
-    return re.sub(r"\W", "_", name if name[:1].isalpha() else f"input_{name}")
+def _identifiers(names):
+    """Names as a signature takes them, each once: what Keras calls alike ("o", "o") is told apart ("o", "o_1")."""
+    made = []
+    for name in names:
+        name = re.sub(r"\W", "_", name if name[:1].isalpha() else f"input_{name}")
+        others = (f"{name}_{n}" for n in itertools.count(1))
+        made.append(name if name not in made else next(other for other in others if other not in made))
+    return made
 
 
 def _named(model, engine, outputs):
     outputs = engine.nest.flatten(outputs)
     names = getattr(model, "output_names", None) or []
     names = names if len(names) == len(outputs) else [f"output_{n}" for n in range(len(outputs))]
-    return {_identifier(name): output for name, output in zip(names, outputs)}
+    return dict(zip(_identifiers(names), outputs))
 
 
 def _constants(given, specs):

@@ -24,8 +24,9 @@ def open_data(model, train, seed):
     if isinstance(train, (tuple, list)):
         if not 2 <= len(train) <= 3:
             raise LotteryError(f"train has {len(train)} parts: {_WANTED}.")
-        train = (train[0], *(np.asarray(part) if isinstance(part, list) else part for part in train[1:]))
-        _check_labels(model, np.asarray(train[1]))
+        train = tuple(_arrays(part) for part in train)
+        if isinstance(train[1], np.ndarray):
+            _check_labels(model, train[1])
         account = _hash(train)
         train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, np.ndarray) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
@@ -34,6 +35,21 @@ def open_data(model, train, seed):
         account = str(getattr(train, "element_spec", type(train).__name__))
     _check_inputs(model, train)
     return train, _steps(train), account
+
+
+def _arrays(part):
+    """x, y or sample_weight as arrays. A list of arrays is several inputs or outputs, any other is one of numbers."""
+    if isinstance(part, dict):
+        return {name: _arrays(item) for name, item in part.items()}
+    if isinstance(part, (list, tuple)) and any(np.ndim(leaf) if hasattr(leaf, "shape") else False for leaf in _leaves(part)):
+        return tuple(_arrays(item) for item in part)
+    try:
+        array = np.asarray(part)
+    except ValueError as error:
+        raise LotteryError(f"train holds rows of different lengths: {error}.") from error
+    if not array.ndim:
+        raise LotteryError(f"train holds a {type(part).__name__} where an array is expected: {_WANTED}.")
+    return array
 
 
 def _steps(train):

@@ -80,7 +80,7 @@ class _Backup(Callback):
 
     def restore(self, model):
         """Take up the training where the file left it, if there is one."""
-        self.random = pruning.engine(model).random_state(model)
+        self.random = {}  # of a training that begins here: as fit has it by then, which may draw a batch to build metrics
         if self.path is None or not self.path.exists():
             return
         arrays, notes = runs.read_arrays(self.path)
@@ -99,7 +99,8 @@ class _Backup(Callback):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
         engine = pruning.engine(self.model)
         engine.set_epoch(self.train, len(self.history))
-        engine.load_random_state(self.model, self.random)
+        if self.random:
+            engine.load_random_state(self.model, self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         self.fresh = [_memory(callback) for callback in self.callbacks]
         for callback, memory in zip(self.callbacks, self.memories):

@@ -80,18 +80,27 @@ class RewindCallback(Callback):
             self.then()
 
 
+_UNDONE = (
+    "which undoes rounds: leave out EarlyStopping's restore_best_weights and BackupAndRestore. "
+    "find_ticket(run_dir=...) goes on after a kill."
+)
+
+
 class LotteryCallback(Callback):
     """Runs all rounds of a model's LotterySchedule in one fit.
 
     A round is pruned and rewound just before the first step of the next, so that
     validation and checkpoints at its end still see its trained weights. After fit the
     model holds the last ticket, trained; `ticket` is that Ticket and `rounds` has one
-    record a round. Fit for `schedule.total_steps` steps.
+    record a round. Fit for `schedule.total_steps` steps. Callbacks that put back the state
+    of an earlier epoch (EarlyStopping's restore_best_weights, BackupAndRestore) would undo
+    rounds; `find_ticket(run_dir=...)` goes on after a kill.
 
     Raises:
       LotteryError: the model is not wrapped with a schedule or is pruned already, its
-        optimizer has taken steps, or Keras cannot tell how many steps an epoch has (it
-        would then decay weights once more than it trains them at the end of the data).
+        optimizer has taken steps, another callback put back an earlier round, or Keras
+        cannot tell how many steps an epoch has (it would then decay weights once more than
+        it trains them at the end of the data).
 
     Example:
       >>> import numpy as np, tf_keras, keras_lottery as lottery
@@ -114,7 +123,7 @@ class LotteryCallback(Callback):
     def on_train_begin(self, logs=None):
         if not pruning.is_wrapped(self.model) or pruning.engine(self.model).settings(self.model)[0] is None:
             raise LotteryError("LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...)).")
-        check_unpruned(self.model)
+        pruning.check_unpruned(self.model)
         if self.params["steps"] is None:
             raise LotteryError(
                 "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
@@ -127,17 +136,23 @@ class LotteryCallback(Callback):
         self.counter = RewindCallback(self.rewinder)
         self.counter.set_params(self.params)
         self.start = self.rewinder.engine.values(self.model)
+        self.masks = pruning.masks(self.model)
         self.rounds, self.ticket = [], None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.counter.on_epoch_begin(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
+        if self.counter.step == 0:
+            self._check_masks()
+            if self.rewinder.engine.steps_taken(self.model):
+                raise LotteryError(f"another callback put back a training that had begun, {_UNDONE}")
         done, rest = divmod(self.counter.step, self.schedule.round_steps)
         if rest == 0 and len(self.rounds) < done <= self.schedule.rounds:
             self._end_round()
             self.rewinder.boundary(self.schedule.sparsities[done - 1])
             self.start = self.rewinder.engine.values(self.model)
+            self.masks = pruning.masks(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
         self.logs = logs
@@ -149,6 +164,7 @@ class LotteryCallback(Callback):
     def on_train_end(self, logs=None):
         from .ticket import from_model
 
+        self._check_masks()
         self._end_round()
         self.ticket = from_model(self.model, self.start, self.rounds)
         if self.counter.step < self.schedule.total_steps:
@@ -157,6 +173,11 @@ class LotteryCallback(Callback):
                 f"{len(self.rounds) - 1} of {self.schedule.rounds}, {self.ticket.sparsity:.1%} sparse.",
                 stacklevel=2,
             )
+
+    def _check_masks(self):
+        """Raises LotteryError if the model has other masks than this callback gave it."""
+        if any((mask != self.masks[path]).any() for path, mask in pruning.masks(self.model).items()):
+            raise LotteryError(f"another callback put back the weights and masks of another round, {_UNDONE}")
 
     def _end_round(self):
         # fit does this at its end, for optimizers that average weights.
@@ -171,12 +192,6 @@ def record(model, number, logs):
     kept = sum(int(mask.sum()) for mask in masks.values())
     metrics = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
     return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
-
-
-def check_unpruned(model):
-    """Raises LotteryError if a mask has dropped a weight already."""
-    if not all(mask.all() for mask in pruning.masks(model).values()):
-        raise LotteryError(f"{model.name!r} is pruned already ({pruning.sparsity(model):.1%}): wrap the dense model anew.")
 
 
 def check_steps(model, rewind_step, round_steps):

@@ -11,7 +11,7 @@ from .errors import LotteryError
 from .inputs import open_data
 from .masks import SCOPES, pruned_count
 from .resume import fit
-from .rewind import RewindCallback, Rewinder, check_steps, record
+from .rewind import LotteryCallback, RewindCallback, Rewinder, check_steps, record
 from .schedule import check_rewind, round_sparsities
 from .ticket import from_model, load_ticket
 
@@ -84,6 +84,9 @@ def find_ticket(
     if scope is not None:
         known("scope", scope, SCOPES)
     epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
+    callbacks = _checked_callbacks(callbacks)
+    if not isinstance(info, (dict, type(None))):
+        raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed, **runs.plain(info or {})}
     engine = pruning.engine(model)
     engine.check_compiled(model)
@@ -185,6 +188,16 @@ class _State:
             runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.point)
 
 
+def _checked_callbacks(callbacks):
+    callbacks = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in callbacks:
+        if isinstance(callback, LotteryCallback):
+            raise LotteryError("LotteryCallback runs the rounds of a plain fit; find_ticket runs them itself: leave it out.")
+        if not hasattr(callback, "on_epoch_end"):
+            raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
+    return callbacks
+
+
 def _plan(rounds, rate, final_sparsity):
     if rounds is None and final_sparsity is None:
         raise LotteryError("how far to prune is open: give rounds, for example rounds=10, or final_sparsity.")
@@ -200,11 +213,8 @@ def _ready(model, scope):
         if not pruning.is_wrapped(model):
             given, model = model, pruning.wrap(model, scope=scope or "global")
             engine.compile_like(model, given)
-        elif not all(mask.all() for mask in engine.masks(model).values()):
-            raise LotteryError(
-                f"{model.name!r} is pruned already ({pruning.sparsity(model):.1%}): wrap the dense model anew."
-            )
-        elif engine.steps_taken(model):
+        pruning.check_unpruned(model)
+        if engine.steps_taken(model):
             engine.compile_like(model, model)
         engine.build_optimizer(model)
         engine.keep_randomness(model)
@@ -242,6 +252,9 @@ def _warn_of_layers(model, architecture):
     if all(type(layer).__module__.startswith(own) and type(layer).__name__ != "Lambda" for layer in engine.layers(model).values()):
         return
     try:
-        engine.build(architecture)
+        built = engine.variables(engine.build(architecture))
+        if built.keys() != engine.variables(model).keys():
+            other = sorted(built.keys() ^ engine.variables(model).keys())
+            raise LotteryError(f"built from its configs it has other weights, such as {other[0]!r}.")
     except LotteryError as error:
         warnings.warn(f"the ticket will hold masks and weights, but its model cannot be built from its file: {error}", stacklevel=3)

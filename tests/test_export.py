@@ -144,6 +144,40 @@ def test_several_inputs_and_outputs_with_awkward_names(tmp_path):
             lottery.export(model, tmp_path / "n.tflite", images=wrong)
 
 
+def test_every_output_and_input_is_in_the_file_though_keras_calls_them_alike(tmp_path):
+    """One layer called twice, and names that differ only in what a signature cannot hold."""
+    import keras
+
+    for library in (tf_keras, keras):
+        a, b = library.Input((4,), name="x-1"), library.Input((4,), name="x_1")
+        shared = library.layers.Dense(3, name="o")
+        model = library.Model([a, b], [shared(a), shared(b)])
+        record = lottery.export(model, tmp_path / "m.tflite", overwrite=True)
+        runner = Interpreter(record.path).get_signature_runner()
+        first, second = np.random.rand(2, 1, 4).astype("float32")
+        said = runner(x_1=first, x_1_1=second)
+        for found, expected in zip((said[name] for name in sorted(said)), model([first, second]), strict=True):
+            assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_a_keras_3_model_of_several_inputs_and_its_own_class(tmp_path):
+    import keras
+
+    class Two(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, given):
+            return self.dense(given["left"]) - 2 * self.dense(given["right"])
+
+    model, given = Two(), {"left": np.random.rand(1, 4).astype("float32"), "right": np.random.rand(1, 4).astype("float32")}
+    expected = model(given)
+    record = lottery.export(model, tmp_path / "two.tflite", images=given)
+    (found,) = Interpreter(record.path).get_signature_runner()(**given).values()
+    assert np.allclose(found, expected, atol=1e-5)
+
+
 def test_a_recurrent_file_answers_the_second_example_as_the_first(tmp_path):
     sequence = layers.Input((4, 3), name="sequence")
     model = tf_keras.Model(sequence, layers.LSTM(8)(sequence))

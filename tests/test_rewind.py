@@ -277,6 +277,25 @@ def test_best_weights_of_an_earlier_round_come_back_whole():
     assert lottery.sparsity(model) == 0
 
 
+def test_a_callback_that_puts_back_an_earlier_round_is_told():
+    """Before the ticket is made, by EarlyStopping; or before the first step, as BackupAndRestore does."""
+
+    class First(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["score"] = -epoch
+
+    class Restoring(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            zoo.tighten(self.model, 0.1)
+
+    best = keras.callbacks.EarlyStopping("score", mode="max", patience=99, restore_best_weights=True)
+    for callbacks in ([First(), best, lottery.LotteryCallback()], [lottery.LotteryCallback(), Restoring()]):
+        model = compiled(scheduled(2, STEPS))
+        with pytest.raises(lottery.LotteryError, match="another callback put back the weights and masks of another round"):
+            model.fit(batches(), shuffle=False, epochs=3, callbacks=callbacks, verbose=0)
+        assert next(one for one in callbacks if isinstance(one, lottery.LotteryCallback)).ticket is None
+
+
 def scheduled(rounds=1, round_steps=ROUND, **schedule):
     return lottery.wrap(net(), schedule=lottery.LotterySchedule(rounds, 0.5, round_steps=round_steps, **schedule))
 

@@ -78,6 +78,36 @@ def test_data_as_arrays_weighted_arrays_or_dataset():
     assert search(compiled(model), (X[:7], Y[:7]), epochs=2, rounds=1, rewind=1).sparsity == 0.5  # one batch
 
 
+def test_arrays_of_several_outputs_and_lists_of_numbers():
+    inputs = L.Input((8,))
+    x = L.Dense(12, "relu", name="a")(inputs)
+    model = keras.Model(inputs, [L.Dense(3, name="p")(x), L.Dense(2, name="q")(x)])
+    ticket = search(compiled(model, loss=[LOGITS, LOGITS], metrics=()), (X, [Y, Y % 2]), epochs=1, rounds=1)
+    assert set(ticket.masks) == {"a/kernel"} and ticket.heads == ["p", "q"]
+    listed = search(train=(X.tolist(), Y.tolist()), epochs=1, rounds=1)
+    assert bits(listed.trained) == bits(search(train=(X, Y), epochs=1, rounds=1).trained)
+
+
+def test_what_was_compiled_has_no_config():
+    """A wrapped model is compiled already; for a plain one it must be told."""
+
+    class Warm(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.01
+
+    net = compiled(dense(), keras.optimizers.Adam(Warm()))
+    with pytest.raises(lottery.LotteryError, match="Adam cannot be made anew from its config.*Wrap the model, then compile"):
+        search(net)
+    model = compiled(lottery.wrap(net), keras.optimizers.Adam(Warm()))
+    assert search(model, epochs=1, rounds=1).sparsity == 0.5
+
+    class Told(Warm):
+        def get_config(self):
+            return {}
+
+    assert search(compiled(dense(), keras.optimizers.Adam(Told())), epochs=1, rounds=1).sparsity == 0.5
+
+
 @HAS_TF_DATA
 def test_data_of_unknown_length():
     unknown = tf.data.Dataset.from_generator(lambda: iter(zip(X, Y)), output_signature=(
@@ -304,6 +334,11 @@ MISTAKES = {
     "wrong width": (lambda: search(train=(X[:, :5], Y)), r"batches of shape \(32, 5\), the model takes \(None, 8\)"),
     "label out of range": (lambda: search(train=(X, Y + 1)), "labels are out of range, such as 3: the model has outputs for 0 to 2"),
     "info": (lambda: search(info={"a": object()}), "which JSON cannot hold"),
+    "info of another type": (lambda: search(info=3), "info is a int: give a dict"),
+    "no labels": (lambda: search(train=(X, None)), "train holds a NoneType where an array is expected"),
+    "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
+    "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
+    "LotteryCallback": (lambda: search(callbacks=lottery.LotteryCallback()), "find_ticket runs them itself: leave it out"),
     "steps_per_execution": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=3), "no multiple of steps_per_execution"),
     "run_dir below a file": (lambda: search(run_dir=__file__ + "/x"), "cannot write to .*Not a directory"),
     "run_dir is a file": (lambda: search(run_dir=__file__), "cannot write to"),

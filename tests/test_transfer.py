@@ -115,6 +115,19 @@ def test_nested_models(tmp_path):
     check_trains(student, (arrays()[0], arrays(classes=4)[1]))
 
 
+def test_another_input_reaches_a_nested_model():
+    backbone = conv()
+    inputs = L.Input((8, 8, 1))
+    model = keras.Model(inputs, L.Dense(5, name="logits")(backbone(L.Rescaling(0.5)(inputs))))
+    ticket = search(compiled(model), images(), epochs=1, rounds=1)
+    student = lottery.transfer(ticket, num_classes=3, input_shape=(12, 10, 1))
+    check_carried(student, ticket.weights, ticket.masks, new=("logits/",))
+    check_trains(student, images((12, 10, 1), 3))
+    with pytest.warns(UserWarning, match="conv/c1/kernel is new and dense"):
+        student = lottery.transfer(ticket, num_classes=3, input_shape=(8, 8, 3))
+    check_trains(student, images((8, 8, 3), 3))
+
+
 @pytest.mark.parametrize("ending", ["softmax in the Dense", "Softmax layer", "Activation layer, then a cast", "nested", "logits"])
 def test_loss_follows_the_last_activation(ending):
     """A softmax of a softmax trains badly and shows no error."""

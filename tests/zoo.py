@@ -381,6 +381,43 @@ def call_arguments():
     return Model([x, scale], L.Dense(2)(Composite(5, name="c")(x, scale)))
 
 
+@register
+class Unnamed(L.Layer):
+    """Its config says all but its name."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.units = units
+        self.dense = L.Dense(units)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.dense(x)
+
+    def get_config(self):
+        return {"units": self.units}
+
+
+@case("first/dense/kernel", "inner/second/dense/kernel")
+def config_without_names():
+    layers = Unnamed(4), Unnamed(3)
+    for layer, name in zip(layers, ("first", "second")):
+        setattr(layer, "name" if KERAS3 else "_name", name)
+    x = Input((4,))
+    return Model(x, L.Dense(2)(keras.Sequential([Input((4,)), layers[1]], name="inner")(layers[0](x))))
+
+
+@case("inner_0.35/net/kernel")
+def dots_in_names():
+    x = Input((4,))
+    inner = Model(x, L.Dense(3, name="net")(x), name="inner_0.35")
+    x = Input((4,))
+    return Model(x, L.Dense(2)(inner(x)))
+
+
 # Subclassed models.
 class Net(Model):
     """Layers in attributes, a list and a layer of layers; the head is not the last that was made."""

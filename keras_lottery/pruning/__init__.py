@@ -15,6 +15,7 @@ from rich.table import Table
 from ..checks import known
 from ..errors import LotteryError
 from ..masks import SCOPES
+from ..schedule import LotterySchedule
 
 
 def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune_head=False):
@@ -39,7 +40,8 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
       A new, uncompiled model of the same Keras.
 
     Raises:
-      LotteryError: not a model that can be wrapped, nothing to prune, an unknown name.
+      LotteryError: not a model that can be wrapped, one that is pruned already, nothing to
+        prune, an unknown name.
 
     Example:
       >>> import tf_keras, keras_lottery as lottery
@@ -49,6 +51,9 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
     """
     if scope not in SCOPES:
         raise LotteryError(f"scope={scope!r} is unknown: choose 'global' or 'layer'.")
+    if schedule is not None and not isinstance(schedule, LotterySchedule):
+        raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")
+    check_unpruned(model)
     reasons = engine(model).choose(model, skip, include, prune_head)
     paths = [path for path, reason in reasons.items() if not reason]
     if not paths:
@@ -153,6 +158,12 @@ def engine_of(kind=None):
 def is_wrapped(model):
     """Whether `model` has masks."""
     return bool(engine(model).masks(model))
+
+
+def check_unpruned(model):
+    """Raises LotteryError if a mask of `model` has dropped a weight already."""
+    if not all(mask.all() for mask in engine(model).masks(model).values()):
+        raise LotteryError(f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew.")
 
 
 def _rows(model, reasons):

@@ -20,6 +20,11 @@ def resize(architecture, heads, num_classes, input_shape=None):
       LotteryError: no single Dense or convolution head, several inputs, an impossible shape.
     """
     changed = copy.deepcopy(architecture)
+    if "layers" not in changed["config"]:
+        raise LotteryError(
+            f"the ticket's model is a {changed['class_name']}, whose class says what its layers are: transfer replaces the "
+            "head of functional and Sequential models. Build it as one, and find the ticket again."
+        )
     if len(heads) != 1:
         raise LotteryError(f"the ticket's model has {len(heads)} output layers {heads}: transfer needs exactly one.")
     head = _find(changed, heads[0].split("/"))
@@ -48,12 +53,23 @@ def _set_input(architecture, shape):
     inputs = [layer for layer in architecture["config"]["layers"] if layer["class_name"] == "InputLayer"]
     if len(inputs) != 1:
         raise LotteryError(f"the ticket's model has {len(inputs)} inputs: input_shape can be changed where there is one.")
-    config = inputs[0]["config"]
-    name = "batch_shape" if "batch_shape" in config else "batch_input_shape"  # Keras 3's, tf_keras's
-    old = config[name]
+    old = inputs[0]["config"][_shape_name(inputs[0])]
     if len(old) != len(shape):
         raise LotteryError(f"input_shape={tuple(shape[1:])} has {len(shape) - 1} axes, the ticket's model has {tuple(old[1:])}.")
-    config[name] = shape
+    for entry in _inputs(architecture):  # of models in the model as well, where they take what the model takes
+        if entry["config"][_shape_name(entry)][1:] == old[1:]:
+            entry["config"][_shape_name(entry)] = shape
+
+
+def _inputs(architecture):
+    for layer in architecture["config"].get("layers", []):
+        if layer["class_name"] == "InputLayer":
+            yield layer
+        yield from _inputs(layer)
+
+
+def _shape_name(entry):
+    return "batch_shape" if "batch_shape" in entry["config"] else "batch_input_shape"  # Keras 3's, tf_keras's
 
 
 def _forget_shapes(config):

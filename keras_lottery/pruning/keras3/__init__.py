@@ -127,7 +127,7 @@ def load_state(model, values):
 def architecture(model):
     """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
     try:
-        config = json.loads(walk.unwrap(model).to_json())
+        config = walk.tell_names(walk.unwrap(model), json.loads(walk.unwrap(model).to_json()))
     except (TypeError, ValueError, NotImplementedError) as error:
         raise LotteryError(f"{model.name!r} cannot be written as JSON: {_in_a_line(error)}") from error
     default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
@@ -137,7 +137,7 @@ def architecture(model):
 def build(architecture):
     """A new plain model, randomly initialised, in the current global precision policy."""
     try:
-        return keras.models.model_from_json(json.dumps(architecture))
+        return walk.take_names(keras.models.model_from_json(json.dumps(architecture)), architecture)
     except (ValueError, TypeError) as error:
         raise LotteryError(
             f"the ticket's architecture cannot be built: {_in_a_line(error)} Check the input shape; register custom "
@@ -206,8 +206,13 @@ def _array(variable):
 def _check(model):
     # Of layers made of layers Keras itself forgets, on loading, that they are built.
     leaves = [layer for layer in walk.unwrap(model)._flatten_layers() if not layer._layers]
-    if not leaves or not all(layer.built for layer in leaves):
-        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first.")
+    unbuilt = [layer.name for layer in leaves if not layer.built]
+    if not leaves or unbuilt:
+        where = f" (its layers {', '.join(unbuilt[:3])})" if 0 < len(unbuilt) < len(leaves) else ""
+        raise LotteryError(
+            f"the model {model.name!r} is not built{where}: give it an Input layer, or call it on a batch first; a layer "
+            "that no call reaches must go."
+        )
 
 
 def _copy(model):
@@ -218,7 +223,8 @@ def _copy(model):
         with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
             new = _from_config(plain)
             if walk.is_graph(plain) and _shapes(new).keys() != given.keys():
-                # A layer shared between models below this one: configs forget that, a clone layer by layer does not.
+                # A layer shared between models below this one, or one that leaves its name out of its config:
+                # configs forget that, a clone layer by layer does not.
                 new = keras.models.clone_model(plain, clone_function=_from_config, recursive=True)
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {_in_a_line(error)}") from error
@@ -245,6 +251,7 @@ def _shapes(model):
 
 def _from_config(layer):
     new = type(layer).from_config(layer.get_config())
+    new.name = layer.name
     if not new.built:
         new.build_from_config(walk.build_config(layer))
     return new

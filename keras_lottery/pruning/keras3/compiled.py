@@ -1,5 +1,6 @@
 """What a Keras 3 model was compiled with: its optimizer's state, and compiling a copy alike."""
 
+import contextlib
 import inspect
 import json
 
@@ -27,19 +28,23 @@ def steps_per_execution(model):
 
 
 def compile_like(model, other):
-    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings."""
+    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings.
+
+    Raises:
+      LotteryError: one of them cannot be made anew.
+    """
     arguments = dict(other._compile_config.config)
     arguments["optimizer"] = _anew(other.optimizer)
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tree.map_structure(_anew, arguments.get(name))
-    model.compile(**arguments)
+    model.compile(**arguments, auto_scale_loss=isinstance(other.optimizer, keras.optimizers.LossScaleOptimizer))
 
 
 def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
     account = {
-        "optimizer": _nameless(keras.saving.serialize_keras_object(model.optimizer)),
+        "optimizer": _settings(model.optimizer),
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": keras.config.dtype_policy().name,
@@ -108,14 +113,30 @@ def _anew(item):
     """A new metric or optimizer of the same settings, with the very functions that are in it; else the item."""
     if not isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer)):
         return item
-    config, functions = item.get_config(), {}
-    for function in filter(inspect.isfunction, vars(item).values()):
-        name, told = f"function {len(functions)}", keras.saving.serialize_keras_object(function)
-        entry = {"class_name": "function", "config": name, "registered_name": name, "module": None}
-        functions[name] = function
-        config = {key: entry if value == told else value for key, value in config.items()}
-    with keras.saving.custom_object_scope(functions):
-        return type(item).from_config(config)
+    parts = vars(item).values()
+    own = {type(part).__name__: type(part) for part in parts if not type(part).__module__.startswith(("keras.", "builtins"))}
+    try:
+        config = item.get_config()
+        for function in filter(inspect.isfunction, parts):
+            name, told = f"function {len(own)}", keras.saving.serialize_keras_object(function)
+            entry = {"class_name": "function", "config": name, "registered_name": name, "module": None}
+            own[name] = function
+            config = {key: entry if value == told else value for key, value in config.items()}
+        with keras.saving.custom_object_scope(own):
+            return type(item).from_config(config)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0][:200].rstrip(".")
+        raise LotteryError(
+            f"{type(item).__name__} cannot be made anew from its config: {first}. Wrap the model, then compile the wrapped one."
+        ) from error
+
+
+def _settings(optimizer):
+    """What tells an optimizer from another; where its config cannot be told, the class alone."""
+    try:
+        return _nameless(keras.saving.serialize_keras_object(optimizer))
+    except (NotImplementedError, TypeError, ValueError):
+        return type(optimizer).__name__
 
 
 def _nameless(config):
@@ -126,7 +147,7 @@ def _nameless(config):
 
 
 def _told(value):
-    if hasattr(value, "get_config"):
+    with contextlib.suppress(AttributeError, NotImplementedError, TypeError, ValueError):
         return [type(value).__name__, value.get_config()]
     if hasattr(value, "item"):
         return value.item()

@@ -50,6 +50,8 @@ def inputs(model):
     shape = walk.build_config(plain).get("input_shape")
     if shape is None:
         return None
+    if isinstance(shape, dict):
+        return {name: keras.KerasTensor(sides, name=name) for name, sides in shape.items()}
     return tree.map_shape_structure(lambda sides: keras.KerasTensor(sides, name="input"), shape)
 
 

@@ -1,8 +1,12 @@
 """The Keras 3 model that holds another model and its masks."""
 
+import copy
+import re
+
 import keras
 from keras.src.backend.common.stateless_scope import in_stateless_scope
 
+from ...errors import LotteryError
 from ...schedule import LotterySchedule
 from . import walk
 from .hold import Hold
@@ -33,7 +37,7 @@ class LotteryModel(keras.Model):
         self.paths = list(paths)
         self.mask_weights = [
             self.add_weight(
-                name="mask_" + path.replace("/", "_"), shape=variables[path].shape, dtype="bool", initializer="ones",
+                name="mask_" + re.sub(r"\W", "_", path), shape=variables[path].shape, dtype="bool", initializer="ones",
                 trainable=False, autocast=False, aggregation="only_first_replica",
             )
             for path in self.paths
@@ -58,12 +62,17 @@ class LotteryModel(keras.Model):
     def compute_output_shape(self, input_shape):
         return self.inner.compute_output_shape(input_shape)
 
+    def save(self, filepath, *args, **kwargs):
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise LotteryError(f"{str(filepath)!r}: a whole .h5 file of Keras 3 holds no masks. Save as .keras, or strip the model first.")
+        return super().save(filepath, *args, **kwargs)
+
     def export(self, *args, **kwargs):
         return self.inner.export(*args, **kwargs)
 
     def get_config(self):
         return {
-            "model": keras.saving.serialize_keras_object(self.inner),
+            "model": walk.tell_names(self.inner, keras.saving.serialize_keras_object(self.inner)),
             "paths": list(self.paths),
             "scope": self.scope,
             "schedule": self.schedule and LotterySchedule.get_config(self.schedule),
@@ -72,7 +81,8 @@ class LotteryModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        model = keras.saving.deserialize_keras_object(config["model"], custom_objects=custom_objects)
+        model = keras.saving.deserialize_keras_object(copy.deepcopy(config["model"]), custom_objects=custom_objects)
+        walk.take_names(model, config["model"])
         schedule = config["schedule"] and LotterySchedule(**config["schedule"])
         return cls(model, config["paths"], config["scope"], schedule, config["name"])
 

@@ -82,6 +82,29 @@ def build_config(layer):
     return json.loads(json.dumps(layer.get_build_config() or {}))
 
 
+def tell_names(model, entry):
+    """`entry`, what `model` is serialized as, with the name of each layer, which not every layer's own config holds."""
+    for layer, below in _entries(model, entry):
+        below["name"] = layer.name
+    return entry
+
+
+def take_names(model, entry):
+    """`model`, made from `entry`, with the names that `tell_names` put there."""
+    for layer, below in _entries(model, entry):
+        layer.name = below.get("name", layer.name)
+    return model
+
+
+def _entries(model, entry):
+    """(layer, its entry) of a graph and the models in it; Keras, too, finds a layer's weights in a file by its position."""
+    if is_graph(model) and "layers" in entry["config"]:
+        listed = model._layers if isinstance(model, keras.Sequential) else model.operations
+        for layer, below in zip(listed, entry["config"]["layers"]):
+            yield layer, below
+            yield from _entries(layer, below)
+
+
 def last_layers(model, has_kernel):
     """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
     model = unwrap(model)

@@ -157,6 +157,7 @@ def _rebuild(model, shapes, scope="global", schedule=None):
             raise LotteryError(
                 f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {_in_a_line(error)}"
             ) from error
+        new._name = layer.name  # which not every config holds
         prefix = paths[id(layer)] + "/"
         below = {path[len(prefix) :]: shape for path, shape in shapes.items() if path.startswith(prefix)}
         return LotteryPrune(new, below, scope, schedule) if below else new

@@ -1,5 +1,6 @@
 """What a tf_keras model was compiled with: its optimizer's state, and compiling a copy alike."""
 
+import contextlib
 import json
 
 import tensorflow as tf
@@ -20,7 +21,11 @@ def steps_taken(model):
 
 
 def compile_like(model, other):
-    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings."""
+    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings.
+
+    Raises:
+      LotteryError: one of them cannot be made anew.
+    """
     arguments = dict(other._compile_config.config)
     arguments["optimizer"] = _anew(other.optimizer)
     for name in ("metrics", "weighted_metrics"):
@@ -32,7 +37,7 @@ def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
     account = {
-        "optimizer": tf_keras.utils.serialize_keras_object(model.optimizer),
+        "optimizer": _settings(model.optimizer),
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": tf_keras.mixed_precision.global_policy().name,
@@ -44,11 +49,30 @@ def _anew(item):
     has_config = isinstance(item, (tf_keras.metrics.Metric, tf_keras.optimizers.Optimizer)) or (
         isinstance(item, tf_keras.optimizers.legacy.Optimizer)
     )
-    return type(item).from_config(item.get_config()) if has_config else item
+    if not has_config:
+        return item
+    parts = [type(part) for part in vars(item).values()]
+    own = {kind.__name__: kind for kind in parts if not kind.__module__.startswith(("tf_keras.", "builtins"))}
+    try:
+        with tf_keras.utils.custom_object_scope(own):
+            return type(item).from_config(item.get_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0][:200].rstrip(".")
+        raise LotteryError(
+            f"{type(item).__name__} cannot be made anew from its config: {first}. Wrap the model, then compile the wrapped one."
+        ) from error
+
+
+def _settings(optimizer):
+    """What tells an optimizer from another; where its config cannot be told, the class alone."""
+    try:
+        return tf_keras.utils.serialize_keras_object(optimizer)
+    except (NotImplementedError, TypeError, ValueError):
+        return type(optimizer).__name__
 
 
 def _told(value):
-    if hasattr(value, "get_config"):
+    with contextlib.suppress(AttributeError, NotImplementedError, TypeError, ValueError):
         return [type(value).__name__, value.get_config()]
     if hasattr(value, "item"):
         return value.item()
