@@ -311,12 +311,15 @@ def test_sparsity_of_wrapped_stripped_and_plain(tmp_path):
 
 
 def test_wrapping_a_wrapped_model_anew():
+    """With other settings; but a search would not see that the zeros of a pruned one were masks."""
     model = lottery.wrap(net())
+    assert set(lottery.masks(lottery.wrap(model, skip="mid"))) == ALL - {"mid/kernel"}
     zoo.tighten(model, 0.5)
-    again = lottery.wrap(model, skip="mid")
-    assert set(lottery.masks(again)) == ALL - {"mid/kernel"} and zoo.masked(again) == 0
+    with pytest.raises(lottery.LotteryError, match=r"is pruned already \(50.0%\): wrap the dense model anew"):
+        lottery.wrap(model, skip="mid")
+    again = lottery.wrap(lottery.strip(model), skip="mid")
     stems = [array(lottery.prunable(m)["stem/kernel"]).tolist() for m in (again, model)]
-    assert stems[0] == stems[1]
+    assert stems[0] == stems[1] and zoo.masked(again) == 0
 
 
 def test_a_stripped_model_trains_dense_and_is_independent():
@@ -489,6 +492,11 @@ def test_a_layer_whose_config_leaves_something_out(size, said):
 def test_unknown_scope():
     with pytest.raises(lottery.LotteryError, match="scope='weights' is unknown"):
         lottery.wrap(net(), scope="weights")
+
+
+def test_a_schedule_of_another_kind():
+    with pytest.raises(lottery.LotteryError, match="schedule is a str: give a LotterySchedule"):
+        lottery.wrap(net(), schedule="cosine")
 
 
 def test_no_masks_to_show():
