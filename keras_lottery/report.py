@@ -38,7 +38,7 @@ def collect(results):
         source = result["ticket"] if result["command"] == "transfer" else result
         for row in result["rows"]:
             rows.append({
-                "model": source["model"] + (f" x{source['width']:g}" if source["width"] != 1 else ""),
+                "model": Path(source["model"]).stem + (f" x{source['width']:g}" if source["width"] != 1 else ""),
                 "source": source["data"]["name"],
                 "target": result["data"]["name"],
                 "seed": result["seed"],

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras_lottery as lottery
 
 ROUNDS = {"07": "90", "09": "95"}
-NETS = {"resnet8x2": "resnet8 at twice the width", "lenet": "lenet"}
+NETS = ("resnet8x2", "plain4", "lenet")
 LICENCE = "Fashion-MNIST is under the MIT licence, Zalando SE"
 
 
