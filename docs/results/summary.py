@@ -1,4 +1,4 @@
-"""Put the main figures of rows.jsonl, and the list of shipped tickets, between README's markers.
+"""Put the main figures of rows.jsonl, the shipped tickets and their files on a phone, between README's markers.
 
     python docs/results/summary.py
 """
@@ -51,10 +51,19 @@ def shipped():
     return "\n".join(lines)
 
 
+def phone():
+    lines = ["| ticket | dense .tflite, kB | sparse, kB | latency, sparse / dense |", "|---|---|---|---|"]
+    for row in json.loads((ROOT / "benchmarks" / "results" / "latency.json").read_text()):
+        dense, sparse = (row["bytes"][name] / 1000 for name in ("dense", "sparse"))
+        lines.append(f"| {row['ticket']} | {dense:,.0f} | {sparse:,.0f} | {row['latency sparse / dense']:.2f} "
+                     f"({min(row['blocks']):.2f} to {max(row['blocks']):.2f}) |")
+    return "\n".join(lines)
+
+
 def main():
     rows = [json.loads(line) for line in (Path(__file__).parent / "rows.jsonl").read_text().splitlines()]
     readme = (ROOT / "README.md").read_text()
-    for name, text in (("results", results(rows)), ("saved", shipped())):
+    for name, text in (("results", results(rows)), ("saved", shipped()), ("phone", phone())):
         readme = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", f"<!-- {name} -->\n{text}\n<!-- /{name} -->", readme, flags=re.S)
     (ROOT / "README.md").write_text(readme)
 
