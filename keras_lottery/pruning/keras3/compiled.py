@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 
 from ...errors import LotteryError
+from ..configs import remade, told
 
 
 def check_compiled(model):
@@ -44,7 +45,7 @@ def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
     account = {
-        "optimizer": _settings(model.optimizer),
+        "optimizer": _nameless(told(model.optimizer, keras.saving.serialize_keras_object)),
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": keras.config.dtype_policy().name,
@@ -115,28 +116,18 @@ def _anew(item):
         return item
     parts = vars(item).values()
     own = {type(part).__name__: type(part) for part in parts if not type(part).__module__.startswith(("keras.", "builtins"))}
-    try:
+
+    def remake():
         config = item.get_config()
         for function in filter(inspect.isfunction, parts):
-            name, told = f"function {len(own)}", keras.saving.serialize_keras_object(function)
+            name, told_as = f"function {len(own)}", keras.saving.serialize_keras_object(function)
             entry = {"class_name": "function", "config": name, "registered_name": name, "module": None}
             own[name] = function
-            config = {key: entry if value == told else value for key, value in config.items()}
+            config = {key: entry if value == told_as else value for key, value in config.items()}
         with keras.saving.custom_object_scope(own):
             return type(item).from_config(config)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(
-            f"{type(item).__name__} cannot be made anew from its config: {first}. Wrap the model, then compile the wrapped one."
-        ) from error
 
-
-def _settings(optimizer):
-    """What tells an optimizer from another; where its config cannot be told, the class alone."""
-    try:
-        return _nameless(keras.saving.serialize_keras_object(optimizer))
-    except (NotImplementedError, TypeError, ValueError):
-        return type(optimizer).__name__
+    return remade(item, remake)
 
 
 def _nameless(config):

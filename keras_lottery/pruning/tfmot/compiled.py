@@ -6,6 +6,7 @@ import json
 import tensorflow as tf
 
 from ...errors import LotteryError
+from ..configs import remade, told
 from .legacy import tf_keras
 
 
@@ -37,7 +38,7 @@ def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
     account = {
-        "optimizer": _settings(model.optimizer),
+        "optimizer": told(model.optimizer, tf_keras.utils.serialize_keras_object),
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": tf_keras.mixed_precision.global_policy().name,
@@ -53,22 +54,12 @@ def _anew(item):
         return item
     parts = [type(part) for part in vars(item).values()]
     own = {kind.__name__: kind for kind in parts if not kind.__module__.startswith(("tf_keras.", "builtins"))}
-    try:
+
+    def remake():
         with tf_keras.utils.custom_object_scope(own):
             return type(item).from_config(item.get_config())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(
-            f"{type(item).__name__} cannot be made anew from its config: {first}. Wrap the model, then compile the wrapped one."
-        ) from error
 
-
-def _settings(optimizer):
-    """What tells an optimizer from another; where its config cannot be told, the class alone."""
-    try:
-        return tf_keras.utils.serialize_keras_object(optimizer)
-    except (NotImplementedError, TypeError, ValueError):
-        return type(optimizer).__name__
+    return remade(item, remake)
 
 
 def _told(value):
