@@ -19,9 +19,9 @@ demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
 
 test: $(READY) $(TORCH)
-	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist loadfile tests
+	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist worksteal tests
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
-	  $(PY) -m pytest -q -n 2 --dist loadfile $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
+	  $(PY) -m pytest -q -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
 
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.
