@@ -238,8 +238,8 @@ def test_nothing_is_traced_again_and_memory_is_flat():
     lottery.find_ticket(model, batches(), epochs=1, rounds=5, rate=0.2, verbose=0, callbacks=[Count()])
     if not runs_on("torch"):  # which traces nothing
         assert [count for count, _ in objects] == [stock] * 6, "the train step was traced again"
-    # From the second round on; a re-built model would add tens of thousands.
-    assert objects[-1][1] - objects[2][1] < 500
+    # A round, from the second on; a re-built model would add tens of thousands.
+    assert (objects[-1][1] - objects[2][1]) / (len(objects) - 3) < 250
 
 
 def test_scope_layer_prunes_each_layer_alike():
