@@ -120,10 +120,10 @@ def _anew(item):
     def remake():
         config = item.get_config()
         for function in filter(inspect.isfunction, parts):
-            name, told_as = f"function {len(own)}", keras.saving.serialize_keras_object(function)
+            name, text = f"function {len(own)}", keras.saving.serialize_keras_object(function)
             entry = {"class_name": "function", "config": name, "registered_name": name, "module": None}
             own[name] = function
-            config = {key: entry if value == told_as else value for key, value in config.items()}
+            config = {key: entry if value == text else value for key, value in config.items()}
         with keras.saving.custom_object_scope(own):
             return type(item).from_config(config)
 

@@ -32,11 +32,6 @@ keras, nest = tf_keras, tf.nest  # the Keras of this engine, and its nests
 _OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
-def handles(model):
-    """Whether `model` is of this engine."""
-    return isinstance(model, tf_keras.Model)
-
-
 def choose(model, skip=None, include=None, prune_head=False):
     """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
     _check(model)
