@@ -255,7 +255,7 @@ def _model(entry, to):
     config = _config({**entry, "config": old}, to, entry)
     if inputs is None:
         return {**config, "layers": [_layer(layer, to) for layer in layers]}
-    graph = {layer["config"]["name"]: layer for layer in layers}
+    graph = {layer["name"]: layer for layer in layers}
 
     def ends(tensors):
         """tf_keras has a list where Keras 3 may have one tensor."""
@@ -264,7 +264,7 @@ def _model(entry, to):
             return [tensors] if _is_tensor(tensors) else tensors
         return tensors[0] if isinstance(tensors, list) and len(tensors) == 1 else tensors
 
-    made = [{**_layer(layer, to), "name": layer["config"]["name"], "inbound_nodes": []} for layer in layers]
+    made = [{**_layer(layer, to), "name": layer["name"], "inbound_nodes": []} for layer in layers]
     for layer, new in zip(layers, made):
         new["inbound_nodes"] = [_call(layer, node, new["config"], graph, to) for node in layer["inbound_nodes"]]
     return {**config, "layers": made, "input_layers": ends(inputs), "output_layers": ends(outputs)}

@@ -42,7 +42,7 @@ def resize(architecture, heads, num_classes, input_shape=None):
 def _find(architecture, names):
     """The config of the layer at a path; a name may itself hold slashes."""
     for layer in architecture["config"].get("layers", []):
-        name = layer["config"]["name"]
+        name = layer.get("name") or layer["config"]["name"]  # not every config holds it
         depth = name.count("/") + 1
         if "/".join(names[:depth]) == name:
             return layer if len(names) == depth else _find(layer, names[depth:])
