@@ -11,24 +11,32 @@ from apps import flags as shared
 
 FLAGS = flags.FlagValues()
 shared.define_data(FLAGS)
-flags.DEFINE_string("model", "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file", FLAGS)
-flags.DEFINE_float("width", 1.0, "times as many filters as the literature's net", flag_values=FLAGS)
+shared.define_model(FLAGS)
 flags.DEFINE_integer("rounds", None, "number of prunings (default 10, unless --final_sparsity is given)", flag_values=FLAGS)
 flags.DEFINE_float("rate", None, "share of the surviving weights a round prunes (default 0.2)", flag_values=FLAGS)
-flags.DEFINE_float("final_sparsity", None, "share of zeros after the last round, reached exactly", flag_values=FLAGS)
+flags.DEFINE_list("final_sparsity", None, "share of zeros after the last round, reached exactly; or a list of them, such as "
+                  "0.8,0.9, reached one after the other by rounds of --rate", flag_values=FLAGS)
 flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
-flags.DEFINE_string("rewind", "init", "init, a step of the first training, trained (its end) or lr (keep weights)", FLAGS)
+flags.DEFINE_string("rewind", "init", "init, a step of the first training, trained (its end), lr or finetune (keep weights), "
+                    "or auto: the earliest step whose ticket is stable to data order, found by several searches", FLAGS)
 flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95", flag_values=FLAGS)
 shared.define_training(FLAGS, 5, "epochs of each round")
 shared.define_run(FLAGS, "runs/find")
 
 
 def main():
-    from keras_lottery import jobs, report
+    from keras_lottery import autorewind, jobs, report
 
     own = {name: FLAGS[name].value for name in
-           ("model", "width", "rounds", "rate", "final_sparsity", "scope", "rewind", "compare_at")}
-    result = jobs.find(dataset=shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS))
+           ("model", "width", "rounds", "rate", "scope", "compare_at")}
+    wanted = FLAGS.final_sparsity
+    own["final_sparsity"] = wanted[0] if wanted and len(wanted) == 1 else wanted
+    given = {"dataset": shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS)}
+    if FLAGS.rewind == "auto":
+        result = autorewind.find(**given)
+        print(f"rewound to step {result['rewind']}; {autorewind.describe(result['probes'])}")
+    else:
+        result = jobs.find(**given, rewind=FLAGS.rewind)
     report.show(result)
     last = max(row["sparsity"] for row in result["rows"])
     print(f"the run is in {FLAGS.run_dir}, its last ticket ({last:.1%} sparse) in {result['ticket']}; next:")

@@ -21,6 +21,10 @@ _PLAIN = {  # absl's words -> ours
 
 def define_data(to, dataset_help="a TFDS name, a folder with one sub-folder of images a class, or digits"):
     flags.DEFINE_string("dataset", "digits", dataset_help, to)
+    define_data_options(to)
+
+
+def define_data_options(to):
     flags.DEFINE_string("data_dir", None, "where TFDS data are (default: TFDS's own place)", to)
     flags.DEFINE_string("train_split", "train", "split or slice to train on, such as train[:50%]", to)
     flags.DEFINE_string("test_split", "test", "split or slice to test on", to)
@@ -32,18 +36,38 @@ def define_data(to, dataset_help="a TFDS name, a folder with one sub-folder of i
     flags.DEFINE_integer("batch_size", 128, "images a step", flag_values=to)
 
 
+def define_model(to):
+    flags.DEFINE_string("model", "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file", to)
+    flags.DEFINE_float("width", 1.0, "times as many filters as the literature's net", flag_values=to)
+
+
 def define_training(to, epochs, epochs_help):
+    define_recipe(to, epochs, epochs_help)
+    flags.DEFINE_integer("seed", 0, "random seed: same seed, same result", flag_values=to)
+    flags.DEFINE_bool("verbose", True, "show Keras' progress bars", to)
+
+
+def define_recipe(to, epochs, epochs_help):
     flags.DEFINE_integer("epochs", epochs, epochs_help, flag_values=to)
     flags.DEFINE_string("optimizer", "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion", to)
-    flags.DEFINE_float("learning_rate", 0.1, "learning rate at the start", flag_values=to)
-    flags.DEFINE_string("schedule", "cosine", "learning rate over a training: constant, cosine (to 0) or step", to)
-    flags.DEFINE_float("weight_decay", 0.0, "weight decay, times the learning rate", flag_values=to)
-    flags.DEFINE_integer("seed", 0, "random seed: same seed, same result", flag_values=to)
+    flags.DEFINE(_Rates(), "learning_rate", 0.1, "learning rate at the start; with --schedule=step also several, such as "
+                 "0.005,0.001,0.0001", to)
+    flags.DEFINE_string("schedule", "cosine", "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4)", to)
+    flags.DEFINE_float("weight_decay", 0.0, "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much for the same number)", flag_values=to)
     flags.DEFINE_string("precision", "auto", "auto, float32, mixed_bfloat16 or mixed_float16. auto is mixed_bfloat16 where "
                         "the processor has it. Weights stay float32", to)
     flags.DEFINE_string("backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here", to)
     flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
-    flags.DEFINE_bool("verbose", True, "show Keras' progress bars", to)
+
+
+class _Rates(flags.ArgumentParser):
+    """A number, or several separated by commas."""
+
+    def parse(self, argument):
+        if not isinstance(argument, str):
+            return argument
+        rates = [float(rate) for rate in argument.split(",")]
+        return rates if len(rates) > 1 else rates[0]
 
 
 def define_run(to, run_dir):
@@ -52,15 +76,22 @@ def define_run(to, run_dir):
 
 
 def data_arguments(given):
+    return {"name": given.dataset, **data_options(given)}
+
+
+def data_options(given):
     names = ("data_dir", "train_split", "test_split", "classes", "validation", "image_size", "channels", "augment",
              "batch_size")
-    return {"name": given.dataset, **{name: given[name].value for name in names}}
+    return {name: given[name].value for name in names}
+
+
+def recipe(given):
+    return {name: given[name].value for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
 
 
 def training_arguments(given):
-    recipe = {name: given[name].value for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
     rest = {name: given[name].value for name in ("epochs", "seed", "precision", "backend", "strategy", "run_dir", "overwrite")}
-    return {**rest, "recipe": recipe, "verbose": "auto" if given.verbose else 0}
+    return {**rest, "recipe": recipe(given), "verbose": "auto" if given.verbose else 0}
 
 
 def run_command(command, main, values=FLAGS):

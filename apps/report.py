@@ -1,9 +1,11 @@
-"""Put finished runs side by side: means over seeds with intervals, and curves, as Markdown and PNG.
+"""Put finished runs side by side: means over seeds, intervals, verdicts and plots, as Markdown, CSV, PNG and one HTML page.
 
 Example:
   lottery-report --results=runs/a-0/result.json,runs/a-1/result.json,runs/a-2/result.json --output=docs/results
   lottery-report --rows=docs/results/rows.jsonl --output=docs/results   # the same again, from the rows it wrote
 """
+
+from pathlib import Path
 
 from absl import flags
 
@@ -12,15 +14,18 @@ from apps.flags import FLAGS, run_command
 
 flags.DEFINE_list("results", [], "result.json files of finished runs")
 flags.DEFINE_string("rows", None, "rows.jsonl of an earlier report, to which the results are added")
-flags.DEFINE_string("output", "report", "folder for rows.jsonl, tables.md and curves.png")
+flags.DEFINE_string("output", "report", "folder for rows.jsonl, rows.csv, tables.md, page.html and the plots")
 flags.adopt_module_key_flags(shared)
 
 
 def main():
     from keras_lottery import report
 
-    rows = report.write(FLAGS.results, FLAGS.rows, FLAGS.output)
-    print(f"{rows} rows: tables in {FLAGS.output}/tables.md, curves in {FLAGS.output}/curves.png")
+    rows = [*(report.read(FLAGS.rows) if FLAGS.rows else ()), *report.collect(FLAGS.results)]
+    beside = Path(FLAGS.rows).with_name(report.TICKETS) if FLAGS.rows else None
+    tickets = report.read(beside) if beside and beside.is_file() else ()
+    count = report.write(rows, FLAGS.output, tickets)
+    print(f"{count} rows: tables in {FLAGS.output}/tables.md, all of it in {FLAGS.output}/page.html")
 
 
 def run():

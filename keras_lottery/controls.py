@@ -1,72 +1,124 @@
-"""What a ticket is compared with: the same training from other masks or other weights."""
+"""What a ticket is compared with: the same training from other masks or other weights.
+
+A control is a Ticket of its own and the weights it starts from, so it is built, carried to another data set and
+trained exactly as the ticket is. Three find their mask on the target itself: see `saliency` and `gradual`.
+"""
 
 import dataclasses
+import zlib
 
 import numpy as np
 
 from .checks import known
 from .errors import LotteryError
-from .masks import random
+from .masks import prune, random
 from .transfer import transfer
 
 ARMS = {
     "ticket": "the ticket: its mask over its rewind weights",
-    "trained": "its mask over its trained weights (the paper's late reset)",
+    "trained": "its mask over its own trained weights",
+    "late-reset": "its mask over the dense net's trained weights (the paper's late reset)",
     "reinit": "its mask over newly drawn weights",
     "random": "a random mask with the same counts in each tensor, over the dense rewind weights",
+    "shuffled": "its mask and its rewind weights, moved to random places of each tensor together",
+    "one-shot": "the dense net's trained weights pruned once, by magnitude, over the dense rewind weights",
+    "snip": "newly drawn weights, pruned by SNIP on the target before training",
+    "grasp": "newly drawn weights, pruned by GraSP on the target before training",
+    "gradual": "newly drawn weights, pruned by magnitude little by little while they train on the target",
     "dense-transferred": "the dense net with its trained weights",
     "dense-scratch": "the dense net newly drawn",
+    "dense-longer": "the dense net newly drawn, trained twice as long: whether the budget is enough",
 }
+ON_TARGET = ("snip", "grasp", "gradual")  # prune a newly drawn net, on the data that it trains on
+DENSE = ("dense-scratch", "dense-transferred", "dense-longer")
+_OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
+
+
+def student(arm, ticket, dense, *, num_classes=None, input_shape=None, seed=0, keras=None):
+    """The wrapped, uncompiled model of one arm of a comparison.
+
+    The arms in ON_TARGET come dense: their masks are found once the model is compiled.
+
+    Args:
+      arm: a name in `ARMS`.
+      ticket: a Ticket.
+      dense: the Ticket of round 0 of the same search; None where it is not at hand.
+      num_classes, input_shape: of the target, as for `transfer`; with num_classes=None the
+        ticket's own head is kept, with the weights of the arm's start.
+      keras: as for `transfer`.
+      seed: of the random places.
+
+    Raises:
+      LotteryError: unknown arm, or an arm that needs `dense` without it.
+    """
+    made, start = control(arm, ticket, dense, seed)
+    if num_classes is None:
+        return made.model(start, keras)
+    return transfer(made, num_classes=num_classes, input_shape=input_shape, start=start, keras=keras)
+
+
+def control(arm, ticket, dense, seed=0):
+    """(Ticket, start) of an arm: its masks and weights, and the name of the weights to start from."""
+    check(arm, dense)
+    if arm in _OF_TICKET:
+        return ticket, _OF_TICKET[arm]
+    if arm == "random":
+        return random_mask(ticket, dense, seed), "rewind"
+    if arm == "late-reset":
+        return _over(ticket, ticket.masks, dense.trained), "rewind"
+    if arm == "shuffled":
+        return shuffled(ticket, seed), "rewind"
+    if arm == "one-shot":
+        return one_shot(dense, ticket.sparsity), "rewind"
+    return dense, "trained" if arm == "dense-transferred" else "random"
+
+
+def check(arm, dense):
+    """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None."""
+    known("control", arm, ARMS)
+    if arm not in (*_OF_TICKET, "shuffled") and dense is None:
+        raise LotteryError(
+            f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
+            "give --ticket=RUN_DIR/round_NN of a search's run folder."
+        )
 
 
 def random_mask(ticket, dense, seed):
-    """A Ticket with as many weights in each tensor as `ticket`, at random places.
+    """A Ticket with as many weights in each tensor as `ticket`, at random places, of the dense rewind weights.
 
     Args:
       ticket: a Ticket.
       dense: the Ticket of round 0 of the same search: all weights at the rewind point.
       seed: int.
     """
-    masks = random(ticket.masks, seed)
-    weights = {
-        path: np.where(masks[path], value, np.zeros((), value.dtype)) if path in masks else value
-        for path, value in dense.weights.items()
-    }
-    return dataclasses.replace(ticket, masks=masks, weights=weights, trained=None)
+    return _over(ticket, random(ticket.masks, seed), dense.weights)
 
 
-def student(arm, ticket, dense, *, num_classes, input_shape=None, seed=0, keras=None):
-    """The wrapped, uncompiled model of one arm of a comparison, as `transfer` makes it.
+def shuffled(ticket, seed):
+    """A Ticket whose masks, and the rewind weights under them, are moved to random places of each tensor.
 
-    Args:
-      arm: a name in `ARMS`.
-      ticket: a Ticket.
-      dense: the Ticket of round 0 of the same search; None where it is not at hand.
-      num_classes, input_shape, keras: as for `transfer`.
-      seed: of the random mask.
-
-    Raises:
-      LotteryError: unknown arm, or an arm that needs `dense` without it.
+    Counts and values are the ticket's own; only where they stand is lost.
     """
-    check(arm, dense)
-    source, start = {
-        "ticket": (ticket, "rewind"),
-        "trained": (ticket, "trained"),
-        "reinit": (ticket, "random"),
-        "random": (ticket, "rewind"),
-        "dense-transferred": (dense, "trained"),
-        "dense-scratch": (dense, "random"),
-    }[arm]
-    if arm == "random":
-        source = random_mask(ticket, dense, seed)
-    return transfer(source, num_classes=num_classes, input_shape=input_shape, start=start, keras=keras)
+    def moved(path, array):
+        order = np.random.default_rng([seed, zlib.crc32(path.encode())]).permutation(array.size)
+        return array.ravel()[order].reshape(array.shape)
+
+    weights = {path: moved(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()}
+    places = {path: moved(path, mask) for path, mask in ticket.masks.items()}
+    return dataclasses.replace(ticket, masks=places, weights=weights, trained=None)
 
 
-def check(arm, dense):
-    """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None."""
-    known("control", arm, ARMS)
-    if arm in ("random", "dense-transferred", "dense-scratch") and dense is None:
-        raise LotteryError(
-            f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
-            "give --ticket=RUN_DIR/round_NN of a search's run folder."
-        )
+def one_shot(dense, sparsity):
+    """A Ticket of the dense net pruned to `sparsity` at once, by the magnitude of its trained weights.
+
+    Source: one-shot pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.
+    """
+    scores = {path: np.abs(dense.trained[path]) for path in dense.masks}
+    return _over(dense, prune(scores, dense.masks, sparsity, dense.info["scope"]), dense.weights)
+
+
+def _over(ticket, places, weights):
+    """`ticket` with other masks, over `weights`, those pruned 0; without trained weights."""
+    kept = {path: np.where(places[path], value, np.zeros((), value.dtype)) if path in places else value
+            for path, value in weights.items()}
+    return dataclasses.replace(ticket, masks=places, weights=kept, trained=None)

@@ -1,22 +1,27 @@
-"""What the commands do: find a ticket, transfer it, export it, each with a result.json.
+"""What the commands do: find a ticket, transfer it, train one control, export it, each with a result.json.
 
 Values are checked before data are loaded, and all of it before anything is trained.
 """
 
 from pathlib import Path
 
+import numpy as np
+
 from . import controls as arms
 from . import data, pruning, resume, runs, training
 from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
 from .export import export as export_model
+from .gradual import GradualPruning
 from .masks import SCOPES, sparsity
+from .saliency import CRITERIA, saliency_masks
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
 from .ticket import from_model, load_ticket
 from .transfer import transfer as carry
 
 ROUNDS = 10
+FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
@@ -61,7 +66,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     def compiled(make):
         pruning.engine_of(keras).set_seed(seed)
         net = make()
-        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
+        end = FINETUNED if rewind == "finetune" else 0.0
+        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, end=end, **recipe))
         return net
 
     with place():
@@ -82,7 +88,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         for number in _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
             rows.append(_train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
-                               run_dir / "controls" / f"random_{number:02d}", seed, None, verbose))
+                               run_dir / "controls" / f"random_{number:02d}", seed, None, verbose=verbose))
     return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, "precision": policy, "epochs": epochs,
                              "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
@@ -124,13 +130,56 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     with place():
         first = student("ticket")  # says what cannot be carried before the folder is touched
         runs.open_run(run_dir, "transfer", about, overwrite)
-        best = resume.BestEpoch if loaded.validation is not None else None
-        rows = [
-            _train(arm, lambda: first if arm == "ticket" else student(arm), loaded, epochs, run_dir / arm, seed, best, verbose)
-            for arm in dict.fromkeys(("ticket", *controls))
-        ]
+        rows = []
+        for arm in dict.fromkeys(("ticket", *controls)):
+            prepare, callbacks, settled = _on_target(arm, found.sparsity, loaded, steps)
+            rows.append(_train(arm, lambda: prepare(first if arm == "ticket" else student(arm)), loaded, epochs, run_dir / arm,
+                               seed, _best(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
     return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rows": rows})
+
+
+def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
+              verbose="auto"):
+    """Train one arm of a comparison, on the data its ticket was found on or on a target.
+
+    On the source the ticket's own head is kept and the last epoch is tested, as in the
+    rounds of a search; on a target the head is new and the epoch with the best
+    validation accuracy is tested, as in `transfer`.
+
+    Args: as `transfer`; `arm` is a name in `controls.ARMS`, `dense` the folder of the
+      search's round 0, `ticket` None for an arm that needs none, `on` "source" or
+      "target", `sparsity` what the arm is compared at.
+    Returns: the result, a JSON-able dict with one row, which is in run_dir/result.json too.
+    """
+    known("on", on, ("source", "target"))
+    dense = load_ticket(dense)
+    found = load_ticket(ticket) if ticket else dense
+    arms.check(arm, dense)
+    backend, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    keras, run_dir = training.kind(backend), Path(run_dir)
+    loaded = data.load(**dataset, seed=seed)
+    steps = len(loaded.train) * epochs
+    about = {"arm": arm, "ticket": found.info, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
+             "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
+    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
+
+    def student():
+        pruning.engine_of(keras).set_seed(seed)
+        net = arms.student(arm, found, dense, seed=seed, keras=keras, **sizes)
+        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
+        return prepare(net)
+
+    with place():
+        runs.open_run(run_dir, "train_arm", about)
+        if (run_dir / runs.RESULT).exists():
+            return runs.read_json(run_dir / runs.RESULT)
+        prepare, callbacks, settled = _on_target(arm, sparsity, loaded, steps)
+        best = _best(loaded, settled) if on == "target" else None
+        row = _train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
+    result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
+    (run_dir / runs.BACKUP).unlink(missing_ok=True)
+    return result
 
 
 def export(*, ticket, output, start="trained", overwrite=False):
@@ -168,10 +217,40 @@ def _nearest(rows, wanted):
     return sorted({min(later, key=lambda number: abs(rows[number]["sparsity"] - at)) for at in wanted})
 
 
-def _train(arm, make, loaded, epochs, folder, seed, best, verbose):
+def _on_target(arm, sparsity, loaded, steps):
+    """What an arm that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
+    if arm in CRITERIA:
+        def prepare(net):
+            x, y = _sample(loaded)
+            pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net)))
+            return net
+        return prepare, [], 0
+    if arm == "gradual":
+        end = max(1, steps * 3 // 4)
+        gradual = GradualPruning(sparsity, end=end, every=max(1, steps // 100))
+        return lambda net: net, [gradual], -(-end // len(loaded.train)) - 1
+    return lambda net: net, [], 0
+
+
+def _sample(loaded):
+    """The first images of the training data, ten a class or a batch, whichever is more: (images, labels)."""
+    wanted, parts = 10 * loaded.num_classes, []
+    for x, y in loaded.train:
+        parts.append((x.numpy(), y.numpy()))
+        if sum(len(y) for _, y in parts) >= wanted:
+            break
+    return tuple(np.concatenate(part) for part in zip(*parts))
+
+
+def _best(loaded, first):
+    return resume.BestEpoch(first=first) if loaded.validation is not None else None
+
+
+def _train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True):
     """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
 
-    best: callback class that picks the epoch to keep, or None for the last.
+    best: callback that picks the epoch to keep, or None for the last.
+    save: keep the trained model as folder/student, and the row as folder/result.json.
     """
     backup = folder / runs.BACKUP
     if not (folder / runs.RESULT).exists():
@@ -181,14 +260,16 @@ def _train(arm, make, loaded, epochs, folder, seed, best, verbose):
             print(f"{arm}: {arms.ARMS[arm]}", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         start = pruning.engine(model).values(model)
-        best = best and best()
         history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=backup,
-                             callbacks=[best] if best else [], verbose=verbose)
+                             callbacks=[*callbacks, *([best] if best else [])], verbose=verbose)
         if best:
             best.restore(model)
+        row = _row(arm, model, loaded, history, best and best.epoch)
+        if not save:
+            return row
         about = {"arm": arm, "seed": seed, "data": loaded.describe()}
         from_model(model, start, [], about).save(folder / "student", overwrite=True)
-        runs.write_json(folder / runs.RESULT, _row(arm, model, loaded, history, best and best.epoch))
+        runs.write_json(folder / runs.RESULT, row)
     backup.unlink(missing_ok=True)
     return runs.read_json(folder / runs.RESULT)
 

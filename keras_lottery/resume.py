@@ -16,7 +16,7 @@ from . import pruning, runs
 from .callback import Callback
 
 
-def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), verbose="auto"):
+def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), goes_on=False, verbose="auto"):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
 
     Args:
@@ -28,6 +28,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
         layers is taken, which goes on from one training to the next.
       callbacks: their numbers, texts, arrays and functions of Keras, and lists and dicts
         of these, go into the backup too, where they are new since the training began.
+      goes_on: take the optimizer, too, from a backup with another label.
       verbose: as for fit.
 
     Returns:
@@ -36,7 +37,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     engine = pruning.engine(model)
     engine.build_optimizer(model)
     keeper = _Backup(backup, label, callbacks, train)
-    keeper.restore(model)
+    keeper.restore(model, goes_on)
     model.fit(
         train,
         validation_data=validation_data,
@@ -50,15 +51,15 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
 
 
 class BestEpoch(Callback):
-    """Keeps the state of the epoch with the best validation figure; the first of equal ones."""
+    """Keeps the state of the epoch with the best validation figure, from epoch `first` on; the first of equal ones."""
 
-    def __init__(self, monitor="val_accuracy"):
+    def __init__(self, monitor="val_accuracy", first=0):
         super().__init__()
-        self.monitor = monitor
+        self.monitor, self.first = monitor, first
         self.epoch, self.value, self.values = None, -math.inf, None
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.values is None or logs[self.monitor] > self.value:
+        if epoch >= self.first and (self.values is None or logs[self.monitor] > self.value):
             self.epoch, self.value = epoch, float(logs[self.monitor])
             self.values = pruning.engine(self.model).values(self.model)
 
@@ -78,22 +79,23 @@ class _Backup(Callback):
         self.train = train
         self.history, self.stopped, self.memories = [], False, []
 
-    def restore(self, model):
+    def restore(self, model, goes_on):
         """Take up the training where the file left it, if there is one."""
         self.random = {}  # of a training that begins here: as fit has it by then, which may draw a batch to build metrics
         if self.path is None or not self.path.exists():
             return
         arrays, notes = runs.read_arrays(self.path)
         self.random = {name: array for name, array in arrays.items() if name.startswith("random/")}
+        engine = pruning.engine(model)
+        if goes_on or notes["label"] == self.label:
+            engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
             self.memories = [
                 {name: _unpack(form, _below(arrays, f"callback/{n}/")) for name, form in memory.items()}
                 for n, memory in enumerate(notes["callbacks"])
             ]
-            engine = pruning.engine(model)
             engine.load_state(model, _below(arrays, "model/"))
-            engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
 
     def on_train_begin(self, logs=None):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.

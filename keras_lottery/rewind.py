@@ -9,6 +9,7 @@ from . import pruning
 from .callback import Callback
 from .errors import LotteryError
 from .masks import prune
+from .schedule import KEPT
 
 
 class Rewinder:
@@ -17,7 +18,8 @@ class Rewinder:
     Args:
       model: a wrapped, compiled model whose optimizer has not taken a step yet.
       rewind: a step of the first round (0 = the initial weights), "trained" (the weights
-        at the end of the first round) or "lr" (weights are never taken back).
+        at the end of the first round), "lr" (weights are never taken back) or "finetune"
+        (nor is the optimizer).
       scope: "global" or "layer".
 
     The rewind point holds every weight and BatchNorm statistic, the optimizer's start
@@ -49,13 +51,14 @@ class Rewinder:
         """
         if self.rewind == "trained" and self.point is None:
             self.capture()
-        if self.rewind != "lr" and self.point is None:
+        if self.rewind not in KEPT and self.point is None:
             raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
         scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
         self.engine.set_masks(self.model, prune(scores, self.engine.masks(self.model), sparsity, self.scope))
         if self.point is not None:
             self.engine.load_state(self.model, self.point)
-        self.engine.reset_optimizer(self.model, self.optimizer_start)
+        if self.rewind != "finetune":
+            self.engine.reset_optimizer(self.model, self.optimizer_start)
 
 
 class RewindCallback(Callback):

@@ -6,18 +6,22 @@ import sys
 from .checks import share, whole
 from .errors import LotteryError
 
+KEPT = ("lr", "finetune")  # rewind points that leave the weights as they are
+
 
 def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     """Sparsity after each round: 1 - (1 - rate) ** n.
 
     Give two of the three. With `final_sparsity` the last round ends exactly there:
     with `rounds` the rate follows from it, with `rate` the number of rounds does and
-    the last one prunes less.
+    the last one prunes less. A list of sparsities, with `rate`, is reached one after the
+    other, each exactly.
 
     Args:
       rounds: number of prunings, int >= 1.
       rate: share of the surviving weights a round prunes, 0 < rate < 1.
-      final_sparsity: share of zeros after the last round, 0 < final_sparsity < 1.
+      final_sparsity: share of zeros after the last round, 0 < final_sparsity < 1, or a
+        rising list of such.
 
     Returns:
       List of floats, one a round, rising.
@@ -29,6 +33,8 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     [0.2, 0.36, 0.488]
     >>> round_sparsities(rate=0.5, final_sparsity=0.8)
     [0.5, 0.75, 0.8]
+    >>> round_sparsities(rate=0.6, final_sparsity=[0.8, 0.9, 0.95])
+    [0.6, 0.8, 0.9, 0.95]
     """
     if rounds is not None:
         rounds = whole("rounds", rounds)
@@ -38,6 +44,8 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
         if rounds is None or rate is None:
             raise LotteryError("how far to prune is open: give rounds and rate, or final_sparsity with one of them.")
         return [1 - (1 - rate) ** n for n in range(1, rounds + 1)]
+    if isinstance(final_sparsity, (list, tuple)):
+        return _one_after_the_other(rounds, rate, final_sparsity)
     final_sparsity = share("final_sparsity", final_sparsity)
     if rounds is not None and rate is not None:
         raise LotteryError("rounds, rate and final_sparsity contradict each other: give two of the three.")
@@ -49,6 +57,18 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
         # The small number keeps a quotient that is whole but for rounding from adding a round.
         rounds = math.ceil(math.log(1 - final_sparsity) / math.log(1 - rate) - 1e-9)
     return [1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity]
+
+
+def _one_after_the_other(rounds, rate, wanted):
+    wanted = [share("final_sparsity", at) for at in wanted]
+    if rounds is not None or wanted != sorted(set(wanted)) or not wanted:
+        raise LotteryError(f"final_sparsity={wanted!r}: give rising sparsities, such as [0.8, 0.9], with rate and without rounds.")
+    sparsities = []
+    for before, at in zip([0.0, *wanted], wanted):
+        left = 1 - before
+        steps = round_sparsities(rate=rate, final_sparsity=1 - (1 - at) / left)
+        sparsities += [1 - left * (1 - step) for step in steps[:-1]] + [at]
+    return sparsities
 
 
 class LotterySchedule:
@@ -63,14 +83,16 @@ class LotterySchedule:
         `final_sparsity` with `rounds` says it).
       round_steps: optimizer steps a round.
       rewind_step: "init" (or 0), a step of the first round, "trained" (the end of the
-        first round) or "lr" (weights stay, learning rate and optimizer start anew).
-      final_sparsity: sparsity after the last round, reached exactly.
+        first round), "lr" (weights stay, learning rate and optimizer start anew) or
+        "finetune" (training goes on, at the rate that the learning rate's schedule ends at).
+      final_sparsity: sparsity after the last round, or a list of them, reached exactly.
 
     Raises:
       LotteryError: an impossible value.
 
     Source: iterative pruning with rewinding, Frankle et al. 2020 (arXiv 1912.05671),
-    algorithm 2; learning-rate rewinding, Renda et al. 2020 (arXiv 2003.02389), section 2.
+    algorithm 2; learning-rate rewinding and fine-tuning, Renda et al. 2020 (arXiv
+    2003.02389), section 2.
 
     Example:
       >>> schedule = LotterySchedule(rounds=3, rate=0.2, round_steps=100, rewind_step=10)
@@ -115,18 +137,19 @@ class LotterySchedule:
 
 
 def check_rewind(rewind, round_steps=None):
-    """The rewind point in its standard form: an int step, "trained" or "lr".
+    """The rewind point in its standard form: an int step, "trained", "lr" or "finetune".
 
     >>> check_rewind("init")
     0
     """
     if rewind == "init":
         return 0
-    if rewind in ("trained", "lr"):
+    if rewind in ("trained", *KEPT):
         return rewind
     if isinstance(rewind, bool) or not hasattr(rewind, "__index__") or rewind < 0:
         raise LotteryError(
-            f"rewind={rewind!r} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained' or 'lr'."
+            f"rewind={rewind!r} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained', 'lr' or "
+            "'finetune'."
         )
     if round_steps is not None and rewind >= round_steps:
         raise LotteryError(

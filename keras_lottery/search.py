@@ -12,7 +12,7 @@ from .inputs import open_data
 from .masks import SCOPES, pruned_count
 from .resume import fit
 from .rewind import LotteryCallback, RewindCallback, Rewinder, check_steps, record
-from .schedule import check_rewind, round_sparsities
+from .schedule import KEPT, check_rewind, round_sparsities
 from .ticket import from_model, load_ticket
 
 
@@ -47,8 +47,10 @@ def find_ticket(
       rounds, rate, final_sparsity: two of these; see `schedule.round_sparsities`. With
         none, or only one of rounds and final_sparsity, rate is 0.2.
       scope: "global" or "layer"; None for what `wrap` was told, else "global".
-      rewind: "init", a step of the first training, "trained" (its end) or "lr" (weights
-        stay, the learning rate starts anew). The optimizer starts anew in each case.
+      rewind: "init", a step of the first training, "trained" (its end), "lr" (weights
+        stay, the learning rate starts anew) or "finetune" (weights stay, and the training
+        goes on at the rate that the learning rate's schedule ends at, which should not be
+        0). The optimizer starts anew in each case but the last.
       seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
       run_dir: folder of the run. Killed and started again with the same call it goes on
         after the last finished epoch, with the same result where operations are
@@ -131,6 +133,7 @@ def find_ticket(
             backup=run_dir and run_dir / runs.BACKUP,
             label=f"round {number}",
             callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point)],
+            goes_on=rewind == "finetune",
             verbose=verbose,
         )
         state.finish(number, start, history)
@@ -158,7 +161,7 @@ class _State:
             self.engine.load_state(model, initial)
             self.engine.load_random_state(model, initial)
         self.rewinder = Rewinder(model, rewind, scope)
-        known_after = {0: None, "lr": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
+        known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
         if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
             self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)
         if self.finished:
@@ -170,7 +173,7 @@ class _State:
     def finish(self, number, start, history):
         """End a round that started from the weights `start`: its record, its ticket and its folder."""
         rewinder = self.rewinder
-        if number == 0 and rewinder.rewind != "lr":
+        if number == 0 and rewinder.rewind not in KEPT:
             # The dense ticket, too, holds the weights at the rewind point.
             start = self.engine.values(self.model) if rewinder.rewind == "trained" else rewinder.point
         if start is None:

@@ -177,16 +177,18 @@ def set_precision(name="auto", backend="tf_keras"):
     return name
 
 
-def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0, keras="tf_keras"):
+def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0, keras="tf_keras", end=0.0):
     """A Keras optimizer.
 
     Args:
       optimizer: sgd and nesterov (momentum 0.9), adam, adamw, rmsprop or lion.
-      learning_rate: > 0, at the start.
-      schedule: "constant", "cosine" (to 0 over `steps`) or "step" (a tenth after one half
-        and again after three quarters of `steps`).
+      learning_rate: > 0, at the start; with "step" it may be a list of rates.
+      schedule: "constant", "cosine" (to `end` times the rate over `steps`) or "step": the
+        first rate for half of `steps`, each next one for half of what is left. Of a single
+        rate the next ones are a tenth and a hundredth.
       steps: optimizer steps of one training.
-      weight_decay: >= 0, decoupled, times the learning rate.
+      weight_decay: >= 0, decoupled, times the learning rate. PyTorch's SGD with momentum 0.9
+        takes it through the momentum, so there the same number decays ten times as much.
       keras: "tf_keras" or "keras" (Keras 3).
 
     Raises:
@@ -198,24 +200,33 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
     """
     known("optimizer", optimizer, OPTIMIZERS)
     known("schedule", schedule, SCHEDULES)
-    above_zero("learning_rate", learning_rate)
+    rates = learning_rate if isinstance(learning_rate, (list, tuple)) else [learning_rate]
+    for rate in rates:
+        above_zero("learning_rate", rate)
+    if len(rates) != 1 and schedule != "step":
+        raise LotteryError(f"learning_rate={learning_rate!r}: several rates are for schedule='step', not {schedule!r}.")
     if not 0 <= weight_decay < float("inf"):
         raise LotteryError(f"weight_decay={weight_decay!r} is impossible: give 0 or more, for example 1e-4.")
-    rate, optimizers = learning_rate, pruning.engine_of(keras).keras.optimizers
+    rate, optimizers = rates[0], pruning.engine_of(keras).keras.optimizers
     if schedule == "cosine":
-        rate = optimizers.schedules.CosineDecay(learning_rate, steps)
+        rate = optimizers.schedules.CosineDecay(rate, steps, alpha=end)
     elif schedule == "step":
-        rate = optimizers.schedules.PiecewiseConstantDecay(
-            [steps // 2, steps * 3 // 4], [learning_rate, learning_rate / 10, learning_rate / 100]
-        )
+        rates = rates if len(rates) > 1 else [rate, rate / 10, rate / 100]
+        # Keras keeps the old rate at the boundary itself.
+        ends = [steps - steps // 2**n - 1 for n in range(1, len(rates))]
+        rate = optimizers.schedules.PiecewiseConstantDecay(ends, rates)
     return _OPTIMIZERS[optimizer](optimizers, rate, weight_decay or None)
 
 
 def compile_classifier(model, optimizer):
     """Compile a model with logits or probabilities for integer labels, reporting accuracy."""
+    model.compile(optimizer, classifier_loss(model), metrics=["accuracy"])
+
+
+def classifier_loss(model):
+    """The loss of a model with logits or probabilities for integer labels."""
     engine = pruning.engine(model)
-    loss = engine.keras.losses.SparseCategoricalCrossentropy(from_logits=not _gives_probabilities(engine, model))
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    return engine.keras.losses.SparseCategoricalCrossentropy(from_logits=not _gives_probabilities(engine, model))
 
 
 def _gives_probabilities(engine, model):

@@ -31,7 +31,7 @@ def files(tmp_path):
 
 
 def test_table_has_means_intervals_and_paired_differences(files):
-    text = report.tables(report.collect(files))
+    text = "\n".join(map(report.markdown, report.tables(report.collect(files))))
     assert "### lenet, digits -> mnist" in text
     ticket = next(line for line in text.splitlines() if line.startswith("| ticket"))
     assert "| 90.0% | 3 | 82.00 ± 4.97 |" in ticket
@@ -41,20 +41,22 @@ def test_table_has_means_intervals_and_paired_differences(files):
 
 def test_report_is_the_same_from_the_rows_it_wrote(files, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
-    report.write(files, None, first)
-    report.write([], first / "rows.jsonl", second)
-    for name in ("rows.jsonl", "tables.md"):
+    report.write(report.collect(files), first)
+    report.write(report.read(first / "rows.jsonl"), second)
+    for name in ("rows.jsonl", "rows.csv", "tables.md", "page.html"):
         assert (first / name).read_text() == (second / name).read_text()
     assert (second / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_same_run_counts_once(files, tmp_path):
-    assert report.write(files, None, tmp_path / "a") == 9
-    assert report.write(files, tmp_path / "a" / "rows.jsonl", tmp_path / "a") == 9
+    assert report.write(report.collect(files), tmp_path / "a") == 9
+    assert report.write([*report.read(tmp_path / "a" / "rows.jsonl"), *report.collect(files)], tmp_path / "a") == 9
 
 
 def test_nothing_to_report_is_an_error(tmp_path):
     with pytest.raises(LotteryError, match="no rows"):
-        report.write([], None, tmp_path)
+        report.write([], tmp_path)
     with pytest.raises(LotteryError, match="there is no file"):
-        report.write(["no/result.json"], None, tmp_path)
+        report.collect(["no/result.json"])
+    with pytest.raises(LotteryError, match="there is no file"):
+        report.read("no/rows.jsonl")

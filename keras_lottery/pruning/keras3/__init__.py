@@ -26,6 +26,7 @@ from .compiled import (  # noqa: F401  part of the engine
     synchronise,
 )
 from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
+from .gradients import gradients  # noqa: F401  part of the engine
 from .model import LotteryModel
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 

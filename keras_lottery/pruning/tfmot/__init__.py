@@ -22,6 +22,7 @@ from .compiled import (  # noqa: F401  part of the engine
 )
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 from .float32 import in_float32, is_float32  # noqa: F401  part of the engine
+from .gradients import gradients  # noqa: F401  part of the engine
 from ..resize import resize  # noqa: F401  part of the engine
 from .schedule import LotteryPruningSchedule
 from .wrapper import LotteryPrune

@@ -1,0 +1,71 @@
+"""A study: find tickets on a source, carry them and their controls to targets, over seeds; one table, plots, one page.
+
+What is done is not done again: the same command goes on where it was stopped, and with more seeds, targets or controls it
+runs only those. A study file is a list of these flags, one a line: lottery-study --flagfile=FILE.
+
+Example:
+  lottery-study --source=cifar10 --targets=fashion_mnist,mnist --model=resnet8 --width=2 --sparsities=0.9,0.95 \\
+    --epochs=8 --target_steps=1500 --rewinds=200 --jobs=2 --run_dir=runs/study --dry_run
+"""
+
+import dataclasses
+
+from absl import flags
+
+from apps import flags as shared
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("source", "digits", "data set that tickets are found on", FLAGS)
+flags.DEFINE_list("targets", [], "data sets that they are carried to", flag_values=FLAGS)
+shared.define_data_options(FLAGS)
+shared.define_model(FLAGS)
+flags.DEFINE_list("sparsities", ["0.8", "0.9", "0.95"], "shares of zeros, each reached exactly by a round", flag_values=FLAGS)
+flags.DEFINE_float("rate", 0.2, "the most that a round prunes of the surviving weights", flag_values=FLAGS)
+flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
+flags.DEFINE_list("rewinds", ["init"], "rewind points: init, steps, trained, lr or finetune. Controls belong to the first", flag_values=FLAGS)
+flags.DEFINE_list("controls", ["random", "dense-scratch", "dense-transferred"],
+                  "also: trained, reinit, shuffled, one-shot, snip, grasp, gradual; random@0.9 is for that sparsity alone", flag_values=FLAGS)
+flags.DEFINE_integer("seeds", 3, "how many seeds: 0, 1, ...", flag_values=FLAGS)
+shared.define_recipe(FLAGS, 5, "epochs of each training on the source")
+flags.DEFINE_integer("target_steps", 1500, "optimizer steps on a target, to the nearest epoch", flag_values=FLAGS)
+flags.DEFINE_integer("jobs", 1, "processes, among which the cores are shared out", flag_values=FLAGS)
+flags.DEFINE_string("ray_address", None, "run on this Ray cluster instead; run_dir must be on a file system its nodes share", FLAGS)
+flags.DEFINE_bool("dry_run", False, "say what would be run and how long it would take", FLAGS)
+flags.DEFINE_bool("tensorboard", False, "write scalars and HParams for TensorBoard to run_dir/tensorboard as well", FLAGS)
+flags.DEFINE_string("run_dir", "runs/study", "folder of the study", FLAGS)
+
+
+def main():
+    from keras_lottery import study as studies
+    from keras_lottery.checks import whole
+
+    jobs = whole("jobs", FLAGS.jobs)
+    study, sizes, tasks = studies.prepare(given())
+    if FLAGS.dry_run:
+        return studies.show(tasks, studies.estimate(study, sizes, tasks, FLAGS.run_dir, jobs), jobs)
+    studies.run(study, tasks, FLAGS.run_dir, jobs=jobs, ray_address=FLAGS.ray_address, tensorboard=FLAGS.tensorboard)
+    print(f"tables are in {FLAGS.run_dir}/tables.md, all of it in {FLAGS.run_dir}/page.html; next:")
+    print(f"  lottery-report --rows={FLAGS.run_dir}/rows.jsonl --output=...")
+
+
+def given():
+    """The Study that the flags say."""
+    from keras_lottery.study import Study
+
+    return Study(**{field.name: _value(field.name) for field in dataclasses.fields(Study)})
+
+
+def _value(name):
+    if name == "data":
+        return shared.data_options(FLAGS)
+    if name == "recipe":
+        return shared.recipe(FLAGS)
+    return FLAGS[name].value
+
+
+def run():
+    shared.run_command("lottery-study", main, FLAGS)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,128 @@
+"""A search that finds its own rewind point: the earliest step from which the ticket is stable to data order."""
+
+import bisect
+from pathlib import Path
+
+from . import data, jobs, pruning, runs, training
+from .checks import known, share
+from .errors import LotteryError
+from .masks import SCOPES
+from .schedule import LotterySchedule
+from .stability import STABLE, instability
+from .ticket import load_ticket
+
+
+def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
+         final_sparsity=None, scope="global", compare_at=(), backend="auto", overwrite=False, verbose="auto"):
+    """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
+
+    A probe of a step is a whole search rewound to it, whose last ticket is then trained
+    under two data orders; it is stable if the error barrier between the two ends is below
+    `stability.STABLE` points of validation error. The steps are bisected, which takes a
+    ticket that is stable from one step to be stable from all later ones. The test split
+    chooses nothing. Killed and started again with the same call it goes on after the last
+    finished epoch.
+
+    Args: as `jobs.find`. The probe of step k is the run run_dir/rewind_k; the controls of
+      `compare_at` are trained for the step that is chosen.
+
+    Returns:
+      The result of the search with the step chosen, a JSON-able dict with "probes", one
+      record a step probed: "rewind" and what `stability.barrier` gives. It is in
+      run_dir/result.json as well.
+
+    Raises:
+      LotteryError: no step gives a stable ticket (the barriers are named), there is no
+        validation split, or as `jobs.find`.
+
+    Source: Frankle et al. 2020 (arXiv 1912.05671), section 4.
+    """
+    if rounds is None and final_sparsity is None:
+        rounds = jobs.ROUNDS
+    trainings = 1 + LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity).rounds
+    known("scope", scope, SCOPES)
+    compare_at = [share("compare_at", at) for at in compare_at]
+    backend, _, place = jobs._prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    keras, run_dir = training.kind(backend), Path(run_dir)
+    loaded = data.load(**dataset, seed=seed)
+    if loaded.validation is None:
+        raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
+    training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes)  # says what does not fit
+    given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
+             "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
+             "scope": scope, "backend": backend}
+    runs.open_run(run_dir, "find_rewind", {**given, "data": loaded.describe()}, overwrite)
+    steps = len(loaded.train) * epochs
+    grid, probes = candidates(steps), {}
+    if verbose:
+        print(_cost(grid, trainings, len(compare_at), epochs), flush=True)
+
+    def search(step, compare_at=()):
+        return jobs.find(**given, rewind=step, run_dir=run_dir / f"rewind_{step}", compare_at=compare_at, verbose=verbose)
+
+    def measured(step):
+        folder = run_dir / f"rewind_{step}" / "stability"
+        if (folder / runs.RESULT).exists():
+            return runs.read_json(folder / runs.RESULT)
+        ticket = load_ticket(search(step)["ticket"])
+        orders = [loaded.train, data.load(**dataset, seed=seed + 1).train]
+        with place():
+            pruning.engine_of(keras).set_seed(seed)
+            net = ticket.model("rewind", keras)
+            training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
+            return instability(net, orders, loaded.validation, epochs=epochs, run_dir=folder, verbose=verbose)
+
+    def stable(step):
+        probes[step] = measured(step)
+        return probes[step]["barrier"] < STABLE
+
+    step = earliest(grid, stable)
+    probes = [{"rewind": probed, **probes[probed]} for probed in sorted(probes)]
+    if step is None:
+        raise LotteryError(
+            f"no ticket is stable (a barrier below {STABLE:g}): {describe(probes)}. Train longer (epochs), prune less "
+            "(rounds, final_sparsity) or lower learning_rate."
+        )
+    result = {**search(step, compare_at), "run_dir": str(run_dir), "probes": probes}
+    runs.write_json(run_dir / runs.RESULT, result)
+    return runs.plain(result)
+
+
+def candidates(steps):
+    """The rewind steps to choose from in a training of `steps` steps.
+
+    >>> candidates(20)
+    [0, 1, 2, 4, 8, 16]
+    """
+    return [0, *(2**n for n in range((steps - 1).bit_length()))]
+
+
+def earliest(grid, stable):
+    """The first of the rising `grid` for which stable(step), None if there is none; asks len(grid).bit_length() times at most.
+
+    Takes it that what is stable at one step is so at all later ones.
+
+    >>> earliest([0, 1, 2, 4, 8, 16], lambda step: step >= 3)
+    4
+    """
+    found = bisect.bisect_left(grid, True, key=stable)
+    return grid[found] if found < len(grid) else None
+
+
+def describe(probes):
+    """One line: the barrier measured at each step probed.
+
+    >>> describe([{"rewind": 0, "barrier": 7.5}, {"rewind": 8, "barrier": 1.24}])
+    'error barrier by rewind step, in points: 7.5 at 0, 1.2 at 8'
+    """
+    return "error barrier by rewind step, in points: " + ", ".join(f"{p['barrier']:.1f} at {p['rewind']}" for p in probes)
+
+
+def _cost(grid, trainings, controls, epochs):
+    probes = len(grid).bit_length()
+    total = probes * (trainings + 2) + controls
+    also = f" and {controls} controls" if controls else ""
+    return (
+        f"rewind=auto, over the steps {', '.join(map(str, grid))}: at most {probes} probes of {trainings} + 2 trainings{also}, "
+        f"{total} trainings or {total * epochs} epochs in all"
+    )

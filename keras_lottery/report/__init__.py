@@ -1,0 +1,87 @@
+"""Results side by side: one run on the screen; many over seeds as rows, tables, plots and one HTML page."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .. import runs
+from ..errors import LotteryError
+from . import plots
+from .page import page
+from .rows import by_setting, collect, label, row, setting
+from .tables import markdown, tables
+
+__all__ = ["by_setting", "collect", "label", "markdown", "read", "row", "show", "tables", "write"]
+ROWS = "rows.jsonl"
+TICKETS = "tickets.jsonl"
+
+
+def show(result):
+    """Print the rows of a result of `jobs`."""
+    data = result["data"]
+    table = Table(title=f"{data['name']}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test")
+    for name in ("", "sparsity", "epochs", "validation accuracy", "test accuracy"):
+        table.add_column(name, justify="right" if name else "left")
+    for entry in result["rows"]:
+        validation = entry["validation_accuracy"]
+        table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", str(entry["epoch"]),
+                      "" if validation is None else f"{validation:.2%}", f"{entry['test_accuracy']:.2%}")
+    Console().print(table)
+
+
+def read(path):
+    """The rows in a rows.jsonl or tickets.jsonl file.
+
+    Raises:
+      LotteryError: no such file, or a line that is no JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise LotteryError(f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote.")
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    except ValueError as error:
+        raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
+
+
+def write(rows, output, tickets=()):
+    """Write rows.jsonl, rows.csv, tables.md, curves.png, accuracy.png and page.html to the folder `output`.
+
+    Args:
+      rows: as `collect` and `row` give them; of two of the same run the later counts.
+      tickets: what tickets are made of, as `study.tickets` gives it; tickets.jsonl and
+        layers.png are written where there are any.
+
+    Returns:
+      The number of rows.
+
+    Raises:
+      LotteryError: nothing to report, or a folder that cannot be written.
+    """
+    rows = list({_run_of(entry): entry for entry in rows}.values())
+    if not rows:
+        raise LotteryError("there are no rows: give result.json files of finished runs.")
+    made = tables(rows, tickets)
+    output = Path(output)
+    runs.check_writable(output)
+    output.mkdir(parents=True, exist_ok=True)
+    texts = {ROWS: _lines(rows), "rows.csv": plots.csv(rows), "tables.md": "\n".join(map(markdown, made))}
+    pictures = {"accuracy.png": plots.accuracy(rows), "curves.png": plots.curves(rows)}
+    if tickets:
+        texts[TICKETS] = _lines(tickets)
+        pictures["layers.png"] = plots.layers(tickets)
+    pictures = {name: picture for name, picture in pictures.items() if picture}
+    for name, content in {**texts, **pictures, "page.html": page(made, pictures)}.items():
+        with runs.new_file(output / name) as aside:
+            aside.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return len(rows)
+
+
+def _lines(rows):
+    return "".join(json.dumps(entry) + "\n" for entry in rows)
+
+
+def _run_of(entry):
+    return (*setting(entry), *(entry.get(name) for name in ("seed", "rewind", "ticket_sparsity", "arm")))

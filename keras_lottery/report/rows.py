@@ -1,0 +1,75 @@
+"""Rows: one an arm, sparsity, rewind point and seed, ready for JSON lines."""
+
+import json
+from pathlib import Path
+
+from .. import runs
+from ..errors import LotteryError
+
+
+def collect(results):
+    """Rows of several results of `jobs.find` and `jobs.transfer`.
+
+    Args:
+      results: paths of result.json files.
+
+    Raises:
+      LotteryError: a file that is not there or no such result.
+    """
+    rows = []
+    for path in results:
+        if not Path(path).is_file():
+            raise LotteryError(f"there is no file {str(path)!r}: give result.json of a finished run.")
+        result = runs.read_json(path)
+        if not isinstance(result, dict) or result.get("command") not in ("find", "transfer"):
+            raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
+        source = result["ticket"] if result["command"] == "transfer" else result
+        model = label(source["model"], source["width"])
+        rows += [row(result, entry, model, source["data"]["name"], result.get("sparsity", entry["sparsity"])) for entry in result["rows"]]
+    return rows
+
+
+def row(result, entry, model, source, ticket_sparsity):
+    """The row of one entry of a result.
+
+    Args:
+      model: what the model is called.
+      source: the data set that the ticket was found on.
+      ticket_sparsity: what the entry is compared at.
+    """
+    return {
+        "model": model,
+        "source": source,
+        "target": result["data"]["name"],
+        "seed": result["seed"],
+        "ticket_sparsity": round(ticket_sparsity, 4),
+        "arm": entry["arm"],
+        "sparsity": round(entry["sparsity"], 4),
+        "epochs": result["epochs"],
+        "epoch": entry["epoch"],
+        "train_images": result["data"]["sizes"]["train"],
+        "recipe": result["recipe"],
+        "precision": result["precision"],
+        "test_accuracy": entry["test_accuracy"],
+        "validation_accuracy": entry["validation_accuracy"],
+        "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
+    }
+
+
+def label(model, width):
+    """What a model is called in tables: "resnet8 x2"."""
+    return Path(model).stem + (f" x{width:g}" if width != 1 else "")
+
+
+def by_setting(rows):
+    """Lists of the rows that may be compared: one model, source, target, number of images, epochs and recipe each."""
+    groups = {}
+    for entry in rows:
+        groups.setdefault(setting(entry), []).append(entry)
+    return list(groups.values())
+
+
+def setting(entry):
+    """What rows must share to be compared."""
+    recipe = json.dumps(entry["recipe"], sort_keys=True)
+    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe)

@@ -1,0 +1,175 @@
+"""Tables of means over seeds, paired differences and verdicts."""
+
+import dataclasses
+
+from ..controls import ARMS
+from ..stats import MARGIN, bootstrap, differences, estimate, paired, verdicts
+from .rows import by_setting
+
+BASELINES = ("dense", "dense-scratch", "dense-transferred", "random", "finetune")
+NEVER_PRUNED = ("dense", "dense-scratch", "dense-transferred", "dense-longer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A title, a line below it, the names of the columns, and rows of text."""
+
+    title: str
+    note: str
+    header: tuple
+    rows: tuple
+
+
+def markdown(table):
+    """The table as Markdown."""
+    lines = [f"### {table.title}", "", table.note, "", _line(table.header), "|" + "---|" * len(table.header), *map(_line, table.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def tables(rows, tickets=()):
+    """The verdicts, then for each model, target and budget a table of arms over seeds, then what the tickets are made of.
+
+    Accuracies are test accuracies in %, mean over seeds with the 95% t-interval;
+    differences are paired by seed, in points. Runs are compared only where data, epochs
+    and optimizer were the same.
+    """
+    groups = by_setting(rows)
+    return [*_verdicts(groups), *_longer(groups), *map(_arms, groups), *_layers(tickets), *_overlaps(tickets)]
+
+
+def cells(alike):
+    """{(sparsity, arm): {seed: test accuracy in %}} of rows that may be compared.
+
+    An arm that is never pruned stands at sparsity 0. A ticket of another rewind point
+    than the first is an arm of its own: "ticket, lr".
+    """
+    found = {}
+    for row in alike:
+        at = 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"]
+        found.setdefault((at, _arm(row, alike)), {})[row["seed"]] = 100 * row["test_accuracy"]
+    return found
+
+
+def place(alike):
+    """What rows that may be compared are about: the model, and the way from source to target."""
+    first = alike[0]
+    return f"{first['model']} on {first['target']}" if first["source"] == first["target"] else (
+        f"{first['model']}, {first['source']} -> {first['target']}")
+
+
+def _arm(row, alike):
+    first = next((other["rewind"] for other in alike if other.get("rewind") is not None), None)
+    if row["arm"] != "ticket" or row.get("rewind") in (None, first):
+        return row["arm"]
+    return f"ticket, {row['rewind']}" if isinstance(row["rewind"], str) else f"ticket, step {row['rewind']}"
+
+
+def _baseline(found, at, base):
+    if base in NEVER_PRUNED:
+        return found.get((0.0, base))
+    return found.get((at, "ticket, finetune" if base == "finetune" else base))
+
+
+def _arms(alike):
+    first, found = alike[0], cells(alike)
+    bases = [base for base in BASELINES if any(_baseline(found, at, base) for at, _ in found)]
+    a_round = " a round" * (first["source"] == first["target"])
+    recipe = ", ".join(f"{name} {value}" for name, value in first["recipe"].items())
+    lines = []
+    for (at, arm), values in sorted(found.items(), key=_order):
+        others = [None if arm in (base, f"ticket, {base}") else _baseline(found, at, base) for base in bases]
+        differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
+        mean = estimate(values.values())
+        lines.append((arm, f"{at:.1%}", str(mean.n), _figure(mean), *differing))
+    note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
+    header = ("arm", "sparsity", "seeds", "test accuracy, %", *(f"minus {base}" for base in bases))
+    return Table(place(alike), note, header, tuple(lines))
+
+
+def _verdicts(groups):
+    """One table a control: the ticket against it, on each data set at each sparsity, corrected for that many comparisons."""
+    compared = {}
+    for alike in groups:
+        found = cells(alike)
+        for (at, arm), values in sorted(found.items(), key=_order):
+            for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if arm.startswith("ticket") else ():
+                others = _baseline(found, at, base)
+                named = arm not in (base, f"ticket, {base}") and not base.startswith("ticket")
+                if named and others and differences(values, others):
+                    compared.setdefault((arm, base), {})[place(alike), at] = differences(values, others)
+    made = []
+    for (arm, base), family in sorted(compared.items(), key=lambda item: item[0][0]):
+        told = verdicts({cell: estimate(values) for cell, values in family.items()})
+        lines = [
+            (where, f"{at:.1%}", str(verdict.estimate.n), _figure(verdict.estimate, "+"), _interval(bootstrap(family[where, at])),
+             verdict.plain, verdict.corrected)
+            for (where, at), verdict in told.items()
+        ]
+        note = (f"Points of test accuracy, paired by seed. By the 95% t-interval: beats, its lower end is above 0; matches, above "
+                f"-{MARGIN}; is worse, its upper end is below 0. Corrected: Holm's step-down over the {len(lines)} lines.")
+        header = ("data", "sparsity", "seeds", "difference", "bootstrap", "alone", "corrected")
+        made.append(Table(f"The {arm} against {base}", note, header, tuple(lines)))
+    return made
+
+
+def _longer(groups):
+    """Whether the dense net was trained enough: what twice the epochs add."""
+    lines = []
+    for found, alike in ((cells(alike), alike) for alike in groups):
+        longer, usual = found.get((0.0, "dense-longer")), found.get((0.0, "dense")) or found.get((0.0, "dense-scratch"))
+        if longer and usual and differences(longer, usual):
+            added = paired(longer, usual)
+            lines.append((place(alike), str(added.n), *(_figure(estimate(values.values())) for values in (usual, longer)), _figure(added, "+")))
+    header = ("data", "seeds", "dense", "trained twice as long", "difference")
+    return [Table("Is the dense net trained enough?", "Test accuracy in %, differences in points, paired by seed.", header, tuple(lines))
+            ] if lines else []
+
+
+def _layers(tickets):
+    """Sparsity and dead outputs of each tensor, means over seeds."""
+    kinds = {}
+    for ticket in tickets:
+        kinds.setdefault((ticket["model"], ticket["source"], str(ticket["rewind"])), []).append(ticket)
+    made = []
+    for (model, source, rewind), alike in kinds.items():
+        at = sorted({ticket["sparsity"] for ticket in alike})
+        lines = []
+        for n, first in enumerate(alike[0]["layers"]):
+            parts = [[ticket["layers"][n] for ticket in alike if ticket["sparsity"] == s] for s in at]
+            lines.append((first["path"], "x".join(map(str, first["shape"])), *(
+                f"{sum(part['sparsity'] for part in of) / len(of):.1%}"
+                + (f", {sum(part['dead_outputs'] for part in of) / len(of):.1f} dead" if first["dead_outputs"] is not None else "")
+                for of in parts)))
+        note = "Share of zeros, and output channels that no weight leads to; means over seeds."
+        made.append(Table(f"What the tickets are made of: {model}, found on {source}, rewind {rewind}", note,
+                          ("weight", "shape", *(f"at {s:.1%}" for s in at)), tuple(lines)))
+    return made
+
+
+def _overlaps(tickets):
+    lines = [
+        (ticket["model"], ticket["source"], str(ticket["rewind"]), f"{ticket['sparsity']:.1%}", f"{ticket['seed']} and {other['seed']}",
+         f"{other['share']:.1%}", f"{other['chance']:.1%} ± {2 * other['deviation']:.1%}")
+        for ticket in tickets for other in ticket["overlaps"]
+    ]
+    note = "Kept weights that two tickets of different seeds share, and what random masks with the same counts in each tensor would (± 2 deviations)."
+    header = ("model", "source", "rewind", "sparsity", "seeds", "shared", "by chance")
+    return [Table("Overlap of tickets between seeds", note, header, tuple(lines))] if lines else []
+
+
+def _order(cell):
+    (at, arm), _ = cell
+    return at, not arm.startswith("ticket"), list(ARMS).index(arm) if arm in ARMS else -1, arm
+
+
+def _figure(value, sign=""):
+    half = "" if value.n == 1 else f" ± {value.half:.2f}"
+    return f"{value.mean:{sign}.2f}{half}"
+
+
+def _interval(ends):
+    return "" if ends[0] != ends[0] else f"{ends[0]:+.2f} to {ends[1]:+.2f}"
+
+
+def _line(cells_of_it):
+    return "| " + " | ".join(cells_of_it) + " |"

@@ -1,0 +1,201 @@
+"""Stability to data order: whether two trainings from the same weights end in one linearly connected valley."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from . import pruning, runs
+from .checks import whole
+from .errors import LotteryError
+from .inputs import open_data
+from .resume import fit
+
+STABLE = 2.0  # points of error; Frankle et al. 2020, section 2
+POINTS = 11
+BATCHES = 50
+
+
+def interpolate(a, b, alpha):
+    """(1 - alpha) * a + alpha * b of two states {path: array}, each in its own dtype; what is not real is that of `a`.
+
+    >>> interpolate({"w": np.float32([0, 2])}, {"w": np.float32([0, 4])}, 0.25)["w"].tolist()
+    [0.0, 2.5]
+    """
+    def between(first, second):
+        if first.dtype.kind in "biu":
+            return first
+        return ((1 - alpha) * first.astype(np.float64) + alpha * second.astype(np.float64)).astype(first.dtype)
+
+    return {path: between(value, b[path]) for path, value in a.items()}
+
+
+class BatchNormStatistics:
+    """Re-estimates the BatchNorm statistics of a state: those of a mean of two weights are not the mean of theirs.
+
+    Each mean and variance becomes that of all the layer's inputs in the first `batches`
+    batches of `train`, computed in training mode, and not a decayed average over them. A
+    layer that the model calls several times has those of its last call. Frozen layers
+    keep theirs. Nothing else changes, and the model is not touched.
+
+    Args:
+      model: a wrapped or plain model of either Keras, nested models included.
+      train: a tf.data.Dataset of batches or a PyDataset, in its own order, or arrays (x, y).
+      batches: how many batches.
+
+    Source: Izmailov et al. 2018 (arXiv 1803.05407), section 3.2.
+    """
+
+    def __init__(self, model, train, batches=BATCHES):
+        self.engine, self.batches = pruning.engine(model), whole("batches", batches)
+        self.copy, self.layers = model, _batch_norms(self.engine, model)
+        if self.layers:
+            self.train, *_ = open_data(model, train, seed=0)
+            self.copy = pruning.strip(model)
+            self.layers = _batch_norms(self.engine, self.copy)
+        for layer in self.layers.values():
+            layer.momentum = 0.0  # after a batch it then knows that batch alone
+            if getattr(layer, "fused", False):
+                layer.fused = False  # which would take the sample's variance for the population's
+
+    def __call__(self, values):
+        """`values`, a state {path: array} of the model, with the statistics that belong to its weights."""
+        if not self.layers:
+            return values
+        self.engine.load_state(self.copy, values)
+        variables = self.engine.variables(self.copy)
+        count, sums = 0, {path: (0.0, 0.0) for path in self.layers}
+        for x in self._inputs():
+            size = len(self.engine.nest.flatten(x)[0])
+            self.copy(x, training=True)
+            count += size
+            for path, (first, second) in sums.items():
+                mean, variance = (variables[name].numpy().astype(np.float64) for name in _names(path))
+                sums[path] = first + size * mean, second + size * (variance + mean**2)
+        found = dict(values)
+        for path, (first, second) in sums.items():
+            mean = first / count
+            for name, value in zip(_names(path), (mean, np.maximum(second / count - mean**2, 0))):
+                found[name] = value.astype(values[name].dtype)
+        return found
+
+    def _inputs(self):
+        """x of the same first batches each time."""
+        train = self.train
+        self.engine.set_epoch(train, 0)
+        if hasattr(train, "__getitem__"):  # a PyDataset, whose iterator does not end
+            train = map(train.__getitem__, range(len(train)))
+        for batch in itertools.islice(train, self.batches):
+            x = batch[0] if isinstance(batch, (tuple, list)) else batch
+            yield self.engine.nest.map_structure(np.asarray, x)
+
+
+def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
+    """How much worse the model is on the straight line between two states than at its ends.
+
+    The model stays as it is. BatchNorm statistics are re-estimated at each point, the
+    ends included; see `BatchNormStatistics`.
+
+    Args:
+      model: a compiled model with an accuracy metric.
+      a, b: its states {path: array} at the ends, of the same masks.
+      train: data for the BatchNorm statistics, as for `find_ticket`.
+      validation: data for the errors, as `fit` takes its validation_data.
+      points: how many evenly spaced points, the ends included.
+      batches: how many batches of `train` the statistics are of.
+
+    Returns:
+      A dict: "alphas" (0..1, 0 is `a`), "errors" (1 - accuracy, 0..1) and "barrier", the
+      largest of these errors less the mean of the ends', in points (hundredths).
+
+    Raises:
+      LotteryError: no accuracy to read, or an impossible number.
+
+    Source: Frankle et al. 2020 (arXiv 1912.05671), section 2.
+    """
+    alphas = [n / (points - 1) for n in range(whole("points", points, least=3))]
+    engine = pruning.engine(model)
+    restated, before = BatchNormStatistics(model, train, batches), engine.values(model)
+    errors = []
+    try:
+        for alpha in alphas:
+            engine.load_state(model, restated(interpolate(a, b, alpha)))
+            errors.append(_error(model, validation))
+    finally:
+        engine.load_state(model, before)
+    return {"alphas": alphas, "errors": errors, "barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}
+
+
+def instability(model, orders, validation, *, epochs, run_dir=None, points=POINTS, batches=BATCHES, verbose="auto"):
+    """Train from the model's weights under two data orders; the barrier between the two ends.
+
+    Args:
+      model: a wrapped model, compiled with an accuracy metric. Each training starts from
+        its weights and its optimizer as they are, and it ends with both.
+      orders: two trainings' data, each as `fit` takes it, the same but for their order.
+      validation: data for the errors, as `fit` takes its validation_data.
+      epochs: epochs of each training.
+      run_dir: folder of this one measurement. Killed and started again with the same call
+        it goes on after the last finished epoch; a finished one is read.
+      points, batches: as for `barrier`.
+      verbose: as for `fit`.
+
+    Returns:
+      The record of `barrier`, which is in run_dir/result.json as well. The model is stable
+      if its barrier is below `STABLE` points.
+
+    Raises:
+      LotteryError: as `barrier`.
+    """
+    engine = pruning.engine(model)
+    folder = run_dir and Path(run_dir)
+    if folder and (folder / runs.RESULT).exists():
+        return runs.read_json(folder / runs.RESULT)
+    with engine.scope(model):
+        engine.build_optimizer(model)
+        engine.keep_randomness(model)
+    _error(model, validation)  # before anything is trained
+    start, slots = engine.values(model), engine.optimizer_state(model)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    backup = folder and folder / runs.BACKUP
+    files = [folder and folder / f"order_{number}.safetensors" for number in range(2)]
+    ends = []
+    for number, (train, file) in enumerate(zip(orders, files, strict=True)):
+        if file and file.exists():
+            ends.append(runs.read_arrays(file)[0])
+            continue
+        if verbose:
+            print(f"training {number + 1} of 2 under another data order", flush=True)
+        fit(model, train, epochs=epochs, backup=backup, label=f"order {number}", verbose=verbose)
+        ends.append(engine.values(model))
+        if file:
+            runs.write_arrays(file, ends[-1])
+        engine.load_state(model, start)
+        engine.reset_optimizer(model, slots)
+    record = barrier(model, *ends, orders[0], validation, points=points, batches=batches)
+    if folder:
+        runs.write_json(folder / runs.RESULT, record)
+        for file in (backup, *files):
+            file.unlink(missing_ok=True)
+    return record
+
+
+def _batch_norms(engine, model):
+    """{path: layer} of all layers that normalise by the batch and learn its statistics."""
+    wanted = ("moving_mean", "moving_variance", "momentum")
+    return {path: layer for path, layer in engine.layers(model).items()
+            if layer.trainable and all(getattr(layer, name, None) is not None for name in wanted)}
+
+
+def _names(path):
+    return f"{path}/moving_mean", f"{path}/moving_variance"
+
+
+def _error(model, validation):
+    given = validation if isinstance(validation, tuple) else (validation,)
+    figures = model.evaluate(*given, verbose=0, return_dict=True)
+    name = next((name for name in figures if name.endswith("accuracy")), None)
+    if name is None:
+        raise LotteryError(f"the model reports {', '.join(figures)}, no accuracy: compile it with metrics=['accuracy'].")
+    return 1 - float(figures[name])

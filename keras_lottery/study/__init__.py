@@ -1,0 +1,144 @@
+"""A study: searches on a source, tickets and controls on targets, over seeds; then one table, plots and a page."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from .. import data, report, runs, training
+from ..errors import LotteryError
+from . import board, workers
+from .anatomy import tickets
+from .plan import Size, Study, Task, plan
+
+__all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run", "show", "tickets"]
+CONFIG = "study.json"
+
+
+def prepare(study):
+    """Look at every data set and the model before anything is trained.
+
+    Returns:
+      (the study with each "auto" made plain, {data set: Size}, its tasks).
+
+    Raises:
+      LotteryError: whatever would stop one of its runs from starting.
+    """
+    backend = training.choose_backend(study.backend)
+    study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend))
+    keras = training.kind(backend)
+    training.make_optimizer(steps=4, keras=keras, **study.recipe)
+    sizes = {}
+    for name in (study.source, *study.targets):
+        loaded = data.load(name, **study.data)
+        batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
+        sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
+    training.builder(study.model, study.width, keras)(sizes[study.source].input_shape, sizes[study.source].num_classes)
+    return study, sizes, plan(study, sizes)
+
+
+def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, tell=print):
+    """Run the tasks that are not done yet, then write the results.
+
+    Args:
+      study, tasks: as `prepare` gives them.
+      folder: of this study; another with more seeds, targets or controls may go on in it.
+      jobs, ray_address, tell: as for `workers.run`.
+      tensorboard: write folder/tensorboard as well.
+
+    Returns:
+      The rows, which are in folder/rows.jsonl as well.
+
+    Raises:
+      LotteryError: a folder that cannot be written, or runs that failed; the others are done and written.
+    """
+    folder = Path(folder)
+    runs.check_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    runs.write_json(folder / CONFIG, dataclasses.asdict(study))
+    try:
+        failed = workers.run(tasks, folder, jobs=jobs, ray_address=ray_address, tell=tell)
+    finally:
+        found = rows(study, tasks, folder)
+        if found:
+            report.write(found, folder, runs.plain(tickets(study, tasks, folder)))
+            if tensorboard:
+                board.write(found, folder / "tensorboard")
+    if failed:
+        name, why = next(iter(failed.items()))
+        raise LotteryError(f"{len(failed)} of {len(tasks)} runs failed; the first is {workers.task_folder(folder, name)}: {why}. "
+                           "The same command tries them again.")
+    return found
+
+
+def show(tasks, seconds, jobs):
+    """Print what is to be run, a line a kind of task, and the estimated time.
+
+    Args:
+      tasks: of the study.
+      seconds: as `estimate` gives them.
+    """
+    kinds = {}
+    for task in tasks:
+        kinds.setdefault((task.about["dataset"], task.about.get("arm", f"search, rewind {task.about['rewind']}")), []).append(task)
+    table = Table(title=f"{len(seconds)} of {len(tasks)} runs are to be done")
+    for name in ("data", "", "sparsities", "runs", "done", "hours left"):
+        table.add_column(name, justify="left" if name in ("data", "", "sparsities") else "right")
+    for (dataset, what), alike in kinds.items():
+        left = [seconds[task.name] for task in alike if task.name in seconds]
+        at = sorted({task.about["sparsity"] for task in alike if task.about.get("sparsity")})
+        table.add_row(dataset, what, ", ".join(f"{s:.1%}" for s in at), str(len(alike)), str(len(alike) - len(left)),
+                      f"{sum(left) / 3600:.2f}")
+    Console().print(table)
+    hours = sum(seconds.values()) / 3600 / jobs
+    print(f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; loading data and starting come on top")
+
+
+def rows(study, tasks, folder):
+    """The rows of the tasks that are done: one an arm, sparsity, rewind point and seed."""
+    model = report.label(study.model, study.width)
+    found = []
+    for task in filter(lambda task: workers.is_done(folder, task.name), tasks):
+        result = runs.read_json(workers.task_folder(folder, task.name) / runs.RESULT)
+        first = task.about["rewind"] == study.rewinds[0]
+        for row in result["rows"]:
+            if first or row["arm"] != "dense":  # the dense round is the same in each search
+                at = row["sparsity"] if task.kind == "find" else task.about["sparsity"]
+                found.append({**report.row(result, row, model, study.source, at), "rewind": task.about["rewind"], "run": task.name})
+                if row["arm"] == "dense-longer":
+                    found[-1]["epochs"] //= 2  # those of what it stands beside
+    return found
+
+
+def estimate(study, sizes, tasks, folder, jobs, steps=10):
+    """Seconds that each task which is not done would take, from measured steps.
+
+    The model is trained for some steps on noise, in one process with its share of the
+    cores. Starting processes and loading data come on top.
+
+    Returns:
+      {task name: seconds}; the whole takes their sum divided by `jobs`.
+    """
+    left = [task for task in tasks if not workers.is_done(folder, task.name)]
+    on = {task.name: sizes[task.about["dataset"]] for task in left}
+    measured = {size: workers.alone(jobs, _seconds_per_step, study, size, steps) for size in dict.fromkeys(on.values())}
+    return {task.name: task.steps * measured[on[task.name]] for task in left}
+
+
+def _seconds_per_step(study, size, steps):
+    keras = training.kind(study.backend)
+    training.set_precision(study.precision, study.backend)
+    with training.place(study.strategy, study.backend)():
+        model = training.builder(study.model, study.width, keras)(size.input_shape, size.num_classes)
+        training.compile_classifier(model, training.make_optimizer(steps=steps, keras=keras, **study.recipe))
+    x = np.random.default_rng(0).normal(size=(study.data["batch_size"], *size.input_shape)).astype("float32")
+    y = np.arange(len(x)) % size.num_classes
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        model.train_on_batch(x, y)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds[2:]))

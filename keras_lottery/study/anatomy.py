@@ -1,0 +1,39 @@
+"""What the tickets of a study are made of: the counts of each tensor, and how much seeds agree."""
+
+import dataclasses
+
+from .. import anatomy, runs
+from ..masks import sparsity
+from ..report import label
+from ..schedule import round_sparsities
+from ..ticket import load_ticket
+from . import workers
+
+
+def tickets(study, tasks, folder):
+    """One record a search that is done and a sparsity of the study, ready for JSON lines.
+
+    `layers` holds an entry a pruned tensor, `overlaps` one for each later seed: the share
+    of kept weights that both keep, and what chance gives.
+    """
+    rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
+    found = {}
+    for task in tasks:
+        if task.kind == "find" and workers.is_done(folder, task.name):
+            for at in study.sparsities:
+                place = runs.round_folder(workers.task_folder(folder, task.name), rounds.index(at) + 1)
+                found.setdefault((task.about["rewind"], at), {})[task.about["seed"]] = load_ticket(place).masks
+    return [_record(study, rewind, seed, masks, seeds) for (rewind, _), seeds in found.items() for seed, masks in seeds.items()]
+
+
+def _record(study, rewind, seed, masks, seeds):
+    return {
+        "model": label(study.model, study.width),
+        "source": study.source,
+        "rewind": rewind,
+        "seed": seed,
+        "sparsity": round(sparsity(masks), 4),
+        "layers": [dataclasses.asdict(layer) for layer in anatomy.layers(masks)],
+        "overlaps": [{"seed": other, **dataclasses.asdict(anatomy.overlap(masks, theirs)[0])}
+                     for other, theirs in seeds.items() if other > seed],
+    }

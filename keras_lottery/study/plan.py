@@ -1,0 +1,200 @@
+"""A study as tasks: which searches and which trainings there are, each with its own name."""
+
+import dataclasses
+
+from .. import controls as arms
+from .. import runs
+from ..checks import above_zero, known, share, whole
+from ..errors import LotteryError
+from ..schedule import check_rewind, round_sparsities
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What a study compares.
+
+    Attributes:
+      source: name of the data set that tickets are found on.
+      targets: names of those they are carried to; may be empty.
+      model, width: a builder's name and its width, or a saved .keras file.
+      sparsities: shares of zeros, 0..1, rising; rounds end at each exactly.
+      rate: the most that a round prunes of what is left, 0..1.
+      rewinds: rewind points: "init", steps, "trained", "lr" or "finetune". Controls belong to
+        the first of them.
+      controls: names in `controls.ARMS`; "random@0.9" asks for one at that sparsity alone.
+      seeds: how many; 0, 1, ... are used.
+      epochs: of the dense training and of each round, on the source.
+      target_steps: optimizer steps on a target, to the nearest whole epoch.
+      recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
+      data: the arguments of `data.load` that all sets share, as a dict.
+      scope, precision, strategy, backend: as for `jobs.find`.
+    """
+
+    source: str
+    targets: tuple
+    model: str
+    sparsities: tuple
+    epochs: int
+    target_steps: int
+    recipe: dict
+    data: dict
+    width: float = 1.0
+    rate: float = 0.2
+    rewinds: tuple = ("init",)
+    controls: tuple = ("random", "dense-scratch", "dense-transferred")
+    seeds: int = 3
+    scope: str = "global"
+    precision: str = "auto"
+    strategy: str = "none"
+    backend: str = "auto"
+
+    def __post_init__(self):
+        def put(name, value):
+            object.__setattr__(self, name, value)
+
+        put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
+        put("rate", share("rate", self.rate))
+        round_sparsities(rate=self.rate, final_sparsity=self.sparsities)
+        put("rewinds", tuple(_rewind(point) for point in self.rewinds))
+        for name in ("rewinds", "targets", "controls"):
+            values = tuple(getattr(self, name))
+            put(name, values)
+            if len(set(values)) < len(values):
+                raise LotteryError(f"{name}={','.join(map(str, values))}: give each once.")
+        if self.source in self.targets:
+            raise LotteryError(f"targets: {self.source!r} is the source: leave it out, the searches test their tickets on it.")
+        if not self.rewinds:
+            raise LotteryError("rewinds is empty: give at least one rewind point, such as init or 200.")
+        for name in ("seeds", "epochs", "target_steps"):
+            put(name, whole(name, getattr(self, name)))
+        above_zero("width", self.width)
+        for control in self.controls:
+            arm, _, at = control.partition("@")
+            known("control", arm, [name for name in arms.ARMS if name != "ticket"])
+            if at and (arm in arms.DENSE or share(control, at) not in self.sparsities):
+                raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
+                                   f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones.")
+
+    def wants(self, arm, sparsity):
+        """Whether the control is asked for at a sparsity."""
+        return arm in self.controls or any(
+            name == arm and at and float(at) == sparsity for name, _, at in (control.partition("@") for control in self.controls)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One run: a search ("find") or the training of one arm ("train_arm").
+
+    Attributes:
+      kind: the function of `jobs` that does it.
+      arguments: what it is called with, but run_dir; ticket folders by their place in `runs`.
+      identity: what the result depends on; its hash names the folder.
+      needs: names of the tasks that must be done before.
+      about: what a row of a table says of it.
+      steps: what it costs, in optimizer steps; one on held-out images counts as a third.
+    """
+
+    kind: str
+    arguments: dict
+    identity: dict
+    needs: tuple
+    about: dict
+    steps: float
+
+    @property
+    def name(self):
+        return runs.digest(runs.plain(self.identity))
+
+    @property
+    def label(self):
+        """A line for people."""
+        about = self.about
+        what = f"search, rewind {about['rewind']}" if self.kind == "find" else about["arm"]
+        at = f" at {about['sparsity']:.0%}" if about.get("sparsity") else ""
+        return f"{what}{at} on {about['dataset']}, seed {about['seed']}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """Batches of a data set's parts, and what a model for it must take and give."""
+
+    train: int
+    validation: int
+    test: int
+    input_shape: tuple
+    num_classes: int
+
+    def steps(self, epochs):
+        """What a training costs, as `Task.steps` counts."""
+        return epochs * (self.train + self.validation / 3) + self.test / 3
+
+
+def plan(study, sizes):
+    """The tasks of a study, those first that others need.
+
+    Args:
+      study: a Study.
+      sizes: {data set: Size}.
+    """
+    rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
+    tasks = []
+    for seed in range(study.seeds):
+        searches = {rewind: _search(study, rewind, seed, (len(rounds) + 1) * sizes[study.source].steps(study.epochs))
+                    for rewind in study.rewinds}
+        tasks += searches.values()
+        first = searches[study.rewinds[0]]
+        for dataset in (study.source, *study.targets):
+            on = "source" if dataset == study.source else "target"
+            epochs = study.epochs if on == "source" else max(1, round(study.target_steps / sizes[dataset].train))
+            budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
+            tasks += [_arm(study, arm, first, None, *budget) for arm in arms.DENSE
+                      if arm in study.controls and (on == "target" or arm == "dense-longer")]
+            for sparsity in study.sparsities:
+                number = rounds.index(sparsity) + 1
+                if on == "target":
+                    tasks += [_arm(study, "ticket", search, (sparsity, number), *budget) for search in searches.values()]
+                tasks += [_arm(study, arm, first, (sparsity, number), *budget) for arm in arms.ARMS
+                          if arm not in (*arms.DENSE, "ticket") and study.wants(arm, sparsity)]
+    return sorted(tasks, key=lambda task: task.kind != "find")
+
+
+def _search(study, rewind, seed, steps):
+    arguments = {"dataset": {"name": study.source, **study.data}, "model": study.model, "width": study.width,
+                 "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
+                 "rewind": rewind, "seed": seed, **_shared(study)}
+    return Task("find", arguments, {"kind": "find", **_movable(arguments)}, (),
+                {"rewind": rewind, "dataset": study.source, "seed": seed}, steps)
+
+
+def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
+    """One arm's training; `at` is (sparsity, round), None for a dense one."""
+    sparsity, number = at or (0.0, 0)
+    if arm == "dense-longer":
+        epochs, steps = 2 * epochs, 2 * steps
+    own = {"arm": arm, "on": on, "sparsity": sparsity, "dataset": {"name": dataset, **study.data}, "epochs": epochs, "seed": seed,
+           **_shared(study)}
+    net = {"model": study.model, "width": study.width}
+    if arm in ("dense-scratch", "dense-longer", *arms.ON_TARGET):
+        of = {**net, "scope": study.scope} if number else net
+    elif arm == "dense-transferred":
+        of = {**net, "source": study.source, "source_epochs": study.epochs}
+    else:
+        of = {"search": search.name, "round": number}
+    ticket = f"{search.name}/round_{number:02d}" if "search" in of else None
+    arguments = {**own, "ticket": ticket, "dense": f"{search.name}/round_00"}
+    about = {"arm": arm, "rewind": search.about["rewind"], "sparsity": sparsity, "dataset": dataset, "seed": seed}
+    return Task("train_arm", arguments, {"kind": "train_arm", **_movable(own), **of}, (search.name,), about, steps)
+
+
+def _shared(study):
+    return {name: getattr(study, name) for name in ("recipe", "precision", "strategy", "backend")}
+
+
+def _movable(arguments):
+    """The arguments without where data are."""
+    return {**arguments, "dataset": {key: value for key, value in arguments["dataset"].items() if key != "data_dir"}}
+
+
+def _rewind(point):
+    return check_rewind(int(point) if str(point).isdecimal() else point)

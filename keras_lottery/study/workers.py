@@ -1,0 +1,154 @@
+"""Running tasks that wait for each other: on processes of this machine, or on a Ray cluster."""
+
+import collections
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+
+import filelock
+
+from .. import runs
+from ..errors import LotteryError
+
+RETRIES = 3  # of a task whose process died without having got on; Ray keeps its own count
+
+
+def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
+    """Run the tasks that have no result yet; each as soon as those it needs are done.
+
+    Args:
+      tasks: a list of `Task`.
+      folder: the study's; runs/NAME in it is a task's folder.
+      jobs: processes of this machine, among which the processor's cores are shared out.
+      ray_address: of a Ray cluster, which does the scheduling and the retries instead; the
+        study's folder must then be on a file system that all its nodes share.
+      tell: is called with a line about each task that ends.
+
+    Returns:
+      {name: why} of the tasks that failed, or that need one that did.
+    """
+    waiting = {task.name: task for task in tasks if not is_done(folder, task.name)}
+    done, failed, running = {task.name for task in tasks} - waiting.keys(), {}, {}
+    deaths = collections.defaultdict(list)  # {name: how far it was each time}
+    with (_ray(ray_address) if ray_address else _processes(jobs)) as submit:
+        while waiting or running:
+            for name, task in list(waiting.items()):
+                lost = [need for need in task.needs if need in failed]
+                if lost:
+                    failed[name] = f"it needs {lost[0]}, which failed"
+                elif done.issuperset(task.needs):
+                    running[submit(task, folder)] = task
+                else:
+                    continue
+                del waiting[name]
+            if not running:
+                continue
+            ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in ended:
+                task = running.pop(future)
+                try:
+                    future.result()
+                except concurrent.futures.BrokenExecutor:
+                    reached = deaths[task.name]
+                    reached.append(_state(task_folder(folder, task.name)))
+                    if reached.count(reached[-1]) <= RETRIES:
+                        waiting[task.name] = task
+                        continue
+                    failed[task.name] = f"its process died {RETRIES + 1} times at the same place: is there memory enough?"
+                except LotteryError as error:
+                    failed[task.name] = str(error)
+                else:
+                    done.add(task.name)
+                tell(f"[{len(done) + len(failed)}/{len(tasks)}] {task.label}: {failed.get(task.name, 'done')}")
+    return failed
+
+
+def is_done(folder, name):
+    """Whether a task has its result."""
+    return (task_folder(folder, name) / runs.RESULT).is_file()
+
+
+def task_folder(folder, name):
+    return Path(folder) / "runs" / name
+
+
+def perform(task, folder):
+    """Do one task, unless it is done; what it prints goes to .log.txt in its folder.
+
+    A lock that a dead process loses keeps two from doing the same one.
+    """
+    from .. import jobs, pruning, training
+
+    here = task_folder(folder, task.name)
+    runs.check_writable(here)
+    here.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(here / ".lock"):
+        if is_done(folder, task.name):
+            return
+        with open(here / ".log.txt", "a") as log, contextlib.redirect_stdout(log):
+            places = {key: str(here.parent / task.arguments[key]) for key in ("ticket", "dense") if task.arguments.get(key)}
+            getattr(jobs, task.kind)(**{**task.arguments, **places}, run_dir=here, verbose=2)
+    pruning.engine_of(training.kind(task.arguments["backend"])).keras.backend.clear_session()
+
+
+def _state(here):
+    """What tells whether a task got on: its files, but for the log."""
+    return sorted((str(path), path.stat().st_mtime_ns) for path in here.rglob("*") if not path.name.startswith("."))
+
+
+@contextlib.contextmanager
+def _processes(jobs):
+    """submit(task, folder) -> Future, on `jobs` processes; those that die are replaced."""
+    context, pool = multiprocessing.get_context("spawn"), []
+
+    def start():
+        turn = context.Value("i", 0)
+        pool[:] = [concurrent.futures.ProcessPoolExecutor(jobs, context, _settle, (turn, jobs))]
+
+    def submit(*given):
+        try:
+            return pool[0].submit(perform, *given)
+        except concurrent.futures.BrokenExecutor:  # one of its processes was killed, so it ended the others
+            start()
+            return pool[0].submit(perform, *given)
+
+    start()
+    try:
+        yield submit
+    finally:
+        pool[0].shutdown(cancel_futures=True)
+
+
+def _settle(turn, jobs):
+    """Begin a worker's life: its share of the cores, and an end when its parent ends."""
+    with turn.get_lock():
+        number, turn.value = turn.value, turn.value + 1
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[number % jobs :: jobs] or [cores[number % len(cores)]])
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def alone(jobs, function, *given):
+    """function(*given) in a process of its own that has the cores of one of `jobs`."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context, _settle, (context.Value("i", 0), jobs)) as pool:
+        return pool.submit(function, *given).result()
+
+
+@contextlib.contextmanager
+def _ray(address):
+    try:
+        import ray
+    except ImportError as error:
+        raise LotteryError("ray_address needs Ray: pip install 'keras_lottery[cluster]'.") from error
+    ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": {"TF_NUM_INTRAOP_THREADS": "1"}})
+    remote = ray.remote(num_cpus=1, max_retries=-1)(perform)
+    try:
+        yield lambda task, folder: remote.remote(task, folder).future()
+    finally:
+        ray.shutdown()

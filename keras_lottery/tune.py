@@ -1,0 +1,268 @@
+"""Tune a ticket search: keras-tuner over rate, rewind point, learning rate and epochs a round."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+import grpc
+import keras_tuner
+from keras_tuner.engine.base_tuner import BaseTuner
+from rich.console import Console
+from rich.table import Table
+
+from . import data, jobs, pruning, runs, training
+from .checks import above_zero, known, share, whole
+from .errors import LotteryError
+from .masks import SCOPES
+from .schedule import check_rewind, round_sparsities
+
+RATES = (0.2, 0.36, 0.5)
+TRIALS = 10
+TRIAL = "trial.json"  # in the folder of a trial that is finished
+OBJECTIVE = "validation_accuracy"
+CLUSTER = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
+
+
+def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, strategy, run_dir, trials=TRIALS, rates=RATES,
+         rewinds=None, learning_rate_range=None, epochs_range=None, width=1.0, scope="global", backend="auto",
+         overwrite=False, verbose="auto"):
+    """Try ticket searches of random settings; the best one has the highest validation accuracy at `final_sparsity`.
+
+    The seed decides which settings are drawn, and each trial is trained with it. Of trials
+    that are equally good the one of fewer epochs is the better. The test split chooses
+    nothing. A trial is the search `jobs.find` in a folder of its own, so a killed
+    run goes on amid a trial and runs no finished one again; more trials can be added to
+    a finished run.
+
+    Where KERASTUNER_ORACLE_IP is set, keras-tuner shares the trials out: the process whose
+    KERASTUNER_TUNER_ID is "chief" draws them and the others run them.
+
+    Args:
+      final_sparsity: share of zeros at which tickets are compared; with the rate it sets the rounds.
+      trials: how many settings to try.
+      rates: rates to choose from.
+      rewinds: rewind points to choose from; None for "init" and the steps at 5% and 20% of the shortest training.
+      learning_rate_range: (lowest, highest), drawn on a log scale; None for a third of the recipe's to three times it.
+      epochs_range: (fewest, most) epochs of each round; None for half of `epochs` to `epochs`.
+      Others: as for `jobs.find`.
+
+    Returns:
+      The result, a JSON-able dict, which is in run_dir/result.json as well: its rows are the
+      trials, best first. None in a process that runs trials for a chief.
+
+    Raises:
+      LotteryError: an impossible argument, or a run_dir that holds another configuration.
+
+    Source: random search, Bergstra & Bengio 2012 (JMLR 13). Not Bayesian optimization: in
+    keras-tuner that gives settings again that it has tried, and a resumed run gives others.
+    """
+    role, run_dir = _role(), Path(run_dir)
+    final_sparsity, trials = share("final_sparsity", final_sparsity), whole("trials", trials)
+    known("scope", scope, SCOPES)
+    backend, policy, _ = jobs._prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)
+    training.builder(model, width, training.kind(backend))
+    loaded = data.load(**dataset, seed=seed)
+    if loaded.validation is None:
+        raise LotteryError("validation=0 leaves no images to compare trials on: give a share of them, for example 0.1.")
+    ranges["rewind"] = _rewinds(ranges["rewind"], len(loaded.train) * ranges["epochs"][0])
+    search = {"dataset": dataset, "model": str(model), "width": width, "final_sparsity": final_sparsity, "scope": scope,
+              "seed": seed, "precision": policy, "strategy": strategy, "backend": backend,
+              "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"}}
+    config = {**search, "data": loaded.describe(), "ranges": ranges}
+    if role != "worker":
+        runs.open_run(run_dir, "tune", config, overwrite)
+    if not overwrite and (run_dir / runs.RESULT).exists():
+        result = runs.read_json(run_dir / runs.RESULT)
+        if result["trials"] >= trials:
+            return result
+
+    def run(number, setting):
+        if role == "worker":
+            _check_same(run_dir, config)
+        return _trial(f"trial {number} of {trials}", setting, search, run_dir / "trials" / runs.digest(setting), verbose)
+
+    if role != "worker":
+        most = max(_cost({"rate": rate, "epochs": ranges["epochs"][1]}, final_sparsity) for rate in ranges["rate"])
+        print(f"{trials} trials of at most {most} epochs each, {trials * most} in all", flush=True)
+    _tune(role, run, ranges, trials, seed)
+    if role == "worker":
+        return None
+    rows = [runs.read_json(path) for path in (run_dir / "trials").glob(f"*/{TRIAL}")]
+    rows.sort(key=lambda row: (-row[OBJECTIVE], row["epochs_in_all"], row["run_dir"]))
+    result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
+    runs.write_json(run_dir / runs.RESULT, result)
+    return runs.plain(result)
+
+
+def show(result):
+    """Print the trials of a result of `tune`, best first."""
+    table = Table(title=f"{result['data']['name']}: validation accuracy at {result['final_sparsity']:.1%} sparse")
+    for name in ("rate", "rewind", "learning rate", "epochs a round", "rounds", "epochs in all", "validation accuracy"):
+        table.add_column(name, justify="right")
+    for row in result["rows"]:
+        table.add_row(f"{row['rate']:g}", row["rewind"], f"{row['learning_rate']:g}", str(row["epochs"]), str(row["rounds"]),
+                      str(row["epochs_in_all"]), f"{row[OBJECTIVE]:.2%}")
+    Console().print(table)
+
+
+class TicketTuner(BaseTuner):
+    """A tuner each of whose trials is a ticket search.
+
+    Args:
+      run: function of a trial's number, from 1, and its setting, {name: value}; it gives a
+        dict that holds the validation accuracy.
+      Others: as for keras-tuner's BaseTuner.
+    """
+
+    def __init__(self, run, **arguments):
+        self.run = run
+        super().__init__(**arguments)
+
+    def run_trial(self, trial):
+        values = trial.hyperparameters.values
+        setting = {name: values[name] for name in ("rate", "rewind", "learning_rate", "epochs")}
+        setting["learning_rate"] = float(f"{setting['learning_rate']:.3g}")  # short enough to write down
+        try:
+            return {OBJECTIVE: self.run(int(trial.trial_id) + 1, setting)[OBJECTIVE]}
+        except Exception as error:  # which keras-tuner would take for a bad setting, and go on
+            raise keras_tuner.errors.FatalError(str(error)) from error
+
+
+def _tune(role, run, ranges, trials, seed):
+    """Let keras-tuner draw the settings and run them, here or in its workers."""
+    space = keras_tuner.HyperParameters()
+    space.Choice("rate", ranges["rate"])
+    space.Choice("rewind", ranges["rewind"])
+    space.Float("learning_rate", *ranges["learning_rate"], sampling="log")
+    space.Int("epochs", *ranges["epochs"])
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective(OBJECTIVE, "max"),
+        max_trials=trials,
+        seed=seed + 1,  # it takes 0 for none
+        hyperparameters=space,
+    )
+    oracle.verbose = 0
+    # A kill can cut keras-tuner's own files. A resumed run draws the same settings anew instead, and the folders of
+    # the trials say which of them are finished.
+    with tempfile.TemporaryDirectory() as scratch, _mistakes(role):
+        TicketTuner(run, oracle=oracle, directory=scratch, project_name=role).search()
+
+
+def _trial(name, setting, search, folder, verbose):
+    """Run a trial, unless it is finished; its record."""
+    rate, epochs = setting["rate"], setting["epochs"]
+    cost = _cost(setting, search["final_sparsity"])
+    print(f"{name}: rate {rate:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, epochs a round "
+          f"{epochs}, epochs in all {cost}", flush=True)
+    with _alone(folder):
+        if not (folder / TRIAL).exists():
+            pruning.engine_of(training.kind(search["backend"])).keras.backend.clear_session()
+            recipe = {**search["recipe"], "learning_rate": setting["learning_rate"]}
+            result = jobs.find(**{**search, "recipe": recipe}, rate=rate, rewind=setting["rewind"], epochs=epochs,
+                               run_dir=folder, verbose=verbose)
+            last = result["rows"][-1]
+            record = {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, "sparsity": last["sparsity"],
+                      OBJECTIVE: last["validation_accuracy"], "run_dir": str(folder)}
+            runs.write_json(folder / TRIAL, record)
+    record = runs.read_json(folder / TRIAL)
+    print(f"{name}: validation accuracy {record[OBJECTIVE]:.2%}", flush=True)
+    return record
+
+
+def _cost(setting, final_sparsity):
+    """Epochs of a trial, the dense training included."""
+    return (len(round_sparsities(rate=setting["rate"], final_sparsity=final_sparsity)) + 1) * setting["epochs"]
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Wait until no other process runs the trial in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # which ends with the process, however that ends
+        yield
+
+
+@contextlib.contextmanager
+def _mistakes(role):
+    """What went wrong in a trial as it is, and of chief and workers in one line."""
+    where = ":".join(os.environ.get(name, "") for name in CLUSTER[:2])
+    try:
+        yield
+    except keras_tuner.errors.FatalError as error:
+        raise error.__cause__ or error
+    except grpc.RpcError as error:
+        raise LotteryError(f"the chief at {where} does not answer, or was started anew: start this worker again.") from error
+    except RuntimeError as error:
+        if role != "chief":
+            raise
+        raise LotteryError(f"the chief cannot listen at {where}: give another {CLUSTER[1]}.") from error
+
+
+def _role():
+    """What this process is to keras-tuner: "alone", "chief" or "worker"."""
+    missing = [name for name in CLUSTER if name not in os.environ]
+    if CLUSTER[0] in missing:
+        return "alone"
+    if missing:
+        raise LotteryError(f"{CLUSTER[0]} is set and {missing[0]} is not: set all of {', '.join(CLUSTER)}, or none.")
+    return "chief" if "chief" in os.environ[CLUSTER[2]] else "worker"
+
+
+def _check_same(run_dir, config):
+    """Raises LotteryError if the chief has opened another folder or another configuration."""
+    if not (run_dir / runs.CONFIG).exists():
+        raise LotteryError(f"the chief's run is not in {str(run_dir)!r}: give all processes one run_dir, on a shared disk.")
+    found = runs.differences(runs.read_json(run_dir / runs.CONFIG), runs.plain({runs.KIND: "tune", **config}))
+    if found:
+        raise LotteryError(f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same flags.")
+
+
+def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs):
+    """Each hyperparameter's choices, or its lowest and highest value; checked."""
+    return {
+        "rate": [share("rates", rate) for rate in _filled("rates", rates)],
+        "rewind": None if rewinds is None else [
+            check_rewind(int(at) if str(at).isdecimal() else at) for at in _filled("rewinds", rewinds)],
+        "learning_rate": [learning_rate / 3, learning_rate * 3] if learning_rates is None else (
+            _range("learning_rate_range", learning_rates, _positive)),
+        "epochs": [max(1, epochs // 2), epochs] if epochs_range is None else _range("epochs_range", epochs_range, _whole),
+    }
+
+
+def _rewinds(rewinds, steps):
+    """The rewind points as `jobs.find` takes them, for trainings of `steps` steps or more."""
+    rewinds = [0, steps // 20, steps // 5] if rewinds is None else rewinds
+    return list(dict.fromkeys(str(check_rewind(at, steps) or "init") for at in rewinds))
+
+
+def _filled(name, values):
+    if not values:
+        raise LotteryError(f"{name} is empty: give one value or more, with commas between them, or leave the flag out.")
+    return values
+
+
+def _range(name, values, check):
+    """[lowest, highest], checked."""
+    if len(values) != 2:
+        raise LotteryError(f"{name}={','.join(map(str, values))}: give the lowest and the highest, as in LOW,HIGH.")
+    low, high = (check(name, value) for value in values)
+    if low > high:
+        raise LotteryError(f"{name}={low:g},{high:g} is out of order: give the lowest first.")
+    return [low, high]
+
+
+def _positive(name, value):
+    try:
+        value = float(value)
+    except ValueError:
+        raise LotteryError(f"{name}={value!r} is impossible: give numbers above 0, for example 0.01,0.1.") from None
+    above_zero(name, value)
+    return value
+
+
+def _whole(name, value):
+    return whole(name, int(value) if str(value).isdecimal() else value)

@@ -1,0 +1,209 @@
+"""Each control is what its line says: its counts, its weights, and what it is trained with."""
+
+import numpy as np
+import pytest
+from small import ENGINE, arrays, bits, compiled, conv, dense, search, state_of
+from world import BACKEND, KIND, WORLD, keras, runs_on, skip_unless
+
+import keras_lottery as lottery
+from keras_lottery import controls, jobs, resume, runs
+from keras_lottery.gradual import GradualPruning
+from keras_lottery.masks import prune
+from keras_lottery.saliency import saliency_masks
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+RECIPE = dict(optimizer="adam", learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """(ticket, dense ticket) of a search."""
+    folder = tmp_path_factory.mktemp("search") / "run"
+    ticket = search(run_dir=folder, rewind=3)
+    return ticket, lottery.load_ticket(runs.round_folder(folder, 0))
+
+
+def kept(masks):
+    return {path: int(mask.sum()) for path, mask in masks.items()}
+
+
+def zero_where_pruned(ticket):
+    return all((ticket.weights[path][~mask] == 0).all() for path, mask in ticket.masks.items())
+
+
+def test_shuffled_keeps_counts_and_values_but_not_places(found):
+    ticket, _ = found
+    other = controls.shuffled(ticket, seed=1)
+    assert kept(other.masks) == kept(ticket.masks) and zero_where_pruned(other)
+    for path, mask in ticket.masks.items():
+        assert (other.masks[path] != mask).any()
+        assert sorted(other.weights[path].ravel()) == sorted(ticket.weights[path].ravel())
+        assert (other.weights[path][other.masks[path]] != 0).all()
+    assert bits(controls.shuffled(ticket, 1).masks) == bits(other.masks) != bits(controls.shuffled(ticket, 2).masks)
+
+
+def test_random_keeps_counts_over_the_dense_rewind_weights(found):
+    ticket, dense_ticket = found
+    other = controls.random_mask(ticket, dense_ticket, seed=1)
+    assert kept(other.masks) == kept(ticket.masks) and zero_where_pruned(other)
+    for path, mask in other.masks.items():
+        assert (other.weights[path][mask] == dense_ticket.weights[path][mask]).all()
+
+
+def test_one_shot_prunes_the_trained_weights_once_and_rewinds(found):
+    ticket, dense_ticket = found
+    other = controls.one_shot(dense_ticket, ticket.sparsity)
+    magnitudes = np.concatenate([np.abs(dense_ticket.trained[path]).ravel() for path in ticket.masks])
+    places = np.concatenate([mask.ravel() for mask in other.masks.values()])
+    assert places.sum() == sum(kept(ticket.masks).values()) and magnitudes[places].min() >= magnitudes[~places].max()
+    for path, mask in other.masks.items():
+        assert (other.weights[path][mask] == dense_ticket.weights[path][mask]).all()
+
+
+def test_late_reset_is_the_mask_over_the_dense_trained_weights(found):
+    ticket, dense_ticket = found
+    model = controls.student("late-reset", ticket, dense_ticket)
+    for path, mask in ticket.masks.items():
+        assert (state_of(model)[path] == np.where(mask, dense_ticket.trained[path], 0)).all()
+
+
+@pytest.mark.parametrize("arm", controls.ARMS)
+def test_arm_is_built_with_its_own_head_or_a_new_one(found, arm):
+    ticket, dense_ticket = found
+    for classes in (None, 5):
+        model = controls.student(arm, ticket, dense_ticket, num_classes=classes, seed=3)
+        assert model.output_shape[-1] == (classes or 3)
+        pruned_later = arm in (*controls.ON_TARGET, *controls.DENSE)
+        assert lottery.sparsity(model) == (0 if pruned_later else ticket.sparsity)
+
+
+def test_arm_without_the_dense_weights_says_what_is_missing(found):
+    for arm in ("random", "one-shot", "late-reset", "gradual", "dense-scratch"):
+        with pytest.raises(lottery.LotteryError, match="round_00"):
+            controls.check(arm, None)
+    for arm in ("ticket", "trained", "reinit", "shuffled"):
+        controls.check(arm, None)
+    with pytest.raises(lottery.LotteryError, match="Did you mean 'shuffled'"):
+        controls.check("shufled", None)
+
+
+def smooth():
+    """Differentiable everywhere, with BatchNorm and a loss of its own."""
+    model = keras.Sequential([
+        keras.layers.Input((8,)), keras.layers.Dense(6, "tanh", name="a", kernel_regularizer=keras.regularizers.L2(0.01)),
+        keras.layers.BatchNormalization(name="bn"), keras.layers.Dense(5, "tanh", name="b"), keras.layers.Dense(3, name="head"),
+    ])
+    return lottery.wrap(model)
+
+
+def test_gradient_and_its_change_are_those_of_small_steps():
+    model, (x, y) = smooth(), arrays(classes=3)
+    plain, paths = lottery.strip(model), list(lottery.masks(model))
+    before = bits(state_of(model))
+    slope, change = ENGINE.gradients(plain, paths, x, y, LOSS)
+    start = ENGINE.values(plain)
+    way = {path: slope[path] / np.sqrt(sum((s**2).sum() for s in slope.values())) for path in paths}
+
+    def at(step):
+        ENGINE.load_state(plain, {**start, **{path: start[path] + step * way[path] for path in paths}})
+        return ENGINE.gradients(plain, paths, x, y, LOSS)[0]
+
+    there, back = at(1e-2), at(-1e-2)
+    norm = np.sqrt(sum((s**2).sum() for s in slope.values()))
+    for path in paths:
+        np.testing.assert_allclose((there[path] - back[path]) / 2e-2 * norm, change[path], atol=0.02 * np.abs(change[path]).max())
+    assert bits(state_of(model)) == before
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_snip_keeps_the_largest_products_and_grasp_what_feeds_the_gradient(scope):
+    model = lottery.wrap(dense(), scope=scope)
+    x, y = arrays()
+    paths, full, values = list(lottery.masks(model)), lottery.masks(model), state_of(model)
+    slope, _ = ENGINE.gradients(lottery.strip(model), paths, x, y, LOSS)
+    found = saliency_masks(model, x, y, "snip", 0.7, loss=LOSS)
+    assert bits(found) == bits(prune({p: np.abs(values[p] * slope[p]) for p in paths}, full, 0.7, scope))
+    _, change = ENGINE.gradients(lottery.strip(model), paths, x, y, lambda targets, outputs: LOSS(targets, outputs / 200))
+    found = saliency_masks(model, x, y, "grasp", 0.7, loss=LOSS)
+    assert bits(found) == bits(prune({p: values[p] * change[p] for p in paths}, full, 0.7, scope))
+    assert bits(lottery.masks(model)) == bits(full) and bits(state_of(model)) == bits(values)
+
+
+@skip_unless("tf_keras", reason="TF-MOT is the other side")
+def test_gradual_is_the_decay_of_tfmot():
+    import tensorflow_model_optimization as tfmot
+
+    ours, theirs = GradualPruning(0.9, end=700, begin=100, every=50), tfmot.sparsity.keras.PolynomialDecay(0.0, 0.9, 100, 700, frequency=50)
+    for step in range(100, 700, 50):
+        assert bool(theirs(step)[0]) and ours.sparsity(step) == pytest.approx(float(theirs(step)[1]), abs=1e-6)
+    assert ours.sparsity(700) == ours.sparsity(9000) == 0.9
+
+
+def test_gradual_ends_at_its_sparsity_and_never_lets_a_weight_come_back():
+    model = compiled(lottery.wrap(dense()))
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(lottery.masks(self.model))
+
+    model.fit(*arrays(), batch_size=8, epochs=2, verbose=0, callbacks=[GradualPruning(0.75, end=18, every=4), Watch()])
+    for before, after in zip(seen, seen[1:]):
+        assert all((after[path] <= before[path]).all() for path in after)
+    assert lottery.sparsity(model) == 0.75 and all(
+        (state_of(model)[path][~mask] == 0).all() for path, mask in lottery.masks(model).items())
+
+
+def test_gradual_goes_on_after_a_kill(tmp_path):
+    class Killed(Exception):
+        pass
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise Killed
+
+    def train(backup, *others):
+        keras.utils.set_random_seed(0)
+        model = compiled(lottery.wrap(dense()))
+        data = ENGINE.batches(*arrays(), batch_size=16, seed=0)
+        resume.fit(model, data, epochs=4, backup=backup, callbacks=[GradualPruning(0.75, end=20, every=3), *others], verbose=0)
+        return model
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", Kill())
+    again = train(tmp_path / "cut")
+    assert bits(lottery.masks(again)) == bits(lottery.masks(whole)) and bits(state_of(again)) == bits(state_of(whole))
+
+
+def test_finetune_goes_on_where_the_rate_ended(tmp_path):
+    """The optimizer is not reset: its steps go on, and a decay that has ended stays at its end."""
+    decay = keras.optimizers.schedules.PolynomialDecay(0.1, 6, 0.001)
+    model = compiled(lottery.wrap(dense()), keras.optimizers.SGD(decay))
+    ticket = search(model, rewind="finetune", epochs=2)
+    assert int(model.optimizer.iterations) == 18  # 3 trainings of 2 epochs of 3 steps
+    assert float(np.max(np.abs(ticket.trained["a/kernel"] - ticket.weights["a/kernel"]))) < 0.02
+    start = ticket.weights["a/kernel"][ticket.masks["a/kernel"]]
+    assert (start != 0).all()
+
+
+@pytest.mark.skipif(not runs_on("tf_keras", "jax"), reason="one of each Keras")
+def test_train_arm_on_source_and_target(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = dict(name="digits", train_split="train[:30%]", batch_size=64)
+    data = lottery.data.load(**small, classes=[0, 1, 2, 3, 4])
+    search(compiled(conv()), data.train, run_dir="run", epochs=1, rewind=1)
+    ticket = lottery.load_ticket("run/round_02")
+    for arm in controls.ARMS:
+        for on, classes in (("source", [0, 1, 2, 3, 4]), ("target", [5, 6, 7])):
+            if on == "source" and arm in ("ticket", "trained", "reinit", "shuffled", "late-reset", "random"):
+                continue  # built alike, on either
+            result = jobs.train_arm(
+                arm=arm, on=on, ticket="run/round_02", dense="run/round_00", sparsity=ticket.sparsity, epochs=2, recipe=RECIPE,
+                dataset=dict(**small, classes=classes), seed=1, precision="float32", strategy="none", backend=WORLD,
+                run_dir=f"{on}-{arm}", verbose=0)
+            [row] = result["rows"]
+            assert row["sparsity"] == pytest.approx(0 if arm in controls.DENSE else ticket.sparsity, abs=0.01), (arm, on)
+            assert 1 <= row["epoch"] <= 2 and (on == "target" or row["epoch"] == 2)
+            assert runs.read_json(f"{on}-{arm}/result.json") == result

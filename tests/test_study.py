@@ -1,0 +1,169 @@
+"""A study runs each of its runs once, whatever happens; one with more seeds, targets or controls keeps those it has."""
+
+import dataclasses
+import json
+import os
+import random
+
+import pytest
+import stress_study
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import command
+
+from apps import study as app
+from keras_lottery import report, runs
+from keras_lottery.errors import LotteryError
+from keras_lottery.study import Size, Study, Task, plan, workers
+
+SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
+
+
+def study(**changes):
+    given = dict(source="digits", targets=("mnist",), model="lenet", sparsities=(0.8, 0.9), rate=0.6, epochs=2, target_steps=25,
+                 recipe={"optimizer": "sgd", "learning_rate": 0.1}, data={"data_dir": "/somewhere", "batch_size": 8},
+                 controls=("random", "reinit@0.9", "one-shot", "dense-scratch", "dense-transferred", "snip"), seeds=3)
+    return Study(**{**given, **changes})
+
+
+def names(of):
+    return {task.name for task in plan(of, SIZES)}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 6), st.sampled_from([(), ("mnist",), ("mnist", "fashion_mnist"), ("cifar10",)]),
+       st.lists(st.sampled_from(["random", "reinit", "shuffled", "gradual@0.8", "dense-scratch", "trained@0.9"]), unique=True),
+       st.sampled_from([(0,), (0, 5), (0, "lr"), (0, "finetune", 7)]))
+def test_what_a_study_adds_leaves_its_other_runs_as_they_are(seeds, targets, controls, rewinds):
+    small = study(seeds=seeds, targets=targets, controls=tuple(controls), rewinds=rewinds)
+    tasks = plan(small, SIZES)
+    assert len({task.name for task in tasks}) == len(tasks)
+    done = set()
+    for task in tasks:  # in an order in which they can be done
+        assert done.issuperset(task.needs)
+        done.add(task.name)
+    more = study(seeds=seeds + 1, targets=tuple(dict.fromkeys((*targets, "fashion_mnist"))), rewinds=(*rewinds, "trained"),
+                 controls=tuple(dict.fromkeys([*controls, "one-shot"])))
+    assert names(small) < names(more)
+    assert names(small) == names(dataclasses.replace(small, data={"data_dir": "/elsewhere", "batch_size": 8}))
+
+
+def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
+    def of(arm, **changes):
+        return {task.name for task in plan(study(**changes), SIZES) if task.about.get("arm") == arm and task.about["dataset"] == "mnist"}
+
+    assert of("dense-scratch") == of("dense-scratch", rewinds=(5,)) == of("dense-scratch", sparsities=(0.9,)) != of("dense-scratch", width=2)
+    assert of("dense-transferred") == of("dense-transferred", rewinds=(5,)) != of("dense-transferred", epochs=3)
+    assert of("ticket").isdisjoint(of("ticket", rewinds=(5,))) and of("random").isdisjoint(of("random", epochs=3))
+    assert of("snip") == of("snip", rewinds=(5,)) and of("snip").isdisjoint(of("snip", scope="layer"))
+    for changes in ({"precision": "float32"}, {"recipe": {"optimizer": "adam", "learning_rate": 0.1}}, {"data": {"batch_size": 4}}):
+        assert names(study()).isdisjoint(names(study(**changes)))
+
+
+def test_a_study_has_the_runs_it_says():
+    tasks = plan(study(), SIZES)
+    on_target = sorted((task.about["arm"], task.about["sparsity"]) for task in tasks if task.about["dataset"] == "mnist" and task.about["seed"] == 1)
+    assert on_target == [("dense-scratch", 0.0), ("dense-transferred", 0.0), ("one-shot", 0.8), ("one-shot", 0.9), ("random", 0.8),
+                         ("random", 0.9), ("reinit", 0.9), ("snip", 0.8), ("snip", 0.9), ("ticket", 0.8), ("ticket", 0.9)]
+    on_source = {task.about["arm"] for task in tasks if task.kind == "train_arm" and task.about["dataset"] == "digits"}
+    assert on_source == {"random", "reinit", "one-shot", "snip"}  # the searches train the ticket and the dense net there
+    [search] = {task.arguments["final_sparsity"][-1] for task in tasks if task.kind == "find"}
+    ticket = next(task for task in tasks if task.about.get("arm") == "ticket" and task.about["sparsity"] == 0.9)
+    assert search == 0.9 and ticket.arguments["ticket"].endswith("/round_03")  # 60, 80, 90%
+    assert {task.arguments["epochs"] for task in tasks if task.about["dataset"] == "mnist"} == {2}  # 25 steps, 10 an epoch
+
+
+@pytest.mark.parametrize("wrong, said", [
+    (dict(sparsities=(0.9, 0.8)), "rising"),
+    (dict(sparsities=(0.9, 1.2)), "sparsities=1.2 is impossible"),
+    (dict(rewinds=()), "at least one rewind point"),
+    (dict(rewinds=("soon",)), "'soon' is unknown"),
+    (dict(controls=("randon",)), "Did you mean 'random'"),
+    (dict(controls=("random@0.7",)), "one of the study's sparsities, 0.8, 0.9"),
+    (dict(controls=("dense-scratch@0.9",)), "nothing for the dense ones"),
+    (dict(targets=("digits",)), "is the source"),
+    (dict(targets=("mnist", "mnist")), "give each once"),
+    (dict(seeds=0), "seeds=0 is impossible"),
+    (dict(rate=0), "rate=0 is impossible"),
+    (dict(target_steps=0), "target_steps=0 is impossible"),
+])
+def test_impossible_study_is_one_line(wrong, said):
+    with pytest.raises(LotteryError, match=said):
+        study(**wrong)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A folder with the images, and an undisturbed study in it."""
+    folder = tmp_path_factory.mktemp("study")
+    stress_study.make_images(folder)
+    stress_study.finish(stress_study.start(folder, folder / "whole", "--jobs=2", "--seeds=1"), folder)
+    return folder
+
+
+def test_killed_study_ends_the_same(whole):
+    """The study, then a worker of it, at random moments."""
+    draw = random.Random(os.urandom(4))
+    for what in ("study", "worker"):
+        killed, again = stress_study.stress(whole, whole / what, what, 1, draw, "--jobs=2", "--seeds=1")
+        assert killed == 1 and not again
+        assert stress_study.written(whole / what) == stress_study.written(whole / "whole")
+
+
+def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatch):
+    monkeypatch.chdir(whole)
+    before = stress_study.results(whole / "whole")
+    rows = report.read(whole / "whole" / "rows.jsonl")
+    flags = [flag.replace("dense-scratch", "dense-scratch,reinit@0.8") for flag in stress_study.FLAGS]
+    code, out, err = command(app, *flags, "--seeds=1", "--run_dir=whole", "--dry_run")
+    assert code == 0 and "2 of 15 runs are to be done" in out, err
+    code, out, err = command(app, *flags, "--seeds=1", "--run_dir=whole")
+    assert code == 0 and out.count(": done") == 2, err
+    after = stress_study.results(whole / "whole")
+    assert before.items() < after.items() and len(after) == len(before) + 2
+    assert {row["run"] for row in report.read("whole/rows.jsonl")} > {row["run"] for row in rows}
+
+
+def test_rows_have_every_arm_and_regenerate_the_report(whole, tmp_path):
+    rows = report.read(whole / "whole" / "rows.jsonl")
+    arms = {(row["target"], row["arm"], row["rewind"], row["ticket_sparsity"]) for row in rows}
+    assert {("digits", "dense", 2, 0.0), ("digits", "ticket", 2, 0.5), ("digits", "ticket", "lr", 0.8), ("./images", "ticket", "lr", 0.5),
+            ("./images", "gradual", 2, 0.8), ("./images", "dense-scratch", 2, 0.0)} <= arms
+    assert ("digits", "dense", "lr", 0.0) not in arms and ("./images", "random", "lr", 0.8) not in arms
+    report.write(rows, tmp_path, report.read(whole / "whole" / "tickets.jsonl"))
+    for name in ("tables.md", "page.html", "rows.csv", "tickets.jsonl"):
+        assert (tmp_path / name).read_text() == (whole / "whole" / name).read_text()
+
+
+def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
+    """A task whose data are gone, one that needs it, and one that has nothing to do with them."""
+    recipe = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant", "weight_decay": 0.0}
+    shared = dict(recipe=recipe, precision="float32", strategy="none", backend="tf_keras", epochs=1, seed=0)
+    search = dict(model="lenet", width=0.1, rate=0.5, final_sparsity=[0.5], scope="global", rewind=0, **shared)
+    bad = Task("find", {**search, "dataset": {"name": "./gone"}}, {"n": 1}, (), {"rewind": 0, "dataset": "gone", "seed": 0}, 1)
+    child = Task("train_arm", {"dense": "x"}, {"n": 2}, (bad.name,), {"arm": "random", "sparsity": 0.5, "dataset": "gone", "seed": 0}, 1)
+    good = Task("find", {**search, "dataset": {"name": "digits"}}, {"n": 3}, (), {"rewind": 0, "dataset": "digits", "seed": 0}, 1)
+    told = []
+    failed = workers.run([bad, child, good], tmp_path, jobs=2, tell=told.append)
+    assert set(failed) == {bad.name, child.name} and "gone" in failed[bad.name] and "needs" in failed[child.name]
+    assert workers.is_done(tmp_path, good.name) and any("done" in line for line in told)
+
+
+def test_tensorboard_has_a_run_a_row(whole, tmp_path):
+    pytest.importorskip("tensorboard")
+    from keras_lottery.study import board
+
+    rows = report.read(whole / "whole" / "rows.jsonl")
+    board.write(rows, tmp_path / "board")
+    board.write(rows, tmp_path / "board")
+    assert len(list((tmp_path / "board").iterdir())) == len(rows) == len(list((tmp_path / "board").rglob("events*")))
+
+
+def test_study_file_of_the_docs_is_a_study():
+    for file in sorted((stress_study.ROOT / "docs" / "study").glob("*.flags")):
+        for name in app.FLAGS:
+            app.FLAGS[name].unparse()
+        app.FLAGS(["", f"--flagfile={file}"])
+        made = app.given()
+        assert made.source == "cifar10" and made.seeds >= 3, file
+        assert json.dumps(runs.plain(dataclasses.asdict(made)))
