@@ -3,6 +3,7 @@
 Example:
   lottery-report --results=runs/a-0/result.json,runs/a-1/result.json,runs/a-2/result.json --output=docs/results
   lottery-report --rows=docs/results/rows.jsonl --output=docs/results   # the same again, from the rows it wrote
+  lottery-report --tickets=runs/a-0/round_09,runs/a-1/round_09   # zeros by layer, and how much the tickets overlap
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from apps.flags import FLAGS, run_command
 
 flags.DEFINE_list("results", [], "result.json files of finished runs")
 flags.DEFINE_string("rows", None, "rows.jsonl of an earlier report, to which the results are added")
+flags.DEFINE_list("tickets", [], "tickets of one net, to print what they are made of and how much they share")
 flags.DEFINE_string("output", "report", "folder for rows.jsonl, rows.csv, tables.md, page.html and the plots")
 flags.adopt_module_key_flags(shared)
 
@@ -21,6 +23,10 @@ flags.adopt_module_key_flags(shared)
 def main():
     from keras_lottery import report
 
+    if FLAGS.tickets:
+        report.show_tickets(FLAGS.tickets)
+        if not (FLAGS.rows or FLAGS.results):
+            return
     rows = [*(report.read(FLAGS.rows) if FLAGS.rows else ()), *report.collect(FLAGS.results)]
     beside = Path(FLAGS.rows).with_name(report.TICKETS) if FLAGS.rows else None
     tickets = report.read(beside) if beside and beside.is_file() else ()

@@ -27,7 +27,8 @@ flags.DEFINE_list("controls", ["random", "dense-scratch", "dense-transferred"],
                   "also: trained, reinit, shuffled, one-shot, snip, grasp, gradual; random@0.9 is for that sparsity alone", flag_values=FLAGS)
 flags.DEFINE_integer("seeds", 3, "how many seeds: 0, 1, ...", flag_values=FLAGS)
 shared.define_recipe(FLAGS, 5, "epochs of each training on the source")
-flags.DEFINE_integer("target_steps", 1500, "optimizer steps on a target, to the nearest epoch", flag_values=FLAGS)
+flags.DEFINE_integer("target_steps", None, "optimizer steps on a target, to the nearest epoch (default 1500)", flag_values=FLAGS)
+flags.DEFINE_integer("target_epochs", None, "epochs on a target instead", flag_values=FLAGS)
 flags.DEFINE_integer("jobs", 1, "processes, among which the cores are shared out", flag_values=FLAGS)
 flags.DEFINE_string("ray_address", None, "run on this Ray cluster instead; run_dir must be on a file system its nodes share", FLAGS)
 flags.DEFINE_bool("dry_run", False, "say what would be run and how long it would take", FLAGS)
@@ -52,7 +53,10 @@ def given():
     """The Study that the flags say."""
     from keras_lottery.study import Study
 
-    return Study(**{field.name: _value(field.name) for field in dataclasses.fields(Study)})
+    values = {field.name: _value(field.name) for field in dataclasses.fields(Study)}
+    if FLAGS.target_steps is None and FLAGS.target_epochs is None:
+        values["target_steps"] = 1500
+    return Study(**values)
 
 
 def _value(name):

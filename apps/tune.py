@@ -17,8 +17,7 @@ from apps import flags as shared
 
 FLAGS = flags.FlagValues()
 shared.define_data(FLAGS)
-flags.DEFINE_string("model", "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file", FLAGS)
-flags.DEFINE_float("width", 1.0, "times as many filters as the literature's net", flag_values=FLAGS)
+shared.define_model(FLAGS)
 flags.DEFINE_float("final_sparsity", 0.9, "share of zeros at which tickets are compared", flag_values=FLAGS)
 flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
 flags.DEFINE_integer("trials", 10, "settings to try; more can be added to a finished run", flag_values=FLAGS)

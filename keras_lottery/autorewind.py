@@ -42,7 +42,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     trainings = 1 + LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity).rounds
     known("scope", scope, SCOPES)
     compare_at = [share("compare_at", at) for at in compare_at]
-    backend, _, place = jobs._prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, _, place = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     if loaded.validation is None:

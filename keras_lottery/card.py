@@ -2,6 +2,8 @@
 
 import jinja2
 
+from . import runs
+
 _CARD = jinja2.Template(
     """\
 # {{ name }}
@@ -44,18 +46,41 @@ Figures at the end of each round; `val_` on the validation split.
 {% endfor %}
 
 All other weights are dense.
+
+{% if results %}
+## {{ results.title }}
+
+{{ results.note }}
+
+| {{ results.header | join(" | ") }} |
+|{{ "---|" * results.header | length }}
+{% for row in results.rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{% endif %}
+## Files
+
+| file | bytes | SHA-256 |
+|---|---|---|
+{% for file in files %}
+| {{ file.name }} | {{ "{:,}".format(file.size) }} | {{ file.hash }} |
+{% endfor %}
 """,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 
 
-def card(ticket, name):
-    """Markdown text for `ticket`, to be read where it is called `name`."""
+def card(ticket, name, files):
+    """Markdown text for `ticket`, to be read where it is called `name` and consists of `files`."""
     metrics = list(dict.fromkeys(metric for record in ticket.rounds for metric in record["metrics"]))
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(int(mask.sum()) for mask in ticket.masks.values())
-    return _CARD.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=list(_flat(ticket.info)))
+    about = {key: value for key, value in ticket.info.items() if key != "results"}
+    told = [{"name": file.name, "size": file.stat().st_size, "hash": runs.sha256(file)} for file in files]
+    return _CARD.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=list(_flat(about)), files=told,
+                        results=ticket.info.get("results"))
 
 
 def _flat(info, prefix=""):

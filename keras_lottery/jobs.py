@@ -17,7 +17,7 @@ from .masks import SCOPES, sparsity
 from .saliency import CRITERIA, saliency_masks
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
-from .ticket import from_model, load_ticket
+from .ticket import from_model, load_ticket, ticket_folder
 from .transfer import transfer as carry
 
 ROUNDS = 10
@@ -53,7 +53,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     known("scope", scope, SCOPES)
     compare_at = [share("compare_at", at) for at in compare_at]
-    backend, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
     with place():
         make_model = training.builder(model, width, keras)
@@ -106,16 +106,17 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     """
     if not ticket:
         raise LotteryError("no ticket given: --ticket=saved_models/NAME or a round's folder of a search.")
-    found, beside = load_ticket(ticket), runs.round_folder(Path(ticket).parent, 0)
+    found, folder = load_ticket(ticket), ticket_folder(ticket)
+    beside = runs.round_folder(folder.parent, 0)
     found.start(start)
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
     for arm in controls:
         arms.check(arm, dense)
-    backend, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
-    about = {"ticket": found.info, "ticket_hash": runs.sha256(Path(ticket) / "ticket.json")[:12], "sparsity": found.sparsity,
+    about = {"ticket": found.info, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
              "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras}
@@ -132,8 +133,8 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         runs.open_run(run_dir, "transfer", about, overwrite)
         rows = []
         for arm in dict.fromkeys(("ticket", *controls)):
-            prepare, callbacks, settled = _on_target(arm, found.sparsity, loaded, steps)
-            rows.append(_train(arm, lambda: prepare(first if arm == "ticket" else student(arm)), loaded, epochs, run_dir / arm,
+            ready, callbacks, settled = _on_target(arm, found.sparsity, loaded, steps)
+            rows.append(_train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, epochs, run_dir / arm,
                                seed, _best(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
     return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rows": rows})
@@ -156,7 +157,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     dense = load_ticket(dense)
     found = load_ticket(ticket) if ticket else dense
     arms.check(arm, dense)
-    backend, policy, place = _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
@@ -168,13 +169,13 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         pruning.engine_of(keras).set_seed(seed)
         net = arms.student(arm, found, dense, seed=seed, keras=keras, **sizes)
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
-        return prepare(net)
+        return ready(net)
 
     with place():
         runs.open_run(run_dir, "train_arm", about)
         if (run_dir / runs.RESULT).exists():
             return runs.read_json(run_dir / runs.RESULT)
-        prepare, callbacks, settled = _on_target(arm, sparsity, loaded, steps)
+        ready, callbacks, settled = _on_target(arm, sparsity, loaded, steps)
         best = _best(loaded, settled) if on == "target" else None
         row = _train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
     result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
@@ -197,7 +198,7 @@ def export(*, ticket, output, start="trained", overwrite=False):
     return result
 
 
-def _prepare(epochs, recipe, seed, precision, strategy, run_dir, backend):
+def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend):
     """Check what the jobs share; make operations repeatable; (backend, policy name, function that gives a scope)."""
     whole("epochs", epochs)
     whole("seed", seed, **SEED)
@@ -220,11 +221,11 @@ def _nearest(rows, wanted):
 def _on_target(arm, sparsity, loaded, steps):
     """What an arm that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
     if arm in CRITERIA:
-        def prepare(net):
+        def mask(net):
             x, y = _sample(loaded)
             pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net)))
             return net
-        return prepare, [], 0
+        return mask, [], 0
     if arm == "gradual":
         end = max(1, steps * 3 // 4)
         gradual = GradualPruning(sparsity, end=end, every=max(1, steps // 100))

@@ -1,6 +1,7 @@
 """A ticket: masks and the weights to rewind to, in one checked folder without pickle."""
 
 import dataclasses
+import difflib
 import gzip
 import hashlib
 import json
@@ -109,14 +110,29 @@ class Ticket:
                 "sha256": files,
             })
             runs.write_json(folder / "ticket.json", {**content, "checksum": _checksum(content)})
-            (folder / "README.md").write_text(card(self, Path(path).name))
+            (folder / "README.md").write_text(card(self, Path(path).name, sorted(folder.iterdir())))
 
     def _survivors(self, values):
         return {name: value[self.masks[name]] if name in self.masks else value for name, value in values.items()}
 
 
+def shipped():
+    """{name: folder} of the tickets that come with the package."""
+    places = (Path(__file__).parent / "saved_models", Path(__file__).parents[1] / "saved_models")  # installed, in a checkout
+    return {file.parent.name: file.parent for place in places for file in sorted(place.glob("*/ticket.json"))}
+
+
+def ticket_folder(ticket):
+    """The folder of a ticket that is named by its path, or by its name if it comes with the package."""
+    path = Path(ticket)
+    return path if (path / "ticket.json").is_file() else shipped().get(str(ticket), path)
+
+
 def load_ticket(path):
-    """Read and check a ticket folder.
+    """Read and check a ticket.
+
+    Args:
+      path: its folder, or the name of one that comes with the package (`ticket.shipped()`).
 
     Raises:
       LotteryError: no ticket there, or a file of it is missing, cut or altered.
@@ -126,9 +142,12 @@ def load_ticket(path):
       Traceback (most recent call last):
       keras_lottery.errors.LotteryError: no ticket at 'saved_models/none': ...
     """
-    folder = Path(path)
+    folder = ticket_folder(path)
     if not (folder / "ticket.json").is_file():
-        raise LotteryError(f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save.")
+        names = shipped()
+        near = difflib.get_close_matches(Path(path).name, names, 1) or list(names)[:3]
+        raise LotteryError(f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or the name of "
+                           f"one that comes with the package, such as {', '.join(near)}.")
     content = runs.read_json(folder / "ticket.json")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise LotteryError(f"{str(path)!r} is no ticket of format {FORMAT}: it was made by another version.")

@@ -1,11 +1,11 @@
 """Tune a ticket search: keras-tuner over rate, rewind point, learning rate and epochs a round."""
 
 import contextlib
-import fcntl
 import os
 import tempfile
 from pathlib import Path
 
+import filelock
 import grpc
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
@@ -61,7 +61,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     role, run_dir = _role(), Path(run_dir)
     final_sparsity, trials = share("final_sparsity", final_sparsity), whole("trials", trials)
     known("scope", scope, SCOPES)
-    backend, policy, _ = jobs._prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, _ = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)
     training.builder(model, width, training.kind(backend))
     loaded = data.load(**dataset, seed=seed)
@@ -181,8 +181,7 @@ def _cost(setting, final_sparsity):
 def _alone(folder):
     """Wait until no other process runs the trial in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # which ends with the process, however that ends
+    with filelock.FileLock(folder / ".lock"):  # which ends with the process, however that ends
         yield
 
 
@@ -223,6 +222,8 @@ def _check_same(run_dir, config):
 
 def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs):
     """Each hyperparameter's choices, or its lowest and highest value; checked."""
+    if isinstance(learning_rate, (list, tuple)):
+        raise LotteryError(f"learning_rate={learning_rate!r}: give one rate, which the trials vary.")
     return {
         "rate": [share("rates", rate) for rate in _filled("rates", rates)],
         "rewind": None if rewinds is None else [

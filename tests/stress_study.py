@@ -1,4 +1,4 @@
-"""Kill -9 a study, its workers, or Ray's, at random moments: `python tests/stress_study.py [study|worker|ray] [kills] [seed]`.
+"""Kill -9 a study, its workers, or Ray's, at random moments: `python tests/stress_study.py [both|study|worker|ray] [kills] [seed]`.
 
 A small study on digits and a folder of images. However often it is killed, it must end with the rows of one that was
 not, and no run that had its result may be done again. tests/test_study.py does the same with fewer kills. "ray" needs
@@ -20,7 +20,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ("--source=digits", "--targets=./images", "--image_size=8", "--channels=1", "--train_split=train[:60%]", "--model=lenet",
-         "--width=0.1", "--sparsities=0.5,0.8", "--rate=0.6", "--rewinds=2,lr", "--controls=random,dense-scratch,gradual@0.8",
+         "--width=0.1", "--sparsities=0.5,0.8", "--rate=0.6", "--rewinds=2,lr", "--controls=random@0.8,dense-scratch,gradual@0.8",
          "--seeds=3", "--epochs=2", "--target_steps=6", "--batch_size=32", "--optimizer=adam", "--learning_rate=0.01",
          "--precision=float32", "--backend=tf_keras")
 WRITTEN = ("rows.jsonl", "tickets.jsonl", "rows.csv", "tables.md")
@@ -75,7 +75,7 @@ def workers_of_ray():
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if process.cmdline()[:1] == ["ray::perform"]:
+            if process.cmdline()[:1] == ["ray::_from"]:
                 found.append(process)
     return found
 
@@ -91,16 +91,16 @@ def stress(folder, run_dir, what, kills, draw, *flags):
 
     process = start(folder, run_dir, *flags)
     while killed < kills and process.poll() is None:
-        time.sleep(draw.uniform(0.5, 6) if what == "study" or len(seen) else 0.3)
+        time.sleep(draw.uniform(0.5, 6))
         look()
-        victims = [psutil.Process(process.pid)] if what == "study" else workers_of_ray() if what == "ray" else workers_of(process)
-        if process.poll() is not None or not victims or (what != "study" and not seen):
+        victim = ("study", "worker")[killed % 2] if what == "both" else what
+        left = workers_of_ray() if victim == "ray" else workers_of(process)
+        if not left:
             continue
-        left = workers_of(process) if what == "study" else []
         with contextlib.suppress(psutil.NoSuchProcess):
-            draw.choice(victims).send_signal(signal.SIGKILL)
+            (psutil.Process(process.pid) if victim == "study" else draw.choice(left)).send_signal(signal.SIGKILL)
             killed += 1
-        if what == "study":
+        if victim == "study":
             process.wait()
             _, alive = psutil.wait_procs(left, timeout=20)
             if alive:
@@ -114,6 +114,7 @@ def stress(folder, run_dir, what, kills, draw, *flags):
 @contextlib.contextmanager
 def two_nodes():
     """A Ray cluster of two nodes with one processor each; its address."""
+    os.environ["PYTHONPATH"] = str(ROOT)  # of the workers, which on a real cluster have the package installed
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -124,7 +125,7 @@ def two_nodes():
         cluster.shutdown()
 
 
-def main(what="study", kills="10", seed=None):
+def main(what="both", kills="10", seed=None):
     seed = int(seed or time.time())
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = {"lottery-find": "--dataset", "lottery-transfer": "--ticket", "lottery-export": "--ticket"}
+COMMANDS = {"lottery-find": "--dataset", "lottery-transfer": "--ticket", "lottery-export": "--ticket",
+            "lottery-study": "--targets", "lottery-tune": "--trials", "lottery-report": "--rows"}
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -41,10 +42,11 @@ def venv(tmp_path_factory):
     for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source)
-    for name in ("keras_lottery", "apps"):
+    for name in ("keras_lottery", "apps", "saved_models"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     check([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", top], source)
     wheel, = top.glob("*.whl")
+    assert wheel.stat().st_size < 6_000_000
 
     new = top / "venv"
     check([sys.executable, "-m", "venv", new], top)
@@ -71,6 +73,23 @@ def test_import_comes_from_the_wheel(venv):
         assert Path(file).resolve().is_relative_to(venv.resolve()), file
 
 
+def test_shipped_tickets_load_by_name(venv):
+    out = check([venv / BIN / "python", "-c",
+                 "from keras_lottery.ticket import load_ticket, shipped\n"
+                 "for name, folder in shipped().items(): print(name, load_ticket(name).sparsity, folder)"], venv.parent)
+    told = {line.split()[0]: line.split()[2] for line in out.splitlines()}
+    assert set(told) == {file.parent.name for file in (ROOT / "saved_models").glob("*/ticket.json")}
+    assert all(Path(folder).resolve().is_relative_to(venv.resolve()) for folder in told.values())
+    assert sum(file.stat().st_size for file in (ROOT / "saved_models").rglob("*")) < 5_000_000
+
+
+def test_every_package_is_named():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    there = {".".join(file.parent.relative_to(ROOT).parts) for top in ("keras_lottery", "apps") for file in (ROOT / top).rglob("__init__.py")}
+    assert set(config["options"]["packages"].split()) == there | {"keras_lottery.saved_models"}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(venv, command):
     done = call([venv / BIN / command, "--helpshort"], venv.parent)
@@ -88,7 +107,7 @@ def test_every_import_is_required():
         return re.split(r"[^\w.-]", name.strip())[0].lower().replace("_", "-")
 
     backends = config["options.extras_require"]
-    named = config["options"]["install_requires"] + backends["jax"] + backends["torch"]
+    named = config["options"]["install_requires"] + "".join(backends[name] for name in ("jax", "torch", "cluster", "tensorboard"))
     required = {plain(line) for line in named.splitlines() if line.strip() and not line.startswith("#")}
     homes = importlib.metadata.packages_distributions()
     missing = []

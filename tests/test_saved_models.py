@@ -17,7 +17,7 @@ def test_there_are_some():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_shipped_ticket_trains_on_digits_with_its_zeros(folder):
-    ticket = lottery.load_ticket(folder)
+    ticket = lottery.load_ticket(folder.name)
     assert abs(ticket.sparsity - int(folder.name[-2:]) / 100) < 0.005
     assert f"{100 * ticket.sparsity:.1f}%" in (folder / "README.md").read_text()
     digits = data.load("digits", image_size=28)

@@ -97,17 +97,15 @@ def whole(tmp_path_factory):
     """A folder with the images, and an undisturbed study in it."""
     folder = tmp_path_factory.mktemp("study")
     stress_study.make_images(folder)
-    stress_study.finish(stress_study.start(folder, folder / "whole", "--jobs=2", "--seeds=1"), folder)
+    stress_study.finish(stress_study.start(folder, folder / "whole", "--seeds=1"), folder)
     return folder
 
 
 def test_killed_study_ends_the_same(whole):
     """The study, then a worker of it, at random moments."""
-    draw = random.Random(os.urandom(4))
-    for what in ("study", "worker"):
-        killed, again = stress_study.stress(whole, whole / what, what, 1, draw, "--jobs=2", "--seeds=1")
-        assert killed == 1 and not again
-        assert stress_study.written(whole / what) == stress_study.written(whole / "whole")
+    killed, again = stress_study.stress(whole, whole / "killed", "both", 2, random.Random(os.urandom(4)), "--seeds=1")
+    assert killed == 2 and not again
+    assert stress_study.written(whole / "killed") == stress_study.written(whole / "whole")
 
 
 def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatch):
@@ -116,7 +114,7 @@ def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatc
     rows = report.read(whole / "whole" / "rows.jsonl")
     flags = [flag.replace("dense-scratch", "dense-scratch,reinit@0.8") for flag in stress_study.FLAGS]
     code, out, err = command(app, *flags, "--seeds=1", "--run_dir=whole", "--dry_run")
-    assert code == 0 and "2 of 15 runs are to be done" in out, err
+    assert code == 0 and "2 of 13 runs are to be done" in out, err
     code, out, err = command(app, *flags, "--seeds=1", "--run_dir=whole")
     assert code == 0 and out.count(": done") == 2, err
     after = stress_study.results(whole / "whole")

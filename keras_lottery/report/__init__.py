@@ -1,19 +1,22 @@
 """Results side by side: one run on the screen; many over seeds as rows, tables, plots and one HTML page."""
 
+import itertools
 import json
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from .. import runs
+from .. import anatomy, runs
 from ..errors import LotteryError
+from ..masks import sparsity
+from ..ticket import load_ticket
 from . import plots
 from .page import page
 from .rows import by_setting, collect, label, row, setting
 from .tables import markdown, tables
 
-__all__ = ["by_setting", "collect", "label", "markdown", "read", "row", "show", "tables", "write"]
+__all__ = ["by_setting", "collect", "label", "markdown", "read", "row", "show", "show_tickets", "tables", "write"]
 ROWS = "rows.jsonl"
 TICKETS = "tickets.jsonl"
 
@@ -29,6 +32,29 @@ def show(result):
         table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", str(entry["epoch"]),
                       "" if validation is None else f"{validation:.2%}", f"{entry['test_accuracy']:.2%}")
     Console().print(table)
+
+
+def show_tickets(tickets):
+    """Print what tickets of one net are made of, and how much each two share.
+
+    Args:
+      tickets: folders, or names of tickets that come with the package.
+
+    Raises:
+      LotteryError: no ticket there, or tickets of different nets.
+    """
+    masks = {name: load_ticket(name).masks for name in tickets}
+    for name, of in masks.items():
+        table = Table(title=f"{name}: {sparsity(of):.1%} zeros")
+        for column in ("weight", "shape", "kept", "zeros", "dead outputs", "dead inputs"):
+            table.add_column(column, justify="left" if column in ("weight", "shape") else "right")
+        for layer in anatomy.layers(of):
+            dead = ("" if count is None else str(count) for count in (layer.dead_outputs, layer.dead_inputs))
+            table.add_row(layer.path, "x".join(map(str, layer.shape)), f"{layer.kept:,}", f"{layer.sparsity:.1%}", *dead)
+        Console().print(table)
+    for one, other in itertools.combinations(masks, 2):
+        shared, _ = anatomy.overlap(masks[one], masks[other])
+        print(f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance {shared.chance:.1%} ± {2 * shared.deviation:.1%}")
 
 
 def read(path):

@@ -69,8 +69,8 @@ def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, te
                 board.write(found, folder / "tensorboard")
     if failed:
         name, why = next(iter(failed.items()))
-        raise LotteryError(f"{len(failed)} of {len(tasks)} runs failed; the first is {workers.task_folder(folder, name)}: {why}. "
-                           "The same command tries them again.")
+        raise LotteryError(f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More is in "
+                           f"{workers.task_folder(folder, name) / workers.LOG}. The same command tries them again.")
     return found
 
 

@@ -18,7 +18,7 @@ def write(rows, folder):
         import tensorflow as tf
         from tensorboard.plugins.hparams import api
     except ImportError as error:
-        raise LotteryError("this needs TensorFlow and TensorBoard: pip install tensorboard.") from error
+        raise LotteryError("this needs TensorFlow and TensorBoard: pip install 'keras_lottery[tensorboard]'.") from error
     folder = Path(folder)
     if folder.exists():
         shutil.rmtree(folder)

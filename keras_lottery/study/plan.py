@@ -24,7 +24,8 @@ class Study:
       controls: names in `controls.ARMS`; "random@0.9" asks for one at that sparsity alone.
       seeds: how many; 0, 1, ... are used.
       epochs: of the dense training and of each round, on the source.
-      target_steps: optimizer steps on a target, to the nearest whole epoch.
+      target_steps: optimizer steps on a target, to the nearest whole epoch; or
+      target_epochs: epochs on a target.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
       data: the arguments of `data.load` that all sets share, as a dict.
       scope, precision, strategy, backend: as for `jobs.find`.
@@ -35,9 +36,10 @@ class Study:
     model: str
     sparsities: tuple
     epochs: int
-    target_steps: int
     recipe: dict
     data: dict
+    target_steps: int | None = None
+    target_epochs: int | None = None
     width: float = 1.0
     rate: float = 0.2
     rewinds: tuple = ("init",)
@@ -65,7 +67,9 @@ class Study:
             raise LotteryError(f"targets: {self.source!r} is the source: leave it out, the searches test their tickets on it.")
         if not self.rewinds:
             raise LotteryError("rewinds is empty: give at least one rewind point, such as init or 200.")
-        for name in ("seeds", "epochs", "target_steps"):
+        if (self.target_steps is None) == (self.target_epochs is None):
+            raise LotteryError("the budget on a target is open or told twice: give target_steps or target_epochs.")
+        for name in ("seeds", "epochs", "target_steps" if self.target_epochs is None else "target_epochs"):
             put(name, whole(name, getattr(self, name)))
         above_zero("width", self.width)
         for control in self.controls:
@@ -74,6 +78,12 @@ class Study:
             if at and (arm in arms.DENSE or share(control, at) not in self.sparsities):
                 raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
                                    f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones.")
+
+    def epochs_on(self, dataset, batches):
+        """Epochs of a training on a data set with so many batches to train."""
+        if dataset == self.source:
+            return self.epochs
+        return self.target_epochs or max(1, round(self.target_steps / batches))
 
     def wants(self, arm, sparsity):
         """Whether the control is asked for at a sparsity."""
@@ -146,7 +156,7 @@ def plan(study, sizes):
         first = searches[study.rewinds[0]]
         for dataset in (study.source, *study.targets):
             on = "source" if dataset == study.source else "target"
-            epochs = study.epochs if on == "source" else max(1, round(study.target_steps / sizes[dataset].train))
+            epochs = study.epochs_on(dataset, sizes[dataset].train)
             budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
             tasks += [_arm(study, arm, first, None, *budget) for arm in arms.DENSE
                       if arm in study.controls and (on == "target" or arm == "dense-longer")]

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import threading
+import traceback
 from pathlib import Path
 
 import filelock
@@ -13,6 +14,8 @@ import filelock
 from .. import runs
 from ..errors import LotteryError
 
+LOCK = ".lock"
+LOG = ".log.txt"  # in the folder of a task
 RETRIES = 3  # of a task whose process died without having got on; Ray keeps its own count
 
 
@@ -23,8 +26,8 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
       tasks: a list of `Task`.
       folder: the study's; runs/NAME in it is a task's folder.
       jobs: processes of this machine, among which the processor's cores are shared out.
-      ray_address: of a Ray cluster, which does the scheduling and the retries instead; the
-        study's folder must then be on a file system that all its nodes share.
+      ray_address: of a Ray cluster, which does the scheduling and the retries instead; this
+        working folder and the study's must then be on a file system that all its nodes share.
       tell: is called with a line about each task that ends.
 
     Returns:
@@ -58,8 +61,9 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
                         waiting[task.name] = task
                         continue
                     failed[task.name] = f"its process died {RETRIES + 1} times at the same place: is there memory enough?"
-                except LotteryError as error:
-                    failed[task.name] = str(error)
+                except Exception as error:  # of one run: the others go on
+                    error = getattr(error, "cause", None) or error  # under what Ray makes of it
+                    failed[task.name] = f"{'' if isinstance(error, LotteryError) else type(error).__name__ + ': '}{error}"
                 else:
                     done.add(task.name)
                 tell(f"[{len(done) + len(failed)}/{len(tasks)}] {task.label}: {failed.get(task.name, 'done')}")
@@ -76,7 +80,7 @@ def task_folder(folder, name):
 
 
 def perform(task, folder):
-    """Do one task, unless it is done; what it prints goes to .log.txt in its folder.
+    """Do one task, unless it is done; what it prints goes to a log in its folder.
 
     A lock that a dead process loses keeps two from doing the same one.
     """
@@ -85,18 +89,34 @@ def perform(task, folder):
     here = task_folder(folder, task.name)
     runs.check_writable(here)
     here.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(here / ".lock"):
+    with filelock.FileLock(here / LOCK):
         if is_done(folder, task.name):
             return
-        with open(here / ".log.txt", "a") as log, contextlib.redirect_stdout(log):
+        with open(here / LOG, "a") as log, contextlib.redirect_stdout(log), _told(log):
             places = {key: str(here.parent / task.arguments[key]) for key in ("ticket", "dense") if task.arguments.get(key)}
             getattr(jobs, task.kind)(**{**task.arguments, **places}, run_dir=here, verbose=2)
     pruning.engine_of(training.kind(task.arguments["backend"])).keras.backend.clear_session()
 
 
+@contextlib.contextmanager
+def _told(log):
+    """What goes wrong in the block goes to the log in full."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc(file=log)
+        raise
+
+
 def _state(here):
     """What tells whether a task got on: its files, but for the log."""
-    return sorted((str(path), path.stat().st_mtime_ns) for path in here.rglob("*") if not path.name.startswith("."))
+    return sorted((str(path), path.stat().st_mtime_ns) for path in here.rglob("*") if path.name not in (LOG, LOCK))
+
+
+def _from(here, task, folder):
+    """`perform`, with paths that start at the folder `here`."""
+    os.chdir(here)
+    perform(task, folder)
 
 
 @contextlib.contextmanager
@@ -147,8 +167,8 @@ def _ray(address):
     except ImportError as error:
         raise LotteryError("ray_address needs Ray: pip install 'keras_lottery[cluster]'.") from error
     ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": {"TF_NUM_INTRAOP_THREADS": "1"}})
-    remote = ray.remote(num_cpus=1, max_retries=-1)(perform)
+    remote, here = ray.remote(num_cpus=1, max_retries=-1)(_from), os.getcwd()
     try:
-        yield lambda task, folder: remote.remote(task, folder).future()
+        yield lambda task, folder: remote.remote(here, task, folder).future()
     finally:
         ray.shutdown()
