@@ -14,7 +14,7 @@ shared.define_data(FLAGS)
 shared.define_model(FLAGS)
 flags.DEFINE_integer("rounds", None, "number of prunings (default 10, unless --final_sparsity is given)", flag_values=FLAGS)
 flags.DEFINE_float("rate", None, "share of the surviving weights a round prunes (default 0.2)", flag_values=FLAGS)
-flags.DEFINE_list("final_sparsity", None, "share of zeros after the last round, reached exactly; or a list of them, such as "
+flags.DEFINE(shared.Numbers(), "final_sparsity", None, "share of zeros after the last round, reached exactly; or a list of them, such as "
                   "0.8,0.9, reached one after the other by rounds of --rate", flag_values=FLAGS)
 flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
 flags.DEFINE_string("rewind", "init", "init, a step of the first training, trained (its end), lr or finetune (keep weights), "
@@ -28,9 +28,7 @@ def main():
     from keras_lottery import autorewind, jobs, report
 
     own = {name: FLAGS[name].value for name in
-           ("model", "width", "rounds", "rate", "scope", "compare_at")}
-    wanted = FLAGS.final_sparsity
-    own["final_sparsity"] = wanted[0] if wanted and len(wanted) == 1 else wanted
+           ("model", "width", "rounds", "rate", "final_sparsity", "scope", "compare_at")}
     given = {"dataset": shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS)}
     if FLAGS.rewind == "auto":
         result = autorewind.find(**given)

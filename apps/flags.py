@@ -50,7 +50,7 @@ def define_training(to, epochs, epochs_help):
 def define_recipe(to, epochs, epochs_help):
     flags.DEFINE_integer("epochs", epochs, epochs_help, flag_values=to)
     flags.DEFINE_string("optimizer", "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion", to)
-    flags.DEFINE(_Rates(), "learning_rate", 0.1, "learning rate at the start; with --schedule=step also several, such as "
+    flags.DEFINE(Numbers(), "learning_rate", 0.1, "learning rate at the start; with --schedule=step also several, such as "
                  "0.005,0.001,0.0001", to)
     flags.DEFINE_string("schedule", "cosine", "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4)", to)
     flags.DEFINE_float("weight_decay", 0.0, "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much for the same number)", flag_values=to)
@@ -60,14 +60,14 @@ def define_recipe(to, epochs, epochs_help):
     flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
 
 
-class _Rates(flags.ArgumentParser):
+class Numbers(flags.ArgumentParser):
     """A number, or several separated by commas."""
 
     def parse(self, argument):
         if not isinstance(argument, str):
             return argument
-        rates = [float(rate) for rate in argument.split(",")]
-        return rates if len(rates) > 1 else rates[0]
+        numbers = [float(number) for number in argument.split(",")]
+        return numbers if len(numbers) > 1 else numbers[0]
 
 
 def define_run(to, run_dir):

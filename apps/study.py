@@ -41,7 +41,7 @@ def main():
     from keras_lottery.checks import whole
 
     jobs = whole("jobs", FLAGS.jobs)
-    study, sizes, tasks = studies.prepare(given())
+    study, sizes, tasks = studies.prepare(given(), FLAGS.run_dir)
     if FLAGS.dry_run:
         return studies.show(tasks, studies.estimate(study, sizes, tasks, FLAGS.run_dir, jobs), jobs)
     studies.run(study, tasks, FLAGS.run_dir, jobs=jobs, ray_address=FLAGS.ray_address, tensorboard=FLAGS.tensorboard)

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-FIND, CARRY, EXPORT = "find", "transfer", "export"
+FIND, CARRY, EXPORT, STUDY, TUNE = "find", "transfer", "export", "study", "tune"
 EARLY, LATE = True, False  # refused before data are loaded, or only once they are known
 
 # command, what is given, a regular expression of what must be said, whether before data are loaded
@@ -80,6 +80,23 @@ CASES = [
     (EXPORT, "--ticket=small --output=there.tflite --start=rewind", "there.tflite exists: choose another path", EARLY),
     (EXPORT, "--output=x.tflite", "give --ticket=FOLDER and --output=FILE.tflite", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite", "saved without trained weights", EARLY),
+    (FIND, "--rewind=auto --validation=0", "validation", LATE),
+    (FIND, "--learning_rate=0.1,0.01", "several rates are for schedule='step', not 'cosine'", EARLY),
+    (FIND, "--final_sparsity=0.9,0.8", "give rising sparsities", EARLY),
+    (STUDY, "--targets=digits", "'digits' is the source: leave it out", EARLY),
+    (STUDY, "--sparsities=0.9,0.8", "give rising sparsities", EARLY),
+    (STUDY, "--sparsities=90", "sparsities='90' is impossible: give a share", EARLY),
+    (STUDY, "--controls=randon", "control='randon' is unknown: .*Did you mean 'random'", EARLY),
+    (STUDY, "--controls=random@0.7", "one of the study's sparsities, 0.8, 0.9, 0.95", EARLY),
+    (STUDY, "--target_steps=9 --target_epochs=9", "told twice: give target_steps or target_epochs", EARLY),
+    (STUDY, "--seeds=0", "seeds=0 is impossible", EARLY),
+    (STUDY, "--jobs=0", "jobs=0 is impossible", EARLY),
+    (STUDY, "--run_dir=/proc/run", "cannot write to '/proc/run'", EARLY),
+    (STUDY, "--model=resnet21", "no model is called 'resnet21'", LATE),
+    (TUNE, "--trials=0", "trials=0 is impossible", EARLY),
+    (TUNE, "--rates=", "rates is empty", EARLY),
+    (TUNE, "--epochs_range=5,2", "epochs_range=5,2 is out of order", EARLY),
+    (TUNE, "--final_sparsity=1.5", "final_sparsity=1.5 is impossible", EARLY),
 ]
 
 
@@ -118,10 +135,10 @@ def prepare(folder):
 
 def say(app, given):
     """(exit code, stdout, stderr) of a command in the present folder."""
-    from apps import export_ticket, find_ticket, transfer_ticket
+    from apps import export_ticket, find_ticket, study, transfer_ticket, tune
     from small import command
 
-    return command({FIND: find_ticket, CARRY: transfer_ticket, EXPORT: export_ticket}[app], *given.split())
+    return command({FIND: find_ticket, CARRY: transfer_ticket, EXPORT: export_ticket, STUDY: study, TUNE: tune}[app], *given.split())
 
 
 def main():

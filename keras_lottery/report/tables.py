@@ -89,14 +89,17 @@ def _arms(alike):
 def _verdicts(groups):
     """One table a control: the ticket against it, on each data set at each sparsity, corrected for that many comparisons."""
     compared = {}
-    for alike in groups:
+    places = [place(alike) for alike in groups]
+    for alike, where in zip(groups, places):
         found = cells(alike)
+        if places.count(where) > 1:
+            where += f", {alike[0]['train_images']:,} images, {alike[0]['epochs']} epochs"
         for (at, arm), values in sorted(found.items(), key=_order):
             for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if arm.startswith("ticket") else ():
                 others = _baseline(found, at, base)
                 named = arm not in (base, f"ticket, {base}") and not base.startswith("ticket")
                 if named and others and differences(values, others):
-                    compared.setdefault((arm, base), {})[place(alike), at] = differences(values, others)
+                    compared.setdefault((arm, base), {})[where, at] = differences(values, others)
     made = []
     for (arm, base), family in sorted(compared.items(), key=lambda item: item[0][0]):
         told = verdicts({cell: estimate(values) for cell, values in family.items()})

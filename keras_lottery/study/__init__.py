@@ -18,8 +18,12 @@ __all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run"
 CONFIG = "study.json"
 
 
-def prepare(study):
-    """Look at every data set and the model before anything is trained.
+def prepare(study, folder):
+    """Look at the folder, every data set and the model before anything is trained.
+
+    Args:
+      study: a Study.
+      folder: of this study; another with more seeds, targets or controls may go on in it.
 
     Returns:
       (the study with each "auto" made plain, {data set: Size}, its tasks).
@@ -27,6 +31,7 @@ def prepare(study):
     Raises:
       LotteryError: whatever would stop one of its runs from starting.
     """
+    runs.check_writable(folder)
     backend = training.choose_backend(study.backend)
     study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend))
     keras = training.kind(backend)
@@ -44,8 +49,7 @@ def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, te
     """Run the tasks that are not done yet, then write the results.
 
     Args:
-      study, tasks: as `prepare` gives them.
-      folder: of this study; another with more seeds, targets or controls may go on in it.
+      study, tasks, folder: as `prepare` gives and takes them.
       jobs, ray_address, tell: as for `workers.run`.
       tensorboard: write folder/tensorboard as well.
 
@@ -53,10 +57,9 @@ def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, te
       The rows, which are in folder/rows.jsonl as well.
 
     Raises:
-      LotteryError: a folder that cannot be written, or runs that failed; the others are done and written.
+      LotteryError: runs that failed; the others are done and written.
     """
     folder = Path(folder)
-    runs.check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     runs.write_json(folder / CONFIG, dataclasses.asdict(study))
     try:

@@ -1,0 +1,43 @@
+"""Put a study's tickets at 90 and 95%, of the seed with the best validation accuracy, into saved_models.
+
+    python docs/study/ship.py runs/study docs/study/study.flags
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import keras_lottery as lottery
+from apps import study as app
+from keras_lottery import runs, study
+from keras_lottery.report import label, tables
+from keras_lottery.schedule import round_sparsities
+
+WANTED = (0.9, 0.95)
+LICENCES = {
+    "cifar10": "CIFAR-10 (Krizhevsky 2009) states none; here a lossy JPEG copy of it",
+    "fashion_mnist": "Fashion-MNIST is under the MIT licence, Zalando SE",
+}
+
+
+def main(folder, flagfile):
+    app.FLAGS(["", f"--flagfile={flagfile}"])
+    made = study.Study(**{**runs.read_json(Path(folder) / "study.json")})
+    searches = [path.parent for path in Path(folder).glob("runs/*/round_00")]
+    rows = lottery.report.read(Path(folder) / "rows.jsonl")
+    numbers = round_sparsities(rate=made.rate, final_sparsity=made.sparsities)
+    model = label(made.model, made.width).replace(" ", "")
+    for at in WANTED:
+        found = [lottery.load_ticket(runs.round_folder(path, numbers.index(at) + 1)) for path in searches]
+        found = [ticket for ticket in found if ticket.info["rewind"] == made.rewinds[0]]
+        best = max(found, key=lambda ticket: ticket.rounds[-1]["metrics"]["val_accuracy"])
+        results = next(t for t in tables([row for row in rows if row["ticket_sparsity"] in (0, at)]) if t.title.startswith("The ticket against dense"))
+        info = {**best.info, "chosen": f"best validation accuracy of {len(found)} seeds", "licence of the data": LICENCES[made.source],
+                "command": f"lottery-study --flagfile={flagfile}", "results": dataclasses.asdict(results)}
+        path = Path("saved_models") / f"{model}-{made.source}-{100 * at:.0f}"
+        dataclasses.replace(best, info=info).save(path, overwrite=True)
+        print(f"{path}: seed {best.info['seed']}, {best.sparsity:.2%} zeros, {sum(f.stat().st_size for f in path.iterdir()):,} bytes")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
