@@ -1,5 +1,6 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
 # make test   all tests; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make stress kill -9 of searches, transfers, studies, tuning and their workers, at random moments: about half an hour
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
 SHELL := bash
@@ -13,7 +14,7 @@ TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
 INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py random_models.py)
 ROOMS := $(addprefix tests/test_,select.py search.py ticket.py transfer.py resume.py)
 
-.PHONY: demo test clean
+.PHONY: demo test stress clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
@@ -22,6 +23,10 @@ test: $(READY) $(TORCH)
 	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist worksteal tests
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
 	  $(PY) -m pytest -q -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
+
+stress: $(READY)
+	@$(PY) -m pytest -q -m stress tests
+	@$(PY) tests/stress_resume.py && $(PY) tests/stress_study.py
 
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.

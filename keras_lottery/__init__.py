@@ -27,7 +27,7 @@ _HOME = {                       # public name -> the module that defines it
     "export": "export",
     "LotteryError": "errors",
 }
-_MODULES = ("models", "data", "controls")
+_MODULES = ("anatomy", "controls", "data", "models", "report", "stability", "stats", "study")
 
 __all__ = ["__version__", *_HOME, *_MODULES]
 

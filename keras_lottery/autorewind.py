@@ -65,7 +65,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         if (folder / runs.RESULT).exists():
             return runs.read_json(folder / runs.RESULT)
         ticket = load_ticket(search(step)["ticket"])
-        orders = [loaded.train, data.load(**dataset, seed=seed + 1).train]
+        orders = [loaded.train, data.load(**dataset, seed=(seed + 1) % 2**32).train]
         with place():
             pruning.engine_of(keras).set_seed(seed)
             net = ticket.model("rewind", keras)

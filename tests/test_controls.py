@@ -195,10 +195,8 @@ def test_train_arm_on_source_and_target(tmp_path, monkeypatch):
     data = lottery.data.load(**small, classes=[0, 1, 2, 3, 4])
     search(compiled(conv()), data.train, run_dir="run", epochs=1, rewind=1)
     ticket = lottery.load_ticket("run/round_02")
-    for arm in controls.ARMS:
-        for on, classes in (("source", [0, 1, 2, 3, 4]), ("target", [5, 6, 7])):
-            if on == "source" and arm in ("ticket", "trained", "reinit", "shuffled", "late-reset", "random"):
-                continue  # built alike, on either
+    for on, classes, arms in (("source", [0, 1, 2, 3, 4], ["snip", "gradual"]), ("target", [5, 6, 7], ["grasp", "gradual", "dense-scratch"])):
+        for arm in arms:
             result = jobs.train_arm(
                 arm=arm, on=on, ticket="run/round_02", dense="run/round_00", sparsity=ticket.sparsity, epochs=2, recipe=RECIPE,
                 dataset=dict(**small, classes=classes), seed=1, precision="float32", strategy="none", backend=WORLD,

@@ -131,6 +131,7 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
         assert run() == result and files("run") == expected, copy
 
 
+@pytest.mark.stress
 @skip_unless("tf_keras", reason="a search of Keras 3 is killed below")
 def test_kill_9(tmp_path):
     """Processes killed at random moments of a search and of a transfer, with controls."""

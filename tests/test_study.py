@@ -101,6 +101,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.stress
 def test_killed_study_ends_the_same(whole):
     """The study, then a worker of it, at random moments."""
     killed, again = stress_study.stress(whole, whole / "killed", "both", 2, random.Random(os.urandom(4)), "--seeds=1")

@@ -111,6 +111,7 @@ def test_again_and_more(folder, tmp_path, monkeypatch):
     assert all(after[name] == folder.files[name] for name in folder.files if name != "tune/result.json")
 
 
+@pytest.mark.stress
 def test_killed(folder, tmp_path, monkeypatch):
     """kill -9 amid the second trial, and just before it is counted: every file is that of a run that was left alone."""
     monkeypatch.chdir(tmp_path)
@@ -130,6 +131,7 @@ def test_killed(folder, tmp_path, monkeypatch):
     assert files(tmp_path) == folder.files
 
 
+@pytest.mark.stress
 def test_chief_and_workers(folder, tmp_path, monkeypatch):
     """keras-tuner shares the trials out; all processes end by themselves, with the trials that one process runs."""
     monkeypatch.chdir(tmp_path)
