@@ -55,6 +55,9 @@ def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
     assert of("dense-scratch") == of("dense-scratch", rewinds=(5,)) == of("dense-scratch", sparsities=(0.9,)) != of("dense-scratch", width=2)
     assert of("dense-transferred") == of("dense-transferred", rewinds=(5,)) != of("dense-transferred", epochs=3)
     assert of("ticket").isdisjoint(of("ticket", rewinds=(5,))) and of("random").isdisjoint(of("random", epochs=3))
+    assert of("random").isdisjoint(of("random", target_learning_rate=0.3)) and of("snip").isdisjoint(of("snip", target_learning_rate=0.3))
+    assert {task.name for task in plan(study(target_learning_rate=0.3), SIZES) if task.about["dataset"] == "digits"} == {
+        task.name for task in plan(study(), SIZES) if task.about["dataset"] == "digits"}
     assert of("snip") == of("snip", rewinds=(5,)) and of("snip").isdisjoint(of("snip", scope="layer"))
     for changes in ({"precision": "float32"}, {"recipe": {"optimizer": "adam", "learning_rate": 0.1}}, {"data": {"batch_size": 4}}):
         assert names(study()).isdisjoint(names(study(**changes)))

@@ -35,7 +35,8 @@ def prepare(study, folder):
     backend = training.choose_backend(study.backend)
     study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend))
     keras = training.kind(backend)
-    training.make_optimizer(steps=4, keras=keras, **study.recipe)
+    for rate in (study.recipe["learning_rate"], study.target_learning_rate or study.recipe["learning_rate"]):
+        training.make_optimizer(steps=4, keras=keras, **{**study.recipe, "learning_rate": rate})
     sizes = {}
     for name in (study.source, *study.targets):
         loaded = data.load(name, **study.data)

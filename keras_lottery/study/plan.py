@@ -27,6 +27,7 @@ class Study:
       target_steps: optimizer steps on a target, to the nearest whole epoch; or
       target_epochs: epochs on a target.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
+      target_learning_rate: on targets, where it is to be another one.
       data: the arguments of `data.load` that all sets share, as a dict.
       scope, precision, strategy, backend: as for `jobs.find`.
     """
@@ -40,6 +41,7 @@ class Study:
     data: dict
     target_steps: int | None = None
     target_epochs: int | None = None
+    target_learning_rate: float | list | None = None
     width: float = 1.0
     rate: float = 0.2
     rewinds: tuple = ("init",)
@@ -184,11 +186,13 @@ def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
         epochs, steps = 2 * epochs, 2 * steps
     own = {"arm": arm, "on": on, "sparsity": sparsity, "dataset": {"name": dataset, **study.data}, "epochs": epochs, "seed": seed,
            **_shared(study)}
+    if on == "target" and study.target_learning_rate is not None:
+        own["recipe"] = {**study.recipe, "learning_rate": study.target_learning_rate}
     net = {"model": study.model, "width": study.width}
     if arm in ("dense-scratch", "dense-longer", *arms.ON_TARGET):
         of = {**net, "scope": study.scope} if number else net
     elif arm == "dense-transferred":
-        of = {**net, "source": study.source, "source_epochs": study.epochs}
+        of = {**net, "source": study.source, "source_epochs": study.epochs, "source_recipe": study.recipe}
     else:
         of = {"search": search.name, "round": number}
     ticket = f"{search.name}/round_{number:02d}" if "search" in of else None

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
 from pathlib import Path
@@ -34,14 +35,15 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
       {name: why} of the tasks that failed, or that need one that did.
     """
     waiting = {task.name: task for task in tasks if not is_done(folder, task.name)}
-    done, failed, running = {task.name for task in tasks} - waiting.keys(), {}, {}
+    names = {task.name for task in tasks}
+    done, failed, running = names - waiting.keys(), {}, {}
     deaths = collections.defaultdict(list)  # {name: how far it was each time}
     with (_ray(ray_address) if ray_address else _processes(jobs)) as submit:
         while waiting or running:
             for name, task in list(waiting.items()):
-                lost = [need for need in task.needs if need in failed]
+                lost = [need for need in task.needs if need in failed or need not in names]
                 if lost:
-                    failed[name] = f"it needs {lost[0]}, which failed"
+                    failed[name] = f"it needs {lost[0]}, which failed or is no task of this study"
                 elif done.issuperset(task.needs):
                     running[submit(task, folder)] = task
                 else:
@@ -143,7 +145,8 @@ def _processes(jobs):
 
 
 def _settle(turn, jobs):
-    """Begin a worker's life: its share of the cores, and an end when its parent ends."""
+    """Begin a worker's life: its share of the cores, and an end when its parent or the user ends it."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     with turn.get_lock():
         number, turn.value = turn.value, turn.value + 1
     if hasattr(os, "sched_setaffinity"):
