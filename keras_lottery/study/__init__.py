@@ -10,6 +10,7 @@ from rich.table import Table
 
 from .. import data, report, runs, training
 from ..errors import LotteryError
+from ..processes import pool
 from . import board, workers
 from .anatomy import tickets
 from .plan import Size, Study, Task, plan
@@ -128,7 +129,8 @@ def estimate(study, sizes, tasks, folder, jobs, steps=10):
     """
     left = [task for task in tasks if not workers.is_done(folder, task.name)]
     on = {task.name: sizes[task.about["dataset"]] for task in left}
-    measured = {size: workers.alone(jobs, _seconds_per_step, study, size, steps) for size in dict.fromkeys(on.values())}
+    with pool(1, of=jobs) as alone:
+        measured = {size: alone.submit(_seconds_per_step, study, size, steps).result() for size in dict.fromkeys(on.values())}
     return {task.name: task.steps * measured[on[task.name]] for task in left}
 
 

@@ -3,10 +3,7 @@
 import collections
 import concurrent.futures
 import contextlib
-import multiprocessing
 import os
-import signal
-import threading
 import traceback
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import filelock
 
 from .. import runs
 from ..errors import LotteryError
+from ..processes import pool
 
 LOCK = ".lock"
 LOG = ".log.txt"  # in the folder of a task
@@ -124,43 +122,19 @@ def _from(here, task, folder):
 @contextlib.contextmanager
 def _processes(jobs):
     """submit(task, folder) -> Future, on `jobs` processes; those that die are replaced."""
-    context, pool = multiprocessing.get_context("spawn"), []
-
-    def start():
-        turn = context.Value("i", 0)
-        pool[:] = [concurrent.futures.ProcessPoolExecutor(jobs, context, _settle, (turn, jobs))]
+    held = [pool(jobs)]
 
     def submit(*given):
         try:
-            return pool[0].submit(perform, *given)
+            return held[0].submit(perform, *given)
         except concurrent.futures.BrokenExecutor:  # one of its processes was killed, so it ended the others
-            start()
-            return pool[0].submit(perform, *given)
+            held[0] = pool(jobs)
+            return held[0].submit(perform, *given)
 
-    start()
     try:
         yield submit
     finally:
-        pool[0].shutdown(cancel_futures=True)
-
-
-def _settle(turn, jobs):
-    """Begin a worker's life: its share of the cores, and an end when its parent or the user ends it."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-    with turn.get_lock():
-        number, turn.value = turn.value, turn.value + 1
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[number % jobs :: jobs] or [cores[number % len(cores)]])
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
-
-def alone(jobs, function, *given):
-    """function(*given) in a process of its own that has the cores of one of `jobs`."""
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context, _settle, (context.Value("i", 0), jobs)) as pool:
-        return pool.submit(function, *given).result()
+        held[0].shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
