@@ -16,20 +16,27 @@ AT = (0.9, 0.95)
 
 def main():
     groups = {alike[0]["target"]: cells(alike) for alike in report.by_setting(report.read(HERE / "rows.jsonl"))}
-    dense = {target: found.get((0.0, "dense-scratch")) or found[0.0, "dense"] for target, found in groups.items()}
-    pairs = [(target, at, {"dense": dense[target], "random": found[at, "random"]}) for target, found in groups.items() for at in AT]
-    told = {base: verdicts({(target, at): paired(groups[target][at, "ticket"], others[base]) for target, at, others in pairs})
-            for base in ("dense", "random")}
+    against = {}  # {control: {(data set, sparsity): what the ticket is compared with}}
+    for target, found in groups.items():
+        for at in AT:
+            against.setdefault("dense", {})[target, at] = found.get((0.0, "dense-scratch")) or found[0.0, "dense"]
+            if (at, "random") in found:
+                against.setdefault("random", {})[target, at] = found[at, "random"]
+    told = {base: verdicts({cell: paired(groups[cell[0]][cell[1], "ticket"], others) for cell, others in of.items()})
+            for base, of in against.items()}
     lines = ["| | zeros | dense | ticket | ticket minus dense | ticket minus random mask |", "|---|---|---|---|---|---|"]
-    for target, at, _ in pairs:
-        means = [estimate(values.values()).mean for values in (dense[target], groups[target][at, "ticket"])]
-        verdict = [told[base][target, at] for base in ("dense", "random")]
-        said = [f"{v.estimate.mean:+.2f} ± {v.estimate.half:.2f}: {v.plain}" + ("" if v.corrected == v.plain else f" (corrected: {v.corrected})")
-                for v in verdict]
-        lines.append(f"| {target} | {at:.0%} | {means[0]:.2f} | {means[1]:.2f} | {said[0]} | {said[1]} |")
+    for (target, at), dense in against["dense"].items():
+        means = [f"{estimate(values.values()).mean:.2f}" for values in (dense, groups[target][at, "ticket"])]
+        said = [_words(told[base][target, at]) if (target, at) in told.get(base, {}) else "" for base in ("dense", "random")]
+        lines.append(f"| {target} | {at:.0%} | " + " | ".join([*means, *said]) + " |")
     readme = HERE.parents[1] / "README.md"
     text = "<!-- study -->\n" + "\n".join(lines) + "\n<!-- /study -->"
     readme.write_text(re.sub(r"<!-- study -->.*?<!-- /study -->", lambda _: text, readme.read_text(), flags=re.S))
+
+
+def _words(verdict):
+    corrected = "" if verdict.corrected == verdict.plain else f" ({verdict.corrected})"
+    return f"{verdict.estimate.mean:+.2f} ± {verdict.estimate.half:.2f}: {verdict.plain}{corrected}"
 
 
 if __name__ == "__main__":
