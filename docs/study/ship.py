@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import keras_lottery as lottery
-from apps import study as app
 from keras_lottery import runs, study
 from keras_lottery.report import label, tables
 from keras_lottery.schedule import round_sparsities
@@ -21,7 +20,6 @@ LICENCES = {
 
 
 def main(folder, flagfile):
-    app.FLAGS(["", f"--flagfile={flagfile}"])
     made = study.Study(**{**runs.read_json(Path(folder) / "study.json")})
     searches = [path.parent for path in Path(folder).glob("runs/*/round_00")]
     rows = lottery.report.read(Path(folder) / "rows.jsonl")
@@ -31,9 +29,12 @@ def main(folder, flagfile):
         found = [lottery.load_ticket(runs.round_folder(path, numbers.index(at) + 1)) for path in searches]
         found = [ticket for ticket in found if ticket.info["rewind"] == made.rewinds[0]]
         best = max(found, key=lambda ticket: ticket.rounds[-1]["metrics"]["val_accuracy"])
-        results = next(t for t in tables([row for row in rows if row["ticket_sparsity"] in (0, at)]) if t.title.startswith("The ticket against dense"))
+        compared = [table for table in tables(rows) if table.title.startswith("The ticket against ")]
+        lines = [(table.title.removeprefix("The ticket against "), *row) for table in compared for row in table.rows if row[1] == f"{at:.1%}"]
+        results = {"title": "The ticket against its controls", "note": f"{compared[0].note.partition(' Corrected')[0]} Corrected: for all "
+                   "sparsities of the study.", "header": ("against", *compared[0].header), "rows": lines}
         info = {**best.info, "chosen": f"best validation accuracy of {len(found)} seeds", "licence of the data": LICENCES[made.source],
-                "command": f"lottery-study --flagfile={flagfile}", "results": dataclasses.asdict(results)}
+                "command": f"lottery-study --flagfile={flagfile}", "results": results}
         path = Path("saved_models") / f"{model}-{made.source}-{100 * at:.0f}"
         dataclasses.replace(best, info=info).save(path, overwrite=True)
         print(f"{path}: seed {best.info['seed']}, {best.sparsity:.2%} zeros, {sum(f.stat().st_size for f in path.iterdir()):,} bytes")
