@@ -99,7 +99,8 @@ def elsewhere(backend, action, folder):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("found_on", [pytest.param("tf_keras", marks=pytest.mark.stress), "jax"])
+@pytest.mark.stress
+@pytest.mark.parametrize("found_on", ["tf_keras", "jax"])
 def test_a_ticket_goes_round_all_worlds(tmp_path, found_on):
     """Found in one world, loaded in each other, made a ticket there again: equal bits, predictions equal to 1e-5."""
     np.savez(tmp_path / "data.npz", x=X, y=Y)

@@ -20,7 +20,8 @@ def test_shipped_ticket_trains_on_digits_with_its_zeros(folder):
     ticket = lottery.load_ticket(folder.name)
     assert abs(ticket.sparsity - int(folder.name[-2:]) / 100) < 0.005
     assert f"{100 * ticket.sparsity:.1f}%" in (folder / "README.md").read_text()
-    digits = data.load("digits", image_size=28)
+    _, side, _, channels = ticket.model().input_shape
+    digits = data.load("digits", image_size=side, channels=channels)
     student = lottery.transfer(ticket, num_classes=digits.num_classes)
     student.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     student.fit(digits.train.take(2), verbose=0)

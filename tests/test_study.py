@@ -7,12 +7,14 @@ import random
 
 import pytest
 import stress_study
+import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import command
 
 from apps import study as app
 from keras_lottery import report, runs
+from keras_lottery import study as studies
 from keras_lottery.errors import LotteryError
 from keras_lottery.study import Size, Study, Task, plan, workers
 
@@ -95,23 +97,42 @@ def test_impossible_study_is_one_line(wrong, said):
         study(**wrong)
 
 
+def prepared(run_dir, *flags):
+    """What the command makes of the flags: (study, tasks)."""
+    for name in app.FLAGS:
+        app.FLAGS[name].unparse()
+    app.FLAGS(["", *flags, "--seeds=1"])
+    made, _, tasks = studies.prepare(app.given(), run_dir)
+    return made, tasks
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A folder with the images, and an undisturbed study in it."""
+    """A folder with the images, and a study in it, done in this process."""
     folder = tmp_path_factory.mktemp("study")
-    stress_study.make_images(folder)
-    stress_study.finish(stress_study.start(folder, folder / "whole", "--seeds=1"), folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        stress_study.make_images(folder)
+        made, tasks = prepared("whole", *stress_study.FLAGS)
+        for task in tasks:
+            workers.perform(task, "whole")
+        assert workers.run(tasks, "whole", tell=pytest.fail) == {}  # nothing is left to do, and no process is started
+        report.write(studies.rows(made, tasks, "whole"), "whole", runs.plain(studies.tickets(made, tasks, "whole")))
+    yield folder
+    tf_keras.backend.experimental.disable_tf_random_generator()
 
 
 @pytest.mark.stress
-def test_killed_study_ends_the_same(whole):
+def test_killed_study_ends_the_same(tmp_path):
     """The study, then a worker of it, at random moments."""
-    killed, again = stress_study.stress(whole, whole / "killed", "both", 2, random.Random(os.urandom(4)), "--seeds=1")
+    stress_study.make_images(tmp_path)
+    stress_study.finish(stress_study.start(tmp_path, tmp_path / "whole", "--seeds=1"), tmp_path)
+    killed, again = stress_study.stress(tmp_path, tmp_path / "killed", "both", 2, random.Random(os.urandom(4)), "--seeds=1")
     assert killed == 2 and not again
-    assert stress_study.written(whole / "killed") == stress_study.written(whole / "whole")
+    assert stress_study.written(tmp_path / "killed") == stress_study.written(tmp_path / "whole")
 
 
+@pytest.mark.stress
 def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatch):
     monkeypatch.chdir(whole)
     before = stress_study.results(whole / "whole")
