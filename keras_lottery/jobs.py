@@ -223,7 +223,7 @@ def _on_target(arm, sparsity, loaded, steps):
     if arm in CRITERIA:
         def mask(net):
             x, y = _sample(loaded)
-            pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net)))
+            pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
             return net
         return mask, [], 0
     if arm == "gradual":

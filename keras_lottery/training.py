@@ -223,10 +223,10 @@ def compile_classifier(model, optimizer):
     model.compile(optimizer, classifier_loss(model), metrics=["accuracy"])
 
 
-def classifier_loss(model):
-    """The loss of a model with logits or probabilities for integer labels."""
+def classifier_loss(model, **how):
+    """The loss of a model with logits or probabilities for integer labels; `how` is for Keras' loss, such as its reduction."""
     engine = pruning.engine(model)
-    return engine.keras.losses.SparseCategoricalCrossentropy(from_logits=not _gives_probabilities(engine, model))
+    return engine.keras.losses.SparseCategoricalCrossentropy(from_logits=not _gives_probabilities(engine, model), **how)
 
 
 def _gives_probabilities(engine, model):

@@ -33,3 +33,5 @@ def fresh_keras():
     world.keras.utils.set_random_seed(0)
     yield
     world.set_policy("float32")
+    if not world.KERAS3:  # what a command's --seed turns on
+        world.keras.backend.experimental.disable_tf_random_generator()

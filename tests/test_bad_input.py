@@ -17,12 +17,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def tidy():
-    yield
-    tf_keras.backend.experimental.disable_tf_random_generator()
-
-
 @pytest.mark.parametrize("app, given, said, early", CASES, ids=[f"{app} {given}" for app, given, _, _ in CASES])
 def test_one_line(app, given, said, early, folder, monkeypatch):
     monkeypatch.chdir(folder)

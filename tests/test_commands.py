@@ -19,12 +19,6 @@ FIND = [*QUICK, "--classes=0,1,2,3,4", "--epochs=2", "--rounds=2", "--rate=0.5",
 CARRY = [*QUICK, "--classes=5,6,7,8,9", "--epochs=3", "--run_dir=carry", "--ticket=find/round_02", "--controls=random,dense-transferred"]
 
 
-@pytest.fixture(autouse=True)
-def tidy():
-    yield
-    tf_keras.backend.experimental.disable_tf_random_generator()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where a search of a saved model, its transfer and its export have been run, and what they said."""

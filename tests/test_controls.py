@@ -9,7 +9,8 @@ import keras_lottery as lottery
 from keras_lottery import controls, jobs, resume, runs
 from keras_lottery.gradual import GradualPruning
 from keras_lottery.masks import prune
-from keras_lottery.saliency import saliency_masks
+from keras_lottery.saliency import CRITERIA, saliency_masks
+from keras_lottery.training import classifier_loss
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RECIPE = dict(optimizer="adam", learning_rate=0.01)
@@ -186,6 +187,20 @@ def test_finetune_goes_on_where_the_rate_ended(tmp_path):
     assert float(np.max(np.abs(ticket.trained["a/kernel"] - ticket.weights["a/kernel"]))) < 0.02
     start = ticket.weights["a/kernel"][ticket.masks["a/kernel"]]
     assert (start != 0).all()
+
+
+@skip_unless("tf_keras", reason="tf.distribute's strategies")
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_masks_from_gradients_are_the_same_under_two_replicas(criterion):
+    import tensorflow as tf
+
+    x, y = arrays()
+    plain = dense()
+    loss = classifier_loss(plain, reduction="none")
+    alone = saliency_masks(lottery.wrap(plain), x, y, criterion, 0.7, loss=loss)
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = lottery.wrap(plain)
+        assert bits(saliency_masks(model, x, y, criterion, 0.7, loss=loss)) == bits(alone)
 
 
 @pytest.mark.skipif(not runs_on("tf_keras", "jax"), reason="one of each Keras")

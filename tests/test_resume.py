@@ -37,8 +37,6 @@ def deterministic():
         tf.config.experimental.enable_op_determinism()
     yield
     watched.update(folder=None, take=None)
-    if not KERAS3:
-        keras.backend.experimental.disable_tf_random_generator()
 
 
 def states(folder, where, call):

@@ -14,7 +14,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow_datasets as tfds
-import tf_keras
 from small import bits, command
 
 import keras_lottery as lottery
@@ -27,12 +26,6 @@ CLASSES = ("four-legged animals", "human figures", "airplanes", "trucks", "cars"
 PAPERS = {"image_size": 32, "channels": 3}
 QUICK = ["--epochs=1", "--batch_size=16", "--image_size=32", "--channels=3", "--optimizer=adam", "--learning_rate=0.01",
          "--precision=float32", "--noverbose"]
-
-
-@pytest.fixture(autouse=True)
-def tidy():
-    yield
-    tf_keras.backend.experimental.disable_tf_random_generator()
 
 
 @pytest.fixture(scope="module")

@@ -223,15 +223,8 @@ AUTO = ["--rewind=auto", "--model=lenet", "--width=0.1", "--classes=0,1,2,3", "-
         "--optimizer=adam", "--learning_rate=0.01", "--precision=float32", f"--backend={WORLD}", "--run_dir=auto"]
 
 
-@pytest.fixture
-def tidy():
-    yield
-    if WORLD == "tf_keras":
-        keras.backend.experimental.disable_tf_random_generator()
-
-
 @skip_unless("tf_keras", reason="the rounds, and what a kill leaves, are tested in each world elsewhere")
-def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch, tidy):
+def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     from apps import find_ticket
     from keras_lottery import autorewind
 
@@ -270,7 +263,7 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch, tidy):
 
 
 @skip_unless("tf_keras", reason="nothing is trained")
-def test_auto_needs_a_validation_split(tmp_path, monkeypatch, tidy):
+def test_auto_needs_a_validation_split(tmp_path, monkeypatch):
     from apps import find_ticket
 
     monkeypatch.chdir(tmp_path)

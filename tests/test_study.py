@@ -7,7 +7,6 @@ import random
 
 import pytest
 import stress_study
-import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import command
@@ -65,6 +64,15 @@ def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
         assert names(study()).isdisjoint(names(study(**changes)))
 
 
+def test_another_model_of_the_same_name_is_another_study(tmp_path):
+    file = tmp_path / "net.keras"
+    file.write_bytes(b"one")
+    one = names(study(model=str(file)))
+    assert names(study(model=str(file))) == one
+    file.write_bytes(b"other")
+    assert names(study(model=str(file))).isdisjoint(one)
+
+
 def test_a_study_has_the_runs_it_says():
     tasks = plan(study(), SIZES)
     on_target = sorted((task.about["arm"], task.about["sparsity"]) for task in tasks if task.about["dataset"] == "mnist" and task.about["seed"] == 1)
@@ -119,7 +127,6 @@ def whole(tmp_path_factory):
         assert workers.run(tasks, "whole", tell=pytest.fail) == {}  # nothing is left to do, and no process is started
         report.write(studies.rows(made, tasks, "whole"), "whole", runs.plain(studies.tickets(made, tasks, "whole")))
     yield folder
-    tf_keras.backend.experimental.disable_tf_random_generator()
 
 
 @pytest.mark.stress

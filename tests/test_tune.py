@@ -31,12 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner"
 Tuned = collections.namedtuple("Tuned", "where, said, files")
 
 
-@pytest.fixture(autouse=True)
-def tidy():
-    yield
-    tf_keras.backend.experimental.disable_tf_random_generator()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A net and a finished run of two trials, and what that run printed."""

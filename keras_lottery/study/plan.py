@@ -1,6 +1,7 @@
 """A study as tasks: which searches and which trainings there are, each with its own name."""
 
 import dataclasses
+from pathlib import Path
 
 from .. import controls as arms
 from .. import runs
@@ -175,7 +176,7 @@ def _search(study, rewind, seed, steps):
     arguments = {"dataset": {"name": study.source, **study.data}, "model": study.model, "width": study.width,
                  "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
                  "rewind": rewind, "seed": seed, **_shared(study)}
-    return Task("find", arguments, {"kind": "find", **_movable(arguments)}, (),
+    return Task("find", arguments, {"kind": "find", **_movable(arguments), **_file(study.model)}, (),
                 {"rewind": rewind, "dataset": study.source, "seed": seed}, steps)
 
 
@@ -188,7 +189,7 @@ def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
            **_shared(study)}
     if on == "target" and study.target_learning_rate is not None:
         own["recipe"] = {**study.recipe, "learning_rate": study.target_learning_rate}
-    net = {"model": study.model, "width": study.width}
+    net = {"model": study.model, "width": study.width, **_file(study.model)}
     if arm in ("dense-scratch", "dense-longer", *arms.ON_TARGET):
         of = {**net, "scope": study.scope} if number else net
     elif arm == "dense-transferred":
@@ -203,6 +204,11 @@ def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
 
 def _shared(study):
     return {name: getattr(study, name) for name in ("recipe", "precision", "strategy", "backend")}
+
+
+def _file(model):
+    """What tells a saved model from another of the same name."""
+    return {"model_sha256": runs.sha256(model)} if Path(model).is_file() else {}
 
 
 def _movable(arguments):
