@@ -114,7 +114,9 @@ def execute(command, main, values, argv):
         for name in values:
             values[name].unparse()
         rest = values(argv)
-        if rest[1:]:
+        if "files" in values:  # a command on files takes them without a flag too
+            values.files = [*values.files, *rest[1:]]
+        elif rest[1:]:
             raise flags.Error(f"{rest[1]!r} is no flag: write --name=value (--help lists them)")
         from keras_lottery import LotteryError
 
@@ -131,7 +133,7 @@ def execute(command, main, values, argv):
     except flags.Error as error:
         return _mistake(command, error)
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("\nstopped" + "; the same command goes on from the last finished epoch" * ("run_dir" in values), file=sys.stderr)
         return 130
     return 0
 

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = {"lottery-find": "--dataset", "lottery-transfer": "--ticket", "lottery-export": "--ticket",
-            "lottery-study": "--targets", "lottery-tune": "--trials", "lottery-report": "--rows"}
+            "lottery-study": "--targets", "lottery-tune": "--trials", "lottery-report": "--rows", "lottery-benchmark": "--threads"}
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 

@@ -1,0 +1,33 @@
+"""Put .tflite files side by side: bytes, gzip, zstd, load time, latency, outputs. The first is what the others are compared with.
+
+Example:
+  lottery-benchmark dense.tflite sparse.tflite --output=latency.json
+"""
+
+from absl import flags
+
+from apps import flags as shared
+
+FLAGS = flags.FlagValues()
+FLAGS.set_gnu_getopt(True)  # flags may come after the files
+flags.DEFINE_list("files", [], "the .tflite files; also given without a flag", flag_values=FLAGS)
+flags.DEFINE_integer("threads", 1, "LiteRT's threads on this machine", flag_values=FLAGS)
+flags.DEFINE_float("seconds", 5.0, "about how long to invoke the files, all together", flag_values=FLAGS)
+flags.DEFINE_string("output", None, "the .json file to write", FLAGS)
+flags.DEFINE_bool("overwrite", False, "replace the output if it is there", FLAGS)
+
+
+def main():
+    from keras_lottery.benchmark import benchmark
+
+    benchmark(**{name: FLAGS[name].value for name in FLAGS})
+    if FLAGS.output:
+        print(f"all figures are in {FLAGS.output}")
+
+
+def run():
+    shared.run_command("lottery-benchmark", main, FLAGS)
+
+
+if __name__ == "__main__":
+    run()

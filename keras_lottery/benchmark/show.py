@@ -1,0 +1,48 @@
+"""What was measured, as tables on the terminal: one for each place, the files in the same order."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+NONE = "–"
+
+
+def here(rows, threads):
+    table = _table(f"this machine, {threads} thread{'s' * (threads > 1)}", "bytes", "gzip", "zstd", "load, ms", "ms", "ratio",
+                   "low to high", "difference")
+    for row in rows:
+        sizes = [f"{size:,}" for size in (row.bytes, row.gzip, row.zstd)]
+        table.add_row(row.name, *sizes, _median(row.load), _median(row.latency), *_ratio(row.ratio), _number(row.difference))
+    _print(table, rows)
+
+
+def _median(value):
+    return _number(value and value.median)
+
+
+def _ratio(value):
+    if value is None:
+        return NONE, ""
+    return f"{value.median:.2f}", "" if value.low == value.high else f"{value.low:.2f} to {value.high:.2f}"
+
+
+def _number(value):
+    return NONE if value is None else f"{value:.3g}"
+
+
+def _table(title, *columns):
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("file", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _print(table, rows):
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160     # nothing is folded in a file
+    console.print(table)
+    for row in rows:
+        if row.problem:
+            console.print(f"{row.name} {row.problem}", soft_wrap=True, highlight=False, markup=False)

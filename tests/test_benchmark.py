@@ -1,0 +1,183 @@
+"""Files side by side: exact bytes, outputs that compare across dtypes, broken files as rows; never how fast."""
+
+import dataclasses
+import gzip
+import json
+import random
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+import zstandard
+from small import command
+
+from apps import benchmark as app
+from keras_lottery import LotteryError, convert
+from keras_lottery.benchmark import benchmark, examples, loading, local
+
+L = tf_keras.layers
+QUICK = "--seconds=0.01"
+
+
+def net():
+    """Its larger kernel is 90% zeros."""
+    tf_keras.utils.set_random_seed(0)
+    model = tf_keras.Sequential([L.Input((8, 8, 3), name="image"), L.Conv2D(8, 3, activation="relu"), L.Flatten(), L.Dense(64, name="wide"),
+                                 L.ReLU(), L.Dense(5)])
+    kernel = model.get_layer("wide").kernel
+    kernel.assign(np.where(np.random.default_rng(0).random(kernel.shape) < 0.9, 0, kernel.numpy()))
+    return model
+
+
+def int8(model):
+    """All of it int8, inputs and outputs too, calibrated on normal images."""
+    call = tf.function(lambda image: model(image)).get_concrete_function(tf.TensorSpec((1, 8, 8, 3)))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([call], model)
+    images = np.random.default_rng(1).normal(size=(20, 1, 8, 8, 3)).astype("float32")
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image] for image in images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def of_layer(layer, shape=(4,), dtype="float32"):
+    entry = L.Input(shape, dtype=dtype)
+    return convert.to_tflite(tf_keras.Model(entry, layer(entry)))["dense"]
+
+
+@pytest.fixture(scope="module")
+def contents():
+    return {**convert.to_tflite(net()), "int8": int8(net())}
+
+
+@pytest.fixture(scope="module")
+def folder(contents, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for name, content in contents.items():
+        (folder / f"{name}.tflite").write_bytes(content)
+    (folder / "cut.tflite").write_bytes(contents["sparse"][: len(contents["sparse"]) // 2])
+    (folder / "note.txt").write_text("A text, and no model.")
+    (folder / "empty.tflite").write_bytes(b"")
+    return folder
+
+
+def test_each_file_is_weighed_loaded_invoked_and_compared(contents):
+    rows = {row.name: row for row in local.latencies(contents, seconds=0.01)}
+    assert list(rows) == ["dense", "sparse", "int8"]
+    for name, row in rows.items():
+        assert row.bytes == len(contents[name]) and row.gzip == len(gzip.compress(contents[name], 9))
+        assert row.zstd == len(zstandard.ZstdCompressor(level=19).compress(contents[name]))
+        assert row.problem is None
+        for spread in (row.load, row.latency, row.ratio):
+            assert 0 < spread.low <= spread.median <= spread.high
+    assert rows["dense"].ratio == local.Spread(1, 1, 1) and rows["dense"].difference == 0
+    assert rows["sparse"].difference < 1e-5 and rows["sparse"].bytes < rows["dense"].bytes / 2
+
+
+def test_a_quantized_file_is_given_what_the_float_file_is_given(contents):
+    """The float file gets numbers that int8 holds exactly, and both outputs are compared as real numbers."""
+    made, problems = loading.load({name: contents[name] for name in ("dense", "int8")})
+    real, whole = (made[name].get_tensor(made[name].get_input_details()[0]["index"]) for name in made)
+    assert whole.dtype == np.int8 and whole.min() < -60 and whole.max() > 60 and real.dtype == np.float32 and not problems
+    assert np.array_equal(examples.dequantized(made["int8"].get_input_details()[0], whole).astype("float32"), real)
+    outputs = [examples.outputs(each) for each in made.values()]
+    assert 0 < examples.largest_difference(*outputs) < 0.1 * np.abs(outputs[0]).max()
+    (row,) = [row for row in local.latencies(contents, seconds=0.01) if row.name == "int8"]
+    assert row.difference == pytest.approx(examples.largest_difference(*outputs))
+
+
+def test_inputs_are_of_the_right_kind():
+    """Normal for floats, all of a byte's values, and of indices only the two that are sure to be there."""
+    made, problems = loading.load({
+        "float": of_layer(L.ReLU(), (900,)), "uint8": of_layer(L.Lambda(lambda x: tf.cast(x, tf.float32)), (900,), "uint8"),
+        "index": of_layer(L.Embedding(2, 3), (9,), "int32")})
+    floats, bytes_, indices = examples.inputs(list(made.values()))
+    assert bytes_[0].dtype == np.uint8 and (bytes_[0].min(), bytes_[0].max()) == (0, 255) and not problems
+    assert floats[0].dtype == np.float32 and np.array_equal(floats[0], bytes_[0])    # of one shape, so the same numbers
+    assert indices[0].dtype == np.int32 and set(indices[0].ravel()) == {0, 1}
+    (alone,), = examples.inputs([made["float"]])
+    assert abs(alone.mean()) < 0.2 and 0.9 < alone.std() < 1.1
+
+
+def test_other_shapes_are_not_compared_and_odd_models_have_their_reason():
+    text = tf.function(lambda x: tf.strings.length(x)).get_concrete_function(tf.TensorSpec((1,), tf.string))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([text])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    rows = local.latencies({
+        "four": of_layer(L.ReLU()), "five": of_layer(L.ReLU(), (5,)), "index": of_layer(L.Embedding(1, 3), (9,), "int32"),
+        "nan": of_layer(L.Lambda(lambda x: tf.sqrt(-1 - x * x))), "text": converter.convert()}, seconds=0.01)
+    said = {row.name: row.problem for row in rows}
+    assert said["four"] is said["five"] is None and rows[1].difference is None and rows[1].ratio
+    assert said["index"].startswith("does not run: ") and rows[2].latency is None
+    assert said["nan"] == "gives NaN or infinity on random inputs" and rows[3].latency and rows[3].difference is None
+    assert said["text"] and rows[4].latency is None
+
+
+def test_a_cut_or_garbled_file_is_a_row_and_the_others_are_measured(contents):
+    random_bytes = random.Random(0).randbytes(3000)
+    garbled = bytearray(contents["dense"])
+    garbled[12:60] = random_bytes[:48]
+    rows = local.latencies({"half": contents["dense"][:len(contents["dense"]) // 2], "noise": b"\x1c\0\0\0TFL3" + random_bytes,
+                            "garbled": bytes(garbled), "good": contents["dense"], "again": contents["dense"]}, seconds=0.01)
+    for row in rows[:3]:
+        assert row.problem.startswith("does not load: it is cut or damaged") and row.latency is row.ratio is row.load is None
+    assert [row.problem for row in rows[3:]] == [None, None] and rows[3].ratio.high == 1 and rows[4].difference == 0
+
+
+def test_a_file_that_takes_the_process_down_is_a_row(contents, monkeypatch):
+    monkeypatch.setattr(loading, "GUEST", ["-c", "import os; os.kill(os.getpid(), 11)"])
+    (row,) = local.latencies({"bad": contents["dense"]}, seconds=0.01)
+    assert row.problem == "takes LiteRT down (Segmentation fault): it is damaged, export it again"
+
+
+def test_load_time(contents, folder):
+    for file in (contents["sparse"], folder / "sparse.tflite", str(folder / "sparse.tflite")):
+        assert 0 < local.load_time(file).median
+    with pytest.raises(LotteryError, match="cut.tflite' does not load"):
+        local.load_time(folder / "cut.tflite")
+
+
+def test_the_command_prints_a_table_and_writes_the_same_as_json(folder, monkeypatch, contents):
+    monkeypatch.chdir(folder)
+    code, out, err = command(app, "dense.tflite", "cut.tflite", "--output=out.json", "int8.tflite", QUICK)
+    assert code == 0 and not err, err
+    result = json.loads((folder / "out.json").read_text())
+    assert [file["name"] for file in result["files"]] == ["dense.tflite", "cut.tflite", "int8.tflite"] and result["threads"] == 1
+    here = [file["here"] for file in result["files"]]
+    assert here[0]["bytes"] == len(contents["dense"]) and f"{here[0]['bytes']:,}" in out and f"{here[2]['latency']['median']:.3g}" in out
+    assert here[1]["latency"] is None and f"cut.tflite {here[1]['problem']}" in out and "cut or damaged" in out
+    assert set(here[0]) == {field.name for field in dataclasses.fields(local.Row)} - {"name"}
+    before = (folder / "out.json").read_bytes()
+    code, out, err = command(app, "dense.tflite", QUICK, "--output=out.json")
+    assert code == 2 and "--overwrite" in err and (folder / "out.json").read_bytes() == before
+    code, out, err = command(app, "--files=dense.tflite", QUICK, "--output=out.json", "--overwrite")
+    assert code == 0 and len(json.loads((folder / "out.json").read_text())["files"]) == 1
+
+
+@pytest.mark.parametrize("given, said", [
+    ("", "no file given: give .tflite files"),
+    ("absent.tflite", "cannot read 'absent.tflite': there is no such file"),
+    (".", "cannot read '.': it is a folder"),
+    ("note.txt", "'note.txt' is no .tflite file (21 bytes without TFLite's mark 'TFL3')"),
+    ("empty.tflite", "'empty.tflite' is no .tflite file (empty)"),
+    ("dense.tflite dense.tflite", "'dense.tflite' is given twice"),
+    ("dense.tflite --threads=0", "threads=0 is impossible: give a whole number from 1 up"),
+    ("dense.tflite --seconds=0", "seconds=0.0 is impossible: give a number above 0"),
+    ("dense.tflite --output=out.csv", "output='out.csv' is impossible: give a file name that ends in .json"),
+    ("dense.tflite --output=/proc/out.json", "cannot write to '/proc'"),
+    ("dense.tflite --output=note.txt/out.json", "cannot write to 'note.txt': Not a directory"),
+    ("dense.tflite --thread=2", "Unknown command line flag 'thread'. Did you mean: threads"),
+])
+def test_one_line_for_a_mistake(folder, monkeypatch, given, said):
+    monkeypatch.chdir(folder)
+    before = sorted(path.name for path in folder.iterdir())
+    code, out, err = command(app, *given.split())
+    assert code == 2 and out == "" and err.startswith("lottery-benchmark: ") and err.count("\n") == 1 and said in err, err
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_contents_need_names(contents):
+    with pytest.raises(LotteryError, match="contents need names"):
+        benchmark([contents["dense"]])
