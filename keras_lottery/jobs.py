@@ -11,7 +11,7 @@ from . import controls as arms
 from . import data, pruning, resume, runs, training
 from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
-from .export import export as export_model
+from .export.of_ticket import export  # noqa: F401  a job too
 from .gradual import GradualPruning
 from .masks import SCOPES, sparsity
 from .saliency import CRITERIA, saliency_masks
@@ -180,21 +180,6 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         row = _train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
     result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
     (run_dir / runs.BACKUP).unlink(missing_ok=True)
-    return result
-
-
-def export(*, ticket, output, start="trained", overwrite=False):
-    """Write a ticket's weights as .tflite, checked by running it.
-
-    Returns:
-      The result, a JSON-able dict, which is in `output`.json as well.
-    """
-    if not ticket or not output:
-        raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
-    record = export_model(load_ticket(ticket).model(start), output, overwrite=overwrite).to_dict()
-    size = next(row["bytes"] for row in record["variants"] if row["chosen"])
-    result = {"command": "export", "ticket": str(ticket), "output": str(output), "bytes": size, **record}
-    runs.write_json(f"{output}.json", result)
     return result
 
 

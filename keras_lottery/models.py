@@ -35,6 +35,8 @@ def build(name, input_shape, num_classes, width=1, keras=None):
       Mehta 2019 (arXiv 1905.07785).
     vgg19: 16 convolutions with BatchNorm, one linear layer. Simonyan & Zisserman 2015 (arXiv 1409.1556), column E, in
       the CIFAR form of Mehta 2019.
+    mobilenet: 13 pairs of a depthwise and a 1x1 convolution, for RGB images of 64 pixels and more. Howard et al. 2017
+      (arXiv 1704.04861), table 1; padded explicitly, as the sparse kernels of mobile runtimes need it (`export.kernels`).
 
     Args:
       name: one of `names()`.
@@ -121,6 +123,29 @@ def _vgg(*stacks):
     return builder
 
 
+def _mobilenet(*blocks):
+    """Blocks of (filters, stride). Padding is explicit where the stride is 2: 'same' would pad one side more."""
+    def builder(layers, x, scale):
+        x = layers.ZeroPadding2D(1, name="stem_pad")(x)
+        x = layers.Conv2D(scale(32), 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem")(x)
+        x = _bn_relu(layers, x, "stem")
+        for i, (filters, stride) in enumerate(blocks, 1):
+            name = f"block{i}_depthwise"
+            x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x) if stride == 2 else x
+            x = layers.DepthwiseConv2D(3, strides=stride, padding="valid" if stride == 2 else "same", use_bias=False,
+                                       depthwise_initializer="he_normal", name=name)(x)
+            x = _bn_relu(layers, x, name)
+            x = layers.Conv2D(scale(filters), 1, use_bias=False, kernel_initializer="he_normal", name=f"block{i}_pointwise")(x)
+            x = _bn_relu(layers, x, f"block{i}_pointwise")
+        return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
+    return builder
+
+
+def _bn_relu(layers, x, name):
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
 def _conv_bn(layers, x, filters, name, size=3, stride=1, use_bias=False):
     x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=use_bias,
                       kernel_initializer="he_normal", name=name)(x)
@@ -141,6 +166,7 @@ BUILDERS = {
     "resnet56": _resnet((16, 32, 64), blocks=9),
     "resnet18": _resnet((64, 128, 256, 512), blocks=2),
     "vgg19": _vgg((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)),
+    "mobilenet": _mobilenet((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)),
 }
 
 

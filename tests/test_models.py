@@ -17,6 +17,7 @@ SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
 #   come to (Zhou et al. 2019, arXiv 1905.01067, table 1); its "1.7 M" for Conv-6 does not follow from its layers.
 # - resnet: He et al. 2016, table 6, says 0.27, 0.46 and 0.85 M for 20, 32 and 56 with parameter-free shortcuts; each of
 #   the two projections adds its kernel and BatchNorm, as in OpenLTH: 2,752 in all.
+# - mobilenet: 4.2 M with 1,000 classes, Howard et al. 2017, table 8; here with 10.
 # - resnet18 and vgg19: 11.17 M and 20.04 M, Mehta 2019; to the weight the CIFAR nets of kuangliu/pytorch-cifar.
 PARAMETERS = {
     "lenet": ((28, 28, 1), 266_200 + 410),
@@ -30,6 +31,7 @@ PARAMETERS = {
     "resnet56": ((32, 32, 3), 853_018 + 2_752),
     "resnet18": ((32, 32, 3), 11_173_962),
     "vgg19": ((32, 32, 3), 20_040_522),
+    "mobilenet": ((224, 224, 3), 4_231_976 - 1_025_000 + 10_250),
 }
 
 
@@ -48,7 +50,7 @@ def test_gives_finite_logits_on_the_smallest_image(name):
     assert not np.allclose(logits.sum(axis=-1), 1), "logits, not probabilities"
 
 
-@pytest.mark.parametrize("name", ["lenet", "conv6", "resnet20", "resnet18", "vgg19"])     # one of each family
+@pytest.mark.parametrize("name", ["lenet", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet"])     # one of each family
 def test_same_seed_same_weights_and_names_do_not_depend_on_what_was_built_before(name):
     def build(seed):
         tf_keras.utils.set_random_seed(seed)

@@ -54,9 +54,9 @@ def row(name):
                zip(lottery.masks(wrapped).items(), lottery.prunable(wrapped).values()))
     stripped = lottery.strip(wrapped)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        written = lottery.export(stripped, os.path.join(folder, "m.tflite"))
+        written = lottery.export(stripped, os.path.join(folder, "m.tflite"), formats="float32")
     reasons = collections.Counter(r["reason"] for r in rows if not r["pruned"])
-    sizes = {v.name: v.bytes for v in written.variants}
+    sizes = {v.encoding: v.bytes for v in written.variants}
     return {
         "name": name, "weights": len(rows), "pruned": sum(r["pruned"] for r in rows),
         "share": sum(r["size"] for r in rows if r["pruned"]) / sum(r["size"] for r in rows),

@@ -1,4 +1,4 @@
-"""A plain float32 Keras model, of either Keras and on any backend, as .tflite bytes."""
+"""A plain float32 Keras model, of either Keras and on any backend, as .tflite files in memory."""
 
 import dataclasses
 import importlib
@@ -13,10 +13,18 @@ import tempfile
 
 import numpy as np
 
-from . import pruning, runs
-from .errors import LotteryError
+from .. import pruning, runs
+from ..errors import LotteryError
+from .weights8 import quantize_weights
 
-VARIANTS = ("dense", "sparse")
+FORMATS = {
+    "float32": "as trained",
+    "float16": "weights of 16 bits, unpacked to float32 by the runtime",
+    "int8-weights": "kernels of 8 bits, unpacked to float32 by the runtime",
+    "int8-dynamic": "kernels of 8 bits, inputs of each operation rounded to 8 bits as they come",
+    "int8": "all in 8 bits, ranges taken from representative examples",
+}
+ENCODINGS = ("dense", "sparse")  # sparse: a tensor with enough zeros keeps only its non-zero values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,48 +58,58 @@ def inputs(model):
     return structure, specs
 
 
-def call(model):
+def call(model, pixels=None):
     """A function of one example, arrays by input name, that gives the model's outputs as {name: array}."""
     engine = pruning.engine(model)
     structure, specs = inputs(model)
     if engine.keras.__name__ == "tf_keras":
         traced = _trace(model, structure, specs)
-        return lambda **given: {name: value.numpy() for name, value in traced(*_constants(given, specs)).items()}
+        return lambda **given: {name: value.numpy() for name, value in traced(*_constants(given, specs, pixels)).items()}
 
     def run(**given):
-        flat = [engine.keras.ops.convert_to_tensor(given[spec.name]) for spec in specs]
+        flat = [engine.keras.ops.convert_to_tensor(_prepared(given[spec.name], pixels)) for spec in specs]
         outputs = model(engine.nest.pack_sequence_as(structure, flat), training=False)
         return {name: np.asarray(engine.keras.ops.convert_to_numpy(value)) for name, value in _named(model, engine, outputs).items()}
 
     return run
 
 
-def to_tflite(model):
-    """{variant: bytes} of "dense" and "sparse", where a tensor with enough zeros keeps only its non-zero values.
+def to_tflite(model, formats, samples=None, pixels=None):
+    """The model as files: {(format, encoding): bytes, or in words why there is no such file}.
 
     TensorFlow converts. A model on JAX or PyTorch is saved and converted by another process, where Keras runs on
     TensorFlow.
 
+    Args:
+      formats: some of FORMATS.
+      samples: {input name: array (examples, ...)}, which int8 takes its ranges from.
+      pixels: a `camera.Pixels`: the file takes uint8 images and normalises them so. None for the model's own input.
+
     Raises:
-      LotteryError: it does not convert, or cannot be saved.
+      LotteryError: the model does not convert even to float32, or cannot be saved.
     """
     engine = pruning.engine(model)
     keras = engine.keras
     if keras.__name__ == "tf_keras" or keras.backend.backend() == "tensorflow":
-        return _converted(model)
+        return _converted(model, formats, samples, pixels)
     with tempfile.TemporaryDirectory() as folder:
         try:
             model.save(os.path.join(folder, "model.keras"))
         except Exception as error:
             raise LotteryError(f"{model.name!r} cannot be saved: {first_line(error)}.") from error
         own = {name: [kind.__module__, kind.__qualname__] for name, kind in engine.walk.custom_objects(model).items()}
-        runs.write_json(pathlib.Path(folder, "classes.json"), own)
+        given = {"classes": own, "formats": list(formats), "samples": samples is not None, "pixels": pixels and pixels.to_dict()}
+        runs.write_json(pathlib.Path(folder, "given.json"), given)
+        if samples is not None:
+            np.savez(os.path.join(folder, "samples.npz"), **samples)
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run([sys.executable, "-m", __name__, folder], env=environment, capture_output=True, text=True)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.startswith("error: ")] or done.stderr.splitlines()[-1:]
             raise LotteryError("".join(said).removeprefix("error: ") or f"{model.name!r} does not convert.")
-        return {name: pathlib.Path(folder, f"{name}.tflite").read_bytes() for name in VARIANTS}
+        problems = runs.read_json(pathlib.Path(folder, "problems.json"))
+        names = itertools.product(formats, ENCODINGS)
+        return {name: problems.get(_file(*name)) or pathlib.Path(folder, _file(*name)).read_bytes() for name in names}
 
 
 def first_line(error):
@@ -116,35 +134,63 @@ def _named(model, engine, outputs):
     return dict(zip(_identifiers(names), outputs))
 
 
-def _constants(given, specs):
+def _constants(given, specs, pixels):
     import tensorflow as tf
 
-    return [tf.constant(given[spec.name]) for spec in specs]
+    return [tf.constant(_prepared(given[spec.name], pixels)) for spec in specs]
 
 
-def _converted(model):
+def _prepared(array, pixels):
+    return array if pixels is None else pixels.normalise(array)
+
+
+def _converted(model, formats, samples, pixels):
     import tensorflow as tf
 
-    traced = _trace(model, *inputs(model))
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"float32": os.path.join(folder, "model")}
+        _save(tf, model, places["float32"], pixels and ("uint8", pixels))
+        if "int8" in formats and pixels:  # whose input is rounded like any tensor: to uint8, without an operation that casts
+            places["int8"] = os.path.join(folder, "pixels")
+            _save(tf, model, places["int8"], ("float32", pixels))
+        made = {}
+        for form, encoding in itertools.product(dict.fromkeys(("float32", *formats)), ENCODINGS):
+            try:
+                if form == "int8-weights":
+                    made[form, encoding] = quantize_weights(made["float32", encoding])
+                else:
+                    place = places.get(form, places["float32"])
+                    made[form, encoding] = _convert(tf, model, place, form, encoding, samples, pixels)
+            except LotteryError as error:
+                if form == "float32":
+                    raise
+                made[form, encoding] = str(error)
+    return {name: content for name, content in made.items() if name[0] in formats}
+
+
+def _save(tf, model, folder, pixels):
+    traced = _trace(model, *inputs(model), pixels)
     held = tf.Module()
     held.variables_of_the_model = list(traced.variables)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(held, folder, signatures=traced)
-        return {"dense": _convert(tf, model, folder, []),
-                "sparse": _convert(tf, model, folder, [tf.lite.Optimize.EXPERIMENTAL_SPARSITY])}
+    tf.saved_model.save(held, folder, signatures=traced)
 
 
-def _trace(model, structure, specs):
-    """One concrete function, because it does not depend on how the process resolves tf.keras."""
+def _trace(model, structure, specs, pixels=None):
+    """One concrete function, because it does not depend on how the process resolves tf.keras.
+
+    pixels: (dtype, `camera.Pixels`) of images that the function normalises itself.
+    """
     import tensorflow as tf
 
     engine = pruning.engine(model)
 
     def run(*flat):
+        if pixels:
+            flat = [pixels[1].normalise(tf.cast(flat[0], "float32"))]
         outputs = model(engine.nest.pack_sequence_as(structure, list(flat)), training=False)
         return {name: tf.identity(output) for name, output in _named(model, engine, outputs).items()}
 
-    signature = [tf.TensorSpec(spec.shape, spec.dtype, spec.name) for spec in specs]
+    signature = [tf.TensorSpec(spec.shape, pixels[0] if pixels else spec.dtype, spec.name) for spec in specs]
     try:
         with engine.unfused(model), tf.device("/CPU:0"):       # a GPU may multiply in TF32, too coarse to compare with
             return tf.function(run).get_concrete_function(*signature)
@@ -153,9 +199,20 @@ def _trace(model, structure, specs):
                            f"{[spec.shape for spec in specs]}: {first_line(error)}.") from error
 
 
-def _convert(tf, model, folder, optimizations):
+def _convert(tf, model, folder, form, encoding, samples, pixels):
     converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    converter.optimizations = optimizations
+    converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY] * (encoding == "sparse") + [tf.lite.Optimize.DEFAULT] * (form != "float32")
+    if form == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if form == "int8":
+        if samples is None:
+            raise LotteryError("needs representative examples")
+        count = len(next(iter(samples.values())))
+        kind = "float32" if pixels else None
+        converter.representative_dataset = lambda: (
+            {name: array[n:n + 1].astype(kind or array.dtype) for name, array in samples.items()} for n in range(count))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8 if pixels else tf.float32
     try:
         return converter.convert()
     except Exception as error:
@@ -164,22 +221,33 @@ def _convert(tf, model, folder, optimizations):
         raise LotteryError(f"{model.name!r} does not convert: {reason}.") from error
 
 
+def _file(form, encoding):
+    return f"{form}-{encoding}.tflite"
+
+
 def _main(folder):
     import keras
 
+    from .camera import Pixels
+
+    folder = pathlib.Path(folder)
+    given = runs.read_json(folder / "given.json")
     try:
         own = {name: operator.attrgetter(path)(importlib.import_module(module))
-               for name, (module, path) in runs.read_json(pathlib.Path(folder, "classes.json")).items() if module != "__main__"}
-        model = keras.saving.load_model(os.path.join(folder, "model.keras"), custom_objects=own, compile=False)
+               for name, (module, path) in given["classes"].items() if module != "__main__"}
+        model = keras.saving.load_model(folder / "model.keras", custom_objects=own, compile=False)
     except Exception as error:
         sys.exit(f"error: the model cannot be loaded by the process that converts it: {first_line(error)}. Put layer classes "
                  "of your own into a module, which both can import, or export on the TensorFlow backend.")
+    samples = dict(np.load(folder / "samples.npz")) if given["samples"] else None
     try:
-        files = _converted(model)
+        files = _converted(model, given["formats"], samples, given["pixels"] and Pixels(**given["pixels"]))
     except LotteryError as error:
         sys.exit(f"error: {error}")
+    runs.write_json(folder / "problems.json", {_file(*name): content for name, content in files.items() if isinstance(content, str)})
     for name, content in files.items():
-        pathlib.Path(folder, f"{name}.tflite").write_bytes(content)
+        if isinstance(content, bytes):
+            (folder / _file(*name)).write_bytes(content)
 
 
 if __name__ == "__main__":

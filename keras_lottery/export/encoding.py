@@ -1,0 +1,62 @@
+"""TFLite's sparse encoding of a tensor: for each row along the last dimension, where its non-zero values are."""
+
+import numpy as np
+
+from .flatbuffer import schema
+
+DENSE, SPARSE = schema.DimensionType.DENSE, schema.DimensionType.SPARSE_CSR
+INDICES = {
+    np.dtype("uint8"): (schema.SparseIndexVector.Uint8Vector, schema.Uint8VectorT),
+    np.dtype("uint16"): (schema.SparseIndexVector.Uint16Vector, schema.Uint16VectorT),
+    np.dtype("int32"): (schema.SparseIndexVector.Int32Vector, schema.Int32VectorT),
+}
+
+
+def decode(values, shape, sparsity):
+    """The array that stored values stand for; None for an encoding that TFLite's converter does not make.
+
+    Args:
+      values: flat array, in the order they are stored.
+      shape: the array's.
+      sparsity: a `schema.SparsityParametersT`, or None where all values are stored.
+    """
+    if sparsity is None:
+        return values.reshape(shape)
+    kinds = [level.format for level in sparsity.dimMetadata]
+    at = len(shape) - 1
+    order = list(sparsity.traversalOrder)
+    if kinds not in ([DENSE] * at + [SPARSE], [DENSE] * at + [SPARSE, DENSE]) or order != sorted(order):
+        return None
+    ends, places = (np.asarray(part.values).astype("int64") for part in (sparsity.dimMetadata[at].arraySegments, sparsity.dimMetadata[at].arrayIndices))
+    block = sparsity.dimMetadata[-1].denseSize if kinds[-1] == DENSE else 1
+    made = np.zeros((len(ends) - 1, shape[-1] // block, block), values.dtype)
+    made[np.repeat(np.arange(len(ends) - 1), np.diff(ends)), places] = values.reshape(-1, block)
+    return made.reshape(shape)
+
+
+def encode(array):
+    """(the non-zero values, a `schema.SparsityParametersT`) of an array."""
+    rows = array.reshape(-1, array.shape[-1])
+    kept = rows != 0
+    made = schema.SparsityParametersT()
+    made.traversalOrder = np.arange(array.ndim, dtype="int32")
+    made.dimMetadata = [_level(DENSE, side) for side in array.shape[:-1]] + [_level(SPARSE)]
+    last = made.dimMetadata[-1]
+    last.arraySegmentsType, last.arraySegments = _indices(np.concatenate([[0], np.cumsum(kept.sum(1))]))
+    last.arrayIndicesType, last.arrayIndices = _indices(np.nonzero(kept)[1])
+    return rows[kept], made
+
+
+def _level(kind, size=0):
+    level = schema.DimensionMetadataT()
+    level.format, level.denseSize = kind, int(size)
+    return level
+
+
+def _indices(numbers):
+    largest = numbers.max(initial=0)
+    dtype = np.dtype(next(kind for kind in ("uint8", "uint16", "int32") if largest <= np.iinfo(kind).max))
+    number, kind = INDICES[dtype]
+    made = kind()
+    made.values = numbers.astype(dtype)
+    return number, made

@@ -1,0 +1,49 @@
+"""Class names inside a .tflite file: labels.txt, packed as TFLite's associated files are, a zip at the file's end."""
+
+import io
+import zipfile
+
+from ..errors import LotteryError
+
+NAME = "labels.txt"
+
+
+def checked(class_names):
+    """The names as a list of str, or None.
+
+    Raises:
+      LotteryError: they are no names.
+    """
+    if class_names is None:
+        return None
+    names = [class_names] if isinstance(class_names, str) else [str(name) for name in class_names]
+    if len(names) < 2 or any("\n" in name or not name.strip() for name in names):
+        raise LotteryError(f"class_names is {class_names!r}: expected one name a class, each a line of text.")
+    return names
+
+
+def fitting(names, outputs):
+    """The names, if there is one for each score of the first output.
+
+    Raises:
+      LotteryError: there are more or fewer.
+    """
+    count = next(iter(outputs.values())).shape[-1]
+    if names is not None and len(names) != count:
+        raise LotteryError(f"class_names holds {len(names)} names: the model's first output has {count} scores.")
+    return names
+
+
+def packed(content, names):
+    """The file with its labels; as it is without any.
+
+    >>> with zipfile.ZipFile(io.BytesIO(packed(b"the model", ["cat", "dog"]))) as inside:
+    ...     inside.read("labels.txt").decode().split()
+    ['cat', 'dog']
+    """
+    if names is None:
+        return content
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(NAME), "\n".join(names) + "\n")
+    return file.getvalue()

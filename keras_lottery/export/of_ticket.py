@@ -1,0 +1,62 @@
+"""The file of a ticket, made for the images that it was trained on."""
+
+import numpy as np
+
+from .. import data, runs
+from ..errors import LotteryError
+from ..export import accuracies
+from ..export import export as export_model
+from ..ticket import load_ticket
+
+CHECKED = 1000  # validation images at most that each variant is tried on
+TESTED = 10_000
+
+
+def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, dataset=None, overwrite=False):
+    """Write a ticket's weights as .tflite, checked by running it.
+
+    The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
+    class names are in it. With a dataset the variant is chosen by accuracy on validation images, then tested.
+
+    Args: as `export`; `ticket` and `output` are paths, `start` "trained" or "rewind",
+      `dataset` {argument of data.load: value}, image_size and channels by default the ticket's.
+
+    Returns:
+      The result, a JSON-able dict, which is in `output`.json as well.
+    """
+    if not ticket or not output:
+        raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
+    ticket_name, ticket = str(ticket), load_ticket(ticket)
+    model, images = ticket.model(start), ticket.info.get("data")
+    given = dict(goal=goal, formats=formats, max_loss=max_loss, overwrite=overwrite)
+    if images and "mean" in images:
+        given |= dict(normalization=(images["mean"], images["std"]), class_names=images["classes"])
+    loaded = dataset and _data_for(dataset, model, images)
+    if loaded:
+        if loaded.validation is None:
+            raise LotteryError("validation is 0: the variant is chosen on validation images; give a share above 0.")
+        given |= dict(zip(("images", "labels"), _pixels(loaded, "validation", CHECKED)))
+    record = export_model(model, output, **given)
+    result = {"command": "export", "ticket": ticket_name, "output": str(output), "bytes": record.chosen.bytes, **record.to_dict()}
+    if loaded:
+        result["test"] = accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])
+    runs.write_json(f"{output}.json", result)
+    return result
+
+
+def _data_for(dataset, model, images):
+    """The data set in the form that the model was trained on, where the caller says nothing else."""
+    height, width, channels = model.input_shape[1:]
+    own = {"image_size": (height, width), "channels": channels, "classes": images and images["classes"]}
+    return data.load(**{**dataset, **{name: value for name, value in own.items() if dataset.get(name) is None}})
+
+
+def _pixels(loaded, part, most):
+    """The first images of a part as uint8 again, and their labels."""
+    parts, count = [], 0
+    for x, y in getattr(loaded, part):
+        parts.append((np.rint(255 * (x.numpy() * np.float32(loaded.std) + np.float32(loaded.mean))).astype("uint8"), y.numpy()))
+        count += len(y)
+        if count >= most:
+            break
+    return tuple(np.concatenate(part)[:most] for part in zip(*parts))

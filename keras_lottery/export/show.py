@@ -1,0 +1,44 @@
+"""An export as a table."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Column, Table
+
+COLUMNS = {
+    "bytes": lambda row: f"{row.bytes:,}",
+    "zstd": lambda row: f"{row.zstd:,}",
+    "load ms": lambda row: f"{row.load_ms:.1f}",
+    "latency": lambda row: f"{row.latency:.2f}",
+    "error": lambda row: f"{row.relative_difference:.0e}",
+    "top-1": lambda row: f"{100 * row.accuracy:.2f}",
+}
+
+
+def show(record):
+    """Print a row for each variant, what is wrong with some, and which was written.
+
+    latency is over that of the first file that runs, error the largest difference over the output's largest value.
+    """
+    columns = {name: column for name, column in COLUMNS.items() if name != "top-1" or record.accuracy is not None}
+    table = Table(Column("variant", no_wrap=True), *(Column(name, justify="right", no_wrap=True) for name in columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for row in record.variants:
+        table.add_row(row.name, *(_text(row, column) for column in columns.values()), style="bold" if row.chosen else "")
+    console, chosen = Console(), record.chosen
+    console.print(table)
+    for row in record.variants:
+        if row.problem:
+            _print(console, f"{row.name}: {row.problem}")
+    if chosen.sparse_kernels:
+        _print(console, f"layers that sparse kernels of an ARM processor can run: {chosen.sparse_kernels}")
+    _print(console, f"wrote {record.path}: {chosen.name}, the best for {record.goal}")
+
+
+def _print(console, line):
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _text(row, column):
+    try:
+        return column(row)
+    except TypeError:  # of None: it was not measured
+        return "–"
