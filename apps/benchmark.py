@@ -2,6 +2,7 @@
 
 Example:
   lottery-benchmark dense.tflite sparse.tflite --output=latency.json
+  lottery-benchmark dense.tflite sparse.tflite --arm    # also count the instructions of an emulated ARM processor
 """
 
 from absl import flags
@@ -13,6 +14,10 @@ FLAGS.set_gnu_getopt(True)  # flags may come after the files
 flags.DEFINE_list("files", [], "the .tflite files; also given without a flag", flag_values=FLAGS)
 flags.DEFINE_integer("threads", 1, "LiteRT's threads on this machine", flag_values=FLAGS)
 flags.DEFINE_float("seconds", 5.0, "about how long to invoke the files, all together", flag_values=FLAGS)
+flags.DEFINE_bool("arm", False, "also run the files on an emulated ARM processor: outputs, and instructions of an inference. "
+                  "Linux with apt; fetches about 60 MB the first time", FLAGS)
+flags.DEFINE_string("cpu", "cortex-a76", "the processor of --arm: cortex-a53, cortex-a72, cortex-a76, neoverse-n1 or max", FLAGS)
+flags.DEFINE_string("arm_root", None, "folder that keeps what --arm needs (default: keras_lottery/arm in your cache folder)", FLAGS)
 flags.DEFINE_string("output", None, "the .json file to write", FLAGS)
 flags.DEFINE_bool("overwrite", False, "replace the output if it is there", FLAGS)
 

@@ -1,9 +1,12 @@
 """Files side by side: exact bytes, outputs that compare across dtypes, broken files as rows; never how fast."""
 
 import dataclasses
+import doctest
 import gzip
 import json
 import random
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from small import command
 
 from apps import benchmark as app
 from keras_lottery import LotteryError, convert
-from keras_lottery.benchmark import benchmark, examples, loading, local
+from keras_lottery.benchmark import arm, benchmark, examples, loading, local
 
 L = tf_keras.layers
 QUICK = "--seconds=0.01"
@@ -181,3 +184,51 @@ def test_one_line_for_a_mistake(folder, monkeypatch, given, said):
 def test_contents_need_names(contents):
     with pytest.raises(LotteryError, match="contents need names"):
         benchmark([contents["dense"]])
+
+
+def test_the_counters_marks_are_read():
+    assert arm.parse("0 130 200 1300 3400 4500 6600".replace(" ", "\n"), 10) == (100, 100)
+    assert arm.parse("5\n9\n100\n1109\n3118\n4120\n6129\n", 10) == (100.0, 100.7)   # 9 for the loop, then another 7 for something else
+    with pytest.raises(ValueError, match="saw 2 of 7 marks"):
+        arm.parse("1\n2\n", 10)
+    assert doctest.testmod(arm).attempted == 1
+
+
+@pytest.mark.parametrize("given, said", [
+    ("--cpu=cortex-a75", "cpu='cortex-a75' is unknown: choose 'cortex-a53', .*Did you mean 'cortex-a76'"),
+    ("--arm --arm_root=note.txt", "note.txt' holds something else: give another folder with --arm_root"),
+    ("--arm --arm_root=.", "holds something else"),
+])
+def test_what_is_wrong_with_arm_is_told_before_anything_is_measured(folder, monkeypatch, given, said):
+    monkeypatch.chdir(folder)
+    code, out, err = command(app, "dense.tflite", *given.split())
+    assert code == 2 and out == "" and err.count("\n") == 1 and re.search(said, err), err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere that is what is said")
+def test_missing_programs_are_named(folder, monkeypatch, tmp_path):
+    for name in ("apt-get", "apt-cache", "dpkg-deb", "gcc"):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(LotteryError, match="apt" if name != "gcc" else "--arm needs gcc.*apt-get install gcc") as error:
+            arm.instructions([folder / "dense.tflite"], folder=tmp_path / "root")
+        assert "\n" not in str(error.value) and not (tmp_path / "root").exists()
+        (tmp_path / name).symlink_to("/bin/true")
+
+
+@pytest.mark.stress
+def test_instructions_on_arm(folder, monkeypatch, tmp_path, contents):
+    """Sets emulation up, from the network; then again without it."""
+    monkeypatch.chdir(folder)
+    flags = ["dense.tflite", "cut.tflite", "int8.tflite", QUICK, "--arm", f"--arm_root={tmp_path / 'arm'}", "--overwrite"]
+    code, out, err = command(app, *flags, "--output=arm.json")
+    assert code == 0 and "setting up ARM emulation" in out and "cortex-a76, emulated" in out, err
+    dense, cut, small = [file["arm"] for file in json.loads((folder / "arm.json").read_text())["files"]]
+    assert 20_000 < dense["instructions"] < 1_000_000 and dense["repeats"] and dense["ratio"] == 1 and dense["difference"] < 1e-4
+    assert small["repeats"] and small["ratio"] != 1 and small["difference"] is not None and "cut or damaged" in cut["problem"]
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    code, out, err = command(app, *flags, "--output=again.json", "--cpu=cortex-a53")
+    assert code == 0 and "setting up" not in out, err
+    again = json.loads((folder / "again.json").read_text())["files"][0]["arm"]
+    assert again["repeats"] and again["instructions"] != dense["instructions"]
+    (same,) = arm.instructions({"x": contents["dense"]}, folder=tmp_path / "arm")
+    assert same.instructions == pytest.approx(dense["instructions"], rel=0.01)

@@ -6,36 +6,54 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .. import runs
+from ..checks import known
 from ..errors import LotteryError
 
 
-def benchmark(files, *, threads=1, seconds=5.0, output=None, overwrite=False):
+def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm_root=None, output=None, overwrite=False):
     """Measure .tflite files, print tables, and write what was measured as JSON.
 
     Args:
       files: paths; the first is what the others are compared with.
       threads, seconds: as `local.latencies`.
+      arm: also count instructions on an emulated ARM processor, as `arm.instructions`.
+      cpu: which one.
+      arm_root: the folder that keeps what this takes; by default below the user's cache folder.
       output: the JSON file to write, if any. It appears whole or not at all.
       overwrite: replace it if it is there.
 
     Returns:
-      What is in the JSON file: plain dicts, lists and numbers.
+      What is in the JSON file: plain dicts, lists and numbers; a dict for each file, with an entry for each place.
 
     Raises:
-      LotteryError: see `local.latencies`; or the output exists or cannot be written.
+      LotteryError: see `local.latencies` and `arm.instructions`; or the output exists or cannot be written.
     """
-    from . import local, show
+    from . import arm as emulated
+    from . import emulate, local, reading, show
 
+    known("cpu", cpu, emulate.CPUS)
     output = _checked(output, overwrite)
+    files = reading.read(files)
+    if arm:
+        emulated.arm_root.root(arm_root)    # what is missing is told before anything is measured
+    result = {"machine": platform.machine(), "litert": version("ai-edge-litert"), "threads": threads}
     rows = local.latencies(files, threads=threads, seconds=seconds)
+    places = {"here": rows}
     show.here(rows, threads)
-    result = runs.plain({
-        "machine": platform.machine(), "litert": version("ai-edge-litert"), "threads": threads,
-        "files": [{"name": row.name, "here": {k: v for k, v in dataclasses.asdict(row).items() if k != "name"}} for row in rows],
-    })
+    if arm:
+        result["cpu"] = cpu
+        places["arm"] = emulated.instructions(files, cpu=cpu, folder=arm_root)
+        show.emulated(places["arm"], cpu)
+    result["files"] = [{"name": row.name} | {place: _without_name(rows[n]) for place, rows in places.items()}
+                       for n, row in enumerate(rows)]
+    result = runs.plain(result)
     if output:
         runs.write_json(output, result)
     return result
+
+
+def _without_name(row):
+    return {key: value for key, value in dataclasses.asdict(row).items() if key != "name"}
 
 
 def _checked(output, overwrite):

@@ -13,8 +13,7 @@ import numpy as np
 
 from ..checks import above_zero, whole
 from ..errors import LotteryError
-from . import examples
-from . import files as reading
+from . import examples, reading
 from .loading import interpreter, load, one_line
 
 BLOCKS = 11

@@ -16,6 +16,17 @@ def here(rows, threads):
     _print(table, rows)
 
 
+def emulated(rows, cpu):
+    table = _table(f"{cpu}, emulated: instructions of an inference, in millions; they are not time", "instructions", "ratio",
+                   "counted twice", "over", "difference to here")
+    for row in rows:
+        agree = NONE if row.repeats is None else "same" if row.repeats else "differs"
+        millions = NONE if row.instructions is None else f"{row.instructions / 1e6:,.2f}"
+        ratio = NONE if row.ratio is None else f"{row.ratio:.3f}"
+        table.add_row(row.name, millions, ratio, agree, _number(row.invocations), _number(row.difference))
+    _print(table, rows)
+
+
 def _median(value):
     return _number(value and value.median)
 
