@@ -3,9 +3,12 @@
 import dataclasses
 import doctest
 import gzip
+import io
 import json
 import random
 import re
+import shlex
+import subprocess
 import sys
 
 import numpy as np
@@ -17,7 +20,7 @@ from small import command
 
 from apps import benchmark as app
 from keras_lottery import LotteryError, convert
-from keras_lottery.benchmark import arm, benchmark, examples, loading, local
+from keras_lottery.benchmark import adb, arm, benchmark, examples, loading, local
 
 L = tf_keras.layers
 QUICK = "--seconds=0.01"
@@ -232,3 +235,95 @@ def test_instructions_on_arm(folder, monkeypatch, tmp_path, contents):
     assert again["repeats"] and again["instructions"] != dense["instructions"]
     (same,) = arm.instructions({"x": contents["dense"]}, folder=tmp_path / "arm")
     assert same.instructions == pytest.approx(dense["instructions"], rel=0.01)
+
+
+PHONE = """\
+INFO: STARTING!
+INFO: Log parameter values verbosely: [0]
+INFO: Min num runs: [100]
+INFO: Num threads: [1]
+INFO: Min warmup runs: [10]
+INFO: Graph: [/data/local/tmp/dense.tflite]
+INFO: Use xnnpack: [1]
+INFO: Loaded model /data/local/tmp/dense.tflite
+INFO: Initialized TensorFlow Lite runtime.
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+INFO: The input model file size (MB): 5.31679
+INFO: Initialized session in 12.345ms.
+INFO: Running benchmark for at least 10 iterations and at least 0.5 seconds but terminate if exceeding 150 seconds.
+INFO: count=61 first=9876 curr=8011 min=7990 max=9876 avg=8123.4 std=241
+
+INFO: Running benchmark for at least 100 iterations and at least 1 seconds but terminate if exceeding 150 seconds.
+INFO: count=125 first=8012 curr=8010 min=7988 max=8300 avg=8000 std=31
+
+INFO: Inference timings in us: Init: 12345, First inference: 9876, Warmup (avg): 8123.4, Inference (avg): 8000
+INFO: Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual memory footprint of the model at runtime. Take the information at your discretion.
+INFO: Memory footprint delta from the start of the tool (MB): init=6.42969 overall=9.5
+INFO: Graph: [/data/local/tmp/sparse.tflite]
+INFO: Loaded model /data/local/tmp/sparse.tflite
+INFO: Inference timings in us: Init: 20000, First inference: 3.1e+03, Warmup (avg): 3.01e+03, Inference (avg): 2.0e+03
+INFO: Memory footprint delta from the start of the tool (MB): init=5 overall=6.25
+"""
+AGAIN = PHONE.replace("(avg): 8000", "(avg): 1.0e+04").replace("2.0e+03", "4000").replace("INFO: ", "")
+LOGCAT = "11-02 10:00:00.023  4567  4567 I tflite  : Graph: [/data/local/tmp/a.tflite]\n11-02 10:00:00.123  4567  4567 I tflite  : Inference timings in us: Init: 5685, First inference: 18535, Warmup (avg): 14462.3, Inference (avg): 14575.2\n"
+
+
+def test_what_a_phone_printed_is_read():
+    dense, sparse = adb.rows(PHONE + AGAIN)
+    assert (dense.name, sparse.name, dense.runs) == ("dense.tflite", "sparse.tflite", 2) and dense.problem is None
+    assert (dense.load.median, dense.first.median, dense.memory.median, sparse.memory.median) == (12.345, 9.876, 9.5, 6.25)
+    assert (dense.inference.low, dense.inference.high, sparse.inference.median) == (8, 10, 3)
+    assert (sparse.ratio.low, sparse.ratio.high) == (0.25, 0.4) and dense.ratio == local.Spread(1, 1, 1)
+    assert adb.rows(LOGCAT)[0].inference.median == 14.5752
+    assert doctest.testmod(adb).attempted
+
+
+def test_a_file_that_did_not_run_on_the_phone_is_a_row():
+    text = PHONE + "Graph: [/data/local/tmp/int8.tflite]\nERROR: Failed to load model\nERROR: Benchmarking failed.\n"
+    here = ["a/dense.tflite", "a/sparse.tflite", "a/int8.tflite", "late.tflite"]
+    rows = adb.rows(text, here)
+    assert [row.name for row in rows] == here and rows[1].ratio.median == 0.25
+    assert rows[2].problem == "did not run: ERROR: Failed to load model" and rows[3].problem == "is not in the output" and not rows[3].runs
+
+
+def test_the_commands_for_a_phone_are_printed_and_nothing_is_run(folder, monkeypatch, tmp_path):
+    for path in ("a", "b b"):
+        (tmp_path / path).mkdir()
+        (tmp_path / path / "x y.tflite").write_bytes((folder / "dense.tflite").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command(app, "a/x y.tflite", "b b/x y.tflite", "--adb", "--threads=2")
+    assert code == 0 and not err and out.count("--num_threads=2 --use_xnnpack=true --warmup_runs=") == 2
+    assert "adb push 'a/x y.tflite' /data/local/tmp/x_y.tflite\n" in out and "adb push 'b b/x y.tflite' /data/local/tmp/1-x_y.tflite\n" in out
+    assert "--graph=/data/local/tmp/x_y.tflite" in out and "--graph=/data/local/tmp/1-x_y.tflite" in out
+    assert subprocess.run(["sh", "-n", "-c", out]).returncode == 0
+    assert shlex.split(out.splitlines()[-1]) == ["lottery-benchmark", "a/x y.tflite", "b b/x y.tflite", "--adb_output=phone.txt"]
+
+
+def test_the_phones_figures_stand_beside_this_machines(folder, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder)
+    (tmp_path / "phone.txt").write_text(PHONE)
+    code, out, err = command(app, "dense.tflite", "sparse.tflite", QUICK, f"--adb_output={tmp_path / 'phone.txt'}", f"--output={tmp_path / 'all.json'}")
+    assert code == 0 and not err and "this machine" in out and "phone" in out, err
+    files = json.loads((tmp_path / "all.json").read_text())["files"]
+    assert [file["name"] for file in files] == ["dense.tflite", "sparse.tflite"]
+    assert files[1]["phone"]["ratio"]["median"] == 0.25 and files[1]["here"]["bytes"] > 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PHONE))
+    code, out, err = command(app, "--adb_output=-", f"--output={tmp_path / 'phone.json'}")
+    assert code == 0 and "this machine" not in out and "6.25" in out
+    assert [set(file) for file in json.loads((tmp_path / "phone.json").read_text())["files"]] == [{"name", "phone"}] * 2
+
+
+@pytest.mark.parametrize("text, said", [
+    ("", "holds no line 'Inference timings in us: ...': give all that benchmark_model printed"),
+    (PHONE.split("\n", 8)[-1], "has timings without a line 'Graph: [FILE]' before them"),
+    ("error: no devices/emulators found\n", "but 'error: no devices/emulators found'"),
+    (PHONE.replace("sparse", "other"), "has figures of '/data/local/tmp/other.tflite', which is none of the files given"),
+    (None, "cannot read 'phone.txt': there is no such file"),
+])
+def test_output_of_no_phone(folder, monkeypatch, text, said):
+    monkeypatch.chdir(folder)
+    if text is not None:
+        (folder / "phone.txt").write_text(text)
+    code, out, err = command(app, "dense.tflite", "sparse.tflite", "--adb_output=phone.txt")
+    assert code == 2 and out == "" and err.count("\n") == 1 and said in err, err
+    (folder / "phone.txt").unlink(missing_ok=True)

@@ -10,15 +10,19 @@ from ..checks import known
 from ..errors import LotteryError
 
 
-def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm_root=None, output=None, overwrite=False):
+def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm_root=None, adb_output=None, output=None,
+              overwrite=False):
     """Measure .tflite files, print tables, and write what was measured as JSON.
 
     Args:
-      files: paths; the first is what the others are compared with.
+      files: paths; the first is what the others are compared with. With `adb_output` there may be none: then its figures
+        are all.
       threads, seconds: as `local.latencies`.
       arm: also count instructions on an emulated ARM processor, as `arm.instructions`.
       cpu: which one.
       arm_root: the folder that keeps what this takes; by default below the user's cache folder.
+      adb_output: a file with what Google's benchmark_model printed on a phone, or "-" for standard input; `adb.commands`
+        says how to get it.
       output: the JSON file to write, if any. It appears whole or not at all.
       overwrite: replace it if it is there.
 
@@ -28,24 +32,30 @@ def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm
     Raises:
       LotteryError: see `local.latencies` and `arm.instructions`; or the output exists or cannot be written.
     """
+    from . import adb, emulate, local, reading, show
     from . import arm as emulated
-    from . import emulate, local, reading, show
 
     known("cpu", cpu, emulate.CPUS)
     output = _checked(output, overwrite)
-    files = reading.read(files)
-    if arm:
-        emulated.arm_root.root(arm_root)    # what is missing is told before anything is measured
-    result = {"machine": platform.machine(), "litert": version("ai-edge-litert"), "threads": threads}
-    rows = local.latencies(files, threads=threads, seconds=seconds)
-    places = {"here": rows}
-    show.here(rows, threads)
-    if arm:
+    contents = reading.read(files) if files or not adb_output else {}
+    # What is missing is told before anything is measured.
+    phone = adb.rows(adb.read(adb_output), list(contents), repr(adb_output)) if adb_output else []
+    if arm and contents:
+        emulated.arm_root.root(arm_root)
+
+    result, places = {"machine": platform.machine(), "litert": version("ai-edge-litert"), "threads": threads}, {}
+    if contents:
+        places["here"] = local.latencies(contents, threads=threads, seconds=seconds)
+        show.here(places["here"], threads)
+    if arm and contents:
         result["cpu"] = cpu
-        places["arm"] = emulated.instructions(files, cpu=cpu, folder=arm_root)
+        places["arm"] = emulated.instructions(contents, cpu=cpu, folder=arm_root)
         show.emulated(places["arm"], cpu)
-    result["files"] = [{"name": row.name} | {place: _without_name(rows[n]) for place, rows in places.items()}
-                       for n, row in enumerate(rows)]
+    if phone:
+        places["phone"] = phone
+        show.phone(phone)
+    names = [row.name for row in next(iter(places.values()))]
+    result["files"] = [{"name": name} | {place: _without_name(rows[n]) for place, rows in places.items()} for n, name in enumerate(names)]
     result = runs.plain(result)
     if output:
         runs.write_json(output, result)

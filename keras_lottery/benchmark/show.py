@@ -27,6 +27,14 @@ def emulated(rows, cpu):
     _print(table, rows)
 
 
+def phone(rows):
+    table = _table("phone", "load, ms", "first, ms", "ms", "ratio", "low to high", "memory, MB", "runs")
+    for row in rows:
+        table.add_row(row.name, _median(row.load), _median(row.first), _median(row.inference), *_ratio(row.ratio),
+                      _median(row.memory), str(row.runs))
+    _print(table, rows)
+
+
 def _median(value):
     return _number(value and value.median)
 
