@@ -24,6 +24,8 @@ _HOME = {                       # public name -> the module that defines it
     "Ticket": "ticket",
     "load_ticket": "ticket",
     "transfer": "transfer",
+    "compact": "compact",
+    "costs": "compact",
     "export": "export",
     "LotteryError": "errors",
 }
@@ -33,7 +35,7 @@ __all__ = ["__version__", *_HOME, *_MODULES]
 
 
 class _Package(types.ModuleType):
-    """Lets a function win over the sub-module of the same name (transfer, export, masks).
+    """Lets a function win over the sub-module of the same name (transfer, compact, export, masks).
 
     Python sets a sub-module as an attribute of its package when it is imported, whoever imports it.
     That is refused for the names of functions; the sub-module stays reachable as
