@@ -66,7 +66,7 @@ def _compacted(kind, model):
     kept = channels.keeper()
 
     made, weights = {}, {}
-    for call in {id(call.layer): call for call in read.calls if call.kind}.values():
+    for call in {id(call.layer): call for call in read.calls}.values():
         edit = _edit(channels, call, kept)
         if edit is not None:
             made[id(call.layer)], weights[id(call.layer)] = edit

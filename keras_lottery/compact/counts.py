@@ -74,7 +74,7 @@ def _multiply_adds(call):
     del shape[_axis(call)]
     if None in shape[1:]:
         return None
-    return math.prod(shape[1:]) * sum(weight.size for name, weight in call.weights.items() if name in _KERNELS)
+    return math.prod(shape[1:]) * sum(math.prod(kernel.shape) for name, kernel in call.variables.items() if name in _KERNELS)
 
 
 def _sum(first, second):

@@ -1,10 +1,12 @@
 """A model of either Keras as one list of calls, models in the model written out; and the model anew with other layers."""
 
 import dataclasses
+import functools
 import numbers
 
 import numpy as np
 
+from ..architecture_tables import FUNCTIONS
 from ..errors import LotteryError
 
 
@@ -19,16 +21,22 @@ class Value:
 class Call:
     """One call of a layer.
 
-    `kind` is the name of the layer's class if it is Keras' own, and was called on tensors alone; else "", and all
-    that is known is which tensors go in and come out.
+    `kind` is the name of the layer's class if it is Keras' own, "operation" and its name for an operation, else "".
+    `fixed`: no more is known than which tensors go in and out, as with settings of the user's own or a mask.
     """
 
     layer: object
     kind: str
     inputs: list
     outputs: list
-    config: dict
-    weights: dict  # {name: array}, empty where the kind is ""
+    config: dict = dataclasses.field(default_factory=dict)
+    variables: dict = dataclasses.field(default_factory=dict)  # {name: variable} of Keras' own layers
+    fixed: bool = False
+
+    @functools.cached_property
+    def weights(self):
+        """{name: array}."""
+        return {name: array(variable) for name, variable in self.variables.items()}
 
 
 @dataclasses.dataclass(eq=False)
@@ -42,6 +50,8 @@ class Graph:
 
 def check_readable(engine, model):
     """Raises LotteryError unless the layers of `model` and their calls can be read."""
+    if not model.built:
+        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first.")
     if not _is_readable(engine, model):
         raise LotteryError(
             f"{model.name!r} is a {type(model).__name__}, whose code says how its layers are called: a functional or "
@@ -118,7 +128,7 @@ class _Reader:
         self.engine, self.calls, self.masked = engine, [], False
         owners = {}
         for layer in model._flatten_layers():
-            if not layer._flatten_layers(include_self=False) or not _is_readable(engine, layer):
+            if not _is_readable(engine, layer):
                 for variable in layer.weights:
                     owners.setdefault(id(variable), set()).add(id(layer))
         # A weight of two layers cannot be cut for one of them.
@@ -127,7 +137,7 @@ class _Reader:
 
     def first(self, tensor):
         value = Value(_shape(tensor))
-        self.calls.append(Call(_layer(tensor), "", [], [value], {}, {}))
+        self.calls.append(Call(_layer(tensor), "", [], [value]))
         return value
 
     def model(self, model, inputs):
@@ -149,25 +159,26 @@ class _Reader:
             return self.model(layer, [self.enter(tensor, value) for tensor, value in zip(layer.inputs, inputs)])
         if id(layer) not in self.known:
             self.known[id(layer)] = self.look(layer)
-        kind, config, weights = self.known[id(layer)]
+        kind, config, variables, free = self.known[id(layer)]
+        alone = sum(item is not None for item in self.engine.nest.flatten((args, kwargs))) == len(inputs)
+        fixed = not (free and (plain or alone and kind.startswith("operation")))
         outputs = [Value(shape) for shape in shapes]
-        self.calls.append(Call(layer, kind if plain else "", inputs, outputs, config, weights))
+        self.calls.append(Call(layer, kind, inputs, outputs, config, variables, fixed))
         return outputs
 
     def enter(self, tensor, value):
         inside = Value(_shape(tensor))
-        self.calls.append(Call(_layer(tensor), "InputLayer", [value], [inside], {}, {}))
+        self.calls.append(Call(_layer(tensor), "InputLayer", [value], [inside]))
         return inside
 
     def look(self, layer):
-        """(kind, config, weights) of a layer; ("", {}, {}) where its insides are its own."""
-        if not _is_stock(type(layer)) or not hasattr(layer, "get_config") or not hasattr(layer, "weights"):
-            return "", {}, {}
-        below = self.engine.walk.variables(layer)
-        config = layer.get_config()
-        if id(layer) in self.tied or any("/" in name for name in below) or not all(map(_is_plain_setting, config.items())):
-            return "", {}, {}
-        return type(layer).__name__, config, {name: array(variable) for name, variable in below.items()}
+        """(kind, config, variables, whether channels may be cut) of a layer."""
+        operation = _operation(layer)
+        if operation or not _is_stock(type(layer)) or not isinstance(layer, self.engine.keras.layers.Layer):
+            return operation, {}, {}, bool(operation)
+        variables, config = self.engine.walk.variables(layer), layer.get_config()
+        own = id(layer) in self.tied or any("/" in name for name in variables)
+        return type(layer).__name__, config, variables, not own and all(map(_is_plain_setting, config.values()))
 
     def is_plain(self, args, kwargs, inputs):
         first = self.engine.nest.flatten(args[0]) if len(args) == 1 else []
@@ -206,6 +217,13 @@ def _nodes(model):
                 yield node.layer, node.call_args, node.call_kwargs, node.outputs
 
 
+def _operation(layer):
+    """"operation" and the name, in both Keras the same, of an operation on tensors; "" for a layer."""
+    own = type(layer).__module__.startswith("keras.src.ops.")
+    name = type(layer).__name__ if own else FUNCTIONS.get(getattr(layer, "symbol", None))
+    return f"operation {name}" if name else ""
+
+
 def _ends(model):
     """The nests of a model's inputs and outputs."""
     model = getattr(model, "_functional", model)
@@ -236,10 +254,9 @@ def _is_setting(value):
     return value is None or isinstance(value, (bool, str, numbers.Number))
 
 
-def _is_plain_setting(item):
-    """Whether a setting of a layer would do for any number of channels; activations are looked at where they are used."""
-    key, value = item
-    if not isinstance(value, dict) or key in ("activation", "dtype"):
+def _is_plain_setting(value):
+    """Whether a setting of a layer would do for any number of channels: all but arrays and objects of the user's."""
+    if not isinstance(value, dict):
         return True
     if not _is_stock_module(str(value.get("module"))):
         return False

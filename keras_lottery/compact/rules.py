@@ -18,9 +18,9 @@ ELEMENTWISE = set(
 
 def follow(channels, call, masked):
     """Give each output of a call its lane; a call without a rule needs all that comes in and changes all that goes out."""
-    rule = RULES.get(call.kind)
+    rule = None if call.fixed or masked and call.kind == "GlobalAveragePooling1D" else RULES.get(call.kind)
     try:
-        lane = rule(channels, call) if rule and not (masked and call.kind == "GlobalAveragePooling1D") else None
+        lane = rule and rule(channels, call)
     except OpenAxis:
         lane = None
     if lane is None:
@@ -221,7 +221,7 @@ def _merge(channels, call):
         else:  # one channel for all of them
             channels.pin(lane.ids)
     constants = np.stack([np.broadcast_to(lane.constants, len(widest.ids)) for lane in lanes])
-    return Lane(axis, widest.ids, _MERGES[call.kind](constants))
+    return Lane(axis, widest.ids, _MERGES[call.kind.removeprefix("operation ")](constants))
 
 
 def _product(constants):
@@ -380,6 +380,8 @@ RULES = {
     **_names("ZeroPadding*", _zero_padding, _DIMS),
     **_names("GlobalAveragePooling* GlobalMaxPooling*", _global_pooling, _DIMS),
     **dict.fromkeys(_MERGES, _merge),
+    **_names("operation*", _merge, [f" {name}" for name in _MERGES if name != "Average"]),
+    **_names("operation*", _elementwise, (" Relu", " Relu6", " Sigmoid", " Tanh", " Silu")),
     "Concatenate": _concatenate,
     "Flatten": _flatten,
     "Reshape": _reshape,
