@@ -46,11 +46,11 @@ def channels(model):
 
 def specs(model):
     """Names, shapes and dtypes of what goes in and out."""
-    names = list(model.output_names), [tensor._keras_history[0].name for tensor in model.inputs]
+    names = getattr(model, "output_names", None), [tensor._keras_history[0].name for tensor in model.inputs]
     return names, [(tuple(tensor.shape), str(tensor.dtype)) for tensor in [*model.inputs, *model.outputs]]
 
 
-def compacted(model, tolerance=1e-5):
+def compacted(model, tolerance=1e-5, same_names=True):
     """lottery.compact(model), checked: the same function, the caller's model as it was."""
     x = zoo.data(model)[0]
     expected, weights = zoo.outputs(model, x), [array(weight) for weight in model.weights]
@@ -59,12 +59,12 @@ def compacted(model, tolerance=1e-5):
     for was, now in zip(expected, zoo.outputs(new, x), strict=True):
         assert was.dtype == now.dtype and np.isfinite(was).all()
         assert np.abs(was.astype("float64") - now).max() <= tolerance * (np.abs(was).max() or 1)
-    assert specs(new) == specs(model) and new.name == model.name
+    assert specs(new) == specs(model if same_names else lottery.strip(model)) and new.name == model.name
     return new
 
 
 # The builders.
-@pytest.mark.parametrize("name", ["lenet", "conv4", "resnet8", "vgg19"] if BACKEND == "jax" else models.names())
+@pytest.mark.parametrize("name", ["lenet", "conv4", "resnet8"] if KERAS3 else models.names())
 def test_builder(name):
     width = 0.1 if name == "vgg19" else 0.25
     model = models.build(name, (8, 8, 1), 3, width=width, keras=KIND)
@@ -208,7 +208,7 @@ def graphs(draw):
     return draw_weights(Model(first, outputs), rng, draw(st.sampled_from([0.3, 0.6, 0.9])), draw(st.sampled_from([0.0, 0.2, 0.5])))
 
 
-EXAMPLES = int(os.environ.get("RANDOM_MODELS", 12 if BACKEND == "jax" else 60))
+EXAMPLES = int(os.environ.get("RANDOM_MODELS", 8 if BACKEND == "jax" else 40))
 
 
 @settings(
@@ -236,22 +236,26 @@ def test_block(rank, name):
     x = BLOCKS[rank][name](x)
     x = L.Conv2D(4, 3, padding="same", use_bias=False)(x) if len(x.shape) == IMAGE else L.Dense(4, "relu")(x)
     model = Model(first, L.Dense(2)(x if len(x.shape) == 2 else L.Flatten()(x)))
-    for seed in range(3):
-        compacted(draw_weights(model, np.random.default_rng(seed), sparsity=0.5, dead=0.3))
+    compacted(draw_weights(model, np.random.default_rng(0), sparsity=0.5, dead=0.3))
 
 
-@pytest.mark.parametrize("name", [] if BACKEND == "jax" else zoo.CASES)
+OTHERS = """conv1d conv3d_transpose locally2d cells time_distributed_model norms_and_noise mask_into_lstm lstm_given_states
+    cross_attention vit shared_with_nested nested_used_twice two_inputs_two_outputs lambda_and_tf_ops lambda_and_keras_ops
+    sequential_without_input sequential_of_first_layer losses_added custom_kept call_arguments config_without_names
+    dots_in_names subclassed subclassed_in_a_graph""".split()
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if name in zoo.CASES and (BACKEND != "jax" or "graph" in name or "vit" in name)])
 def test_any_layer(name):
-    """Layers of every kind, known to compact or not."""
+    """Layers and graphs of kinds that no block has, known to compact or not."""
     model = zoo.CASES[name].build()
-    if ZOO_WITHOUT_GRAPH & {name}:
+    if name == "subclassed":
         with pytest.raises(lottery.LotteryError, match="functional or Sequential"):
             lottery.compact(model)
     else:
-        compacted(draw_weights(model, np.random.default_rng(0), sparsity=0.3))
-
-
-ZOO_WITHOUT_GRAPH = {"subclassed", "subclassed_with_dicts", "subclassed_flat"}
+        # A copy of such models of Keras 3 gives their inputs new names.
+        renamed = KERAS3 and name in ("shared_with_nested", "config_without_names")
+        compacted(draw_weights(model, np.random.default_rng(0), sparsity=0.3), same_names=not renamed)
 
 
 # What constants do.
@@ -464,7 +468,7 @@ def test_precision_policies_are_kept(policy):
     world.set_policy("float32")
     new = compacted(model, tolerance=0.05)
     assert channels(new) < channels(model)
-    for was, now in zip(model.layers, new.layers, strict=True):
+    for was, now in list(zip(model.layers, new.layers, strict=True))[1:]:  # the first is the input
         assert (now.compute_dtype, now.variable_dtype) == (was.compute_dtype, was.variable_dtype)
     assert new.get_layer("first").compute_dtype in policy
 

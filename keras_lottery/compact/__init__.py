@@ -49,8 +49,9 @@ def compact(model):
       sequential...
       3
     """
-    kind, plain = engine(model), strip(model)
-    graph.check_readable(kind, plain)
+    kind = engine(model)
+    graph.check_readable(kind, kind.walk.unwrap(model))
+    plain = strip(model)
     new = strip(_compacted(kind, plain))
     _print(new.name, costs(plain), costs(new))
     return new

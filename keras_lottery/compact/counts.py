@@ -35,8 +35,8 @@ def costs(model):
       [{'path': 'conv2d', 'channels': 8, 'parameters': 224, 'multiply_adds': 13824}]
     """
     kind = engine(model)
+    graph.check_readable(kind, kind.walk.unwrap(model))
     plain = strip(model) if is_wrapped(model) else model
-    graph.check_readable(kind, plain)
     paths = {id(layer): path for path, layer in kind.layers(plain).items()}
     rows = {}
     for call in graph.read(kind, plain).calls:

@@ -50,7 +50,7 @@ class Graph:
 
 def check_readable(engine, model):
     """Raises LotteryError unless the layers of `model` and their calls can be read."""
-    if not model.built:
+    if isinstance(model, engine.keras.Sequential) and not model.built:
         raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first.")
     if not _is_readable(engine, model):
         raise LotteryError(
