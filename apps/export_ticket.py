@@ -18,6 +18,7 @@ flags.DEFINE_string("output", None, "the .tflite file to write", FLAGS)
 flags.DEFINE_string("goal", "size", "the best file for what: size, download, latency or accuracy", FLAGS)
 flags.DEFINE_list("formats", None, "number formats to try: float32, float16, int8-weights, int8-dynamic, int8 (default: all)", flag_values=FLAGS)
 flags.DEFINE_float("max_loss", 0.5, "points of accuracy that the file may lose", flag_values=FLAGS)
+flags.DEFINE_bool("compact", False, "take dead channels out of the net first", FLAGS)
 flags.DEFINE_string("dataset", None, "images with labels to choose by, in the ticket's classes and size: a TFDS name, a folder, or digits", FLAGS)
 shared.define_data_options(FLAGS)
 flags.DEFINE_bool("overwrite", False, "replace the file if it is there", FLAGS)
@@ -26,7 +27,7 @@ flags.DEFINE_bool("overwrite", False, "replace the file if it is there", FLAGS)
 def main():
     from keras_lottery import jobs
 
-    own = {name: FLAGS[name].value for name in ("ticket", "start", "output", "goal", "formats", "max_loss", "overwrite")}
+    own = {name: FLAGS[name].value for name in ("ticket", "start", "output", "goal", "formats", "max_loss", "compact", "overwrite")}
     result = jobs.export(**own, dataset=shared.data_arguments(FLAGS) if FLAGS.dataset else None)
     if "test" in result:
         test = result["test"]

@@ -25,7 +25,7 @@ FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where trainin
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", compare_at=(), backend="auto", overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind="init", structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
@@ -34,7 +34,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
       dataset: arguments of `data.load`, as a dict.
       model, width: a builder's name and its width, or a saved .keras file.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
-      rounds, rate, final_sparsity, scope, rewind, epochs: as for `find_ticket`; with
+      rounds, rate, final_sparsity, scope, rewind, structured, epochs: as for `find_ticket`; with
         neither rounds nor final_sparsity there are 10 rounds.
       precision: one of `training.PRECISIONS`.
       strategy: "none", or "mirrored" for all devices of this machine.
@@ -73,7 +73,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     with place():
         net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
-                    final_sparsity=final_sparsity, rewind=rewind, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+                    final_sparsity=final_sparsity, rewind=rewind, structured=structured, run_dir=run_dir, overwrite=overwrite,
+                    verbose=verbose)
         if (run_dir / runs.RESULT).exists():
             result = runs.read_json(run_dir / runs.RESULT)
             if result["compare_at"] == compare_at:

@@ -8,7 +8,7 @@ import numpy as np
 from . import pruning
 from .callback import Callback
 from .errors import LotteryError
-from .masks import prune
+from .masks import favour_channels, prune
 from .schedule import KEPT
 
 
@@ -21,15 +21,17 @@ class Rewinder:
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
       scope: "global" or "layer".
+      structured: prune whole channels rather than single weights, as `masks.favour_channels`.
 
     The rewind point holds every weight and BatchNorm statistic, the optimizer's start
     its slots, iteration count, learning rate and loss scale.
     """
 
-    def __init__(self, model, rewind, scope):
+    def __init__(self, model, rewind, scope, structured=False):
         self.model = model
         self.rewind = rewind
         self.scope = scope
+        self.structured = structured
         self.engine = pruning.engine(model)
         self.engine.build_optimizer(model)
         if self.engine.steps_taken(model):
@@ -54,7 +56,10 @@ class Rewinder:
         if self.rewind not in KEPT and self.point is None:
             raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
         scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
-        self.engine.set_masks(self.model, prune(scores, self.engine.masks(self.model), sparsity, self.scope))
+        masks = self.engine.masks(self.model)
+        if self.structured:
+            scores = favour_channels(scores, masks)
+        self.engine.set_masks(self.model, prune(scores, masks, sparsity, self.scope))
         if self.point is not None:
             self.engine.load_state(self.model, self.point)
         if self.rewind != "finetune":

@@ -27,6 +27,7 @@ def find_ticket(
     final_sparsity=None,
     scope=None,
     rewind="init",
+    structured=False,
     seed=0,
     run_dir=None,
     overwrite=False,
@@ -51,6 +52,8 @@ def find_ticket(
         stay, the learning rate starts anew) or "finetune" (weights stay, and the training
         goes on at the rate that the learning rate's schedule ends at, which should not be
         0). The optimizer starts anew in each case but the last.
+      structured: let weak channels die as wholes, at the same sparsity, so that
+        `lottery.compact` can take them out; see `masks.favour_channels`.
       seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
       run_dir: folder of the run. Killed and started again with the same call it goes on
         after the last finished epoch, with the same result where operations are
@@ -89,7 +92,8 @@ def find_ticket(
     callbacks = _checked_callbacks(callbacks)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
-    info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed, **runs.plain(info or {})}
+    info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed,
+            **({"structured": True} if structured else {}), **runs.plain(info or {})}
     engine = pruning.engine(model)
     engine.check_compiled(model)
     check_steps(model, rewind, None)
@@ -117,7 +121,7 @@ def find_ticket(
         }
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
-    state = _State(model, rewind, scope, run_dir, info)
+    state = _State(model, rewind, scope, structured, run_dir, info)
     for number in range(state.finished, len(sparsities)):
         if number:
             state.rewinder.boundary(sparsities[number])
@@ -145,7 +149,7 @@ def find_ticket(
 class _State:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, model, rewind, scope, run_dir, info):
+    def __init__(self, model, rewind, scope, structured, run_dir, info):
         self.model = model
         self.engine = pruning.engine(model)
         self.run_dir = run_dir
@@ -160,7 +164,7 @@ class _State:
             initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
             self.engine.load_state(model, initial)
             self.engine.load_random_state(model, initial)
-        self.rewinder = Rewinder(model, rewind, scope)
+        self.rewinder = Rewinder(model, rewind, scope, structured)
         known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
         if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
             self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import runs
 from ..benchmark import local
 from ..checks import known
+from ..compact import compact as without_dead_channels
 from ..errors import LotteryError
 from ..pruning import engine, is_wrapped, strip
 from . import camera, check, convert, flatbuffer, kernels
@@ -77,7 +78,7 @@ class Export:
 
 
 def export(model, path, *, goal="size", formats=None, images=None, labels=None, max_loss=0.5, normalization=None,
-           class_names=None, overwrite=False):
+           class_names=None, compact=False, overwrite=False):
     """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.
@@ -104,6 +105,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
       normalization: (mean, std) of x / 255, one number each or one a channel: the file takes uint8 images as a camera
         gives them and normalises them itself, and so are `images`.
       class_names: one name a class, packed into the file as labels.txt.
+      compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it was.
       overwrite: replace a file that is there.
 
     Raises:
@@ -133,6 +135,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
         expected = check.expected(model if engine(model).is_float32(model) else plain, specs, examples, pixels)
         names = label_file.fitting(names, expected)
+        plain = without_dead_channels(plain) if compact else plain
         samples = None if images is None else {
             spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE] for spec, array in zip(specs, examples)}
         files = {name: _ready(made, names) for name, made in convert.to_tflite(plain, formats, samples, pixels).items()}

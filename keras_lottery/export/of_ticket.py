@@ -12,7 +12,7 @@ CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000
 
 
-def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, dataset=None, overwrite=False):
+def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, compact=False, dataset=None, overwrite=False):
     """Write a ticket's weights as .tflite, checked by running it.
 
     The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
@@ -28,7 +28,7 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
         raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
     ticket_name, ticket = str(ticket), load_ticket(ticket)
     model, images = ticket.model(start), ticket.info.get("data")
-    given = dict(goal=goal, formats=formats, max_loss=max_loss, overwrite=overwrite)
+    given = dict(goal=goal, formats=formats, max_loss=max_loss, compact=compact, overwrite=overwrite)
     if images and "mean" in images:
         given |= dict(normalization=(images["mean"], images["std"]), class_names=images["classes"])
     loaded = dataset and _data_for(dataset, model, images)
