@@ -1,9 +1,9 @@
-"""Put .tflite files side by side: bytes, gzip, zstd, load time, latency, outputs. The first is what the others are compared with.
+"""Put .tflite files side by side: bytes, load time, latency and outputs, against those of the first.
 
 Example:
   lottery-benchmark dense.tflite sparse.tflite --output=latency.json
-  lottery-benchmark dense.tflite sparse.tflite --arm    # also count the instructions of an emulated ARM processor
-  lottery-benchmark dense.tflite sparse.tflite --adb    # print the commands that measure them on a connected phone
+  lottery-benchmark dense.tflite sparse.tflite --arm    # instructions on an emulated ARM processor
+  lottery-benchmark dense.tflite sparse.tflite --adb    # the commands for a connected phone
 """
 
 from absl import flags

@@ -10,7 +10,7 @@ import tf_keras
 from small import L, bits, command, conv, files, python
 
 import keras_lottery as lottery
-from apps import export_ticket, find_ticket, transfer_ticket
+from apps import benchmark, export_ticket, find_ticket, transfer_ticket
 from apps import flags as shared
 from keras_lottery import jobs, runs, training
 
@@ -92,7 +92,7 @@ def test_random_control_starts_from_the_rewind_point(folder):
         assert (control.weights[path][mask] == rewind[path][mask]).all() and (rewind[path] != initial[path]).any()
 
 
-@pytest.mark.parametrize("app", [find_ticket, transfer_ticket, export_ticket])
+@pytest.mark.parametrize("app", [find_ticket, transfer_ticket, export_ticket, benchmark])
 def test_help_shows_all_flags(app):
     for flag in ("--helpshort", "--help"):
         code, out, err = command(app, flag)
@@ -101,7 +101,7 @@ def test_help_shows_all_flags(app):
     assert shown[-len(list(app.FLAGS)):] == [f"--{name}" for name in app.FLAGS]
     assert all(len(line) <= 100 for line in out.splitlines())
     assert {"find_ticket": {"dataset", "model", "rounds", "compare_at", "overwrite"}, "transfer_ticket": {"ticket", "start", "controls", "freeze_backbone"},
-            "export_ticket": {"ticket", "output", "start", "overwrite"}}[app.__name__.split(".")[-1]] <= set(app.FLAGS)
+            "export_ticket": {"ticket", "output", "start", "overwrite"}, "benchmark": {"threads", "arm", "adb", "output"}}[app.__name__.split(".")[-1]] <= set(app.FLAGS)
 
 
 def test_defaults_of_one_command_are_not_those_of_another():

@@ -83,6 +83,11 @@ def test_shipped_tickets_load_by_name(venv):
     assert sum(file.stat().st_size for file in (ROOT / "saved_models").rglob("*")) < 5_000_000
 
 
+def test_the_counters_source_is_in_the_wheel(venv):
+    check([venv / BIN / "python", "-c", "from keras_lottery.benchmark import arm, arm_root\n"
+           "assert arm_root.COUNTER.is_file() and arm.GUEST.is_file()"], venv.parent)
+
+
 def test_every_package_is_named():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")

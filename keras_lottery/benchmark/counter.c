@@ -34,7 +34,7 @@ static uint64_t executed;
 static FILE *out;
 
 static void execute(unsigned int vcpu, void *length) {
-    __atomic_fetch_add(&executed, (uintptr_t)length, __ATOMIC_RELAXED);
+    executed += (uintptr_t)length; /* the program has one thread */
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {

@@ -8,31 +8,29 @@ NONE = "–"
 
 
 def here(rows, threads):
-    table = _table(f"this machine, {threads} thread{'s' * (threads > 1)}", "bytes", "gzip", "zstd", "load, ms", "ms", "ratio",
-                   "low to high", "difference")
+    table = _table("bytes", "gzip", "zstd", "load, ms", "ms", "ratio", "low to high", "difference")
     for row in rows:
         sizes = [f"{size:,}" for size in (row.bytes, row.gzip, row.zstd)]
         table.add_row(row.name, *sizes, _median(row.load), _median(row.latency), *_ratio(row.ratio), _number(row.difference))
-    _print(table, rows)
+    _print(f"this machine, {threads} thread{'s' * (threads > 1)}", table, rows)
 
 
 def emulated(rows, cpu):
-    table = _table(f"{cpu}, emulated: instructions of an inference, in millions; they are not time", "instructions", "ratio",
-                   "counted twice", "over", "difference to here")
+    table = _table("instructions", "ratio", "counted twice", "over", "difference to here")
     for row in rows:
         agree = NONE if row.repeats is None else "same" if row.repeats else "differs"
         millions = NONE if row.instructions is None else f"{row.instructions / 1e6:,.2f}"
         ratio = NONE if row.ratio is None else f"{row.ratio:.3f}"
         table.add_row(row.name, millions, ratio, agree, _number(row.invocations), _number(row.difference))
-    _print(table, rows)
+    _print(f"{cpu}, emulated: instructions of one inference, in millions; no measure of time", table, rows)
 
 
 def phone(rows):
-    table = _table("phone", "load, ms", "first, ms", "ms", "ratio", "low to high", "memory, MB", "runs")
+    table = _table("load, ms", "first, ms", "ms", "ratio", "low to high", "memory, MB", "runs")
     for row in rows:
         table.add_row(row.name, _median(row.load), _median(row.first), _median(row.inference), *_ratio(row.ratio),
                       _median(row.memory), str(row.runs))
-    _print(table, rows)
+    _print("phone", table, rows)
 
 
 def _median(value):
@@ -49,18 +47,19 @@ def _number(value):
     return NONE if value is None else f"{value:.3g}"
 
 
-def _table(title, *columns):
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def _table(*columns):
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("file", overflow="fold")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
-def _print(table, rows):
+def _print(title, table, rows):
     console = Console()
     if not console.is_terminal:
         console.width = 160     # nothing is folded in a file
+    console.print(title, style="bold", highlight=False)
     console.print(table)
     for row in rows:
         if row.problem:
