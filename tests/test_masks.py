@@ -172,11 +172,13 @@ def test_favouring_channels_kills_weak_ones():
     rng = np.random.default_rng(0)
     strength = np.linspace(0.3, 1, 32)
     scores = {"w": np.abs(rng.normal(size=(3, 3, 32, 32))) * strength}
-    for favour, fewest in ((lambda scores, masks: scores, 0), (favour_channels, 10)):
+    dead = []
+    for favour in (lambda scores, masks: scores, favour_channels):
         masks = {"w": np.ones((3, 3, 32, 32), bool)}
         for sparsity in (0.6, 0.8, 0.9):
             masks = prune(favour(scores, masks), masks, sparsity)
-        assert (~masks["w"]).all((0, 1, 2)).sum() >= fewest and (fewest or not (~masks["w"]).all((0, 1, 2)).any())
+        dead.append((~masks["w"]).all((0, 1, 2)).sum())
+    assert dead[0] < 5 and dead[1] > 15
 
 
 def test_favouring_channels_takes_weights_of_any_shape_and_dead_ones():
