@@ -19,8 +19,9 @@ import zstandard
 from small import command
 
 from apps import benchmark as app
-from keras_lottery import LotteryError, convert
+from keras_lottery import LotteryError
 from keras_lottery.benchmark import adb, arm, benchmark, examples, loading, local
+from keras_lottery.export import convert
 
 L = tf_keras.layers
 QUICK = "--seconds=0.01"
@@ -48,14 +49,18 @@ def int8(model):
     return converter.convert()
 
 
+def float32(model):
+    return {encoding: content for (_, encoding), content in convert.to_tflite(model, ["float32"]).items()}
+
+
 def of_layer(layer, shape=(4,), dtype="float32"):
     entry = L.Input(shape, dtype=dtype)
-    return convert.to_tflite(tf_keras.Model(entry, layer(entry)))["dense"]
+    return float32(tf_keras.Model(entry, layer(entry)))["dense"]
 
 
 @pytest.fixture(scope="module")
 def contents():
-    return {**convert.to_tflite(net()), "int8": int8(net())}
+    return {**float32(net()), "int8": int8(net())}
 
 
 @pytest.fixture(scope="module")
