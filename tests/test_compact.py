@@ -1,5 +1,7 @@
 """Compacted models compute what they did, with fewer channels: every kind of layer, any graph."""
 
+import doctest
+import importlib
 import os
 
 import numpy as np
@@ -532,3 +534,10 @@ def test_errors(make, match, function):
     with pytest.raises(lottery.LotteryError, match=match) as error:
         function(make())
     assert "\n" not in str(error.value)
+
+
+@world.skip_unless("tf_keras", reason="the examples are in tf_keras")
+@pytest.mark.parametrize("name", ["compact", "compact.counts"])
+def test_examples(name):
+    results = doctest.testmod(importlib.import_module(f"keras_lottery.{name}"))
+    assert results.attempted and results.failed == 0

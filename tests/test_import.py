@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BOTH = ("masks", "transfer", "export")     # names of a function and of a sub-module
+BOTH = ("masks", "transfer", "compact", "export")     # names of a function and of a sub-module
 
 
 def fresh(code, **env):
