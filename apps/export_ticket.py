@@ -21,13 +21,14 @@ flags.DEFINE_float("max_loss", 0.5, "points of accuracy that the file may lose",
 flags.DEFINE_bool("compact", False, "take dead channels out of the net first", FLAGS)
 flags.DEFINE_string("dataset", None, "images with labels to choose by, in the ticket's classes and size: a TFDS name, a folder, or digits", FLAGS)
 shared.define_data_options(FLAGS)
-flags.DEFINE_bool("overwrite", False, "replace the file if it is there", FLAGS)
+flags.DEFINE_string("variants_dir", None, "folder to keep every variant in that works, for lottery-benchmark", FLAGS)
+flags.DEFINE_bool("overwrite", False, "replace files that are there", FLAGS)
 
 
 def main():
     from keras_lottery import jobs
 
-    own = {name: FLAGS[name].value for name in ("ticket", "start", "output", "goal", "formats", "max_loss", "compact", "overwrite")}
+    own = {name: FLAGS[name].value for name in ("ticket", "start", "output", "goal", "formats", "max_loss", "compact", "variants_dir", "overwrite")}
     result = jobs.export(**own, dataset=shared.data_arguments(FLAGS) if FLAGS.dataset else None)
     if "test" in result:
         test = result["test"]

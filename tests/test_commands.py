@@ -27,7 +27,8 @@ def folder(tmp_path_factory):
         patch.chdir(folder)
         conv(activation="softmax").save("net.keras")
         said = [command(find_ticket, "--model=net.keras", "--compare_at=0.7,0.75,0.5", *FIND), command(transfer_ticket, *CARRY),
-                command(export_ticket, "--ticket=carry/ticket/student", "--output=out/student.tflite")]
+                command(export_ticket, "--ticket=carry/ticket/student", "--output=out/student.tflite", "--dataset=digits",
+                        "--formats=float32,int8-weights,int8", "--variants_dir=out/each", "--compact")]
     return folder, said
 
 
@@ -48,12 +49,18 @@ def test_find_transfer_export(folder):
     carry = json.loads((where / "carry" / "result.json").read_text())
     for row in carry["rows"]:
         assert row["validation_accuracy"] == max(epoch["val_accuracy"] for epoch in row["history"]) == row["history"][row["epoch"] - 1]["val_accuracy"]
-    assert json.loads((where / "out" / "student.tflite.json").read_text())["bytes"] == (where / "out" / "student.tflite").stat().st_size
+    written = json.loads((where / "out" / "student.tflite.json").read_text())
+    assert written["bytes"] == (where / "out" / "student.tflite").stat().st_size
+    assert (where / "out" / "student.labels.txt").read_text().split() == ["5", "6", "7", "8", "9"]
+    assert sorted(path.stem for path in (where / "out" / "each").iterdir()) == sorted(
+        row["name"].replace(" ", "-") for row in written["variants"] if not row["problem"])
     student = lottery.load_ticket(where / "carry" / "ticket" / "student")
     test = lottery.data.load("digits", classes=[5, 6, 7, 8, 9], train_split="train[:40%]", batch_size=64).test
     model = student.model("trained")
     training.compile_classifier(model, "sgd")
     assert model.evaluate(test, verbose=0)[1] == carry["rows"][0]["test_accuracy"]
+    assert written["test"]["keras"] == pytest.approx(carry["rows"][0]["test_accuracy"], abs=1e-6)
+    assert f"the model {100 * written['test']['keras']:.2f}%, the file {100 * written['test']['file']:.2f}%" in exported
 
 
 def test_again_changes_nothing_and_trains_nothing(folder, monkeypatch):

@@ -66,7 +66,7 @@ def compacted(model, tolerance=1e-5, same_names=True):
 
 
 # The builders.
-@pytest.mark.parametrize("name", ["lenet", "conv4", "resnet8"] if KERAS3 else models.names())
+@pytest.mark.parametrize("name", ["lenet", "conv4", "resnet8"] if KERAS3 else sorted({*models.names()} - {"resnet14", "resnet32", "resnet56"}))  # as resnet20, only longer
 def test_builder(name):
     width = 0.1 if name == "vgg19" else 0.25
     model = models.build(name, (8, 8, 1), 3, width=width, keras=KIND)

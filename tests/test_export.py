@@ -325,7 +325,7 @@ def all_formats(tmp_path_factory):
     model, path = net(), tmp_path_factory.mktemp("all") / "net.tflite"
     images, truth = images_and_labels(model)
     record = lottery.export(model, path, images=images, labels=truth, max_loss=5, normalization=(MEAN, STD),
-                            class_names=[f"class {n}" for n in range(10)])
+                            class_names=[f"class {n}" for n in range(10)], variants_dir=path.parent / "each")
     return model, images, truth, path, record
 
 
@@ -337,6 +337,8 @@ def test_every_format_is_tried_measured_and_the_smallest_good_one_written(all_fo
     assert record.accuracy == 1 and len(good) >= 8
     assert record.chosen.bytes == min(row.bytes for row in good) < rows["float32 dense"].bytes / 8
     assert path.stat().st_size == record.chosen.bytes
+    assert {file.stem: file.stat().st_size for file in (path.parent / "each").iterdir()} == {
+        f"{row.format}-{row.encoding}": row.bytes for row in good}
     for row in good:
         assert row.accuracy >= 0.95 and row.latency_ms > 0 and row.load_ms > 0 and row.gzip < row.bytes and row.zstd < row.bytes
         assert (row.sparse_tensors > 0) == (row.encoding == "sparse")
@@ -374,10 +376,10 @@ def test_the_goal_decides(all_formats):
 
 def test_without_labels_only_what_answers_alike_is_taken(tmp_path):
     images = np.random.default_rng(1).normal(size=(9, 8, 8, 3))
-    record = lottery.export(net(), tmp_path / "net.tflite", images=images)
+    record = lottery.export(net(), tmp_path / "net.tflite", images=images, formats=["float16", "int8"])
     assert record.accuracy is None and record.chosen.relative_difference < 1e-3
     assert any("give labels" in (row.problem or "") for row in record.variants if row.format == "int8")
-    record = lottery.export(net(), tmp_path / "other.tflite", formats=["float32", "int8"])
+    record = lottery.export(tiny(), tmp_path / "other.tflite", formats=["float32", "int8"])
     assert [row.problem for row in record.variants if row.format == "int8"] == ["needs representative examples"] * 2
 
 

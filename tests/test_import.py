@@ -77,9 +77,8 @@ tf.keras.layers.Dense(1)(x)
 @pytest.mark.parametrize("first", [
     "import keras_lottery; keras_lottery.wrap; import keras, tf_keras, tensorflow",
     "import tensorflow as tf; tf.keras.layers; import keras_lottery",
-    "import tf_keras, keras_lottery",
-    "import keras, keras_lottery",
-    "import tensorflow_model_optimization, keras, keras_lottery",
+    *(pytest.param(first, marks=pytest.mark.stress) for first in (
+        "import tf_keras, keras_lottery", "import keras, keras_lottery", "import tensorflow_model_optimization, keras, keras_lottery")),
 ])
 def test_orders(first):
     fresh(first + "\n" + USE)

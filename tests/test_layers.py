@@ -107,7 +107,7 @@ def test_layer_in_mixed_precision(name):
 
 # The others are as good and slower. Copying is the same on each backend.
 @skip_unless("tf_keras", "tensorflow", "torch", reason="JAX compiles for half a minute")
-@pytest.mark.parametrize("name", ["MobileNetV3Small"] + ["EfficientNetB0"] * (not world.KERAS3))
+@pytest.mark.parametrize("name", ["MobileNetV3Small", pytest.param("EfficientNetB0", marks=pytest.mark.stress)])
 def test_application(name):
     model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=3)
     x, _ = zoo.data(model, size=2)

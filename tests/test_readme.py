@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from keras_lottery import jobs
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -25,3 +27,12 @@ def test_every_flag_shown_exists():
         for call in re.findall(rf"lottery-{command} ((?:.|\\\n)*?)(?:\n(?!  --)|$)", README):
             for flag in re.findall(r"--(\w+)", call):
                 assert f'"{flag}"' in source or flag == "helpshort", f"lottery-{command} has no --{flag}"
+
+
+def test_the_phones_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "phone" / "README.md").read_text(), re.S)
+    monkeypatch.chdir(tmp_path)
+    jobs.export(ticket="lenet-fashion_mnist-95", output="student.tflite", formats="float32")
+    capsys.readouterr()
+    exec(code, {})
+    assert capsys.readouterr().out.strip() in (tmp_path / "student.labels.txt").read_text().splitlines()

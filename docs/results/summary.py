@@ -1,9 +1,8 @@
-"""Put the shipped tickets and their files on a phone between README's markers.
+"""Put the shipped tickets between README's markers.
 
     python docs/results/summary.py
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -21,20 +20,10 @@ def shipped():
     return "\n".join(lines)
 
 
-def phone():
-    lines = ["| ticket | dense .tflite, kB | sparse, kB | latency, sparse / dense |", "|---|---|---|---|"]
-    for row in json.loads((ROOT / "benchmarks" / "results" / "latency.json").read_text()):
-        dense, sparse = (row["bytes"][name] / 1000 for name in ("dense", "sparse"))
-        lines.append(f"| {row['ticket']} | {dense:,.0f} | {sparse:,.0f} | {row['latency sparse / dense']:.2f} "
-                     f"({min(row['blocks']):.2f} to {max(row['blocks']):.2f}) |")
-    return "\n".join(lines)
-
-
 def main():
     readme = (ROOT / "README.md").read_text()
-    for name, text in (("saved", shipped()), ("phone", phone())):
-        readme = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", f"<!-- {name} -->\n{text}\n<!-- /{name} -->", readme, flags=re.S)
-    (ROOT / "README.md").write_text(readme)
+    text = f"<!-- saved -->\n{shipped()}\n<!-- /saved -->"
+    (ROOT / "README.md").write_text(re.sub("<!-- saved -->.*?<!-- /saved -->", lambda _: text, readme, flags=re.S))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class Export:
 
 
 def export(model, path, *, goal="size", formats=None, images=None, labels=None, max_loss=0.5, normalization=None,
-           class_names=None, compact=False, overwrite=False):
+           class_names=None, compact=False, variants_dir=None, overwrite=False):
     """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.
@@ -106,7 +106,8 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
         gives them and normalises them itself, and so are `images`.
       class_names: one name a class, packed into the file as labels.txt.
       compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it was.
-      overwrite: replace a file that is there.
+      variants_dir: a folder to keep every variant in that works, such as float32-sparse.tflite, for `lottery-benchmark`.
+      overwrite: replace files that are there.
 
     Raises:
       LotteryError: the model is not a built Keras model or has open sizes; it does not convert; no variant loads
@@ -121,7 +122,10 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     """
     known("goal", goal, GOALS)
     formats = _checked_formats(formats)
-    path = _checked_path(path, overwrite)
+    path = checked_path(path, overwrite)
+    kept = {} if variants_dir is None else {
+        (form, encoding): checked_path(pathlib.Path(variants_dir, f"{form}-{encoding}.tflite"), overwrite)
+        for form in formats for encoding in convert.ENCODINGS}
     structure, specs = convert.inputs(model)
     pixels = camera.checked(normalization, specs)
     if pixels:
@@ -134,16 +138,19 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
         plain = engine(model).in_float32(strip(model) if is_wrapped(model) else model)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
         expected = check.expected(model if engine(model).is_float32(model) else plain, specs, examples, pixels)
+        accuracy = None if truth is None else check.accuracy(expected, truth)
         names = label_file.fitting(names, expected)
         plain = without_dead_channels(plain) if compact else plain
         samples = None if images is None else {
             spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE] for spec, array in zip(specs, examples)}
         files = {name: _ready(made, names) for name, made in convert.to_tflite(plain, formats, samples, pixels).items()}
-        accuracy = None if truth is None else check.accuracy(expected, truth)
         variants = _measured(files, specs, examples, expected, truth)
         variants = [dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss)) for variant in variants]
 
     best = pick(variants, goal)
+    for variant in variants if kept else ():
+        if variant.problem is None:
+            _write(kept[variant.format, variant.encoding], files[variant.format, variant.encoding][0])
     _write(path, files[best.format, best.encoding][0])
     record = Export(str(path), goal, accuracy, tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants))
     show(record)
@@ -172,7 +179,12 @@ def _checked_labels(labels, images, examples, max_loss):
     return labels
 
 
-def _checked_path(path, overwrite):
+def checked_path(path, overwrite):
+    """The path of a .tflite file to write, a `Path`.
+
+    Raises:
+      LotteryError: it has another ending, is there, or cannot be written.
+    """
     if not isinstance(path, (str, os.PathLike)) or pathlib.Path(path).suffix != ".tflite":
         raise LotteryError(f"path is {str(path)!r}: expected a file name that ends in .tflite.")
     path = pathlib.Path(path)

@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import data, runs
 from ..errors import LotteryError
-from ..export import accuracies
+from ..export import accuracies, checked_path
 from ..export import export as export_model
 from ..ticket import load_ticket
 
@@ -12,11 +12,12 @@ CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000
 
 
-def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, compact=False, dataset=None, overwrite=False):
+def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, compact=False, variants_dir=None, dataset=None,
+           overwrite=False):
     """Write a ticket's weights as .tflite, checked by running it.
 
     The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
-    class names are in it. With a dataset the variant is chosen by accuracy on validation images, then tested.
+    class names are in it, and in `output` with the ending .labels.txt. With a dataset the variant is chosen by accuracy on validation images, then tested.
 
     Args: as `export`; `ticket` and `output` are paths, `start` "trained" or "rewind",
       `dataset` {argument of data.load: value}, image_size and channels by default the ticket's.
@@ -26,10 +27,18 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     """
     if not ticket or not output:
         raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
+    output = checked_path(output, overwrite)
+    beside = output.with_suffix(".labels.txt")
+    if beside.exists() and not overwrite:
+        raise LotteryError(f"{beside} exists: choose another output, or pass --overwrite.")
     ticket_name, ticket = str(ticket), load_ticket(ticket)
-    model, images = ticket.model(start), ticket.info.get("data")
-    given = dict(goal=goal, formats=formats, max_loss=max_loss, compact=compact, overwrite=overwrite)
-    if images and "mean" in images:
+    images = ticket.info.get("data") or {}
+    if dataset and "mean" not in images:
+        raise LotteryError(f"{ticket_name} does not say how its images were normalised, so {dataset['name']} cannot be given to "
+                           "it; use keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training.")
+    model = ticket.model(start)
+    given = dict(goal=goal, formats=formats, max_loss=max_loss, compact=compact, variants_dir=variants_dir, overwrite=overwrite)
+    if "mean" in images:
         given |= dict(normalization=(images["mean"], images["std"]), class_names=images["classes"])
     loaded = dataset and _data_for(dataset, model, images)
     if loaded:
@@ -40,6 +49,9 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     result = {"command": "export", "ticket": ticket_name, "output": str(output), "bytes": record.chosen.bytes, **record.to_dict()}
     if loaded:
         result["test"] = accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])
+    if "class_names" in given:
+        with runs.new_file(beside) as aside:
+            aside.write_text("\n".join(given["class_names"]) + "\n")
     runs.write_json(f"{output}.json", result)
     return result
 
@@ -47,7 +59,7 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
 def _data_for(dataset, model, images):
     """The data set in the form that the model was trained on, where the caller says nothing else."""
     height, width, channels = model.input_shape[1:]
-    own = {"image_size": (height, width), "channels": channels, "classes": images and images["classes"]}
+    own = {"image_size": (height, width), "channels": channels, "classes": images["classes"]}
     return data.load(**{**dataset, **{name: value for name, value in own.items() if dataset.get(name) is None}})
 
 

@@ -1,0 +1,53 @@
+"""Measure tickets as files for a phone: every variant's bytes, latency here, accuracy, and instructions on an emulated ARM processor.
+
+    python docs/phone/measure.py --data_dir=DIR [TICKET ...]    # those in saved_models if none is given
+
+Of each ticket four nets are compared: the dense one it was pruned from is the same net without zeros, so its dense
+float32 file weighs and takes what the ticket's dense float32 file does. Adds a line for each ticket to docs/phone/rows.jsonl,
+in the place of an older one of the same name.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from keras_lottery import jobs, runs
+from keras_lottery.benchmark import arm
+from keras_lottery.ticket import load_ticket
+
+ROOT = Path(__file__).parents[2]
+ROWS = Path(__file__).parent / "rows.jsonl"
+COUNTED = ("float32-dense", "float32-sparse", "int8-weights-sparse", "int8-dense")
+
+
+def measure(ticket, data_dir):
+    """One row: the export's record, that of the compacted net, and instructions in millions by file."""
+    source = load_ticket(ticket).info["data"]["name"]
+    row = {"ticket": Path(ticket).name, "data": source, "sparsity": load_ticket(ticket).sparsity}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for kind in ("whole", "compact"):
+            made = jobs.export(ticket=ticket, output=f"{folder}/{kind}.tflite", dataset={"name": source, "data_dir": data_dir},
+                               compact=kind == "compact", variants_dir=f"{folder}/{kind}", max_loss=0.5)
+            row[kind] = {name: made[name] for name in ("accuracy", "chosen", "test", "variants")}
+            files |= {f"{kind} {path.stem}": path for path in sorted(Path(folder, kind).iterdir()) if path.stem in COUNTED}
+        row["instructions"] = {found.name: found.instructions for found in arm.instructions(files)}
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tickets", nargs="*", default=sorted(str(path.parent) for path in (ROOT / "saved_models").glob("*/ticket.json")))
+    parser.add_argument("--data_dir")
+    given = parser.parse_args()
+    for ticket in given.tickets:
+        new = runs.plain(measure(ticket, given.data_dir))
+        old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+        rows = sorted([row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"])
+        with runs.new_file(ROWS) as aside:
+            aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
