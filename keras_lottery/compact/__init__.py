@@ -52,12 +52,15 @@ def compact(model):
     kind = engine(model)
     graph.check_readable(kind, kind.walk.unwrap(model))
     plain = strip(model)
-    new = strip(_compacted(kind, plain))
+    new = plain
+    while (smaller := _compacted(kind, new)) is not None:  # again, as a grouped convolution with one group left is a plain one
+        new = strip(smaller)
     _print(new.name, costs(plain), costs(new))
     return new
 
 
 def _compacted(kind, model):
+    """A model that shares layers with `model`; None where no channel can go."""
     read = graph.read(kind, model)
     channels = Channels()
     for call in read.calls:
@@ -71,6 +74,8 @@ def _compacted(kind, model):
         edit = _edit(channels, call, kept)
         if edit is not None:
             made[id(call.layer)], weights[id(call.layer)] = edit
+    if not made:
+        return None
     new = graph.rebuild(kind, model, made)
     for key, values in weights.items():
         for name, variable in kind.walk.variables(made[key]).items():

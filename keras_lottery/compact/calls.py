@@ -45,5 +45,5 @@ def apply(function, constants):
     if function is None or not known.any():
         return constants
     made = np.full(len(constants), np.nan)
-    made[known] = array(function(constants[None, known].astype("float32")))[0]
+    made[known] = array(function(constants[None, known]))[0]
     return made
