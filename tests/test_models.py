@@ -44,7 +44,7 @@ def test_size_is_the_literatures(name):
 
 @pytest.mark.parametrize("name", models.names())
 def test_gives_finite_logits_on_the_smallest_image(name):
-    model = models.build(name, **SMALL, width=0.25)
+    model = models.build(name, **SMALL)
     logits = model(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype("float32")).numpy()
     assert logits.shape == (5, 3) and np.isfinite(logits).all()
     assert not np.allclose(logits.sum(axis=-1), 1), "logits, not probabilities"
@@ -54,7 +54,7 @@ def test_gives_finite_logits_on_the_smallest_image(name):
 def test_same_seed_same_weights_and_names_do_not_depend_on_what_was_built_before(name):
     def build(seed):
         tf_keras.utils.set_random_seed(seed)
-        return models.build(name, **SMALL, width=0.25)
+        return models.build(name, **SMALL)
 
     first, second, other = build(1), build(1), build(2)
     assert [w.name for w in first.weights] == [w.name for w in second.weights]

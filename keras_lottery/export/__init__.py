@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -267,12 +268,14 @@ def _write(path, content):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keep TensorFlow's, MLIR's and XNNPACK's notes about a conversion, written by C++ to file 2, off the terminal."""
+    """Keep TensorFlow's, MLIR's and XNNPACK's notes about a conversion off the terminal; C++ writes them to file 2."""
     terminal = os.dup(2)
     with open(os.devnull, "w") as sink:
         os.dup2(sink.fileno(), 2)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
