@@ -29,6 +29,8 @@ def decode(values, shape, sparsity):
         return None
     ends, places = (np.asarray(part.values).astype("int64") for part in (sparsity.dimMetadata[at].arraySegments, sparsity.dimMetadata[at].arrayIndices))
     block = sparsity.dimMetadata[-1].denseSize if kinds[-1] == DENSE else 1
+    if shape[-1] % block:  # TensorFlow's converter writes such blocks, and its runtime reads them wrongly
+        return None
     made = np.zeros((len(ends) - 1, shape[-1] // block, block), values.dtype)
     made[np.repeat(np.arange(len(ends) - 1), np.diff(ends)), places] = values.reshape(-1, block)
     return made.reshape(shape)

@@ -42,8 +42,10 @@ def quantize_weights(content):
                     if model.operatorCodes[operation.opcodeIndex].builtinCode == Op.DENSIFY}
         for index, channels in kernels.items():
             _quantize(model, graph, index, channels, unpacked.get(index))
+    read_sparse = any(builtin == Op.FULLY_CONNECTED and graph.tensors[operation.inputs[1]].sparsity is not None
+                      for graph, operation, builtin in flatbuffer.operations(model))
     for entry in model.operatorCodes:
-        if entry.builtinCode == Op.FULLY_CONNECTED:
+        if entry.builtinCode == Op.FULLY_CONNECTED and not read_sparse:
             entry.version = min(entry.version, WITHOUT_BLOCKS)
     return flatbuffer.write(model)
 

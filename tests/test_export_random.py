@@ -1,0 +1,43 @@
+"""Random graphs of all kinds of layers as files: they load, answer as the model does, and have its zeros."""
+
+import os
+
+import numpy as np
+import tf_keras
+from hypothesis import HealthCheck, given, settings
+from test_compact import graphs
+
+import keras_lottery as lottery
+from keras_lottery.export import encoding, flatbuffer
+
+EXAMPLES = int(os.environ.get("RANDOM_MODELS", 6))  # 40 and more have been run
+
+
+def constants(path):
+    """The float32 tensors that a file holds, the sparse-encoded ones in full."""
+    model = flatbuffer.read(path.read_bytes())
+    for tensor in model.subgraphs[0].tensors:
+        values = flatbuffer.constant(model, tensor, "<f4") if tensor.type == flatbuffer.schema.TensorType.FLOAT32 else None
+        if values is not None:
+            yield encoding.decode(values, tuple(tensor.shape), tensor.sparsity)
+
+
+def kernels(model):
+    """Those of convolutions and of Dense on flat inputs, output channels first; a layer of zeros alone is no part of a file."""
+    for layer in model._flatten_layers():
+        ranks = {tf_keras.layers.Conv2D: 4, tf_keras.layers.Dense: 2}
+        if len(getattr(layer, "input_shape", ())) == ranks.get(type(layer), -1) and layer.kernel.numpy().any():
+            yield np.moveaxis(layer.kernel.numpy(), -1, 0)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize="RANDOM_MODELS" not in os.environ, database=None,
+          suppress_health_check=list(HealthCheck))
+@given(graphs())
+def test_random_graph(tmp_path_factory, model):
+    path = tmp_path_factory.mktemp("random") / "model.tflite"
+    record = lottery.export(model, path, formats="float32")
+    dense = record.variants[0]
+    assert dense.problem is None and dense.relative_difference < 1e-5 and record.chosen.relative_difference < 1e-5
+    found = list(constants(path))
+    for kernel in kernels(model):  # a BatchNormalization that scales a channel by 0 may make more zeros
+        assert any(held.shape == kernel.shape and held.any() and not held[kernel == 0].any() for held in found), kernel.shape
