@@ -437,3 +437,13 @@ def test_lenets_blocks_of_zeros_survive_eight_bits(tmp_path):
     record = lottery.export(model, tmp_path / "lenet.tflite", images=images, formats=["float32", "int8-weights"])
     row = next(row for row in record.variants if row.name == "int8-weights sparse")
     assert row.relative_difference < 0.05 and row.bytes < 0.6 * record.variants[1].bytes
+
+
+def test_blocks_that_do_not_fill_the_rows_are_never_handed_over(tmp_path):
+    """Of a Dense layer with 6 inputs TensorFlow's converter makes blocks of 4."""
+    model = tf_keras.Sequential([layers.Input((6,)), layers.Dense(6), layers.ReLU(), layers.Dense(3)])
+    kernel = np.zeros((6, 6), "float32")
+    kernel[4, 1] = kernel[0, 3] = kernel[5, 5] = 1
+    model.layers[0].set_weights([kernel, np.ones(6)])
+    record = lottery.export(model, tmp_path / "m.tflite", formats="float32")
+    assert record.variants[1].problem.startswith("TensorFlow's converter wrote blocks") and record.chosen.encoding == "dense"

@@ -14,7 +14,7 @@ from ..checks import known
 from ..compact import compact as without_dead_channels
 from ..errors import LotteryError
 from ..pruning import engine, is_wrapped, strip
-from . import camera, check, convert, flatbuffer, kernels
+from . import camera, check, convert, encoding, flatbuffer, kernels
 from . import labels as label_file
 from .choose import GOALS, TOLERANCE, pick, problem_of
 from .show import show
@@ -206,6 +206,8 @@ def _ready(made, names):
     if isinstance(made, str):
         return made
     parts = flatbuffer.read(made)
+    if encoding.has_broken_blocks(parts):
+        return "TensorFlow's converter wrote blocks of zeros that do not fill a kernel's rows, which its runtime reads wrongly"
     kernels.pad_symmetrically(parts)
     return label_file.packed(flatbuffer.small(parts), names), sum(row.sparse for row in kernels.rows(parts)), flatbuffer.sparse_tensors(parts)
 

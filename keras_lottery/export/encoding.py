@@ -29,11 +29,21 @@ def decode(values, shape, sparsity):
         return None
     ends, places = (np.asarray(part.values).astype("int64") for part in (sparsity.dimMetadata[at].arraySegments, sparsity.dimMetadata[at].arrayIndices))
     block = sparsity.dimMetadata[-1].denseSize if kinds[-1] == DENSE else 1
-    if shape[-1] % block:  # TensorFlow's converter writes such blocks, and its runtime reads them wrongly
+    if shape[-1] % block:
         return None
     made = np.zeros((len(ends) - 1, shape[-1] // block, block), values.dtype)
     made[np.repeat(np.arange(len(ends) - 1), np.diff(ends)), places] = values.reshape(-1, block)
     return made.reshape(shape)
+
+
+def has_broken_blocks(model):
+    """Whether some tensor of a file, a `schema.ModelT`, is in blocks that do not fill its rows.
+
+    TensorFlow's converter writes such files (2.21) and its runtime reads other values from them.
+    """
+    encoded = [tensor for graph in model.subgraphs for tensor in graph.tensors if tensor.sparsity is not None]
+    return any(tensor.shape[-1] % max(1, tensor.sparsity.dimMetadata[-1].denseSize) for tensor in encoded
+               if tensor.sparsity.dimMetadata[-1].format == DENSE)
 
 
 def encode(array):
