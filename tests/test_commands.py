@@ -129,6 +129,7 @@ def test_as_programs(tmp_path):
     assert not list(tmp_path.rglob(".writing-*"))
 
 
+@pytest.mark.stress
 def test_mirrored(tmp_path, monkeypatch):
     """Two replicas, each its half of the batch; searching, testing, a control and a transfer."""
     assert len(tf.config.list_logical_devices("CPU")) == 2

@@ -76,9 +76,8 @@ tf.keras.layers.Dense(1)(x)
 
 @pytest.mark.parametrize("first", [
     "import keras_lottery; keras_lottery.wrap; import keras, tf_keras, tensorflow",
-    "import tensorflow as tf; tf.keras.layers; import keras_lottery",
     *(pytest.param(first, marks=pytest.mark.stress) for first in (
-        "import tf_keras, keras_lottery", "import keras, keras_lottery", "import tensorflow_model_optimization, keras, keras_lottery")),
+        "import tensorflow as tf; tf.keras.layers; import keras_lottery", "import tf_keras, keras_lottery", "import keras, keras_lottery", "import tensorflow_model_optimization, keras, keras_lottery")),
 ])
 def test_orders(first):
     fresh(first + "\n" + USE)
@@ -88,8 +87,8 @@ def test_orders(first):
     "",
     "import keras_lottery.masks, keras_lottery.transfer, keras_lottery.export",
     "import keras_lottery.export as _; from keras_lottery.masks import __name__; import keras_lottery.transfer",
-    "from keras_lottery import export, masks, transfer",
-    "import keras_lottery; keras_lottery.controls; keras_lottery.find_ticket",
+    *(pytest.param(first, marks=pytest.mark.stress) for first in (
+        "from keras_lottery import export, masks, transfer", "import keras_lottery; keras_lottery.controls; keras_lottery.find_ticket")),
 ])
 def test_functions_win_over_modules(first):
     fresh(first + f"""

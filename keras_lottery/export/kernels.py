@@ -116,23 +116,23 @@ class _Graph:
         self._unpacked, pads, self.steps = {}, {}, []
         consumers = {}
         for operation in self.graph.operators:
-            for index in operation.inputs:
+            for index in () if operation.inputs is None else operation.inputs:
                 consumers.setdefault(int(index), []).append(operation)
         for operation in self.graph.operators:
             builtin = model.operatorCodes[operation.opcodeIndex].builtinCode
-            inputs = [] if operation.inputs is None else [int(index) for index in operation.inputs]
-            first, output = inputs[0] if inputs else -1, int(operation.outputs[0])
+            inputs, outputs = ([] if ends is None else [int(index) for index in ends] for ends in (operation.inputs, operation.outputs))
+            first, output = (ends[0] if ends else -1 for ends in (inputs, outputs))
             if builtin in (Op.DENSIFY, Op.DEQUANTIZE) and self.constant(first) is not None:
                 self._unpacked[output] = self._unpacked.get(first, first)
                 continue
             if builtin == Op.PAD and len(consumers.get(output, ())) == 1:
                 pads[output] = operation
                 continue
-            step = _Step(operation, builtin, [index for index in inputs if index >= 0 and self.constant(index) is None], [int(index) for index in operation.outputs])
+            step = _Step(operation, builtin, [index for index in inputs if index >= 0 and self.constant(index) is None], outputs)
             if step.inputs and step.inputs[0] in pads:
                 pad = pads[step.inputs[0]]
                 amounts = flatbuffer.constant(model, self.tensor(pad.inputs[1]), "<i4")
-                step.padding, step.inputs[0] = (None if amounts is None else amounts.reshape(-1, 2).tolist()), int(pad.inputs[0])
+                step.padding, step.inputs[0] = ([] if amounts is None else amounts.reshape(-1, 2).tolist()), int(pad.inputs[0])
             if builtin in (Op.CONV_2D, Op.DEPTHWISE_CONV_2D, Op.FULLY_CONNECTED, Op.TRANSPOSE_CONV, Op.CONV_3D) and self.constant(inputs[1]) is not None:
                 step.kernel = self._kernel(inputs[1])
             self.steps.append(step)
@@ -163,6 +163,8 @@ ENTRY, INSIDE, EXIT = "entry", "inside", "exit"
 
 def _place(graph, step):
     """(where the step may stand in a stretch with channels first, or None; why it may not)."""
+    if step.padding is not None and step.builtin not in (Op.CONV_2D, Op.DEPTHWISE_CONV_2D):
+        return None, "pads"
     sizes = [len(graph.tensor(index).shape) for index in step.inputs + step.outputs]
     options = step.operation.builtinOptions
     if step.builtin == Op.CONV_2D and step.kernel:
@@ -170,7 +172,7 @@ def _place(graph, step):
         strides = options.strideH, options.strideW
         if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
             return None, "is dilated"
-        if (height, width, *strides) == (1, 1, 1, 1) and not step.padding:
+        if (height, width, *strides) == (1, 1, 1, 1) and step.padding is None:
             return INSIDE, None
         if (height, width, *strides, depth) == (3, 3, 2, 2, 3):
             return (ENTRY, None) if _padded(step, 1) else (None, "needs explicit padding of 1 on each side")
