@@ -29,7 +29,7 @@ def run(run_dir, backend="auto"):
     rows = []
     for row in carried["rows"]:
         output = run_dir / f"{row['arm']}.tflite"
-        written = jobs.export(ticket=run_dir / "transfer" / row["arm"] / "student", output=output)
+        written = jobs.export(ticket=run_dir / "transfer" / row["arm"] / "student", output=output, dataset=TARGET)
         rows.append({"name": row["arm"], "sparsity": row["sparsity"], "accuracy": row["test_accuracy"], "bytes": written["bytes"]})
     runs.write_json(run_dir / runs.RESULT, rows)
     table = Table(title=f"digits 5-9, {carried['data']['sizes']['test']} test images")
