@@ -44,7 +44,7 @@ def interpreter(content, threads=1):
 
 
 def one_line(text):
-    return " ".join(str(text).split())[:300].rstrip(".")
+    return " ".join(str(text).split())[:120].rstrip(".")
 
 
 def _crash(content):

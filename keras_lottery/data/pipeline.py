@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lottery.errors import LotteryError
+from keras_lottery.pixels import Pixels
 
 PAD = 4  # pixels that a training image may be shifted by
 
@@ -185,9 +186,8 @@ def _as_it_is(x):
 
 
 def _normaliser(mean, std):
-    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    scale, shift = np.float32(1 / (255 * std)), np.float32(-mean / std)
-    return lambda images: tf.cast(images, tf.float32) * scale + shift
+    pixels = Pixels(mean, std)
+    return lambda images: pixels.normalise(tf.cast(images, tf.float32))
 
 
 def flip_and_crop(images, draws, normalise=_as_it_is):

@@ -14,7 +14,7 @@ from ..checks import known
 from ..compact import compact as without_dead_channels
 from ..errors import LotteryError
 from ..pruning import engine, is_wrapped, strip
-from . import camera, check, convert, encoding, flatbuffer, kernels
+from . import camera, check, convert, encoding, flatbuffer, sparse_kernels
 from . import labels as label_file
 from .choose import GOALS, TOLERANCE, pick, problem_of
 from .show import show
@@ -127,16 +127,13 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     kept = {} if variants_dir is None else {
         (form, encoding): checked_path(pathlib.Path(variants_dir, f"{form}-{encoding}.tflite"), overwrite)
         for form in formats for encoding in convert.ENCODINGS}
-    structure, specs = convert.inputs(model)
-    pixels = camera.checked(normalization, specs)
-    if pixels:
-        specs = [dataclasses.replace(spec, dtype="uint8") for spec in specs]
+    structure, specs, pixels = _inputs(model, normalization)
     examples = check.examples(images, structure, specs)
     truth = _checked_labels(labels, images, examples, max_loss)
     names = label_file.checked(class_names)
 
     with _quiet():
-        plain = engine(model).in_float32(strip(model) if is_wrapped(model) else model)
+        plain = _plain(model)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
         expected = check.expected(model if engine(model).is_float32(model) else plain, specs, examples, pixels)
         accuracy = None if truth is None else check.accuracy(expected, truth)
@@ -151,11 +148,22 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     best = pick(variants, goal)
     for variant in variants if kept else ():
         if variant.problem is None:
-            _write(kept[variant.format, variant.encoding], files[variant.format, variant.encoding][0])
-    _write(path, files[best.format, best.encoding][0])
+            _write(kept[variant.format, variant.encoding], files[variant.format, variant.encoding])
+    _write(path, files[best.format, best.encoding])
     record = Export(str(path), goal, accuracy, tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants))
     show(record)
     return record
+
+
+def _inputs(model, normalization):
+    """(the nest of the model's inputs, their specs in the file, a `Pixels` where the file normalises)."""
+    structure, specs = convert.inputs(model)
+    pixels = camera.checked(normalization, specs)
+    return structure, [dataclasses.replace(spec, dtype="uint8") for spec in specs] if pixels else specs, pixels
+
+
+def _plain(model):
+    return engine(model).in_float32(strip(model) if is_wrapped(model) else model)
 
 
 def _checked_formats(formats):
@@ -202,19 +210,19 @@ def checked_path(path, overwrite):
 
 
 def _ready(made, names):
-    """(a converter's file made small, with its labels; what sparse kernels can run; what is sparse-encoded), or why there is none."""
+    """A converter's file made small, with its labels, or why there is none."""
     if isinstance(made, str):
         return made
     parts = flatbuffer.read(made)
     if encoding.has_broken_blocks(parts):
         return "TensorFlow's converter wrote blocks of zeros that do not fill a kernel's rows, which its runtime reads wrongly"
-    kernels.pad_symmetrically(parts)
-    return label_file.packed(flatbuffer.small(parts), names), sum(row.sparse for row in kernels.rows(parts)), flatbuffer.sparse_tensors(parts)
+    sparse_kernels.pad_symmetrically(parts)
+    return label_file.packed(flatbuffer.small(parts), names)
 
 
 def _measured(files, specs, examples, expected, truth):
     """A `Variant` for each file, measured side by side; what has no file has its reason."""
-    contents = {name: made[0] for name, made in files.items() if not isinstance(made, str)}
+    contents = {name: made for name, made in files.items() if not isinstance(made, str)}
     rows = local.latencies(contents, seconds=SECONDS * len(contents)) if contents else []
     rows = dict(zip(contents, rows))
     return [_variant(name, made, rows.get(name), specs, examples, expected, truth) for name, made in files.items()]
@@ -223,13 +231,14 @@ def _measured(files, specs, examples, expected, truth):
 def _variant(name, made, row, specs, examples, expected, truth):
     if row is None:
         return Variant(*name, problem=made.rstrip("."))
-    content, kernels_that_run, encoded = made
-    variant = Variant(*name, row.bytes, row.gzip, row.zstd, sparse_tensors=encoded, sparse_kernels=kernels_that_run)
+    parts = flatbuffer.read(made)
+    variant = Variant(*name, row.bytes, row.gzip, row.zstd, sparse_tensors=flatbuffer.sparse_tensors(parts),
+                      sparse_kernels=sum(one.sparse for one in sparse_kernels.rows(parts)))
     if row.latency is None:
         return dataclasses.replace(variant, problem=row.problem)
     variant = dataclasses.replace(variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median)
     try:
-        actual = check.outputs(content, specs, examples)
+        actual = check.outputs(made, specs, examples)
     except Exception as error:      # whatever the runtime says, the file is of no use
         return dataclasses.replace(variant, problem=f"does not run: {convert.first_line(error)}")
     if not all(np.isfinite(value).all() for value in actual.values()):
@@ -244,14 +253,11 @@ def accuracies(model, path, images, labels, normalization=None):
 
     Args: as `export`.
     """
-    structure, specs = convert.inputs(model)
-    pixels = camera.checked(normalization, specs)
-    if pixels:
-        specs = [dataclasses.replace(spec, dtype="uint8") for spec in specs]
+    structure, specs, pixels = _inputs(model, normalization)
     examples = check.examples(images, structure, specs)
     truth = _checked_labels(labels, images, examples, 0)
     with _quiet():
-        plain = engine(model).in_float32(strip(model) if is_wrapped(model) else model)
+        plain = _plain(model)
         of_file = check.outputs(pathlib.Path(path).read_bytes(), specs, examples)
         return {"keras": check.accuracy(check.expected(plain, specs, examples, pixels), truth),
                 "file": check.accuracy(of_file, truth), "examples": len(truth)}

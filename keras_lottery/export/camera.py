@@ -1,29 +1,9 @@
 """Images as a camera gives them: uint8, normalised inside the file."""
 
-import dataclasses
-
 import numpy as np
 
 from ..errors import LotteryError
-
-
-@dataclasses.dataclass(frozen=True)
-class Pixels:
-    """What a model expects of uint8 images: (x / 255 - mean) / std.
-
-    mean, std: one float for each channel, as `data.load` gives them.
-    """
-    mean: tuple
-    std: tuple
-
-    def normalise(self, images):
-        """Float32 of an array or tensor of pixels, to the bit as `data.load` computes it."""
-        mean, std = np.asarray(self.mean, "float64"), np.asarray(self.std, "float64")
-        scale, shift = np.float32(1 / (255 * std)), np.float32(-mean / std)
-        return (images.astype("float32") if isinstance(images, np.ndarray) else images) * scale + shift
-
-    def to_dict(self):
-        return {"mean": [float(value) for value in self.mean], "std": [float(value) for value in self.std]}
+from ..pixels import Pixels
 
 
 def checked(normalization, specs):

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import pruning, runs
 from ..errors import LotteryError
+from ..pixels import Pixels
 from .weights8 import quantize_weights
 
 FORMATS = {
@@ -83,7 +84,7 @@ def to_tflite(model, formats, samples=None, pixels=None):
     Args:
       formats: some of FORMATS.
       samples: {input name: array (examples, ...)}, which int8 takes its ranges from.
-      pixels: a `camera.Pixels`: the file takes uint8 images and normalises them so. None for the model's own input.
+      pixels: a `Pixels`: the file takes uint8 images and normalises them so. None for the model's own input.
 
     Raises:
       LotteryError: the model does not convert even to float32, or cannot be saved.
@@ -141,7 +142,7 @@ def _constants(given, specs, pixels):
 
 
 def _prepared(array, pixels):
-    return array if pixels is None else pixels.normalise(array)
+    return array if pixels is None else pixels.normalise(array.astype("float32"))
 
 
 def _converted(model, formats, samples, pixels):
@@ -178,7 +179,7 @@ def _save(tf, model, folder, pixels):
 def _trace(model, structure, specs, pixels=None):
     """One concrete function, because it does not depend on how the process resolves tf.keras.
 
-    pixels: (dtype, `camera.Pixels`) of images that the function normalises itself.
+    pixels: (dtype, `Pixels`) of images that the function normalises itself.
     """
     import tensorflow as tf
 
@@ -227,8 +228,6 @@ def _file(form, encoding):
 
 def _main(folder):
     import keras
-
-    from .camera import Pixels
 
     folder = pathlib.Path(folder)
     given = runs.read_json(folder / "given.json")

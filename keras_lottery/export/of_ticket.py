@@ -6,6 +6,7 @@ from .. import data, runs
 from ..errors import LotteryError
 from ..export import accuracies, checked_path
 from ..export import export as export_model
+from ..pixels import Pixels
 from ..ticket import load_ticket
 
 CHECKED = 1000  # validation images at most that each variant is tried on
@@ -67,8 +68,9 @@ def _pixels(loaded, part, most):
     """The first images of a part as uint8 again, and their labels."""
     parts, count = [], 0
     for x, y in getattr(loaded, part):
-        parts.append((np.rint(255 * (x.numpy() * np.float32(loaded.std) + np.float32(loaded.mean))).astype("uint8"), y.numpy()))
+        parts.append((x.numpy(), y.numpy()))
         count += len(y)
         if count >= most:
             break
-    return tuple(np.concatenate(part)[:most] for part in zip(*parts))
+    images, labels = (np.concatenate(part)[:most] for part in zip(*parts))
+    return Pixels(loaded.mean, loaded.std).restore(images), labels

@@ -6,7 +6,7 @@ import tf_keras
 from ai_edge_litert.interpreter import Interpreter
 
 from keras_lottery import models
-from keras_lottery.export import convert, flatbuffer, kernels
+from keras_lottery.export import convert, flatbuffer, sparse_kernels
 
 L = tf_keras.layers
 
@@ -37,11 +37,11 @@ def file(model, encoding="sparse"):
 
 def said(parts):
     """{the layer's kind and first sides: why sparse kernels cannot run it, or None}, of 1x1 convolutions."""
-    return [row.why for row in kernels.rows(parts) if row.operation == "CONV_2D" and row.shape[1:3] == (1, 1)]
+    return [row.why for row in sparse_kernels.rows(parts) if row.operation == "CONV_2D" and row.shape[1:3] == (1, 1)]
 
 
 def test_a_mobilenet_runs_sparse_where_it_is_sparse_encoded():
-    rows = kernels.rows(file(net()))
+    rows = sparse_kernels.rows(file(net()))
     assert [row.sparse for row in rows] == [False, False, True, False, True, False]
     assert [row.shape for row in rows if row.sparse] == [(16, 1, 1, 8), (16, 1, 1, 16)] and all(0.8 < row.zeros < 1 for row in rows if row.sparse)
     assert [why for why in said(file(net(), "dense"))] == ["is dense-encoded: sparse kernels are for sparse-encoded files"] * 2
@@ -69,7 +69,7 @@ def test_same_padding_becomes_symmetric_where_that_is_the_same_function(size, ru
     """16 halves to 8 and 4, of which 'same' pads one side; 15 to 8, whose depthwise convolution spoils it; 17 to 9 and 5."""
     model, parts = net(size, "same"), file(net(size, "same"))
     before = flatbuffer.write(parts)
-    kernels.pad_symmetrically(parts)
+    sparse_kernels.pad_symmetrically(parts)
     after = flatbuffer.write(parts)
     runs = runs and size == 17
     assert said(parts) == [None] * 2 if runs else all(said(parts)) and before == after
@@ -79,5 +79,5 @@ def test_same_padding_becomes_symmetric_where_that_is_the_same_function(size, ru
 
 
 def test_fully_connected_layers_run_sparse_in_blocks_alone():
-    rows = kernels.rows(file(models.build("lenet", (8, 8, 1), 3)))
+    rows = sparse_kernels.rows(file(models.build("lenet", (8, 8, 1), 3)))
     assert {row.why for row in rows} == {"has no blocks of zeros, which its sparse kernels need"}
