@@ -6,7 +6,7 @@ import numbers
 
 import numpy as np
 
-from ..architecture_tables import FUNCTIONS
+from ..architecture.tables import FUNCTIONS
 from ..errors import LotteryError
 
 
