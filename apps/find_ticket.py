@@ -19,6 +19,8 @@ flags.DEFINE(shared.Numbers(), "final_sparsity", None, "share of zeros after the
 flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
 flags.DEFINE_string("rewind", "init", "init, a step of the first training, trained (its end), lr or finetune (keep weights), "
                     "or auto: the earliest step whose ticket is stable to data order, found by several searches", FLAGS)
+flags.DEFINE_integer("block", 1, "4 or 16: prune dense kernels in blocks of so many inputs, for the sparse kernels of mobile "
+                     "runtimes: 4 in float32, 16 in int8", flag_values=FLAGS)
 flags.DEFINE_bool("structured", False, "let weak channels die as wholes, at the same sparsity: lottery-export --compact takes "
                   "them out, and any phone gains", FLAGS)
 flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95", flag_values=FLAGS)
@@ -30,7 +32,7 @@ def main():
     from keras_lottery import autorewind, jobs, report
 
     own = {name: FLAGS[name].value for name in
-           ("model", "width", "rounds", "rate", "final_sparsity", "scope", "structured", "compare_at")}
+           ("model", "width", "rounds", "rate", "final_sparsity", "scope", "block", "structured", "compare_at")}
     given = {"dataset": shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS)}
     if FLAGS.rewind == "auto":
         result = autorewind.find(**given)

@@ -13,7 +13,7 @@ from .ticket import load_ticket
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", block=1, structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
     """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
 
     A probe of a step is a whole search rewound to it, whose last ticket is then trained
@@ -50,7 +50,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes)  # says what does not fit
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
-             "scope": scope, "backend": backend, **({"structured": True} if structured else {})}
+             "scope": scope, "backend": backend, **({"structured": True} if structured else {}),
+             **({"block": block} if block != 1 else {})}
     runs.open_run(run_dir, "find_rewind", {**given, "data": loaded.describe()}, overwrite)
     steps = len(loaded.train) * epochs
     grid, probes = candidates(steps), {}

@@ -40,7 +40,7 @@ def share(name, value):
 def known(name, value, choices):
     """Raises LotteryError, with the nearest choice, unless `value` is one of `choices`."""
     if value not in choices:
-        near = difflib.get_close_matches(str(value).lower(), list(choices), 1)
+        near = difflib.get_close_matches(str(value).lower(), [choice for choice in choices if isinstance(choice, str)], 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise LotteryError(f"{name}={value!r} is unknown: choose {', '.join(map(repr, choices))}.{hint}")
 

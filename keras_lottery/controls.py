@@ -12,6 +12,7 @@ import numpy as np
 from .checks import known
 from .errors import LotteryError
 from .masks import prune, random
+from .masks import shuffled as moved_about
 from .transfer import transfer
 
 ARMS = {
@@ -91,17 +92,16 @@ def random_mask(ticket, dense, seed):
       dense: the Ticket of round 0 of the same search: all weights at the rewind point.
       seed: int.
     """
-    return _over(ticket, random(ticket.masks, seed), dense.weights)
+    return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["block"]), dense.weights)
 
 
 def shuffled(ticket, seed):
     """A Ticket whose masks, and the rewind weights under them, are moved to random places of each tensor.
 
-    Counts and values are the ticket's own; only where they stand is lost.
+    Counts and values are the ticket's own; only where they stand is lost. Blocks move whole.
     """
     def moved(path, array):
-        order = np.random.default_rng([seed, zlib.crc32(path.encode())]).permutation(array.size)
-        return array.ravel()[order].reshape(array.shape)
+        return moved_about(array, np.random.default_rng([seed, zlib.crc32(path.encode())]), ticket.pruned_by["block"])
 
     weights = {path: moved(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()}
     places = {path: moved(path, mask) for path, mask in ticket.masks.items()}
@@ -114,7 +114,7 @@ def one_shot(dense, sparsity):
     Source: one-shot pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.
     """
     scores = {path: np.abs(dense.trained[path]) for path in dense.masks}
-    return _over(dense, prune(scores, dense.masks, sparsity, dense.info["scope"]), dense.weights)
+    return _over(dense, prune(scores, dense.masks, sparsity, **dense.pruned_by), dense.weights)
 
 
 def _over(ticket, places, weights):

@@ -63,5 +63,5 @@ class GradualPruning(Callback):
         if due or self.step == self.end:
             engine = pruning.engine(self.model)
             scores = {path: np.abs(variable.numpy()) for path, variable in engine.prunable(self.model).items()}
-            self.masks = prune(scores, engine.masks(self.model), self.sparsity(self.step), engine.settings(self.model)[1])
+            self.masks = prune(scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1])
             engine.set_masks(self.model, self.masks)

@@ -13,7 +13,7 @@ from .checks import SEED, above_zero, known, share, whole
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .gradual import GradualPruning
-from .masks import SCOPES, sparsity
+from .masks import BLOCKS, SCOPES, sparsity
 from .saliency import CRITERIA, saliency_masks
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
@@ -25,7 +25,7 @@ FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where trainin
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind="init", block=1, structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
@@ -36,6 +36,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
       rounds, rate, final_sparsity, scope, rewind, structured, epochs: as for `find_ticket`; with
         neither rounds nor final_sparsity there are 10 rounds.
+      block: as for `wrap`.
       precision: one of `training.PRECISIONS`.
       strategy: "none", or "mirrored" for all devices of this machine.
       backend: one of `training.BACKENDS`.
@@ -52,6 +53,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     known("scope", scope, SCOPES)
+    known("block", block, BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
     backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
@@ -71,7 +73,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         return net
 
     with place():
-        net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope))
+        net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, structured=structured, run_dir=run_dir, overwrite=overwrite,
                     verbose=verbose)

@@ -9,6 +9,7 @@ import numpy as np
 from .errors import LotteryError
 
 SCOPES = ("global", "layer")
+BLOCKS = (1, 4, 16)
 
 
 def pruned_count(total, sparsity):
@@ -16,7 +17,7 @@ def pruned_count(total, sparsity):
     return int(np.floor(total * sparsity + 0.5))
 
 
-def prune(scores, masks, sparsity, scope="global"):
+def prune(scores, masks, sparsity, scope="global", block=1):
     """Tighten `masks` to `sparsity`, dropping the lowest scores among the kept weights.
 
     Args:
@@ -25,6 +26,9 @@ def prune(scores, masks, sparsity, scope="global"):
       sparsity: share of zeros wanted, 0 <= sparsity < 1. Over all weights together
         with scope "global", over each weight tensor with scope "layer".
       scope: "global" or "layer".
+      block: weights that stay or go together, as many along the first dimension of each
+        2-D tensor whose first dimension is a multiple of it. One block of the scope may
+        be cut, to meet the count.
 
     Returns:
       {path: bool array}: subsets of `masks`. The number of zeros is exactly
@@ -49,6 +53,7 @@ def prune(scores, masks, sparsity, scope="global"):
             raise LotteryError(
                 f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients."
             )
+    scores = {path: _block_means(score, block) if in_blocks(score.shape, block) else score for path, score in scores.items()}
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
     for group in filter(None, groups):
@@ -90,20 +95,37 @@ def favour_channels(scores, masks):
     return favoured
 
 
-def random(masks, seed):
-    """Masks with the same number of kept weights in each tensor, at random places.
+def in_blocks(shape, block):
+    """Whether weights of this shape are pruned in blocks of this size: 2-D, and a whole number of blocks high."""
+    return block > 1 and len(shape) == 2 and shape[0] > 0 and shape[0] % block == 0
+
+
+def random(masks, seed, block=1):
+    """Masks with the same number of kept weights in each tensor, at random places; blocks as in `prune` move whole.
 
     >>> int(random({"w": np.array([True, False, False])}, seed=1)["w"].sum())
     1
     """
     rng = np.random.default_rng(seed)
-    return {path: rng.permutation(mask.ravel()).reshape(mask.shape) for path, mask in masks.items()}
+    return {path: shuffled(mask, rng, block) for path, mask in masks.items()}
+
+
+def shuffled(array, rng, block=1):
+    """An array with its elements, or its blocks as in `prune`, moved to random places."""
+    if not in_blocks(array.shape, block):
+        return rng.permutation(array.ravel()).reshape(array.shape)
+    blocks = array.reshape(-1, block, array.shape[1]).swapaxes(1, 2)
+    return rng.permutation(blocks.reshape(-1, block)).reshape(blocks.shape).swapaxes(1, 2).reshape(array.shape)
 
 
 def sparsity(masks):
     """Share of zeros over all masks together, 0..1."""
     total = sum(mask.size for mask in masks.values())
     return 1 - sum(int(mask.sum()) for mask in masks.values()) / total if total else 0.0
+
+
+def _block_means(score, block):
+    return np.repeat(score.reshape(-1, block, score.shape[1]).mean(1), block, axis=0)
 
 
 def _keep_highest(scores, mask, sparsity):

@@ -30,9 +30,9 @@ class Rewinder:
     def __init__(self, model, rewind, scope, structured=False):
         self.model = model
         self.rewind = rewind
-        self.scope = scope
         self.structured = structured
         self.engine = pruning.engine(model)
+        self.pruned_by = {**self.engine.settings(model)[1], "scope": scope}
         self.engine.build_optimizer(model)
         if self.engine.steps_taken(model):
             raise LotteryError("the optimizer has taken steps already: compile the model again first.")
@@ -59,7 +59,7 @@ class Rewinder:
         masks = self.engine.masks(self.model)
         if self.structured:
             scores = favour_channels(scores, masks)
-        self.engine.set_masks(self.model, prune(scores, masks, sparsity, self.scope))
+        self.engine.set_masks(self.model, prune(scores, masks, sparsity, **self.pruned_by))
         if self.point is not None:
             self.engine.load_state(self.model, self.point)
         if self.rewind != "finetune":
@@ -137,9 +137,9 @@ class LotteryCallback(Callback):
                 "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
                 "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
-        self.schedule, scope = pruning.engine(self.model).settings(self.model)
+        self.schedule, how = pruning.engine(self.model).settings(self.model)
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
-        self.rewinder = Rewinder(self.model, self.schedule.rewind_step, scope)
+        self.rewinder = Rewinder(self.model, self.schedule.rewind_step, how["scope"])
         self.rewinder.engine.keep_randomness(self.model)
         self.counter = RewindCallback(self.rewinder)
         self.counter.set_params(self.params)

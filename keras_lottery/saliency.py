@@ -43,4 +43,4 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
     else:
         _, change = engine.gradients(plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE))
         scores = {path: weights[path] * change[path] for path in paths}
-    return prune(scores, engine.masks(model), sparsity, engine.settings(model)[1])
+    return prune(scores, engine.masks(model), sparsity, **engine.settings(model)[1])

@@ -103,7 +103,8 @@ def find_ticket(
     engine.set_seed(seed)
     with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
         model = _ready(model, scope)
-    info["scope"] = scope = scope or engine.settings(model)[1]
+    how = engine.settings(model)[1]
+    info["scope"] = scope = scope or how["scope"]
     _check_leaves_some(engine.masks(model), sparsities[-1], scope)
     architecture = engine.architecture(model)
     _warn_of_layers(model, architecture)
@@ -118,6 +119,7 @@ def find_ticket(
             "weights": list(engine.variables(model)),
             "compiled": engine.compiled(model),
             **info,
+            **({"block": how["block"]} if how["block"] > 1 else {}),
         }
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 

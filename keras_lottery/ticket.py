@@ -63,7 +63,12 @@ class Ticket:
         """
         values = self.start(start)
         engine, architecture = as_built_by(keras, self.architecture)
-        return assemble(engine, architecture, self.masks, values)
+        return assemble(engine, architecture, self.masks, values, pruned_by=self.pruned_by)
+
+    @property
+    def pruned_by(self):
+        """What `masks.prune` was told besides the sparsity: scope and block."""
+        return {"scope": self.info.get("scope") or "global", "block": self.info.get("block", 1)}
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""
@@ -205,7 +210,7 @@ def from_model(model, start, rounds, info=None):
         architecture=engine.architecture(model),
         heads=engine.heads(model),
         rounds=runs.plain(rounds),
-        info=runs.plain({**engine.versions(), **(info or {})}),
+        info=runs.plain({**engine.versions(), **engine.settings(model)[1], **(info or {})}),
     )
 
 
@@ -215,7 +220,7 @@ def as_built_by(keras, architecture):
     return engine, translate(architecture, engine.keras.__name__)
 
 
-def assemble(engine, architecture, masks, values, new=()):
+def assemble(engine, architecture, masks, values, new=(), *, pruned_by):
     """A wrapped model of `architecture` with `masks` and `values`; without values, and at the paths `new`, as newly drawn."""
     plain = engine.build(architecture)
     shapes = {path: tuple(variable.shape) for path, variable in engine.variables(plain).items()}
@@ -227,7 +232,7 @@ def assemble(engine, architecture, masks, values, new=()):
                 f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in the one, "
                 f"{given.get(path)} in the other."
             )
-    model = engine.wrap_paths(plain, list(masks))
+    model = engine.wrap_paths(plain, list(masks), **pruned_by)
     engine.set_masks(model, masks)
     engine.load_state(model, {**engine.values(model), **values})
     return model

@@ -46,7 +46,8 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     architecture = engine.resize(architecture, ticket.heads, num_classes, input_shape)
     new = _new_paths(engine, ticket, architecture, input_shape)
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
-    model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new)
+    model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new,
+                     pruned_by=ticket.pruned_by)
     if freeze_backbone:
         warnings.warn(
             "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% sparsity a "

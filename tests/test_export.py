@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_lottery as lottery
-from keras_lottery import models
+from keras_lottery import models, pruning
 from keras_lottery.errors import LotteryError
 from keras_lottery.export import Variant, convert, encoding, flatbuffer, weights8
 from keras_lottery.export import labels as label_file
 from keras_lottery.export.choose import pick, problem_of
+from keras_lottery.masks import prune
 
 layers = tf_keras.layers
 
@@ -409,12 +410,13 @@ def test_a_normalization_that_does_not_fit(tmp_path, given):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([(3, 5), (4, 3, 3, 6), (1, 300), (7, 1, 1, 260)]), st.floats(0, 1))
-def test_the_sparse_encoding_is_undone_exactly(seed, shape, zeros):
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(3, 5), (4, 3, 3, 6), (1, 300), (7, 1, 1, 260)]), st.floats(0, 1), st.sampled_from([1, 4]))
+def test_the_sparse_encoding_is_undone_exactly(seed, shape, zeros, block):
     rng = np.random.default_rng(seed)
-    array = (rng.normal(size=shape) * (rng.random(shape) >= zeros)).astype("float32")
+    kept = np.repeat(rng.random((*shape[:-1], -(-shape[-1] // block))) >= zeros, block, -1)[..., :shape[-1]]
+    array = (rng.normal(size=shape) * kept).astype("float32")
     values, sparsity = encoding.encode(array)
-    assert len(values) == np.count_nonzero(array)
+    assert np.count_nonzero(array) <= len(values) <= array.size
     assert np.array_equal(encoding.decode(values, shape, sparsity), array)
 
 
@@ -437,6 +439,25 @@ def test_lenets_blocks_of_zeros_survive_eight_bits(tmp_path):
     record = lottery.export(model, tmp_path / "lenet.tflite", images=images, formats=["float32", "int8-weights"])
     row = next(row for row in record.variants if row.name == "int8-weights sparse")
     assert row.relative_difference < 0.05 and row.bytes < 0.6 * record.variants[1].bytes
+
+
+def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_bytes(tmp_path):
+    images = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype("float32")
+
+    def rows(block):
+        tf_keras.utils.set_random_seed(0)
+        model = lottery.wrap(tf_keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(10)]), block=block)
+        scores = {path: np.abs(weight.numpy()) for path, weight in lottery.prunable(model).items()}
+        pruning.engine(model).set_masks(model, prune(scores, lottery.masks(model), 0.9, block=block))
+        record = lottery.export(model, tmp_path / f"{block}.tflite", images=images, formats=["float32", "float16", "int8-weights", "int8"])
+        return {row.name: row for row in record.variants if row.encoding == "sparse"}
+
+    single, four, sixteen = map(rows, (1, 4, 16))
+    assert [row["float32 sparse"].sparse_kernels for row in (single, four, sixteen)] == [0, 1, 1]
+    for name in ("float32 sparse", "float16 sparse", "int8-weights sparse"):
+        assert four[name].bytes < 0.95 * single[name].bytes
+    assert four["float16 sparse"].relative_difference < 1e-2 and sixteen["float16 sparse"].relative_difference < 1e-2
+    assert "does not load" in single["int8 sparse"].problem and sixteen["int8 sparse"].relative_difference < 0.1
 
 
 def test_blocks_that_do_not_fill_the_rows_are_never_handed_over(tmp_path):

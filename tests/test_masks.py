@@ -131,6 +131,27 @@ def test_random_masks_are_random():
 
 
 @settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([4, 16]), st.lists(SHARES, min_size=1, max_size=4), st.sampled_from(SCOPES))
+def test_blocks_go_as_wholes_and_counts_stay_exact(seed, block, shares, scope):
+    """One block of a scope may be cut; a later round finishes it first or cuts another."""
+    rng = np.random.default_rng(seed)
+    weights = {path: rng.normal(size=shape) for path, shape in
+               {"a": (block * 3, 5), "b": (block, 7), "other": (block + 1, 3), "kernel": (3, 3, block, 2)}.items()}
+    masks = open_masks(weights)
+    for share in sorted(shares):
+        tighter = prune({path: np.abs(weight) * masks[path] for path, weight in weights.items()}, masks, share, scope, block)
+        assert all((tighter[path] <= masks[path]).all() for path in masks)
+        for group in [list(masks)] if scope == "global" else [[path] for path in masks]:
+            assert sum((~tighter[path]).sum() for path in group) == pruned_count(sum(masks[path].size for path in group), share)
+        masks = tighter
+    blocks = {path: masks[path].reshape(-1, block, masks[path].shape[1]).mean(1) for path in ("a", "b")}
+    cut = [int(((part > 0) & (part < 1)).sum()) for part in blocks.values()]
+    assert sum(cut) <= 1 if scope == "global" else max(cut) <= 1
+    moved = random(masks, seed, block)
+    assert all(np.array_equal(np.sort(moved[path].reshape(-1, block, part.shape[1]).mean(1), None), np.sort(part, None)) for path, part in blocks.items())
+
+
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**7), SHARES)
 def test_count_is_the_nearest(total, share):
     assert abs(pruned_count(total, share) - total * share) <= 0.5 and 0 <= pruned_count(total, share) <= total

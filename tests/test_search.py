@@ -6,6 +6,7 @@ from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, eve
 from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
+from keras_lottery import controls
 from keras_lottery.masks import pruned_count
 
 if BACKEND == "tensorflow":
@@ -139,6 +140,49 @@ def test_final_sparsity_is_exact_and_scope_layer():
     assert [r["sparsity"] for r in by_rate.rounds] == pytest.approx([0, 0.6, 0.7], abs=0.005)
     by_layer = search(scope="layer", epochs=1)
     assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.info["scope"] == "layer"
+
+
+def whole_blocks(masks, block=4):
+    """How many blocks of so many inputs are kept in part."""
+    parts = [mask.reshape(-1, block, mask.shape[1]).sum(1) for mask in masks.values()]
+    return sum(int(((part > 0) & (part < block)).sum()) for part in parts)
+
+
+def test_blocks_live_and_die_as_wholes_from_wrap_to_the_controls(tmp_path):
+    ticket = search(compiled(lottery.wrap(dense(), block=4)), rounds=3, epochs=1, run_dir=tmp_path)
+    assert sum(int(mask.sum()) for mask in ticket.masks.values()) == 216 - pruned_count(216, 0.875)
+    assert whole_blocks(ticket.masks) <= 1 and ticket.info["block"] == 4
+    tickets = [lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in range(4)]
+    assert all(not (after.masks[path] & ~before.masks[path]).any()
+               for before, after in zip(tickets, tickets[1:]) for path in ticket.masks)
+    net = ticket.model()
+    assert ENGINE.settings(net)[1] == {"scope": "global", "block": 4}
+    for made in (controls.random_mask(tickets[3], tickets[0], 1), controls.shuffled(ticket, 1), controls.one_shot(tickets[0], 0.875)):
+        assert whole_blocks(made.masks) <= 1 and {p: m.sum() for p, m in made.masks.items()}.keys() == ticket.masks.keys()
+    with pytest.raises(lottery.LotteryError, match="another configuration"):
+        search(compiled(lottery.wrap(dense())), rounds=3, epochs=1, run_dir=tmp_path)
+
+
+def test_blocks_that_fit_no_kernel():
+    for block, said in ((16, "block=16 fits no kernel of 'small'"), (8, "block=8 is unknown: choose 1, 4, 16"), ("4", "block='4'")):
+        with pytest.raises(lottery.LotteryError, match=said):
+            lottery.wrap(dense(), block=block)
+
+
+def test_structured_rounds_kill_whole_channels_at_the_same_sparsity(tmp_path):
+    def wide():
+        return compiled(keras.Sequential([L.Input((8,)), L.Dense(64, "relu", name="a"), L.Dense(64, "relu", name="b"), L.Dense(3, name="head")]))
+
+    def dead(ticket):
+        return sum(int((~mask).all(axis).sum()) for mask in ticket.masks.values() for axis in (0, 1))
+
+    model = wide()
+    plain = search(model, rounds=3)
+    structured = search(model, rounds=3, structured=True, run_dir=tmp_path)
+    assert structured.sparsity == plain.sparsity and dead(structured) > 1.5 * dead(plain)
+    assert structured.info["structured"] and "structured" not in plain.info
+    with pytest.raises(lottery.LotteryError, match="another configuration"):
+        search(model, rounds=3, run_dir=tmp_path)
 
 
 class Weird(keras.metrics.Metric):

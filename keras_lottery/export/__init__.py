@@ -14,7 +14,7 @@ from ..checks import known
 from ..compact import compact as without_dead_channels
 from ..errors import LotteryError
 from ..pruning import engine, is_wrapped, strip
-from . import camera, check, convert, encoding, flatbuffer, sparse_kernels
+from . import camera, check, convert, encoding, flatbuffer, sparse_kernels, unpack
 from . import labels as label_file
 from .choose import GOALS, TOLERANCE, pick, problem_of
 from .show import show
@@ -216,6 +216,7 @@ def _ready(made, names):
     parts = flatbuffer.read(made)
     if encoding.has_broken_blocks(parts):
         return "TensorFlow's converter wrote blocks of zeros that do not fill a kernel's rows, which its runtime reads wrongly"
+    unpack.densify_what_dequantize_reads(parts)
     sparse_kernels.pad_symmetrically(parts)
     return label_file.packed(flatbuffer.small(parts), names)
 

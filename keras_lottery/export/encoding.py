@@ -1,9 +1,10 @@
-"""TFLite's sparse encoding of a tensor: for each row along the last dimension, where its non-zero values are."""
+"""TFLite's sparse encoding of a tensor: for each row along the last dimension, where its values, or blocks of them, are."""
 
 import numpy as np
 
 from .flatbuffer import schema
 
+BLOCKS = (1, 4, 16)
 DENSE, SPARSE = schema.DimensionType.DENSE, schema.DimensionType.SPARSE_CSR
 INDICES = {
     np.dtype("uint8"): (schema.SparseIndexVector.Uint8Vector, schema.Uint8VectorT),
@@ -47,16 +48,30 @@ def has_broken_blocks(model):
 
 
 def encode(array):
-    """(the non-zero values, a `schema.SparsityParametersT`) of an array."""
-    rows = array.reshape(-1, array.shape[-1])
-    kept = rows != 0
+    """(the values to store, a `schema.SparsityParametersT`) of an array, in the blocks that take the fewest bytes."""
+    blocks = [block for block in BLOCKS if array.shape[-1] % block == 0]
+    return min((_encoded(array, block) for block in blocks), key=lambda made: _bytes(*made))
+
+
+def _encoded(array, block):
+    """Blocks of so many values along the last dimension, of which those with any value are stored whole."""
+    rows = array.reshape(-1, array.shape[-1] // block, block)
+    kept = (rows != 0).any(2)
     made = schema.SparsityParametersT()
-    made.traversalOrder = np.arange(array.ndim, dtype="int32")
+    made.traversalOrder = np.arange(array.ndim + (block > 1), dtype="int32")
     made.dimMetadata = [_level(DENSE, side) for side in array.shape[:-1]] + [_level(SPARSE)]
     last = made.dimMetadata[-1]
     last.arraySegmentsType, last.arraySegments = _indices(np.concatenate([[0], np.cumsum(kept.sum(1))]))
     last.arrayIndicesType, last.arrayIndices = _indices(np.nonzero(kept)[1])
-    return rows[kept], made
+    if block > 1:
+        made.blockMap = np.array([array.ndim - 1], "int32")
+        made.dimMetadata.append(_level(DENSE, block))
+    return rows[kept].ravel(), made
+
+
+def _bytes(values, sparsity):
+    last = next(level for level in sparsity.dimMetadata if level.format == SPARSE)
+    return sum(part.nbytes for part in (values, last.arraySegments.values, last.arrayIndices.values))
 
 
 def _level(kind, size=0):

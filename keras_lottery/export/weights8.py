@@ -8,15 +8,13 @@ import numpy as np
 
 from . import encoding, flatbuffer
 from .flatbuffer import Op, schema
+from .unpack import step
 
 SMALLEST = 256  # values of a kernel for which the added operation is worth its bytes
 LARGEST_CODE = 63  # of 127: a download is 6% smaller for it, at half the error of rounding what flows between layers
 # A fully connected layer of a later version reads sparse kernels itself. XNNPACK leaves such a layer to TFLite, but still
 # takes the DENSIFY two steps before it for its own and never runs it (prepare_ops_to_delegate, TensorFlow 2.21).
 WITHOUT_BLOCKS = 6
-VERSIONS = {Op.DENSIFY: 1, Op.DEQUANTIZE: 5}  # the first that take int8, per channel
-OPTIONS = {Op.DENSIFY: (schema.BuiltinOptions.DensifyOptions, schema.DensifyOptionsT()),
-           Op.DEQUANTIZE: (schema.BuiltinOptions.DequantizeOptions, schema.DequantizeOptionsT())}
 # The input that holds the kernel, and the kernel's dimension that counts output channels.
 KERNELS = {Op.CONV_2D: (1, 0), Op.CONV_3D: (1, 4), Op.DEPTHWISE_CONV_2D: (1, 3), Op.FULLY_CONNECTED: (1, 0), Op.TRANSPOSE_CONV: (1, 0)}
 
@@ -71,19 +69,11 @@ def _quantize(model, graph, index, channels, densify):
         graph.tensors[encoded].type, graph.tensors[encoded].sparsity = schema.TensorType.INT8, sparsity
         graph.tensors[encoded].buffer = flatbuffer.add_buffer(model, stored)
         integers = flatbuffer.add_tensor(model, graph, codes.shape, schema.TensorType.INT8, quantization=scale)
-        steps = [_step(model, Op.DENSIFY, encoded, integers)]
+        steps = [step(model, Op.DENSIFY, encoded, integers)]
     if densify:
         graph.operators.remove(densify)
     kernel.buffer, kernel.sparsity = 0, None  # from now on computed, when the file is loaded
-    graph.operators[:0] = [*steps, _step(model, Op.DEQUANTIZE, integers, index)]
-
-
-def _step(model, builtin, source, result):
-    step = schema.OperatorT()
-    step.opcodeIndex = flatbuffer.code(model, builtin, VERSIONS[builtin])
-    step.inputs, step.outputs = np.array([source], "int32"), np.array([result], "int32")
-    step.builtinOptionsType, step.builtinOptions = OPTIONS[builtin]
-    return step
+    graph.operators[:0] = [*steps, step(model, Op.DEQUANTIZE, integers, index)]
 
 
 def rounded(values, dimension):

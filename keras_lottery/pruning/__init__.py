@@ -14,11 +14,11 @@ from rich.table import Table
 
 from ..checks import known
 from ..errors import LotteryError
-from ..masks import SCOPES
+from ..masks import BLOCKS, SCOPES, in_blocks
 from ..schedule import LotterySchedule
 
 
-def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune_head=False):
+def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False):
     """A copy of `model` whose kernels have masks; prints what is pruned, what is not, and why.
 
     The copy computes exactly what `model` does and is compiled and trained like any Keras
@@ -30,6 +30,9 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
         tf_keras model.
       schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
       scope: "global" (one threshold over all weights) or "layer".
+      block: 1, or 4 or 16 to prune dense kernels in blocks of so many inputs of one output, which is
+        what the sparse kernels of mobile runtimes multiply by: 4 in float32, 16 in int8. Kernels
+        with another number of inputs than a multiple of it, and all but 2-D ones, lose single weights.
       skip: what to leave dense: layer names or paths, layer classes, a function of the
         layer, or a list of these.
       include: the same, for what is left dense unless asked for: depthwise kernels and
@@ -41,7 +44,7 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
 
     Raises:
       LotteryError: not a model that can be wrapped, one that is pruned already, nothing to
-        prune, an unknown name.
+        prune, an unknown name, blocks that fit no kernel.
 
     Example:
       >>> import tf_keras, keras_lottery as lottery
@@ -51,6 +54,7 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
     """
     if scope not in SCOPES:
         raise LotteryError(f"scope={scope!r} is unknown: choose 'global' or 'layer'.")
+    known("block", block, BLOCKS)
     if schedule is not None and not isinstance(schedule, LotterySchedule):
         raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")
     check_unpruned(model)
@@ -59,7 +63,10 @@ def wrap(model, *, schedule=None, scope="global", skip=None, include=None, prune
     if not paths:
         said = sorted(set(reasons.values())) or ["the model has no weights"]
         raise LotteryError(f"there is nothing to prune in {model.name!r}: {'; '.join(said)}.")
-    wrapped = engine(model).wrap_paths(model, paths, scope=scope, schedule=schedule)
+    variables = engine(model).variables(model)
+    if block > 1 and not any(in_blocks(variables[path].shape, block) for path in paths):
+        raise LotteryError(f"block={block} fits no kernel of {model.name!r}: a dense one whose inputs are a multiple of it is needed.")
+    wrapped = engine(model).wrap_paths(model, paths, scope=scope, block=block, schedule=schedule)
     print(_overview(_rows(model, reasons)))
     return wrapped
 

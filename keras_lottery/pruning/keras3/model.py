@@ -22,15 +22,16 @@ class LotteryModel(keras.Model):
     Args:
       model: any built Keras 3 model.
       paths: the weights that get a mask, as `walk.variables` names them.
-      scope: "global" or "layer", for the rounds to come.
+      scope, block: as for `masks.prune`, for the rounds to come.
       schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
     """
 
-    def __init__(self, model, paths, scope="global", schedule=None, name=None):
+    def __init__(self, model, paths, scope="global", block=1, schedule=None, name=None):
         # Precision is the inner model's affair, but the policy says whether compile scales the loss.
         super().__init__(name=name or model.name, dtype=model.dtype_policy, autocast=False)
         self.inner = model
         self.scope = scope
+        self.block = block
         self.schedule = schedule
         self.supports_masking = True
         variables = walk.variables(model)
@@ -75,6 +76,7 @@ class LotteryModel(keras.Model):
             "model": walk.tell_names(self.inner, keras.saving.serialize_keras_object(self.inner)),
             "paths": list(self.paths),
             "scope": self.scope,
+            "block": self.block,
             "schedule": self.schedule and LotterySchedule.get_config(self.schedule),
             "name": self.name,
         }
@@ -84,7 +86,7 @@ class LotteryModel(keras.Model):
         model = keras.saving.deserialize_keras_object(copy.deepcopy(config["model"]), custom_objects=custom_objects)
         walk.take_names(model, config["model"])
         schedule = config["schedule"] and LotterySchedule(**config["schedule"])
-        return cls(model, config["paths"], config["scope"], schedule, config["name"])
+        return cls(model, config["paths"], config["scope"], config.get("block", 1), schedule, config["name"])
 
     def get_build_config(self):
         return None  # built when made

@@ -39,11 +39,11 @@ def choose(model, skip=None, include=None, prune_head=False):
     return select(walk, model, skip, include, prune_head)
 
 
-def wrap_paths(model, paths, scope="global", schedule=None):
+def wrap_paths(model, paths, scope="global", block=1, schedule=None):
     """A copy of `model` in which exactly the weights `paths` have masks, all True."""
     variables = walk.variables(model)
     schedule = schedule and LotteryPruningSchedule.of(schedule)
-    return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, schedule)
+    return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, block, schedule)
 
 
 def strip(model):
@@ -70,9 +70,9 @@ def set_masks(model, new):
 
 
 def settings(model):
-    """(schedule, scope) that `wrap` was given."""
+    """(schedule, {scope, block}) that `wrap` was given."""
     wrapper = next(layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune))
-    return wrapper.pruning_schedule, wrapper.scope
+    return wrapper.pruning_schedule, {"scope": wrapper.scope, "block": wrapper.block}
 
 
 def reasons(model):
@@ -133,7 +133,7 @@ def _check_class(model):
         )
 
 
-def _rebuild(model, shapes, scope="global", schedule=None):
+def _rebuild(model, shapes, scope="global", block=1, schedule=None):
     """A copy of `model`, weights included, with masks on `shapes` alone; wrappers it had are gone."""
     paths = {id(layer): path for path, layer in walk.layers(model).items()}
     copies = {}
@@ -156,7 +156,7 @@ def _rebuild(model, shapes, scope="global", schedule=None):
         new._name = layer.name  # which not every config holds
         prefix = paths[id(layer)] + "/"
         below = {path[len(prefix) :]: shape for path, shape in shapes.items() if path.startswith(prefix)}
-        return LotteryPrune(new, below, scope, schedule) if below else new
+        return LotteryPrune(new, below, scope, block, schedule) if below else new
 
     try:
         new = _copy_graph(model, copy)
