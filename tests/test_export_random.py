@@ -1,17 +1,14 @@
 """Random graphs of all kinds of layers as files: they load, answer as the model does, and have its zeros."""
 
-import os
 from collections import Counter
 
 import numpy as np
 import tf_keras
-from hypothesis import HealthCheck, given, settings
-from test_compact import graphs
+from graphs import drawn, graphs
+from hypothesis import given
 
 import keras_lottery as lottery
 from keras_lottery.export import encoding, flatbuffer
-
-EXAMPLES = int(os.environ.get("RANDOM_MODELS", 6))  # 40 and more have been run
 
 
 def constants(path):
@@ -31,8 +28,7 @@ def kernels(model):
             yield np.moveaxis(layer.kernel.numpy(), -1, 0)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize="RANDOM_MODELS" not in os.environ, database=None,
-          suppress_health_check=list(HealthCheck))
+@drawn(6)
 @given(graphs())
 def test_random_graph(tmp_path_factory, model):
     path = tmp_path_factory.mktemp("random") / "model.tflite"

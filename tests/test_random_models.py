@@ -1,12 +1,12 @@
 """Random models of all kinds of layers: wrapped, trained, tightened, saved, stripped, the zeros always hold."""
 
-import os
 import tempfile
 
 import numpy as np
 import world
 import zoo
-from hypothesis import HealthCheck, given, settings
+from graphs import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from world import KERAS3
 from zoo import Composite, Input, L, Model, MyConv, MyLSTM, Named
@@ -84,16 +84,7 @@ def models(draw):
     return Model(first, L.Dense(2)(x if len(x.shape) == 2 else L.Flatten()(x)))
 
 
-EXAMPLES = int(os.environ.get("RANDOM_MODELS", 8 if world.EAGER else 4))
-
-
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="RANDOM_MODELS" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@drawn(8 if world.EAGER else 4)
 @given(models(), st.sampled_from(["adam", "sgd", "rmsprop"]), st.sampled_from(["global", "layer"]), st.booleans())
 def test_random_model(model, optimizer, scope, depthwise):
     include = [L.DepthwiseConv2D, L.SeparableConv2D, L.SeparableConv1D] if depthwise else None
