@@ -1,6 +1,6 @@
 """Measure tickets as files for a phone: every variant's bytes, latency here, accuracy, and instructions on an emulated ARM processor.
 
-    python docs/phone/measure.py --data_dir=DIR [TICKET ...]    # those in saved_models if none is given
+    python docs/phone/measure.py --data_dir=DIR [TICKET or NAME=TICKET ...]    # those in saved_models if none is given
 
 Of each ticket four nets are compared: the dense one it was pruned from is the same net without zeros, so its dense
 float32 file weighs and takes what the ticket's dense float32 file does. Adds a line for each ticket to docs/phone/rows.jsonl,
@@ -13,18 +13,18 @@ import tempfile
 from pathlib import Path
 
 from keras_lottery import jobs, runs
-from keras_lottery.benchmark import arm
+from keras_lottery.benchmark import arm, local
 from keras_lottery.ticket import load_ticket
 
 ROOT = Path(__file__).parents[2]
 ROWS = Path(__file__).parent / "rows.jsonl"
-COUNTED = ("float32-dense", "float32-sparse", "int8-weights-sparse", "int8-dense")
+COUNTED = ("float32-dense", "float32-sparse", "int8-weights-sparse", "int8-dense", "int8-sparse")
 
 
-def measure(ticket, data_dir):
-    """One row: the export's record, that of the compacted net, and instructions in millions by file."""
+def measure(name, ticket, data_dir):
+    """One row: the export's record, that of the compacted net, instructions by file, and dense int8's latency side by side."""
     source = load_ticket(ticket).info["data"]["name"]
-    row = {"ticket": Path(ticket).name, "data": source, "sparsity": load_ticket(ticket).sparsity}
+    row = {"ticket": name, "data": source, "sparsity": load_ticket(ticket).sparsity}
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for kind in ("whole", "compact"):
@@ -33,6 +33,8 @@ def measure(ticket, data_dir):
             row[kind] = {name: made[name] for name in ("accuracy", "chosen", "test", "variants")}
             files |= {f"{kind} {path.stem}": path for path in sorted(Path(folder, kind).iterdir()) if path.stem in COUNTED}
         row["instructions"] = {found.name: found.instructions for found in arm.instructions(files)}
+        beside = local.latencies({name: files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files}, seconds=10)
+        row["compact_int8_latency"] = beside[-1].ratio.median
     return row
 
 
@@ -42,7 +44,8 @@ def main():
     parser.add_argument("--data_dir")
     given = parser.parse_args()
     for ticket in given.tickets:
-        new = runs.plain(measure(ticket, given.data_dir))
+        name, _, folder = ticket.rpartition("=")
+        new = runs.plain(measure(name or Path(folder).name, folder, given.data_dir))
         old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
         rows = sorted([row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"])
         with runs.new_file(ROWS) as aside:

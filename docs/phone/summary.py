@@ -7,6 +7,9 @@ import json
 import re
 from pathlib import Path
 
+from keras_lottery.stats import estimate
+from keras_lottery.ticket import shipped
+
 HERE = Path(__file__).parent
 
 
@@ -30,11 +33,31 @@ def sizes(rows):
 
 
 def speed(rows):
-    kinds = ["whole float32-dense", "whole float32-sparse", "whole int8-weights-sparse", "whole int8-dense", "compact int8-dense"]
-    yield "| ticket, instructions in millions | dense float32 | sparse float32 | sparse int8-weights | dense int8 | compacted, dense int8 |"
-    yield "|---|---|---|---|---|---|"
+    kinds = {"dense float32": "whole float32-dense", "sparse float32": "whole float32-sparse", "sparse int8-weights": "whole int8-weights-sparse",
+             "dense int8": "whole int8-dense", "sparse int8": "whole int8-sparse", "compacted, dense int8": "compact int8-dense"}
+    yield "| ticket, instructions in millions | " + " | ".join(kinds) + " | compacted over whole int8, x86 latency |"
+    yield "|---|" + "---|" * (len(kinds) + 1)
     for row in rows:
-        yield f"| {row['ticket']} | " + " | ".join(_number(row["instructions"].get(kind)) for kind in kinds) + " |"
+        numbers = [_number(row["instructions"].get(kind)) for kind in kinds.values()]
+        yield f"| {row['ticket']} | " + " | ".join([*numbers, _text(row.get("compact_int8_latency"), ".2f")]) + " |"
+
+
+def accuracies(rounds):
+    """Of each search: the dense net's test accuracy, that of its tickets, and the multiply-adds that compacting leaves."""
+    yield "| search | seeds | dense | 90% zeros | 95% zeros | work left by compacting at 95% |"
+    yield "|---|---|---|---|---|---|"
+    for search in dict.fromkeys(row["search"] for row in rounds):
+        cells, seeds = [], {row["seed"] for row in rounds if row["search"] == search}
+        for at in (0, 0.9, 0.95):
+            of = [row for row in rounds if row["search"] == search and abs(row["sparsity"] - at) < 0.005]
+            cells.append(_interval([100 * row["test_accuracy"] for row in of]))
+        left = sum(row["work_left"] for row in of) / len(of)
+        yield f"| {search} | {len(seeds)} | " + " | ".join(cells) + f" | {left:.0%} |"
+
+
+def _interval(values):
+    found = estimate(values)
+    return f"{found.mean:.2f}" + (f" ± {found.half:.2f}" if found.n > 1 else "")
 
 
 def _number(instructions):
@@ -61,10 +84,10 @@ def put(path, name, lines):
 
 
 def main():
-    rows = [json.loads(line) for line in (HERE / "rows.jsonl").read_text().splitlines()]
-    put(HERE / "README.md", "tables", [*sizes(rows), "", *speed(rows)])
+    rows, rounds = ([json.loads(line) for line in (HERE / name).read_text().splitlines()] for name in ("rows.jsonl", "trained.jsonl"))
+    put(HERE / "README.md", "tables", [*sizes(rows), "", *speed(rows), "", *accuracies(rounds)])
     put(HERE / "variants.md", "variants", every(rows))
-    put(HERE.parents[1] / "README.md", "phone", sizes(rows))
+    put(HERE.parents[1] / "README.md", "phone", sizes([row for row in rows if row["ticket"] in shipped()]))
 
 
 if __name__ == "__main__":

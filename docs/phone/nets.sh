@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The searches behind the tables of more nets, structured rounds and blocks; then their files, measured.
+# About two hours on two cores; stopped and started again it goes on.
+#   docs/phone/nets.sh RUNS_FOLDER TFDS_DATA_DIR
+set -eu
+runs=$1 data=$2
+
+search() {  # the run's name, then flags
+  lottery-find --data_dir="$data" --rate=0.6 --optimizer=adam --schedule=cosine --precision=mixed_bfloat16 --backend=tf_keras \
+    --noverbose --run_dir="$runs/$1" "${@:2}"
+}
+two="--final_sparsity=0.9,0.95"
+for seed in 0 1 2; do
+  search mobilenet-bangla-$seed $two --seed=$seed --model=mobilenet --width=0.5 --dataset=cmaterdb/bangla --image_size=64 --channels=3 \
+    --epochs=12 --rewind=50 --learning_rate=0.003
+  for block in 1 4 16; do
+    search lenet-block$block-fashion-$seed $two --seed=$seed --model=lenet --block=$block --dataset=fashion_mnist --epochs=4 --rewind=200 --learning_rate=0.0012
+  done
+  # But for --structured and the last round as in docs/study/study.flags.
+  search conv6x0.5-structured-cifar10-$seed --final_sparsity=0.8,0.9,0.95 --structured --seed=$seed --model=conv6 --width=0.5 \
+    --dataset=cifar10 --image_size=32 --channels=3 --epochs=8 --rewind=200 --learning_rate=0.001
+done
+for model in conv4 resnet20; do
+  search $model-fashion-0 $two --model=$model --dataset=fashion_mnist --train_split='train[:25%]' --epochs=5 --rewind=100 --learning_rate=0.002
+done
+search vgg19-fashion-0 $two --model=vgg19 --width=0.5 --dataset=fashion_mnist --train_split='train[:25%]' --image_size=32 --epochs=5 --rewind=100 \
+  --learning_rate=0.001
+
+python docs/phone/trained.py "$runs"
+tickets=()
+for round in 3:90 4:95; do
+  for name in mobilenet-bangla lenet-block{1,4,16}-fashion conv4-fashion resnet20-fashion vgg19-fashion; do
+    tickets+=("$name-${round#*:}=$runs/$name-0/round_0${round%:*}")
+  done
+done
+for round in 3:90 4:95; do
+  tickets+=("conv6x0.5-structured-cifar10-${round#*:}=$runs/conv6x0.5-structured-cifar10-0/round_0${round%:*}")
+done
+python docs/phone/measure.py --data_dir="$data" "${tickets[@]}"
+python docs/phone/summary.py

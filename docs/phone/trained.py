@@ -1,0 +1,39 @@
+"""Gather what nets.sh trained: a row for each round of each search, and how much work `lottery.compact` takes out of it.
+
+    python docs/phone/trained.py RUNS_FOLDER    # writes docs/phone/trained.jsonl
+"""
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import keras_lottery as lottery
+from keras_lottery import runs
+
+ROWS = Path(__file__).parent / "trained.jsonl"
+
+
+def work(model):
+    return sum(row["multiply_adds"] or 0 for row in lottery.costs(model))
+
+
+def rounds(folder):
+    """A search's rounds: accuracy on the test images, and the share of multiply-adds that compacting leaves."""
+    name, _, seed = folder.name.rpartition("-")
+    for number, row in enumerate(runs.read_json(folder / runs.RESULT)["rows"]):
+        model = lottery.strip(lottery.load_ticket(runs.round_folder(folder, number)).model("trained"))
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            left = work(lottery.compact(model)) / work(model)
+        yield {"search": name, "seed": int(seed), "sparsity": row["sparsity"], "test_accuracy": row["test_accuracy"], "work_left": left}
+
+
+def main(folder):
+    found = [row for path in sorted(Path(folder).glob(f"*/{runs.RESULT}")) for row in rounds(path.parent)]
+    with runs.new_file(ROWS) as aside:
+        aside.write_text("".join(json.dumps(row) + "\n" for row in found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
