@@ -21,6 +21,8 @@ flags.DEFINE_float("max_loss", 0.5, "points of accuracy that the file may lose",
 flags.DEFINE_bool("compact", False, "take dead channels out of the net first", FLAGS)
 flags.DEFINE_string("dataset", None, "images with labels to choose by, in the ticket's classes and size: a TFDS name, a folder, or digits", FLAGS)
 shared.define_data_options(FLAGS)
+for name in ("train_split", "validation"):  # the ticket's, or those of any data
+    FLAGS.set_default(name, None)
 flags.DEFINE_string("variants_dir", None, "folder to keep every variant in that works, for lottery-benchmark", FLAGS)
 flags.DEFINE_bool("overwrite", False, "replace files that are there", FLAGS)
 

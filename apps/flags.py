@@ -1,6 +1,7 @@
 """The flags that commands share, and running one: a user's mistake is one line and exit code 2."""
 
 import os
+import signal
 import sys
 import textwrap
 import warnings
@@ -97,6 +98,8 @@ def training_arguments(given):
 def run_command(command, main, values=FLAGS):
     """The command as a program: TensorFlow's notices off the terminal, the exit code to the shell."""
     filter_stderr()
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends it without a traceback
     sys.exit(execute(command, main, values, sys.argv))
 
 

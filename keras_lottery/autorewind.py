@@ -1,12 +1,14 @@
 """A search that finds its own rewind point: the earliest step from which the ticket is stable to data order."""
 
 import bisect
+import contextlib
+import io
 from pathlib import Path
 
 from . import data, jobs, pruning, runs, training
-from .checks import known, share
+from .checks import known, share, whole
 from .errors import LotteryError
-from .masks import SCOPES
+from .masks import BLOCKS, SCOPES
 from .schedule import LotterySchedule
 from .stability import STABLE, instability
 from .ticket import load_ticket
@@ -41,13 +43,15 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         rounds = jobs.ROUNDS
     trainings = 1 + LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity).rounds
     known("scope", scope, SCOPES)
+    known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
     backend, _, place = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     if loaded.validation is None:
         raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
-    training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes)  # says what does not fit
+    with contextlib.redirect_stdout(io.StringIO()):
+        pruning.wrap(training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes), block=block)  # says what does not fit
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
              "scope": scope, "backend": backend, **({"structured": True} if structured else {}),

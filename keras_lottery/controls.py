@@ -66,7 +66,7 @@ def control(arm, ticket, dense, seed=0):
     if arm == "random":
         return random_mask(ticket, dense, seed), "rewind"
     if arm == "late-reset":
-        return _over(ticket, ticket.masks, dense.trained), "rewind"
+        return _over(ticket, ticket.masks, dense.start("trained")), "rewind"
     if arm == "shuffled":
         return shuffled(ticket, seed), "rewind"
     if arm == "one-shot":
@@ -92,7 +92,7 @@ def random_mask(ticket, dense, seed):
       dense: the Ticket of round 0 of the same search: all weights at the rewind point.
       seed: int.
     """
-    return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["block"]), dense.weights)
+    return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
 
 
 def shuffled(ticket, seed):
@@ -101,7 +101,7 @@ def shuffled(ticket, seed):
     Counts and values are the ticket's own; only where they stand is lost. Blocks move whole.
     """
     def moved(path, array):
-        return moved_about(array, np.random.default_rng([seed, zlib.crc32(path.encode())]), ticket.pruned_by["block"])
+        return moved_about(array, np.random.default_rng([seed, zlib.crc32(path.encode())]), ticket.pruned_by["blocks"].get(path, 1))
 
     weights = {path: moved(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()}
     places = {path: moved(path, mask) for path, mask in ticket.masks.items()}
@@ -113,7 +113,7 @@ def one_shot(dense, sparsity):
 
     Source: one-shot pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.
     """
-    scores = {path: np.abs(dense.trained[path]) for path in dense.masks}
+    scores = {path: np.abs(dense.start("trained")[path]) for path in dense.masks}
     return _over(dense, prune(scores, dense.masks, sparsity, **dense.pruned_by), dense.weights)
 
 

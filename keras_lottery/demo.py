@@ -37,7 +37,7 @@ def run(run_dir, backend="auto"):
         table.add_column(name, justify="right" if name else "left")
     for row in rows:
         table.add_row(row["name"], f"{row['sparsity']:.1%}", f"{row['accuracy']:.1%}", f"{row['bytes']:,}")
-    Console().print(table)
+    Console(markup=False).print(table)
     print(f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in {found['ticket']},")
     print(f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder a class:")
     print(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER --channels=1 --image_size=8")

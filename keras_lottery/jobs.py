@@ -53,7 +53,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     known("scope", scope, SCOPES)
-    known("block", block, BLOCKS)
+    known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
     backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     keras, run_dir = training.kind(backend), Path(run_dir)
@@ -64,6 +64,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     check_rewind(rewind, steps)
     about = {"data": loaded.describe(), "model": str(model), "width": width, "backend": backend, "strategy": strategy,
              "recipe": recipe}
+    variant = {name: value for name, value, usual in (("scope", scope, "global"), ("block", block, 1), ("structured", structured, False))
+               if value != usual}
 
     def compiled(make):
         pruning.engine_of(keras).set_seed(seed)
@@ -92,7 +94,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
             rows.append(_train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
                                run_dir / "controls" / f"random_{number:02d}", seed, None, verbose=verbose))
-    return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, "precision": policy, "epochs": epochs,
+    return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, **variant, "precision": policy, "epochs": epochs,
                              "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
 
@@ -124,11 +126,14 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras}
 
+    def times(arm):
+        return 2 if arm == "dense-longer" else 1
+
     def student(arm):
         pruning.engine_of(keras).set_seed(seed)
         net = (carry(found, start=start, freeze_backbone=freeze_backbone, **sizes) if arm == "ticket"
                else arms.student(arm, found, dense, seed=seed, **sizes))
-        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
+        training.compile_classifier(net, training.make_optimizer(steps=times(arm) * steps, keras=keras, **recipe))
         return net
 
     with place():
@@ -137,7 +142,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         rows = []
         for arm in dict.fromkeys(("ticket", *controls)):
             ready, callbacks, settled = _on_target(arm, found.sparsity, loaded, steps)
-            rows.append(_train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, epochs, run_dir / arm,
+            rows.append(_train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
                                seed, _best(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
     return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rows": rows})

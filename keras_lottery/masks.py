@@ -6,10 +6,11 @@ real numbers, larger = more worth keeping (magnitudes, for lottery tickets).
 
 import numpy as np
 
+from .checks import known
 from .errors import LotteryError
 
 SCOPES = ("global", "layer")
-BLOCKS = (1, 4, 16)
+BLOCKS = (1, 4, 16)  # what sparse kernels of TFLite multiply by: float32 in blocks of 4, int8 of 16
 
 
 def pruned_count(total, sparsity):
@@ -17,7 +18,7 @@ def pruned_count(total, sparsity):
     return int(np.floor(total * sparsity + 0.5))
 
 
-def prune(scores, masks, sparsity, scope="global", block=1):
+def prune(scores, masks, sparsity, scope="global", blocks=None):
     """Tighten `masks` to `sparsity`, dropping the lowest scores among the kept weights.
 
     Args:
@@ -26,9 +27,9 @@ def prune(scores, masks, sparsity, scope="global", block=1):
       sparsity: share of zeros wanted, 0 <= sparsity < 1. Over all weights together
         with scope "global", over each weight tensor with scope "layer".
       scope: "global" or "layer".
-      block: weights that stay or go together, as many along the first dimension of each
-        2-D tensor whose first dimension is a multiple of it. One block of the scope may
-        be cut, to meet the count.
+      blocks: {path: weights that stay or go together, as many along the first dimension,
+        which is a multiple of it}. Such a tensor keeps as many weights as it would without
+        blocks, those of the blocks with the highest mean score; one block may be cut.
 
     Returns:
       {path: bool array}: subsets of `masks`. The number of zeros is exactly
@@ -44,8 +45,7 @@ def prune(scores, masks, sparsity, scope="global", block=1):
     >>> prune({"w": np.array([3., 1., 2., 4.])}, {"w": np.ones(4, bool)}, 0.5)
     {'w': array([ True, False, False,  True])}
     """
-    if scope not in SCOPES:
-        raise LotteryError(f"scope={scope!r} is unknown: choose 'global' or 'layer'.")
+    known("scope", scope, SCOPES)
     if not 0 <= sparsity < 1:
         raise LotteryError(f"sparsity={sparsity!r} is impossible: give a share of zeros from 0 up to, not including, 1.")
     for path, score in scores.items():
@@ -53,18 +53,25 @@ def prune(scores, masks, sparsity, scope="global", block=1):
             raise LotteryError(
                 f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients."
             )
-    scores = {path: _block_means(score, block) if in_blocks(score.shape, block) else score for path, score in scores.items()}
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
     for group in filter(None, groups):
-        kept = _keep_highest(
-            np.concatenate([np.ravel(scores[path]) for path in group]),
-            np.concatenate([np.ravel(masks[path]) for path in group]),
-            sparsity,
-        )
+        mask = np.concatenate([np.ravel(masks[path]) for path in group])
+        keep = mask.size - pruned_count(mask.size, sparsity)
+        if keep > mask.sum():
+            raise LotteryError(
+                f"sparsity={sparsity:.4f} would keep {keep} weights, but only {mask.sum()} are left: "
+                "a round can only prune more, never less."
+            )
+        kept = _keep_highest(np.concatenate([np.ravel(scores[path]) for path in group]), mask, keep)
         ends = np.cumsum([masks[path].size for path in group])[:-1]
         for path, part in zip(group, np.split(kept, ends)):
             tightened[path] = part.reshape(masks[path].shape)
+    for path, block in (blocks or {}).items():
+        score, mask = _in_blocks(scores[path], block), _in_blocks(masks[path], block)
+        mean = np.repeat(score.mean(1), block)
+        kept = _keep_highest(mean, mask.ravel(), int(tightened[path].sum()))
+        tightened[path] = _from_blocks(kept.reshape(-1, block), masks[path].shape)
     return tightened
 
 
@@ -95,27 +102,21 @@ def favour_channels(scores, masks):
     return favoured
 
 
-def in_blocks(shape, block):
-    """Whether weights of this shape are pruned in blocks of this size: 2-D, and a whole number of blocks high."""
-    return block > 1 and len(shape) == 2 and shape[0] > 0 and shape[0] % block == 0
-
-
-def random(masks, seed, block=1):
+def random(masks, seed, blocks=None):
     """Masks with the same number of kept weights in each tensor, at random places; blocks as in `prune` move whole.
 
     >>> int(random({"w": np.array([True, False, False])}, seed=1)["w"].sum())
     1
     """
     rng = np.random.default_rng(seed)
-    return {path: shuffled(mask, rng, block) for path, mask in masks.items()}
+    return {path: shuffled(mask, rng, (blocks or {}).get(path, 1)) for path, mask in masks.items()}
 
 
 def shuffled(array, rng, block=1):
     """An array with its elements, or its blocks as in `prune`, moved to random places."""
-    if not in_blocks(array.shape, block):
+    if block == 1:
         return rng.permutation(array.ravel()).reshape(array.shape)
-    blocks = array.reshape(-1, block, array.shape[1]).swapaxes(1, 2)
-    return rng.permutation(blocks.reshape(-1, block)).reshape(blocks.shape).swapaxes(1, 2).reshape(array.shape)
+    return _from_blocks(rng.permutation(_in_blocks(array, block)), array.shape)
 
 
 def sparsity(masks):
@@ -124,18 +125,19 @@ def sparsity(masks):
     return 1 - sum(int(mask.sum()) for mask in masks.values()) / total if total else 0.0
 
 
-def _block_means(score, block):
-    return np.repeat(score.reshape(-1, block, score.shape[1]).mean(1), block, axis=0)
+def _in_blocks(array, block):
+    """A matrix with one row for each block of `array`, which is 2-D."""
+    return array.reshape(-1, block, array.shape[1]).swapaxes(1, 2).reshape(-1, block)
 
 
-def _keep_highest(scores, mask, sparsity):
-    keep = mask.size - pruned_count(mask.size, sparsity)
+def _from_blocks(rows, shape):
+    """What `_in_blocks` was made of."""
+    return rows.reshape(-1, shape[1], rows.shape[1]).swapaxes(1, 2).reshape(shape)
+
+
+def _keep_highest(scores, mask, keep):
+    """A flat mask with `keep` of those kept by `mask`, the ones with the highest scores."""
     candidates = np.flatnonzero(mask)
-    if keep > candidates.size:
-        raise LotteryError(
-            f"sparsity={sparsity:.4f} would keep {keep} weights, but only {candidates.size} are left: "
-            "a round can only prune more, never less."
-        )
     kept = np.zeros(mask.size, bool)
     if keep:
         values = scores[candidates]

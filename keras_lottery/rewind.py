@@ -20,19 +20,19 @@ class Rewinder:
       rewind: a step of the first round (0 = the initial weights), "trained" (the weights
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
-      scope: "global" or "layer".
+      scope: "global" or "layer"; None for what `wrap` was told.
       structured: prune whole channels rather than single weights, as `masks.favour_channels`.
 
     The rewind point holds every weight and BatchNorm statistic, the optimizer's start
     its slots, iteration count, learning rate and loss scale.
     """
 
-    def __init__(self, model, rewind, scope, structured=False):
+    def __init__(self, model, rewind, scope=None, structured=False):
         self.model = model
         self.rewind = rewind
         self.structured = structured
         self.engine = pruning.engine(model)
-        self.pruned_by = {**self.engine.settings(model)[1], "scope": scope}
+        self.pruned_by = {**self.engine.settings(model)[1], **({"scope": scope} if scope else {})}
         self.engine.build_optimizer(model)
         if self.engine.steps_taken(model):
             raise LotteryError("the optimizer has taken steps already: compile the model again first.")
@@ -137,9 +137,9 @@ class LotteryCallback(Callback):
                 "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
                 "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
-        self.schedule, how = pruning.engine(self.model).settings(self.model)
+        self.schedule, _ = pruning.engine(self.model).settings(self.model)
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
-        self.rewinder = Rewinder(self.model, self.schedule.rewind_step, how["scope"])
+        self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
         self.rewinder.engine.keep_randomness(self.model)
         self.counter = RewindCallback(self.rewinder)
         self.counter.set_params(self.params)

@@ -119,7 +119,7 @@ def find_ticket(
             "weights": list(engine.variables(model)),
             "compiled": engine.compiled(model),
             **info,
-            **({"block": how["block"]} if how["block"] > 1 else {}),
+            **({"blocks": how["blocks"]} if how["blocks"] else {}),
         }
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 

@@ -67,8 +67,8 @@ class Ticket:
 
     @property
     def pruned_by(self):
-        """What `masks.prune` was told besides the sparsity: scope and block."""
-        return {"scope": self.info.get("scope") or "global", "block": self.info.get("block", 1)}
+        """What `masks.prune` was told besides the sparsity: scope and blocks."""
+        return {"scope": self.info.get("scope") or "global", "blocks": self.info.get("blocks") or {}}
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""
@@ -115,7 +115,7 @@ class Ticket:
                 "sha256": files,
             })
             runs.write_json(folder / "ticket.json", {**content, "checksum": _checksum(content)})
-            (folder / "README.md").write_text(card(self, Path(path).name, sorted(folder.iterdir())))
+            (folder / "README.md").write_text(card(self, Path(path).name, sorted(folder.iterdir())), encoding="utf-8")
 
     def _survivors(self, values):
         return {name: value[self.masks[name]] if name in self.masks else value for name, value in values.items()}
@@ -203,6 +203,8 @@ def _read(folder, content):
 def from_model(model, start, rounds, info=None):
     """The Ticket in a wrapped model that was trained from the state `start` ({path: array})."""
     engine = pruning.engine(model)
+    _, how = engine.settings(model)
+    blocked = {"blocks": how["blocks"]} if how["blocks"] else {}
     return Ticket(
         masks=engine.masks(model),
         weights=start,
@@ -210,7 +212,7 @@ def from_model(model, start, rounds, info=None):
         architecture=engine.architecture(model),
         heads=engine.heads(model),
         rounds=runs.plain(rounds),
-        info=runs.plain({**engine.versions(), **engine.settings(model)[1], **(info or {})}),
+        info=runs.plain({**engine.versions(), "scope": how["scope"], **(info or {}), **blocked}),
     )
 
 

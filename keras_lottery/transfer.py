@@ -46,6 +46,9 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     architecture = engine.resize(architecture, ticket.heads, num_classes, input_shape)
     new = _new_paths(engine, ticket, architecture, input_shape)
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
+    if not masks:
+        raise LotteryError(f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
+                           "ticket's number of channels.")
     model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new,
                      pruned_by=ticket.pruned_by)
     if freeze_backbone:

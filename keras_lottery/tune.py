@@ -105,7 +105,7 @@ def show(result):
     for row in result["rows"]:
         table.add_row(f"{row['rate']:g}", row["rewind"], f"{row['learning_rate']:g}", str(row["epochs"]), str(row["rounds"]),
                       str(row["epochs_in_all"]), f"{row[OBJECTIVE]:.2%}")
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 class TicketTuner(BaseTuner):

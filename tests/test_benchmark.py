@@ -143,13 +143,6 @@ def test_a_file_that_takes_the_process_down_is_a_row(contents, monkeypatch):
     assert row.problem == "takes LiteRT down (Segmentation fault): it is damaged, export it again"
 
 
-def test_load_time(contents, folder):
-    for file in (contents["sparse"], folder / "sparse.tflite", str(folder / "sparse.tflite")):
-        assert 0 < local.load_time(file).median
-    with pytest.raises(LotteryError, match="cut.tflite' does not load"):
-        local.load_time(folder / "cut.tflite")
-
-
 def test_the_command_prints_a_table_and_writes_the_same_as_json(folder, monkeypatch, contents):
     monkeypatch.chdir(folder)
     code, out, err = command(app, "dense.tflite", "cut.tflite", "--output=out.json", "int8.tflite", QUICK)

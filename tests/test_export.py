@@ -448,7 +448,7 @@ def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_b
         tf_keras.utils.set_random_seed(0)
         model = lottery.wrap(tf_keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(10)]), block=block)
         scores = {path: np.abs(weight.numpy()) for path, weight in lottery.prunable(model).items()}
-        pruning.engine(model).set_masks(model, prune(scores, lottery.masks(model), 0.9, block=block))
+        pruning.engine(model).set_masks(model, prune(scores, lottery.masks(model), 0.9, **pruning.engine(model).settings(model)[1]))
         record = lottery.export(model, tmp_path / f"{block}.tflite", images=images, formats=["float32", "float16", "int8-weights", "int8"])
         return {row.name: row for row in record.variants if row.encoding == "sparse"}
 

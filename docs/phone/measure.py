@@ -2,8 +2,8 @@
 
     python docs/phone/measure.py --data_dir=DIR [TICKET or NAME=TICKET ...]    # those in saved_models if none is given
 
-Of each ticket four nets are compared: the dense one it was pruned from is the same net without zeros, so its dense
-float32 file weighs and takes what the ticket's dense float32 file does. Adds a line for each ticket to docs/phone/rows.jsonl,
+The dense net that a ticket was pruned from is the same net without zeros, so its dense float32 file weighs and takes what
+the ticket's dense float32 file does. Variants are chosen on at most 1,000 of the ticket's own validation images. Adds a line for each ticket to docs/phone/rows.jsonl,
 in the place of an older one of the same name.
 """
 
@@ -33,8 +33,8 @@ def measure(name, ticket, data_dir):
             row[kind] = {name: made[name] for name in ("accuracy", "chosen", "test", "variants")}
             files |= {f"{kind} {path.stem}": path for path in sorted(Path(folder, kind).iterdir()) if path.stem in COUNTED}
         row["instructions"] = {found.name: found.instructions for found in arm.instructions(files)}
-        beside = local.latencies({name: files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files}, seconds=10)
-        row["compact_int8_latency"] = beside[-1].ratio.median
+        beside = [files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files]
+        row["compact_int8_latency"] = local.latencies(beside, seconds=10)[1].ratio.median if len(beside) == 2 else None
     return row
 
 
@@ -44,8 +44,8 @@ def main():
     parser.add_argument("--data_dir")
     given = parser.parse_args()
     for ticket in given.tickets:
-        name, _, folder = ticket.rpartition("=")
-        new = runs.plain(measure(name or Path(folder).name, folder, given.data_dir))
+        name, _, folder = ticket.partition("=") if "=" in ticket else (Path(ticket).name, "", ticket)
+        new = runs.plain(measure(name, folder, given.data_dir))
         old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
         rows = sorted([row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"])
         with runs.new_file(ROWS) as aside:

@@ -47,12 +47,10 @@ def accuracies(rounds):
     yield "| search | seeds | dense | 90% zeros | 95% zeros | work left by compacting at 95% |"
     yield "|---|---|---|---|---|---|"
     for search in dict.fromkeys(row["search"] for row in rounds):
-        cells, seeds = [], {row["seed"] for row in rounds if row["search"] == search}
-        for at in (0, 0.9, 0.95):
-            of = [row for row in rounds if row["search"] == search and abs(row["sparsity"] - at) < 0.005]
-            cells.append(_interval([100 * row["test_accuracy"] for row in of]))
-        left = sum(row["work_left"] for row in of) / len(of)
-        yield f"| {search} | {len(seeds)} | " + " | ".join(cells) + f" | {left:.0%} |"
+        of = {at: [row for row in rounds if row["search"] == search and abs(row["sparsity"] - at) < 0.005] for at in (0, 0.9, 0.95)}
+        cells = [_interval([100 * row["test_accuracy"] for row in found]) for found in of.values()]
+        left = sum(row["work_left"] for row in of[0.95]) / len(of[0.95])
+        yield f"| {search} | {len(of[0])} | " + " | ".join(cells) + f" | {left:.0%} |"
 
 
 def _interval(values):

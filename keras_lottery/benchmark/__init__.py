@@ -58,6 +58,7 @@ def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm
     result["files"] = [{"name": name} | {place: _without_name(rows[n]) for place, rows in places.items()} for n, name in enumerate(names)]
     result = runs.plain(result)
     if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
         runs.write_json(output, result)
     return result
 

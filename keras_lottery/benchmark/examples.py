@@ -8,8 +8,8 @@ def inputs(interpreters):
 
     Interpreters with the same input shapes get the same real numbers, which are normal. Where one of them is quantized,
     they are those that it holds exactly, and normal over the range it was calibrated for: numbers spread evenly over that
-    range would overflow its later layers. Plain whole numbers are drawn evenly over their dtype, but int32 and int64,
-    which may be indices, only 0 and 1.
+    range would overflow its later layers. uint8 is drawn evenly, as images are; other plain whole numbers, which may be
+    indices, only 0 and 1.
     """
     real = {}
     for interpreter in interpreters:
@@ -58,13 +58,11 @@ def _draw(detail, number):
     rng, dtype = np.random.default_rng(number), np.dtype(detail["dtype"])
     if dtype.kind == "f":
         return rng.standard_normal(detail["shape"])
-    if dtype.kind == "b" or dtype.itemsize > 2:
-        return rng.integers(2, size=detail["shape"])
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     if detail["quantization"][0]:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         whole = np.rint(rng.normal((low + high) / 2, (high - low) / 8, detail["shape"])).clip(low, high)
         return dequantized(detail, whole)
-    return rng.integers(low, high, detail["shape"], endpoint=True)
+    return rng.integers(256 if dtype == "uint8" else 2, size=detail["shape"])
 
 
 def _as(detail, real):

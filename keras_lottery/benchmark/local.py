@@ -90,23 +90,6 @@ def latencies(files, *, threads=1, seconds=5.0):
     return list(rows.values())
 
 
-def load_time(file, *, threads=1):
-    """Milliseconds from a file's content in memory to an interpreter that is ready to invoke, as a `Spread`.
-
-    Args:
-      file: bytes or a path.
-      threads: LiteRT's threads.
-
-    Raises:
-      LotteryError: it is no .tflite file, or does not load.
-    """
-    contents = reading.read({"name": file} if isinstance(file, bytes) else [file])
-    try:
-        return Spread.of(_load_times(contents.values(), whole("threads", threads))[0])
-    except (RuntimeError, ValueError) as error:
-        raise LotteryError(f"{next(iter(contents))!r} does not load: {one_line(error)}.") from error
-
-
 def _load_times(contents, threads):
     """Milliseconds, a list for each content; in turn, as invocations are."""
     times = [[] for _ in contents]

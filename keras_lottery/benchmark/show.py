@@ -56,7 +56,7 @@ def _table(*columns):
 
 
 def _print(title, table, rows):
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:
         console.width = 160     # nothing is folded in a file
     console.print(title, style="bold", highlight=False)

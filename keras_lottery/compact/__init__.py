@@ -133,4 +133,4 @@ def _print(name, before, after):
             columns = ("channels", "parameters", "multiply_adds")
             numbers = [[f"{row[column]:,}" if row[column] is not None else "–" for column in columns] for row in (old, new)]
             table.add_row(old["path"], *(f"{was} → {now}" for was, now in zip(*numbers)))
-        Console().print(table)
+        Console(markup=False).print(table)

@@ -101,7 +101,8 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
       images: what to compare on, and what int8 takes its ranges from: an array (examples, ...) of the input's shape, or
         for several inputs a list or a dict of such arrays, as for `model.predict`. By default 8 random examples:
         normal, or whole numbers for whole-number inputs; int8 is then left out.
-      labels: int array (examples,), the classes of the images, for a model whose first output has a score a class.
+      labels: int array (examples,), the classes of the images, for a model whose first output has a score a class; it
+        alone is then judged.
       max_loss: points of accuracy, 0..100, that the file may lose on the labelled images.
       normalization: (mean, std) of x / 255, one number each or one a channel: the file takes uint8 images as a camera
         gives them and normalises them itself, and so are `images`.
@@ -127,6 +128,8 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     kept = {} if variants_dir is None else {
         (form, encoding): checked_path(pathlib.Path(variants_dir, f"{form}-{encoding}.tflite"), overwrite)
         for form in formats for encoding in convert.ENCODINGS}
+    if path in kept.values():
+        raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
     structure, specs, pixels = _inputs(model, normalization)
     examples = check.examples(images, structure, specs)
     truth = _checked_labels(labels, images, examples, max_loss)
@@ -149,6 +152,8 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     for variant in variants if kept else ():
         if variant.problem is None:
             _write(kept[variant.format, variant.encoding], files[variant.format, variant.encoding])
+        else:
+            kept[variant.format, variant.encoding].unlink(missing_ok=True)
     _write(path, files[best.format, best.encoding])
     record = Export(str(path), goal, accuracy, tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants))
     show(record)
@@ -167,7 +172,7 @@ def _plain(model):
 
 
 def _checked_formats(formats):
-    given = list(convert.FORMATS) if formats is None else [formats] if isinstance(formats, str) else list(formats)
+    given = list(convert.FORMATS) if formats is None else list(formats) if isinstance(formats, (list, tuple)) else [formats]
     for name in given:
         known("formats", name, convert.FORMATS)
     if not given:
@@ -182,7 +187,10 @@ def _checked_labels(labels, images, examples, max_loss):
         return None
     if images is None:
         raise LotteryError("labels without images: give the images that they belong to.")
-    labels = np.asarray(labels)
+    try:
+        labels = np.asarray(labels)
+    except ValueError:
+        raise LotteryError("labels holds rows of different lengths: expected a whole number for each image.") from None
     if labels.shape != (len(examples[0]),) or labels.dtype.kind not in "iu":
         raise LotteryError(f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole numbers, one for each image.")
     return labels

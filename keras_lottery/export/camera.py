@@ -15,7 +15,7 @@ def checked(normalization, specs):
     if normalization is None:
         return None
     try:
-        mean, std = (np.atleast_1d(np.asarray(part, "float64")) for part in normalization)
+        mean, std = (np.ravel(np.asarray(part, "float64")) for part in normalization)
     except (TypeError, ValueError):
         raise LotteryError(f"normalization is {normalization!r}: expected (mean, std), each one number a channel.") from None
     shape = specs[0].shape

@@ -40,9 +40,13 @@ def _random(rng, spec):
 
 def _fitting(array, spec):
     try:
-        array = np.asarray(array).astype(spec.dtype)
+        given = np.asarray(array)
+        array = given.astype(spec.dtype)
     except (TypeError, ValueError):
         raise LotteryError("images holds something other than numbers, or rows of different shapes.") from None
+    if array.dtype.kind in "iu" and not np.array_equal(array, given):
+        raise LotteryError(f"images holds {given.dtype} numbers from {given.min():g} to {given.max():g}: input {spec.name!r} takes "
+                           f"{spec.dtype}, so give whole numbers of its range, pixels as they are.")
     if array.ndim == 0 or len(array) == 0 or array.shape[1:] != tuple(spec.shape[1:]):
         raise LotteryError(f"images has shape {array.shape}: input {spec.name!r} takes (examples, "
                            f"{', '.join(map(str, spec.shape[1:]))}), at least one example.")
@@ -57,7 +61,12 @@ def run(call, specs, examples):
 
 
 def expected(model, specs, examples, pixels):
-    outputs = run(convert.call(model, pixels), specs, examples)
+    try:
+        outputs = run(convert.call(model, pixels), specs, examples)
+    except LotteryError:
+        raise
+    except Exception as error:  # whatever it is, the model cannot do what its file should
+        raise LotteryError(f"{model.name!r} cannot be run on one example at a time: {convert.first_line(error)}.") from error
     wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
     if wrong:
         raise LotteryError(f"the Keras model itself gives NaN or infinity in {', '.join(wrong)}: check its weights "

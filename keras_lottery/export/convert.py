@@ -122,7 +122,7 @@ def _identifiers(names):
     """Names as a signature takes them, each once: what Keras calls alike ("o", "o") is told apart ("o", "o_1")."""
     made = []
     for name in names:
-        name = re.sub(r"\W", "_", name if name[:1].isalpha() else f"input_{name}")
+        name = re.sub(r"\W", "_", name if re.match("[A-Za-z]", name) else f"input_{name}", flags=re.ASCII)
         others = (f"{name}_{n}" for n in itertools.count(1))
         made.append(name if name not in made else next(other for other in others if other not in made))
     return made

@@ -16,8 +16,8 @@ def checked(class_names):
     """
     if class_names is None:
         return None
-    names = [class_names] if isinstance(class_names, str) else [str(name) for name in class_names]
-    if len(names) < 2 or any("\n" in name or not name.strip() for name in names):
+    names = [str(name) for name in class_names] if isinstance(class_names, (list, tuple)) else []
+    if len(names) < 2 or any(name.splitlines() != [name] or not name.strip() for name in names):
         raise LotteryError(f"class_names is {class_names!r}: expected one name a class, each a line of text.")
     return names
 

@@ -1,5 +1,7 @@
 """The file of a ticket, made for the images that it was trained on."""
 
+from pathlib import Path
+
 import numpy as np
 
 from .. import data, runs
@@ -30,8 +32,9 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
         raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
     output = checked_path(output, overwrite)
     beside = output.with_suffix(".labels.txt")
-    if beside.exists() and not overwrite:
-        raise LotteryError(f"{beside} exists: choose another output, or pass --overwrite.")
+    for other in (beside, Path(f"{output}.json")):
+        if other.exists() and not overwrite:
+            raise LotteryError(f"{other} exists: choose another output, or pass --overwrite.")
     ticket_name, ticket = str(ticket), load_ticket(ticket)
     images = ticket.info.get("data") or {}
     if dataset and "mean" not in images:
@@ -40,7 +43,7 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     model = ticket.model(start)
     given = dict(goal=goal, formats=formats, max_loss=max_loss, compact=compact, variants_dir=variants_dir, overwrite=overwrite)
     if "mean" in images:
-        given |= dict(normalization=(images["mean"], images["std"]), class_names=images["classes"])
+        given |= dict(normalization=(images["mean"], images["std"]), class_names=images.get("classes"))
     loaded = dataset and _data_for(dataset, model, images)
     if loaded:
         if loaded.validation is None:
@@ -50,9 +53,9 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     result = {"command": "export", "ticket": ticket_name, "output": str(output), "bytes": record.chosen.bytes, **record.to_dict()}
     if loaded:
         result["test"] = accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])
-    if "class_names" in given:
+    if given.get("class_names"):
         with runs.new_file(beside) as aside:
-            aside.write_text("\n".join(given["class_names"]) + "\n")
+            aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
     runs.write_json(f"{output}.json", result)
     return result
 
@@ -60,8 +63,11 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
 def _data_for(dataset, model, images):
     """The data set in the form that the model was trained on, where the caller says nothing else."""
     height, width, channels = model.input_shape[1:]
-    own = {"image_size": (height, width), "channels": channels, "classes": images["classes"]}
-    return data.load(**{**dataset, **{name: value for name, value in own.items() if dataset.get(name) is None}})
+    own = {"image_size": (height, width), "channels": channels, "classes": images.get("classes")}
+    if dataset["name"] == images.get("name"):  # so that no image that it was trained on is called a validation image
+        own |= {"train_split": images["splits"]["train"], "validation": images["validation"]}
+    told = {name: value for name, value in dataset.items() if value is not None}
+    return data.load(**{**own, **told})
 
 
 def _pixels(loaded, part, most):

@@ -23,7 +23,7 @@ def show(record):
     table = Table(Column("variant", no_wrap=True), *(Column(name, justify="right", no_wrap=True) for name in columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in record.variants:
         table.add_row(row.name, *(_text(row, column) for column in columns.values()), style="bold" if row.chosen else "")
-    console, chosen = Console(), record.chosen
+    console, chosen = Console(markup=False), record.chosen
     console.print(table)
     for row in record.variants:
         if row.problem:

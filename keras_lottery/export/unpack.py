@@ -26,8 +26,10 @@ def densify_what_dequantize_reads(model):
     """
     for graph in model.subgraphs:
         for at, operation in reversed(list(enumerate(graph.operators))):
-            source = graph.tensors[operation.inputs[0]] if len(operation.inputs) else None
-            if model.operatorCodes[operation.opcodeIndex].builtinCode == Op.DEQUANTIZE and source.sparsity is not None:
+            if model.operatorCodes[operation.opcodeIndex].builtinCode != Op.DEQUANTIZE:
+                continue
+            source = graph.tensors[operation.inputs[0]]
+            if source.sparsity is not None:
                 whole = flatbuffer.add_tensor(model, graph, source.shape, source.type, quantization=source.quantization)
                 graph.operators.insert(at, step(model, Op.DENSIFY, operation.inputs[0], whole))
                 operation.inputs = np.array([whole], "int32")

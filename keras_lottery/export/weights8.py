@@ -53,7 +53,7 @@ def _quantize(model, graph, index, channels, densify):
     kernel = graph.tensors[index]
     source = graph.tensors[densify.inputs[0]] if densify else kernel
     values = flatbuffer.constant(model, source, "<f4") if source.type == schema.TensorType.FLOAT32 else None
-    if values is None or (source.sparsity is None and values.size < SMALLEST):
+    if values is None or values.size < SMALLEST:
         return
     values = encoding.decode(values, tuple(source.shape), source.sparsity)
     if values is None:
@@ -85,7 +85,8 @@ def rounded(values, dimension):
     """
     others = tuple(axis for axis in range(values.ndim) if axis != dimension)
     largest = np.abs(values).max(others)
-    scales = _upwards((np.where(largest == 0, 1, largest) / LARGEST_CODE).astype("float32"))
+    scales = np.where(largest == 0, 1, largest) / LARGEST_CODE
+    scales = _upwards(np.maximum(scales, np.finfo("float32").tiny).astype("float32"))
     codes = np.rint(values / np.expand_dims(scales, others))
     return np.where((codes == 0) & (values != 0), np.sign(values), codes).astype("int8"), scales
 

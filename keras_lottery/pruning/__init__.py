@@ -12,9 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..checks import known
+from ..checks import known, whole
 from ..errors import LotteryError
-from ..masks import BLOCKS, SCOPES, in_blocks
+from ..masks import BLOCKS, SCOPES
 from ..schedule import LotterySchedule
 
 
@@ -30,9 +30,9 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
         tf_keras model.
       schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
       scope: "global" (one threshold over all weights) or "layer".
-      block: 1, or 4 or 16 to prune dense kernels in blocks of so many inputs of one output, which is
-        what the sparse kernels of mobile runtimes multiply by: 4 in float32, 16 in int8. Kernels
-        with another number of inputs than a multiple of it, and all but 2-D ones, lose single weights.
+      block: 1, or 4 or 16 to prune the kernels of Dense layers in blocks of so many inputs of one
+        output, which is what the sparse kernels of mobile runtimes multiply by: 4 in float32, 16 in
+        int8. Other kernels, and those whose inputs are no multiple of it, lose single weights.
       skip: what to leave dense: layer names or paths, layer classes, a function of the
         layer, or a list of these.
       include: the same, for what is left dense unless asked for: depthwise kernels and
@@ -52,9 +52,8 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
       >>> model = lottery.wrap(net)  # doctest: +ELLIPSIS
       32 of 58 parameters are pruned in rounds, 1 of 4 weights...
     """
-    if scope not in SCOPES:
-        raise LotteryError(f"scope={scope!r} is unknown: choose 'global' or 'layer'.")
-    known("block", block, BLOCKS)
+    known("scope", scope, SCOPES)
+    known("block", whole("block", block), BLOCKS)
     if schedule is not None and not isinstance(schedule, LotterySchedule):
         raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")
     check_unpruned(model)
@@ -63,11 +62,11 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
     if not paths:
         said = sorted(set(reasons.values())) or ["the model has no weights"]
         raise LotteryError(f"there is nothing to prune in {model.name!r}: {'; '.join(said)}.")
-    variables = engine(model).variables(model)
-    if block > 1 and not any(in_blocks(variables[path].shape, block) for path in paths):
-        raise LotteryError(f"block={block} fits no kernel of {model.name!r}: a dense one whose inputs are a multiple of it is needed.")
-    wrapped = engine(model).wrap_paths(model, paths, scope=scope, block=block, schedule=schedule)
+    blocks = _blocks(model, paths, block)
+    wrapped = engine(model).wrap_paths(model, paths, scope=scope, blocks=blocks, schedule=schedule)
     print(_overview(_rows(model, reasons)))
+    if blocks:
+        print(f"  in blocks of {block} inputs: {', '.join(blocks)}")
     return wrapped
 
 
@@ -125,7 +124,7 @@ def summary(model):
     for row in rows:
         shape = "x".join(map(str, row["shape"]))
         table.add_row(row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes")
-    Console().print(table)
+    Console(markup=False).print(table)
     return rows
 
 
@@ -171,6 +170,19 @@ def check_unpruned(model):
     """Raises LotteryError if a mask of `model` has dropped a weight already."""
     if not all(mask.all() for mask in engine(model).masks(model).values()):
         raise LotteryError(f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew.")
+
+
+def _blocks(model, paths, block):
+    """{path: block} of the kernels that are pruned in blocks: those of Dense layers with a multiple of so many inputs."""
+    if block == 1:
+        return {}
+    kind = engine(model)
+    variables, dense = kind.variables(model), kind.keras.layers.Dense
+    kernels = [f"{path}/kernel" for path, layer in kind.layers(model).items() if isinstance(layer, dense)]
+    fitting = [path for path in kernels if path in paths and variables[path].shape[0] % block == 0]
+    if not fitting:
+        raise LotteryError(f"block={block} fits no kernel of {model.name!r}: a Dense layer is needed that has a multiple of {block} inputs.")
+    return dict.fromkeys(fitting, int(block))
 
 
 def _rows(model, reasons):

@@ -31,7 +31,7 @@ def show(result):
         validation = entry["validation_accuracy"]
         table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", str(entry["epoch"]),
                       "" if validation is None else f"{validation:.2%}", f"{entry['test_accuracy']:.2%}")
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def show_tickets(tickets):
@@ -51,7 +51,7 @@ def show_tickets(tickets):
         for layer in anatomy.layers(of):
             dead = ("" if count is None else str(count) for count in (layer.dead_outputs, layer.dead_inputs))
             table.add_row(layer.path, "x".join(map(str, layer.shape)), f"{layer.kept:,}", f"{layer.sparsity:.1%}", *dead)
-        Console().print(table)
+        Console(markup=False).print(table)
     for one, other in itertools.combinations(masks, 2):
         shared, _ = anatomy.overlap(masks[one], masks[other])
         print(f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance {shared.chance:.1%} ± {2 * shared.deviation:.1%}")

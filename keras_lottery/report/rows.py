@@ -6,6 +6,9 @@ from pathlib import Path
 from .. import runs
 from ..errors import LotteryError
 
+# What else tells runs apart, and what it is where a row does not say.
+VARIANTS = {"scope": "global", "block": 1, "structured": False, "start": "rewind", "freeze_backbone": False}
+
 
 def collect(results):
     """Rows of several results of `jobs.find` and `jobs.transfer`.
@@ -53,6 +56,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "test_accuracy": entry["test_accuracy"],
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
+        **{name: result[name] for name, usual in VARIANTS.items() if result.get(name, usual) != usual},
     }
 
 
@@ -72,4 +76,5 @@ def by_setting(rows):
 def setting(entry):
     """What rows must share to be compared."""
     recipe = json.dumps(entry["recipe"], sort_keys=True)
-    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe)
+    variant = (str(entry.get(name, usual)) for name, usual in VARIANTS.items())
+    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, *variant)

@@ -97,7 +97,7 @@ def show(tasks, seconds, jobs):
         at = sorted({task.about["sparsity"] for task in alike if task.about.get("sparsity")})
         table.add_row(dataset, what, ", ".join(f"{s:.1%}" for s in at), str(len(alike)), str(len(alike) - len(left)),
                       f"{sum(left) / 3600:.2f}")
-    Console().print(table)
+    Console(markup=False).print(table)
     hours = sum(seconds.values()) / 3600 / jobs
     print(f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; loading data and starting come on top")
 

@@ -7,7 +7,9 @@ from .. import controls as arms
 from .. import runs
 from ..checks import above_zero, known, share, whole
 from ..errors import LotteryError
+from ..masks import SCOPES
 from ..schedule import check_rewind, round_sparsities
+from ..training import BACKENDS, PRECISIONS, STRATEGIES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Study:
         def put(name, value):
             object.__setattr__(self, name, value)
 
+        for name, choices in (("scope", SCOPES), ("precision", PRECISIONS), ("strategy", STRATEGIES), ("backend", BACKENDS)):
+            known(name, getattr(self, name), choices)
         put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
         put("rate", share("rate", self.rate))
         round_sparsities(rate=self.rate, final_sparsity=self.sparsities)

@@ -48,9 +48,9 @@ def choose(model, skip=None, include=None, prune_head=False):
     return select(walk, model, skip, include, prune_head)
 
 
-def wrap_paths(model, paths, scope="global", block=1, schedule=None):
+def wrap_paths(model, paths, scope="global", blocks=None, schedule=None):
     """A copy of `model` in which exactly the weights `paths` have masks, all True."""
-    return LotteryModel(_copy(model), paths, scope, block, schedule)
+    return LotteryModel(_copy(model), paths, scope, blocks, schedule)
 
 
 def strip(model):
@@ -82,8 +82,8 @@ def set_masks(model, new):
 
 
 def settings(model):
-    """(schedule, {scope, block}) that `wrap` was given."""
-    return model.schedule, {"scope": model.scope, "block": model.block}
+    """(schedule, {scope, blocks}) that the wrapped model has."""
+    return model.schedule, {"scope": model.scope, "blocks": model.blocks}
 
 
 def reasons(model):

@@ -22,16 +22,17 @@ class LotteryModel(keras.Model):
     Args:
       model: any built Keras 3 model.
       paths: the weights that get a mask, as `walk.variables` names them.
-      scope, block: as for `masks.prune`, for the rounds to come.
+      scope: "global" or "layer", for the rounds to come.
+      blocks: {path: block}, as for `masks.prune`.
       schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
     """
 
-    def __init__(self, model, paths, scope="global", block=1, schedule=None, name=None):
+    def __init__(self, model, paths, scope="global", blocks=None, schedule=None, name=None):
         # Precision is the inner model's affair, but the policy says whether compile scales the loss.
         super().__init__(name=name or model.name, dtype=model.dtype_policy, autocast=False)
         self.inner = model
         self.scope = scope
-        self.block = block
+        self.blocks = dict(blocks or {})
         self.schedule = schedule
         self.supports_masking = True
         variables = walk.variables(model)
@@ -76,7 +77,7 @@ class LotteryModel(keras.Model):
             "model": walk.tell_names(self.inner, keras.saving.serialize_keras_object(self.inner)),
             "paths": list(self.paths),
             "scope": self.scope,
-            "block": self.block,
+            "blocks": self.blocks,
             "schedule": self.schedule and LotterySchedule.get_config(self.schedule),
             "name": self.name,
         }
@@ -86,7 +87,7 @@ class LotteryModel(keras.Model):
         model = keras.saving.deserialize_keras_object(copy.deepcopy(config["model"]), custom_objects=custom_objects)
         walk.take_names(model, config["model"])
         schedule = config["schedule"] and LotterySchedule(**config["schedule"])
-        return cls(model, config["paths"], config["scope"], config.get("block", 1), schedule, config["name"])
+        return cls(model, config["paths"], config["scope"], config.get("blocks"), schedule, config["name"])
 
     def get_build_config(self):
         return None  # built when made

@@ -39,11 +39,11 @@ def choose(model, skip=None, include=None, prune_head=False):
     return select(walk, model, skip, include, prune_head)
 
 
-def wrap_paths(model, paths, scope="global", block=1, schedule=None):
+def wrap_paths(model, paths, scope="global", blocks=None, schedule=None):
     """A copy of `model` in which exactly the weights `paths` have masks, all True."""
     variables = walk.variables(model)
     schedule = schedule and LotteryPruningSchedule.of(schedule)
-    return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, block, schedule)
+    return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, blocks, schedule)
 
 
 def strip(model):
@@ -70,9 +70,11 @@ def set_masks(model, new):
 
 
 def settings(model):
-    """(schedule, {scope, block}) that `wrap` was given."""
-    wrapper = next(layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune))
-    return wrapper.pruning_schedule, {"scope": wrapper.scope, "block": wrapper.block}
+    """(schedule, {scope, blocks}) that the wrapped model has."""
+    wrappers = _wrappers(model)
+    blocks = {id(walk.variables(wrapper.layer)[path]): block for wrapper in wrappers for path, block in wrapper.blocks.items()}
+    blocks = {path: blocks[id(variable)] for path, variable in walk.variables(model).items() if id(variable) in blocks}
+    return wrappers[0].pruning_schedule, {"scope": wrappers[0].scope, "blocks": blocks}
 
 
 def reasons(model):
@@ -99,9 +101,13 @@ def layers(model):
     return walk.layers(model)
 
 
+def _wrappers(model):
+    return [layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune)]
+
+
 def _held(model):
     found = {}
-    wrappers = [layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune)]
+    wrappers = _wrappers(model)
     if wrappers:
         pairs = {id(variable): (variable, mask) for wrapper in wrappers for variable, mask in wrapper.held()}
         found = {path: pairs[id(v)] for path, v in walk.variables(model).items() if id(v) in pairs}
@@ -133,7 +139,7 @@ def _check_class(model):
         )
 
 
-def _rebuild(model, shapes, scope="global", block=1, schedule=None):
+def _rebuild(model, shapes, scope="global", blocks=None, schedule=None):
     """A copy of `model`, weights included, with masks on `shapes` alone; wrappers it had are gone."""
     paths = {id(layer): path for path, layer in walk.layers(model).items()}
     copies = {}
@@ -155,8 +161,8 @@ def _rebuild(model, shapes, scope="global", block=1, schedule=None):
             ) from error
         new._name = layer.name  # which not every config holds
         prefix = paths[id(layer)] + "/"
-        below = {path[len(prefix) :]: shape for path, shape in shapes.items() if path.startswith(prefix)}
-        return LotteryPrune(new, below, scope, block, schedule) if below else new
+        below, blocked = ({path[len(prefix) :]: value for path, value in of.items() if path.startswith(prefix)} for of in (shapes, blocks or {}))
+        return LotteryPrune(new, below, scope, blocked, schedule) if below else new
 
     try:
         new = _copy_graph(model, copy)

@@ -20,11 +20,12 @@ class LotteryPrune(PruneLowMagnitude):
       layer: any tf_keras layer; its call, its name and its losses stay as they are.
       shapes: {path below the layer: shape} of the weights that get a mask. Given here
         because some layers have no weights yet when they are built (MultiHeadAttention).
-      scope, block: as for `masks.prune`, for the rounds to come.
+      scope: "global" or "layer", for the rounds to come.
+      blocks: {path below the layer: block}, as for `masks.prune`.
       pruning_schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
     """
 
-    def __init__(self, layer, shapes, scope="global", block=1, pruning_schedule=None, **kwargs):
+    def __init__(self, layer, shapes, scope="global", blocks=None, pruning_schedule=None, **kwargs):
         if not hasattr(layer, "get_prunable_weights"):
             # TF-MOT takes the layers of its own list, and any layer that has this method.
             layer.get_prunable_weights = lambda: [variable for variable, _ in self.held()]
@@ -36,7 +37,7 @@ class LotteryPrune(PruneLowMagnitude):
         self.stateful = layer.stateful
         self.shapes = {path: tuple(shape) for path, shape in shapes.items()}
         self.scope = scope
-        self.block = block
+        self.blocks = dict(blocks or {})
         self.holding = False
 
     def _init_call_fn_args(self, expects_training_arg=None):
@@ -88,7 +89,7 @@ class LotteryPrune(PruneLowMagnitude):
             "layer": tf_keras.utils.serialize_keras_object(self.layer),
             "shapes": {path: list(shape) for path, shape in self.shapes.items()},
             "scope": self.scope,
-            "block": self.block,
+            "blocks": self.blocks,
             "pruning_schedule": schedule and schedule.get_config(),
         }
 
