@@ -53,6 +53,18 @@ def test_the_same_run_counts_once(files, tmp_path):
     assert report.write([*report.read(tmp_path / "a" / "rows.jsonl"), *report.collect(files)], tmp_path / "a") == 9
 
 
+def test_runs_that_differ_in_how_they_prune_are_told_apart(tmp_path):
+    paths = []
+    for n, change in enumerate([{}, {"rewind": 200}, {"block": 4}, {"block": 4, "structured": True}]):
+        made = result(0, {"ticket": 0.8 + n / 100, "dense-scratch": 0.9})
+        made |= {"command": "find", "model": "lenet", "width": 1.0, "rewind": 0, **change}
+        paths.append(tmp_path / f"{n}.json")
+        paths[-1].write_text(json.dumps(made))
+    assert report.write(report.collect(paths), tmp_path / "a") == 7  # the two dense trainings without blocks are one
+    text = (tmp_path / "a" / "tables.md").read_text()
+    assert all(words in text for words in ("### lenet on mnist", "ticket, step 200", "### lenet, block 4 on mnist", "lenet, block 4, structured True on"))
+
+
 def test_nothing_to_report_is_an_error(tmp_path):
     with pytest.raises(LotteryError, match="no rows"):
         report.write([], tmp_path)

@@ -12,7 +12,7 @@ search() {  # the run's name, then flags
 two="--final_sparsity=0.9,0.95"
 for seed in 0 1 2; do
   search mobilenet-bangla-$seed $two --seed=$seed --model=mobilenet --width=0.5 --dataset=cmaterdb/bangla --image_size=64 --channels=3 \
-    --epochs=12 --rewind=50 --learning_rate=0.003
+    --epochs=8 --rewind=50 --learning_rate=0.003
   for block in 1 4 16; do
     search lenet-block$block-fashion-$seed $two --seed=$seed --model=lenet --block=$block --dataset=fashion_mnist --epochs=4 --rewind=200 --learning_rate=0.0012
   done

@@ -28,7 +28,8 @@ def collect(results):
             raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
         source = result["ticket"] if result["command"] == "transfer" else result
         model = label(source["model"], source["width"])
-        rows += [row(result, entry, model, source["data"]["name"], result.get("sparsity", entry["sparsity"])) for entry in result["rows"]]
+        made = [row(result, entry, model, source["data"]["name"], result.get("sparsity", entry["sparsity"])) for entry in result["rows"]]
+        rows += [{**entry, "rewind": source["rewind"] or "init"} if entry["arm"] == "ticket" and "rewind" in source else entry for entry in made]
     return rows
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from ..controls import ARMS
 from ..stats import MARGIN, bootstrap, differences, estimate, paired, verdicts
-from .rows import by_setting
+from .rows import VARIANTS, by_setting
 
 BASELINES = ("dense", "dense-scratch", "dense-transferred", "random", "finetune")
 NEVER_PRUNED = ("dense", "dense-scratch", "dense-transferred", "dense-longer")
@@ -53,8 +53,8 @@ def cells(alike):
 def place(alike):
     """What rows that may be compared are about: the model, and the way from source to target."""
     first = alike[0]
-    return f"{first['model']} on {first['target']}" if first["source"] == first["target"] else (
-        f"{first['model']}, {first['source']} -> {first['target']}")
+    model = ", ".join([first["model"], *(f"{name} {first[name]}" for name in VARIANTS if name in first)])
+    return f"{model} on {first['target']}" if first["source"] == first["target"] else f"{model}, {first['source']} -> {first['target']}"
 
 
 def _arm(row, alike):
