@@ -268,6 +268,39 @@ def test_images_that_do_not_fit(tmp_path, images, words):
     assert words in str(error.value) and os.listdir(tmp_path) == []
 
 
+def test_images_that_are_no_pixels_are_not_rounded_to_some(tmp_path):
+    with pytest.raises(LotteryError, match="images holds float64 numbers from 0 to 0.9: input 'image' takes uint8"):
+        lottery.export(net(), tmp_path / "net.tflite", normalization=(0.5, 0.5), images=np.linspace(0, 0.9, 192).reshape(1, 8, 8, 3))
+    whole = np.arange(192.0).reshape(1, 8, 8, 3)
+    lottery.export(net(), tmp_path / "net.tflite", normalization=([[0.5]], [[0.5]]), images=whole, formats="float32")
+
+
+def test_small_whole_numbers_may_be_indices(tmp_path):
+    for dtype in ("int16", "uint8"):
+        model = tf_keras.Sequential([layers.Input((5,), dtype=dtype), layers.Embedding(10, 4), layers.Flatten(), layers.Dense(2)])
+        lottery.export(model, tmp_path / f"{dtype}.tflite", images=np.arange(10).reshape(2, 5), formats="float32")
+        with pytest.raises(LotteryError, match="cannot be run on one example at a time"):
+            lottery.export(model, tmp_path / "other.tflite", images=np.full((2, 5), 99), formats="float32")
+    assert sorted(os.listdir(tmp_path)) == ["int16.tflite", "uint8.tflite"]
+
+
+def test_names_of_any_alphabet(tmp_path):
+    given = layers.Input((4,), name="größe")
+    model = tf_keras.Model(given, layers.Dense(2)(given))
+    lottery.export(model, tmp_path / "net.tflite", formats="float32")
+    signature = Interpreter(str(tmp_path / "net.tflite")).get_signature_list()["serving_default"]
+    assert signature["inputs"] == ["gr__e"]
+
+
+def test_variants_of_an_older_export_do_not_stay(tmp_path):
+    stale = tmp_path / "float32-sparse.tflite"
+    stale.write_text("an older model's")
+    lottery.export(tiny(), tmp_path / "net.tflite", formats="float32", variants_dir=tmp_path, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["float32-dense.tflite", "net.tflite"]
+    with pytest.raises(LotteryError, match="is where variants_dir keeps one of the variants"):
+        lottery.export(tiny(), stale, formats="float32", variants_dir=tmp_path, overwrite=True)
+
+
 def test_a_file_is_replaced_only_on_request(tmp_path):
     path = tmp_path / "net.tflite"
     path.write_text("mine")
@@ -396,6 +429,8 @@ def test_a_loss_of_accuracy_above_the_limit_is_refused():
     (dict(images=np.ones((2, 4)), labels=[0, 2]), "labels are 0 to 2"), (dict(images=np.ones((2, 4)), labels=[0, 1], max_loss=-1), "max_loss is -1"),
     (dict(normalization=(0, 1)), "normalization is for a model of one input of images"), (dict(class_names=["a"]), "class_names is ['a']"),
     (dict(class_names=["a", "b", "c"]), "class_names holds 3 names: the model's first output has 2 scores"),
+    (dict(class_names=["a\rb", "c"]), "each a line of text"), (dict(class_names=5), "class_names is 5"), (dict(formats=5), "formats=5"),
+    (dict(images=np.ones((2, 4)), labels=[[0], [1, 2]]), "labels holds rows of different lengths"),
 ])
 def test_arguments_that_do_not_fit(tmp_path, given, words):
     with pytest.raises(LotteryError) as error:

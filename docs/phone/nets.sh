@@ -11,7 +11,7 @@ search() {  # the run's name, then flags
 }
 two="--final_sparsity=0.9,0.95"
 for seed in 0 1 2; do
-  search mobilenet-bangla-$seed $two --seed=$seed --model=mobilenet --width=0.5 --dataset=cmaterdb/bangla --image_size=64 --channels=3 \
+  search mobilenetx0.5-bangla-$seed $two --seed=$seed --model=mobilenet --width=0.5 --dataset=cmaterdb/bangla --image_size=64 --channels=3 \
     --epochs=8 --rewind=50 --learning_rate=0.003
   for block in 1 4 16; do
     search lenet-block$block-fashion-$seed $two --seed=$seed --model=lenet --block=$block --dataset=fashion_mnist --epochs=4 --rewind=200 --learning_rate=0.0012
@@ -20,16 +20,15 @@ for seed in 0 1 2; do
   search conv6x0.5-structured-cifar10-$seed --final_sparsity=0.8,0.9,0.95 --structured --seed=$seed --model=conv6 --width=0.5 \
     --dataset=cifar10 --image_size=32 --channels=3 --epochs=8 --rewind=200 --learning_rate=0.001
 done
-for model in conv4 resnet20; do
-  search $model-fashion-0 $two --model=$model --dataset=fashion_mnist --train_split='train[:25%]' --epochs=5 --rewind=100 --learning_rate=0.002
+for model in conv4:0.5 resnet20:1 vgg19:0.25; do
+  search ${model%:*}x${model#*:}-fashion-0 $two --model=${model%:*} --width=${model#*:} --dataset=fashion_mnist --train_split='train[:10%]' \
+    --image_size=32 --epochs=4 --rewind=30 --learning_rate=0.002
 done
-search vgg19-fashion-0 $two --model=vgg19 --width=0.5 --dataset=fashion_mnist --train_split='train[:25%]' --image_size=32 --epochs=5 --rewind=100 \
-  --learning_rate=0.001
 
 python docs/phone/trained.py "$runs"
 tickets=()
 for round in 3:90 4:95; do
-  for name in mobilenet-bangla lenet-block{1,4,16}-fashion conv4-fashion resnet20-fashion vgg19-fashion; do
+  for name in mobilenetx0.5-bangla lenet-block{1,4,16}-fashion conv4x0.5-fashion resnet20x1-fashion vgg19x0.25-fashion; do
     tickets+=("$name-${round#*:}=$runs/$name-0/round_0${round%:*}")
   done
 done

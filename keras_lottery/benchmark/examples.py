@@ -8,8 +8,7 @@ def inputs(interpreters):
 
     Interpreters with the same input shapes get the same real numbers, which are normal. Where one of them is quantized,
     they are those that it holds exactly, and normal over the range it was calibrated for: numbers spread evenly over that
-    range would overflow its later layers. uint8 is drawn evenly, as images are; other plain whole numbers, which may be
-    indices, only 0 and 1.
+    range would overflow its later layers. Plain whole numbers are as `whole_numbers` gives them.
     """
     real = {}
     for interpreter in interpreters:
@@ -62,7 +61,12 @@ def _draw(detail, number):
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         whole = np.rint(rng.normal((low + high) / 2, (high - low) / 8, detail["shape"])).clip(low, high)
         return dequantized(detail, whole)
-    return rng.integers(256 if dtype == "uint8" else 2, size=detail["shape"])
+    return whole_numbers(rng, detail["shape"], dtype)
+
+
+def whole_numbers(rng, shape, dtype):
+    """Pixels, if that is what they may be; else 0 and 1, since of indices only the first two are sure to exist."""
+    return rng.integers(256 if dtype == "uint8" and len(shape) == 4 else 2, size=shape).astype(dtype)
 
 
 def _as(detail, real):

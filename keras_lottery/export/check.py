@@ -3,6 +3,7 @@
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from ..benchmark.examples import whole_numbers
 from ..errors import LotteryError
 from . import convert
 
@@ -34,8 +35,7 @@ def _random(rng, spec):
     shape, dtype = (RANDOM_INPUTS, *spec.shape[1:]), spec.dtype
     if dtype == "float32":
         return rng.standard_normal(shape).astype(dtype)
-    # uint8 is an image. Any other whole number may be an index, of which only the first two are sure to exist.
-    return rng.integers(256 if dtype == "uint8" else 2, size=shape).astype(dtype)
+    return whole_numbers(rng, shape, dtype)
 
 
 def _fitting(array, spec):
