@@ -25,6 +25,7 @@ flags.DEFINE_bool("structured", False, "let weak channels die as wholes, at the 
                   "them out, and any phone gains", FLAGS)
 flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95", flag_values=FLAGS)
 shared.define_training(FLAGS, 5, "epochs of each round")
+shared.define_machines(FLAGS)
 shared.define_run(FLAGS, "runs/find")
 
 

@@ -61,6 +61,12 @@ def define_recipe(to, epochs, epochs_help):
     flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
 
 
+def define_machines(to):
+    """Of commands whose run is one training after the other: where else it may be done."""
+    to["strategy"].help += ", multiworker on the machines that TF_CONFIG names, each of which runs this command, or tpu"
+    flags.DEFINE_string("tpu", None, "name or address of the TPU for --strategy=tpu (default: local)", to)
+
+
 class Numbers(flags.ArgumentParser):
     """A number, or several separated by commas."""
 
@@ -91,16 +97,26 @@ def recipe(given):
 
 
 def training_arguments(given):
-    rest = {name: given[name].value for name in ("epochs", "seed", "precision", "backend", "strategy", "run_dir", "overwrite")}
+    names = ("epochs", "seed", "precision", "backend", "strategy", "tpu", "run_dir", "overwrite")
+    rest = {name: given[name].value for name in names if name in given}
     return {**rest, "recipe": recipe(given), "verbose": "auto" if given.verbose else 0}
 
 
 def run_command(command, main, values=FLAGS):
     """The command as a program: TensorFlow's notices off the terminal, the exit code to the shell."""
-    filter_stderr()
+    drain = filter_stderr()
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends it without a traceback
-    sys.exit(execute(command, main, values, sys.argv))
+    try:
+        sys.exit(execute(command, main, values, sys.argv))
+    except Exception as error:
+        from keras_lottery.distribution import is_of_lost_worker
+
+        if not is_of_lost_worker(error):
+            raise
+        print(f"{command}: another worker is gone; starting again from the last finished epoch, once it is back", file=sys.stderr)
+        drain()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def execute(command, main, values, argv):

@@ -9,7 +9,11 @@ _NOTICE = re.compile(rb"[IWE]0000 00:00:|WARNING: All log messages before absl::
 
 
 def filter_stderr():
-    """From now on drop the notices TensorFlow's C++ writes to file descriptor 2; all else passes."""
+    """From now on drop the notices TensorFlow's C++ writes to file descriptor 2; all else passes.
+
+    Returns:
+      A function that ends it; called at the end of the program in any case.
+    """
     real = os.dup(2)
     reader, writer = os.pipe()
     os.dup2(writer, 2)
@@ -29,3 +33,4 @@ def filter_stderr():
         thread.join(timeout=5)
 
     atexit.register(drain)
+    return drain

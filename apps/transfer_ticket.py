@@ -15,6 +15,7 @@ flags.DEFINE_string("start", "rewind", "the ticket's weights under its mask: rew
 flags.DEFINE_list("controls", [], "also train: random, dense-scratch, dense-transferred, trained, late-reset, reinit, shuffled, one-shot, snip, grasp, gradual, dense-longer", flag_values=FLAGS)
 flags.DEFINE_bool("freeze_backbone", False, "train the new head alone (tickets do badly at that)", FLAGS)
 shared.define_training(FLAGS, 10, "epochs of training; the one with the best validation accuracy is kept")
+shared.define_machines(FLAGS)
 shared.define_run(FLAGS, "runs/transfer")
 
 

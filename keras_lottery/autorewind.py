@@ -15,7 +15,8 @@ from .ticket import load_ticket
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", block=1, structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", block=1, structured=False, compare_at=(), backend="auto",
+         tpu=None, overwrite=False, verbose="auto"):
     """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
 
     A probe of a step is a whole search rewound to it, whose last ticket is then trained
@@ -45,7 +46,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     known("scope", scope, SCOPES)
     known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
-    backend, _, place = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, _, devices = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     if loaded.validation is None:
@@ -71,7 +72,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             return runs.read_json(folder / runs.RESULT)
         ticket = load_ticket(search(step)["ticket"])
         orders = [loaded.train, data.load(**dataset, seed=(seed + 1) % 2**32).train]
-        with place():
+        with devices():
             pruning.engine_of(keras).set_seed(seed)
             net = ticket.model("rewind", keras)
             training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))

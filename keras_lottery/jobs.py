@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from . import controls as arms
-from . import data, pruning, resume, runs, training
+from . import data, pruning, resume, runs, team, training
 from .checks import SEED, above_zero, known, share, whole
+from .distribution import STRATEGIES, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .gradual import GradualPruning
@@ -25,7 +26,8 @@ FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where trainin
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", block=1, structured=False, compare_at=(), backend="auto", overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind="init", block=1, structured=False, compare_at=(), backend="auto", tpu=None,
+         overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
@@ -38,7 +40,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         neither rounds nor final_sparsity there are 10 rounds.
       block: as for `wrap`.
       precision: one of `training.PRECISIONS`.
-      strategy: "none", or "mirrored" for all devices of this machine.
+      strategy, tpu: as for `distribution.place`.
       backend: one of `training.BACKENDS`.
       compare_at: sparsities; the round nearest to each gets the control.
       overwrite: start anew in run_dir, deleting the run that is there.
@@ -55,9 +57,9 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     known("scope", scope, SCOPES)
     known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
-    backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
-    with place():
+    with devices():
         make_model = training.builder(model, width, keras)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
@@ -74,7 +76,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, end=end, **recipe))
         return net
 
-    with place():
+    with devices():
         net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, structured=structured, run_dir=run_dir, overwrite=overwrite,
@@ -99,7 +101,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
 
 
 def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
-             freeze_backbone=False, backend="auto", overwrite=False, verbose="auto"):
+             freeze_backbone=False, backend="auto", tpu=None, overwrite=False, verbose="auto"):
     """Train the ticket, and each of `controls`, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested.
@@ -117,7 +119,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
     for arm in controls:
         arms.check(arm, dense)
-    backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
@@ -136,7 +138,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         training.compile_classifier(net, training.make_optimizer(steps=times(arm) * steps, keras=keras, **recipe))
         return net
 
-    with place():
+    with devices():
         first = student("ticket")  # says what cannot be carried before the folder is touched
         runs.open_run(run_dir, "transfer", about, overwrite)
         rows = []
@@ -149,7 +151,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
 
 
 def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
-              verbose="auto"):
+              tpu=None, verbose="auto"):
     """Train one arm of a comparison, on the data its ticket was found on or on a target.
 
     On the source the ticket's own head is kept and the last epoch is tested, as in the
@@ -165,7 +167,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     dense = load_ticket(dense)
     found = load_ticket(ticket) if ticket else dense
     arms.check(arm, dense)
-    backend, policy, place = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
+    backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
@@ -179,7 +181,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
         return ready(net)
 
-    with place():
+    with devices():
         runs.open_run(run_dir, "train_arm", about)
         if (run_dir / runs.RESULT).exists():
             return runs.read_json(run_dir / runs.RESULT)
@@ -187,22 +189,22 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         best = _best(loaded, settled) if on == "target" else None
         row = _train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
     result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
-    (run_dir / runs.BACKUP).unlink(missing_ok=True)
+    runs.remove(run_dir / runs.BACKUP)
     return result
 
 
-def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend):
+def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=None):
     """Check what the jobs share; make operations repeatable; (backend, policy name, function that gives a scope)."""
     whole("epochs", epochs)
     whole("seed", seed, **SEED)
     known("precision", precision, training.PRECISIONS)
-    known("strategy", strategy, training.STRATEGIES)
+    known("strategy", strategy, STRATEGIES)
     backend = training.choose_backend(backend)
-    training.make_optimizer(steps=4, keras=training.kind(backend), **recipe)
     runs.check_run_dir(run_dir)
+    devices = place(strategy, backend, tpu)
+    training.make_optimizer(steps=4, keras=training.kind(backend), **recipe)
     pruning.engine_of(training.kind(backend)).set_seed(seed)
-    place = training.place(strategy, backend)
-    return backend, training.set_precision(precision, backend), place
+    return backend, training.set_precision(precision, backend), devices
 
 
 def _nearest(rows, wanted):
@@ -252,7 +254,8 @@ def _train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose=
         pruning.engine(model).set_seed(seed)
         if verbose:
             print(f"{arm}: {arms.ARMS[arm]}", flush=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        if team.is_chief():
+            folder.mkdir(parents=True, exist_ok=True)
         start = pruning.engine(model).values(model)
         history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=backup,
                              callbacks=[*callbacks, *([best] if best else [])], verbose=verbose)
@@ -264,7 +267,8 @@ def _train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose=
         about = {"arm": arm, "seed": seed, "data": loaded.describe()}
         from_model(model, start, [], about).save(folder / "student", overwrite=True)
         runs.write_json(folder / runs.RESULT, row)
-    backup.unlink(missing_ok=True)
+        team.wait()
+    runs.remove(backup)
     return runs.read_json(folder / runs.RESULT)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import pruning, runs
+from . import pruning, runs, team
 from .callback import Callback
 
 
@@ -37,6 +37,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     engine = pruning.engine(model)
     engine.build_optimizer(model)
     keeper = _Backup(backup, label, callbacks, train)
+    team.wait()
     keeper.restore(model, goes_on)
     model.fit(
         train,

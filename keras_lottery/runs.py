@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
+from . import team
 from .errors import LotteryError
 
 CONFIG = "config.json"
@@ -59,20 +60,23 @@ def open_run(run_dir, kind, config, overwrite=False):
     run_dir = Path(run_dir)
     config = plain({KIND: kind, **config})
     there = check_run_dir(run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    if there and overwrite:
-        _empty(run_dir)
-    elif there and there != config:
+    if there and there != config and not overwrite:
         found = differences(there, config) if there.get(KIND) == kind else [f"it is a run of {there.get(KIND)}, not {kind}"]
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
         raise LotteryError(
             f"{str(run_dir)!r} holds a run with another configuration: {'; '.join(found[:5])}{more}. "
             "Give another run_dir, the same configuration to go on, or overwrite=True (--overwrite) to start anew."
         )
-    if not (run_dir / CONFIG).exists():
-        write_json(run_dir / CONFIG, config)
-    for leftover in list(run_dir.rglob(".writing-*")):
-        _remove(leftover)
+    team.wait()
+    if team.is_chief():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        if there and overwrite:
+            _empty(run_dir)
+        if not (run_dir / CONFIG).exists():
+            write_json(run_dir / CONFIG, config)
+        for leftover in list(run_dir.rglob(".writing-*")):
+            _remove(leftover)
+    team.wait()
     return run_dir
 
 
@@ -117,7 +121,11 @@ def differences(old, new, name=""):
 
 @contextlib.contextmanager
 def new_file(path):
-    """A path to write to; it becomes `path` when the block ends without an error."""
+    """A path to write to; it becomes `path` when the block ends without an error. Of a team the chief alone writes."""
+    if not team.is_chief():
+        with tempfile.TemporaryDirectory() as nowhere:
+            yield Path(nowhere, "file")
+        return
     path = Path(path)
     aside = _aside(path)
     with _cannot_write(path):
@@ -130,11 +138,15 @@ def new_file(path):
 
 @contextlib.contextmanager
 def new_folder(path, overwrite=False):
-    """A folder to fill; it becomes `path` when the block ends without an error.
+    """A folder to fill; it becomes `path` when the block ends without an error. Of a team the chief alone writes.
 
     Raises:
       LotteryError: `path` exists and overwrite is False, or it cannot be written.
     """
+    if not team.is_chief():
+        with tempfile.TemporaryDirectory() as nowhere:
+            yield Path(nowhere)
+        return
     path = Path(path)
     if path.exists() and not overwrite:
         raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True (--overwrite).")
@@ -214,6 +226,12 @@ def read_arrays(path):
         return arrays, json.loads(header.get("__metadata__", {}).get("notes", "{}"))
     except (OSError, EOFError, zlib.error, SafetensorError, KeyError, ValueError) as error:
         raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
+
+
+def remove(path):
+    """Delete a file that may be there."""
+    if team.is_chief():
+        Path(path).unlink(missing_ok=True)
 
 
 def sha256(path):

@@ -5,7 +5,7 @@ import io
 import json
 import warnings
 
-from . import pruning, runs
+from . import pruning, runs, team
 from .checks import SEED, known, whole
 from .errors import LotteryError
 from .inputs import open_data
@@ -144,7 +144,8 @@ def find_ticket(
         )
         state.finish(number, start, history)
     if run_dir:
-        (run_dir / runs.BACKUP).unlink(missing_ok=True)
+        runs.remove(run_dir / runs.BACKUP)
+    team.wait()
     return state.ticket
 
 
@@ -163,6 +164,7 @@ class _State:
             if not self.finished and not (run_dir / runs.INITIAL).exists():
                 state = {**self.engine.values(model), **self.engine.random_state(model)}
                 runs.write_arrays(run_dir / runs.INITIAL, state)
+            team.wait()
             initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
             self.engine.load_state(model, initial)
             self.engine.load_random_state(model, initial)

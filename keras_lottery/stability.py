@@ -177,7 +177,7 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
     if folder:
         runs.write_json(folder / runs.RESULT, record)
         for file in (backup, *files):
-            file.unlink(missing_ok=True)
+            runs.remove(file)
     return record
 
 

@@ -15,7 +15,6 @@ from .errors import LotteryError
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "step")
-STRATEGIES = ("none", "mirrored")
 BACKENDS = ("auto", "tf_keras", "tensorflow", "jax", "torch")
 _OPTIMIZERS = {
     "sgd": lambda of, rate, decay: of.SGD(rate, momentum=0.9, weight_decay=decay),
@@ -65,39 +64,6 @@ def _fastest():
         if not tf.config.list_physical_devices("GPU"):
             return "jax"
     return "tf_keras"
-
-
-def place(strategy, backend):
-    """Make a backend's operations repeatable; a function that gives the scope to build and train in.
-
-    Args:
-      strategy: "none", or "mirrored" for all devices of this machine.
-
-    Raises:
-      LotteryError: "mirrored" on PyTorch.
-    """
-    if backend == "jax":
-        import keras
-
-        # The data come from TensorFlow, whose devices are not what is trained on.
-        keras.distribution.set_distribution(keras.distribution.DataParallel() if strategy == "mirrored" else None)
-        return contextlib.nullcontext
-    if backend == "torch":
-        if strategy == "mirrored":
-            raise LotteryError("strategy='mirrored' is not there for backend='torch': choose 'none' or another backend.")
-        return contextlib.nullcontext
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
-    if backend == "tf_keras":
-        # Random layers then keep their state in generators, which a resumed run restores.
-        pruning.engine_of("tf_keras").keras.backend.experimental.enable_tf_random_generator()
-    if strategy == "none":
-        return tf.distribute.get_strategy().scope
-    gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
-    # Collective operations, the default on CPUs, break on the second strategy of a process.
-    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy([device.name for device in gpus or cpus], cross_device_ops=reduction).scope
 
 
 def kind(backend):

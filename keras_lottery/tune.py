@@ -14,6 +14,7 @@ from rich.table import Table
 
 from . import data, jobs, pruning, runs, training
 from .checks import above_zero, known, share, whole
+from .distribution import OF_ONE_MACHINE
 from .errors import LotteryError
 from .masks import SCOPES
 from .schedule import check_rewind, round_sparsities
@@ -61,6 +62,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     role, run_dir = _role(), Path(run_dir)
     final_sparsity, trials = share("final_sparsity", final_sparsity), whole("trials", trials)
     known("scope", scope, SCOPES)
+    known("strategy", strategy, OF_ONE_MACHINE)
     backend, policy, _ = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)
     training.builder(model, width, training.kind(backend))

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import data, report, runs, training
+from ..distribution import place
 from ..errors import LotteryError
 from ..processes import pool
 from . import board, workers
@@ -137,7 +138,7 @@ def estimate(study, sizes, tasks, folder, jobs, steps=10):
 def _seconds_per_step(study, size, steps):
     keras = training.kind(study.backend)
     training.set_precision(study.precision, study.backend)
-    with training.place(study.strategy, study.backend)():
+    with place(study.strategy, study.backend)():
         model = training.builder(study.model, study.width, keras)(size.input_shape, size.num_classes)
         training.compile_classifier(model, training.make_optimizer(steps=steps, keras=keras, **study.recipe))
     x = np.random.default_rng(0).normal(size=(study.data["batch_size"], *size.input_shape)).astype("float32")

@@ -6,10 +6,11 @@ from pathlib import Path
 from .. import controls as arms
 from .. import runs
 from ..checks import above_zero, known, share, whole
+from ..distribution import OF_ONE_MACHINE
 from ..errors import LotteryError
 from ..masks import SCOPES
 from ..schedule import check_rewind, round_sparsities
-from ..training import BACKENDS, PRECISIONS, STRATEGIES
+from ..training import BACKENDS, PRECISIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Study:
         def put(name, value):
             object.__setattr__(self, name, value)
 
-        for name, choices in (("scope", SCOPES), ("precision", PRECISIONS), ("strategy", STRATEGIES), ("backend", BACKENDS)):
+        for name, choices in (("scope", SCOPES), ("precision", PRECISIONS), ("strategy", OF_ONE_MACHINE), ("backend", BACKENDS)):
             known(name, getattr(self, name), choices)
         put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
         put("rate", share("rate", self.rate))

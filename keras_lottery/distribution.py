@@ -1,0 +1,117 @@
+"""Where to train: one device, all devices of this machine, several machines or a TPU."""
+
+import contextlib
+import json
+import os
+import sys
+
+from . import pruning, team
+from .errors import LotteryError
+
+STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
+OF_ONE_MACHINE = STRATEGIES[:2]
+
+
+def place(strategy, backend, tpu=None):
+    """Make a backend's operations repeatable; a function that gives the scope to build and train in.
+
+    Call it before TensorFlow computes anything.
+
+    Args:
+      strategy: "none"; "mirrored" for all devices of this machine; "multiworker" for the
+        machines that the environment variable TF_CONFIG names, each of which runs the
+        same command; "tpu".
+      tpu: with "tpu" its name or address, "local" for one of this machine.
+
+    Raises:
+      LotteryError: a strategy that the backend does not have, no TF_CONFIG or one that is
+        damaged, a TPU that is not found.
+
+    Source: tensorflow.org/guide/distributed_training and tensorflow.org/guide/tpu.
+    """
+    if strategy in ("multiworker", "tpu") and backend != "tf_keras":
+        raise LotteryError(f"strategy={strategy!r} is for backend='tf_keras', not {backend!r}: choose that, or strategy='mirrored'.")
+    if backend == "jax":
+        import keras
+
+        # The data come from TensorFlow, whose devices are not what is trained on.
+        keras.distribution.set_distribution(keras.distribution.DataParallel() if strategy == "mirrored" else None)
+        return contextlib.nullcontext
+    if backend == "torch":
+        if strategy == "mirrored":
+            raise LotteryError("strategy='mirrored' is not there for backend='torch': choose 'none' or another backend.")
+        return contextlib.nullcontext
+    import tensorflow as tf
+
+    made = _MAKERS[strategy](tf, tpu)  # first, since workers join before anything is computed
+    tf.config.experimental.enable_op_determinism()
+    if backend == "tf_keras":
+        # Random layers then keep their state in generators, which a resumed run restores.
+        pruning.engine_of("tf_keras").keras.backend.experimental.enable_tf_random_generator()
+    return made.scope
+
+
+def _none(tf, tpu):
+    return tf.distribute.get_strategy()
+
+
+def _mirrored(tf, tpu):
+    gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
+    # Collective operations, the default on CPUs, break on the second strategy of a process.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy([device.name for device in gpus or cpus], cross_device_ops=reduction)
+
+
+def _multiworker(tf, tpu):
+    chief = _is_chief()
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+
+    @tf.function
+    def meet():
+        return strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
+
+    team.join(chief, meet)
+    if not chief:  # one process tells how it goes
+        sys.stdout = open(os.devnull, "w")
+    return strategy
+
+
+def is_of_lost_worker(error):
+    """Whether an error came since another worker stopped: this one's TensorFlow cannot go on, a new process can."""
+    if not team.is_joined():
+        return False
+    import tensorflow as tf
+
+    return isinstance(error, (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError))
+
+
+def _is_chief():
+    """Whether TF_CONFIG makes this process the chief: the task of that type, else the first worker.
+
+    Raises:
+      LotteryError: it is missing or names no task of its cluster.
+    """
+    example = """TF_CONFIG='{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'"""
+    try:
+        config = json.loads(os.environ["TF_CONFIG"])
+        cluster, kind, index = config["cluster"], config["task"]["type"], int(config["task"]["index"])
+        cluster[kind][index]
+    except (KeyError, ValueError, TypeError, IndexError):
+        said = "is not set" if "TF_CONFIG" not in os.environ else "does not name a task of its cluster"
+        raise LotteryError(f"strategy='multiworker': the environment variable TF_CONFIG {said}. Give each machine its own, such as {example}.") from None
+    return kind == "chief" if "chief" in cluster else (kind, index) == ("worker", 0)
+
+
+def _tpu(tf, tpu):
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu or "local")
+        if tpu not in (None, "local"):
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        said = str(error).strip().partition("\n")[0].rstrip(".")[:200]
+        raise LotteryError(f"no TPU at {tpu or 'local'!r}: {said}. Give its name with --tpu=, on a machine that reaches it.") from error
+
+
+_MAKERS = {"none": _none, "mirrored": _mirrored, "multiworker": _multiworker, "tpu": _tpu}

@@ -1,0 +1,109 @@
+"""Training on several machines: what a single process gives, written once, whoever is killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from small import ROOT
+from world import KERAS3
+
+import keras_lottery as lottery
+from keras_lottery import runs
+from keras_lottery.distribution import place
+from keras_lottery.errors import LotteryError
+
+pytestmark = pytest.mark.skipif(KERAS3, reason="the workers train with tf_keras")
+FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.5 --optimizer=adam --learning_rate=0.003 --rewind=5 "
+        "--precision=float32 --batch_size=64 --noverbose").split()
+
+
+def start(run_dir, *flags, workers=0, index=0, ports=()):
+    """One process of lottery-find, the `index`th of so many workers, or alone."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if workers:
+        cluster = {"worker": [f"localhost:{port}" for port in ports]}
+        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        flags = (*flags, "--strategy=multiworker")
+    return subprocess.Popen([sys.executable, "-m", "apps.find_ticket", *FIND, f"--run_dir={run_dir}", *flags], cwd=ROOT, env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def ended(process):
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    return out
+
+
+def same_search(one, other, rounds):
+    for number in range(rounds + 1):
+        a, b = (lottery.load_ticket(runs.round_folder(folder, number)) for folder in (one, other))
+        assert all((a.masks[path] == b.masks[path]).all() for path in a.masks) and a.masks.keys() == b.masks.keys()
+        for epoch, again in zip(a.rounds[-1]["history"], b.rounds[-1]["history"], strict=True):
+            assert epoch == pytest.approx(again, abs=1e-4)
+
+
+def test_two_workers_give_what_one_process_gives(tmp_path):
+    flags = ("--rounds=3", "--epochs=1", "--compare_at=0.5")
+    ports = free_ports(2)
+    processes = [start(tmp_path / "two", *flags, workers=2, index=n, ports=ports) for n in range(2)]
+    alone = start(tmp_path / "one", *flags)
+    told = [ended(process) for process in processes]
+    ended(alone)
+    assert "the run is in" in told[0] and told[1] == ""
+    same_search(tmp_path / "one", tmp_path / "two", rounds=3)
+    one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
+    assert [(row["arm"], row["test_accuracy"]) for row in one["rows"]] == [(row["arm"], pytest.approx(row["test_accuracy"], abs=1e-4)) for row in two["rows"]]
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_worker_comes_back_and_the_run_ends_the_same(tmp_path, victim):
+    flags = ("--rounds=2", "--epochs=6")
+    ports = free_ports(2)
+    processes = [start(tmp_path / "two", *flags, workers=2, index=n, ports=ports) for n in range(2)]
+    while not (tmp_path / "two" / "round_00").exists():
+        assert all(process.poll() is None for process in processes), processes[victim].communicate()
+        time.sleep(0.2)
+    processes[victim].send_signal(signal.SIGKILL)
+    processes[victim].wait()
+    processes[victim] = start(tmp_path / "two", *flags, workers=2, index=victim, ports=ports)
+    for process in processes:
+        ended(process)
+    ended(start(tmp_path / "one", *flags))
+    same_search(tmp_path / "one", tmp_path / "two", rounds=2)
+
+
+@pytest.mark.parametrize("config, said", [
+    (None, "TF_CONFIG is not set. Give each machine its own, such as TF_CONFIG="),
+    ("{", "does not name a task"), ('{"cluster": {"worker": ["a:1"]}}', "does not name a task"),
+    ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "does not name a task"),
+])
+def test_a_missing_or_damaged_configuration(monkeypatch, config, said):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(LotteryError, match=said):
+        place("multiworker", "tf_keras")
+
+
+@pytest.mark.parametrize("strategy, backend, said", [
+    ("tpu", "jax", "is for backend='tf_keras', not 'jax'"), ("multiworker", "torch", "is for backend='tf_keras'"),
+    ("mirrored", "torch", "is not there for backend='torch'"), ("tpu", "tf_keras", "no TPU at 'local'"),
+])
+def test_strategies_that_cannot_be_had(strategy, backend, said):
+    with pytest.raises(LotteryError, match=said) as error:
+        place(strategy, backend)
+    assert "\n" not in str(error.value)
