@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from keras_lottery.stats import estimate
+from keras_lottery.stats import estimate, paired
 from keras_lottery.ticket import shipped
 
 HERE = Path(__file__).parent
@@ -49,8 +49,25 @@ def accuracies(rounds):
     for search in dict.fromkeys(row["search"] for row in rounds):
         of = {at: [row for row in rounds if row["search"] == search and abs(row["sparsity"] - at) < 0.005] for at in (0, 0.9, 0.95)}
         cells = [_interval([100 * row["test_accuracy"] for row in found]) for found in of.values()]
-        left = sum(row["work_left"] for row in of[0.95]) / len(of[0.95])
-        yield f"| {search} | {len(of[0])} | " + " | ".join(cells) + f" | {left:.0%} |"
+        left = [row["work_left"] for row in of[0.95] if "work_left" in row]
+        yield f"| {search} | {len(of[0])} | " + " | ".join(cells) + f" | {f'{sum(left) / len(left):.0%}' if left else '–'} |"
+
+
+def of_the_study():
+    """The searches of docs/study, which are those of conv6x0.5-structured but for --structured."""
+    for line in (HERE.parent / "study" / "rows.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row["target"] == row["source"] and row["arm"] in ("dense", "ticket"):
+            yield {"search": "conv6x0.5-cifar10", **{name: row[name] for name in ("seed", "sparsity", "test_accuracy")}}
+
+
+def price(rounds, search, other):
+    """What one way to prune costs in points of accuracy against another, seed by seed."""
+    for at in (0.9, 0.95):
+        found = [{row["seed"]: 100 * row["test_accuracy"] for row in rounds if row["search"] == name and abs(row["sparsity"] - at) < 0.005}
+                 for name in (search, other)]
+        difference = paired(*found)
+        yield f"- {search} minus {other}, {at:.0%} zeros, {difference.n} seeds: {difference.mean:+.2f} ± {difference.half:.2f} points"
 
 
 def _interval(values):
@@ -83,7 +100,10 @@ def put(path, name, lines):
 
 def main():
     rows, rounds = ([json.loads(line) for line in (HERE / name).read_text().splitlines()] for name in ("rows.jsonl", "trained.jsonl"))
-    put(HERE / "README.md", "tables", [*sizes(rows), "", *speed(rows), "", *accuracies(rounds)])
+    rounds += of_the_study()
+    prices = [*price(rounds, "conv6x0.5-structured-cifar10", "conv6x0.5-cifar10"),
+              *(line for block in (4, 16) for line in price(rounds, f"lenet-block{block}-fashion", "lenet-block1-fashion"))]
+    put(HERE / "README.md", "tables", [*sizes(rows), "", *speed(rows), "", *accuracies(rounds), "", *prices])
     put(HERE / "variants.md", "variants", every(rows))
     put(HERE.parents[1] / "README.md", "phone", sizes([row for row in rows if row["ticket"] in shipped()]))
 
