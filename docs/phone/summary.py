@@ -66,8 +66,9 @@ def price(rounds, search, other):
     for at in (0.9, 0.95):
         found = [{row["seed"]: 100 * row["test_accuracy"] for row in rounds if row["search"] == name and abs(row["sparsity"] - at) < 0.005}
                  for name in (search, other)]
-        difference = paired(*found)
-        yield f"- {search} minus {other}, {at:.0%} zeros, {difference.n} seeds: {difference.mean:+.2f} ± {difference.half:.2f} points"
+        if len(found[0].keys() & found[1].keys()) > 1:
+            difference = paired(*found)
+            yield f"- {search} minus {other}, {at:.0%} zeros, {difference.n} seeds: {difference.mean:+.2f} ± {difference.half:.2f} points"
 
 
 def _interval(values):
