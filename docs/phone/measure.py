@@ -33,7 +33,7 @@ def measure(name, ticket, data_dir):
             row[kind] = {name: made[name] for name in ("accuracy", "chosen", "test", "variants")}
             files |= {f"{kind} {path.stem}": path for path in sorted(Path(folder, kind).iterdir()) if path.stem in COUNTED}
         row["instructions"] = {found.name: found.instructions for found in arm.instructions(files)}
-        beside = [files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files]
+        beside = {name: files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files}
         row["compact_int8_latency"] = local.latencies(beside, seconds=10)[1].ratio.median if len(beside) == 2 else None
     return row
 
