@@ -100,9 +100,9 @@ def test_a_quantized_file_is_given_what_the_float_file_is_given(contents):
 
 
 def test_inputs_are_of_the_right_kind():
-    """Normal for floats, all of a byte's values, and of indices only the two that are sure to be there."""
+    """Normal for floats, all of a byte's values for pixels, and of indices only the two that are sure to be there."""
     made, problems = loading.load({
-        "float": of_layer(L.ReLU(), (900,)), "uint8": of_layer(L.Lambda(lambda x: tf.cast(x, tf.float32)), (900,), "uint8"),
+        "float": of_layer(L.ReLU(), (20, 15, 3)), "uint8": of_layer(L.Lambda(lambda x: tf.cast(x, tf.float32)), (20, 15, 3), "uint8"),
         "index": of_layer(L.Embedding(2, 3), (9,), "int32")})
     floats, bytes_, indices = examples.inputs(list(made.values()))
     assert bytes_[0].dtype == np.uint8 and (bytes_[0].min(), bytes_[0].max()) == (0, 255) and not problems

@@ -10,7 +10,7 @@ import zoo
 from graphs import BLOCKS, FLAT, IMAGE, SEQUENCE, draw_weights, drawn, graphs
 from hypothesis import given
 from world import BACKEND, KERAS3, KIND, array, keras
-from zoo import Input, L, Model
+from zoo import Input, L, Model, MyConv
 
 import keras_lottery as lottery
 from keras_lottery import models

@@ -101,8 +101,8 @@ def test_config_round_trip(arguments, rounds, rewind, steps, tmp_path):
     assert (schedule.rounds, schedule.rewind_step, schedule.total_steps) == (rounds, rewind, steps)
     net = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
     lottery.wrap(net, schedule=schedule, scope="layer").save(tmp_path / "m.keras")
-    loaded, scope = pruning.engine(net).settings(load_model(tmp_path / "m.keras"))
-    assert isinstance(loaded, LotterySchedule) and type(loaded) is type(schedule) and scope == "layer"
+    loaded, how = pruning.engine(net).settings(load_model(tmp_path / "m.keras"))
+    assert isinstance(loaded, LotterySchedule) and type(loaded) is type(schedule) and how == {"scope": "layer", "blocks": {}}
     assert vars(loaded) == vars(schedule)
     config = schedule.get_config() if KERAS3 else schedule.get_config()["config"]
     assert vars(LotterySchedule.from_config(config)) == vars(schedule)
