@@ -1,6 +1,6 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
 # make test   all tests; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
-# make stress kill -9 of searches, transfers, studies, tuning and their workers, at random moments: about half an hour
+# make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
 SHELL := bash

@@ -1,5 +1,6 @@
 """One backend for all tests. TensorFlow gets two CPU devices, so that a replica can be more than one."""
 
+import gc
 import os
 import tempfile
 
@@ -30,6 +31,7 @@ if world.BACKEND == "tensorflow":
 def fresh_keras():
     """Each test starts from the same seeds, names and precision."""
     world.keras.backend.clear_session(**{"free_memory": False} if world.KERAS3 else {})
+    gc.freeze()  # what imports and earlier tests left is not searched at each of Keras' and TFLite's collections
     world.keras.utils.set_random_seed(0)
     yield
     world.set_policy("float32")

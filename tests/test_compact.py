@@ -53,7 +53,7 @@ def test_builder(name):
 
 
 # Random graphs.
-@drawn(8 if BACKEND == "jax" else 40)
+@drawn(8 if BACKEND == "jax" else 20)
 @given(graphs())
 def test_random_graph(model):
     new = compacted(model)

@@ -55,15 +55,16 @@ def same_search(one, other, rounds):
             assert epoch == pytest.approx(again, abs=1e-4)
 
 
-def test_two_workers_give_what_one_process_gives(tmp_path):
-    flags = ("--rounds=3", "--epochs=1", "--compare_at=0.5")
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.stress)])
+def test_two_workers_give_what_one_process_gives(tmp_path, rounds):
+    flags = (f"--rounds={rounds}", "--epochs=1", "--compare_at=0.5")
     ports = free_ports(2)
     processes = [start(tmp_path / "two", *flags, workers=2, index=n, ports=ports) for n in range(2)]
     alone = start(tmp_path / "one", *flags)
     told = [ended(process) for process in processes]
     ended(alone)
     assert "the run is in" in told[0] and told[1] == ""
-    same_search(tmp_path / "one", tmp_path / "two", rounds=3)
+    same_search(tmp_path / "one", tmp_path / "two", rounds=rounds)
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert [(row["arm"], row["test_accuracy"]) for row in one["rows"]] == [(row["arm"], pytest.approx(row["test_accuracy"], abs=1e-4)) for row in two["rows"]]
 

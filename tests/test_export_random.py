@@ -28,7 +28,7 @@ def kernels(model):
             yield np.moveaxis(layer.kernel.numpy(), -1, 0)
 
 
-@drawn(6)
+@drawn(4)
 @given(graphs())
 def test_random_graph(tmp_path_factory, model):
     path = tmp_path_factory.mktemp("random") / "model.tflite"

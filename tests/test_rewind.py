@@ -166,9 +166,10 @@ def test_optimizer_starts_anew(optimizer):
         assert not zoo.same(spy.states[number * ROUND - 1][1], spy.starts[0][1])
 
 
-ALIKE = [*(("adam", "float32", rewind) for rewind in ("init", 3, "trained", "lr"))]
-ALIKE += [("average", "float32", 3), ("average", "mixed_float16", "trained")]
+ALIKE = [("adam", "float32", 3), ("adam", "float32", "lr"), ("average", "mixed_float16", "trained")]
 ALIKE += [pytest.param("legacy", "float32", 3, marks=LEGACY)]
+ALIKE += [pytest.param(*one, marks=pytest.mark.stress) for one in
+          (("adam", "float32", "init"), ("adam", "float32", "trained"), ("average", "float32", 3))]
 
 
 @pytest.mark.parametrize("optimizer, policy, rewind", ALIKE)

@@ -202,6 +202,7 @@ def test_half_a_cluster_is_refused(folder, monkeypatch):
     assert code == 2 and "KERASTUNER_ORACLE_IP is set and KERASTUNER_ORACLE_PORT is not" in err
 
 
+@pytest.mark.stress
 def test_keras_3(tmp_path):
     """keras-tuner itself imports Keras 3, by then on the backend that is asked for."""
     done = python("-m", "apps.tune", *TUNE, "--model=lenet", "--backend=jax", "--rates=0.6", "--trials=1", cwd=tmp_path)
