@@ -23,6 +23,11 @@ flags.DEFINE_integer("block", 1, "4 or 16: prune dense kernels in blocks of so m
                      "runtimes: 4 in float32, 16 in int8", flag_values=FLAGS)
 flags.DEFINE_bool("structured", False, "let weak channels die as wholes, at the same sparsity: lottery-export --compact takes "
                   "them out, and any phone gains", FLAGS)
+flags.DEFINE_string("budget", None, "optimizer steps of the whole search, or minutes as in 90m: all rounds but the last, which makes "
+                    "the ticket, end early enough to keep it", FLAGS)
+flags.DEFINE_float("early_bird", None, "end a round, but the last, once less than this share of the weights it prunes are others than an "
+                   "epoch before, such as 0.1", flag_values=FLAGS)
+flags.DEFINE_integer("patience", None, "end a round after so many epochs without a better validation accuracy", flag_values=FLAGS)
 flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95", flag_values=FLAGS)
 shared.define_training(FLAGS, 5, "epochs of each round")
 shared.define_machines(FLAGS)
@@ -33,7 +38,7 @@ def main():
     from keras_lottery import autorewind, jobs, report
 
     own = {name: FLAGS[name].value for name in
-           ("model", "width", "rounds", "rate", "final_sparsity", "scope", "block", "structured", "compare_at")}
+           ("model", "width", "rounds", "rate", "final_sparsity", "scope", "block", "structured", "budget", "early_bird", "patience", "compare_at")}
     given = {"dataset": shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS)}
     if FLAGS.rewind == "auto":
         result = autorewind.find(**given)

@@ -12,11 +12,12 @@ from .masks import BLOCKS, SCOPES
 from .schedule import LotterySchedule
 from .stability import STABLE, instability
 from .ticket import load_ticket
+from .variants import unusual
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", block=1, structured=False, compare_at=(), backend="auto",
-         tpu=None, overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", block=1, structured=False, budget=None, early_bird=None, patience=None,
+         compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
     """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
 
     A probe of a step is a whole search rewound to it, whose last ticket is then trained
@@ -55,8 +56,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         pruning.wrap(training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes), block=block)  # says what does not fit
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
-             "scope": scope, "backend": backend, **({"structured": True} if structured else {}),
-             **({"block": block} if block != 1 else {})}
+             "backend": backend, **unusual({"block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
+                                            "patience": patience}), "scope": scope}
     runs.open_run(run_dir, "find_rewind", {**given, "data": loaded.describe()}, overwrite)
     steps = len(loaded.train) * epochs
     grid, probes = candidates(steps), {}

@@ -20,14 +20,15 @@ from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
 from .ticket import from_model, load_ticket, ticket_folder
 from .transfer import transfer as carry
+from .variants import unusual
 
 ROUNDS = 10
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", block=1, structured=False, compare_at=(), backend="auto", tpu=None,
-         overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind="init", block=1, structured=False, budget=None, early_bird=None,
+         patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
@@ -36,8 +37,10 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
       dataset: arguments of `data.load`, as a dict.
       model, width: a builder's name and its width, or a saved .keras file.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
-      rounds, rate, final_sparsity, scope, rewind, structured, epochs: as for `find_ticket`; with
-        neither rounds nor final_sparsity there are 10 rounds.
+      rounds, rate, final_sparsity, scope, rewind, structured, budget, early_bird, epochs: as
+        for `find_ticket`; with neither rounds nor final_sparsity there are 10 rounds.
+      patience: end each round, the last too, after so many epochs without a better
+        validation accuracy. None for never.
       block: as for `wrap`.
       precision: one of `training.PRECISIONS`.
       strategy, tpu: as for `distribution.place`.
@@ -54,6 +57,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         rate = 0.2
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
+    budget = int(budget) if str(budget).isdecimal() else budget
     known("scope", scope, SCOPES)
     known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
@@ -66,8 +70,10 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     check_rewind(rewind, steps)
     about = {"data": loaded.describe(), "model": str(model), "width": width, "backend": backend, "strategy": strategy,
              "recipe": recipe}
-    variant = {name: value for name, value, usual in (("scope", scope, "global"), ("block", block, 1), ("structured", structured, False))
-               if value != usual}
+    variant = unusual({"scope": scope, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
+                       "patience": patience})
+    if patience is not None:
+        patience = pruning.engine_of(keras).keras.callbacks.EarlyStopping(_watched(loaded), patience=whole("patience", patience))
 
     def compiled(make):
         pruning.engine_of(keras).set_seed(seed)
@@ -79,8 +85,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     with devices():
         net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
-                    final_sparsity=final_sparsity, rewind=rewind, structured=structured, run_dir=run_dir, overwrite=overwrite,
-                    verbose=verbose)
+                    final_sparsity=final_sparsity, rewind=rewind, structured=structured, budget=budget, early_bird=early_bird,
+                    run_dir=run_dir, overwrite=overwrite, callbacks=patience, verbose=verbose)
         if (run_dir / runs.RESULT).exists():
             result = runs.read_json(run_dir / runs.RESULT)
             if result["compare_at"] == compare_at:
@@ -205,6 +211,10 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
     training.make_optimizer(steps=4, keras=training.kind(backend), **recipe)
     pruning.engine_of(training.kind(backend)).set_seed(seed)
     return backend, training.set_precision(precision, backend), devices
+
+
+def _watched(loaded):
+    return "accuracy" if loaded.validation is None else "val_accuracy"
 
 
 def _nearest(rows, wanted):

@@ -56,22 +56,19 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
     for group in filter(None, groups):
-        mask = np.concatenate([np.ravel(masks[path]) for path in group])
-        keep = mask.size - pruned_count(mask.size, sparsity)
-        if keep > mask.sum():
+        total, left = (sum(count(masks[path]) for path in group) for count in (np.size, np.count_nonzero))
+        keep = total - pruned_count(total, sparsity)
+        if keep > left:
             raise LotteryError(
-                f"sparsity={sparsity:.4f} would keep {keep} weights, but only {mask.sum()} are left: "
+                f"sparsity={sparsity:.4f} would keep {keep} weights, but only {left} are left: "
                 "a round can only prune more, never less."
             )
-        kept = _keep_highest(np.concatenate([np.ravel(scores[path]) for path in group]), mask, keep)
-        ends = np.cumsum([masks[path].size for path in group])[:-1]
-        for path, part in zip(group, np.split(kept, ends)):
-            tightened[path] = part.reshape(masks[path].shape)
+        tightened |= _keep_highest({path: scores[path] for path in group}, masks, keep)
     for path, block in (blocks or {}).items():
         score, mask = _in_blocks(scores[path], block), _in_blocks(masks[path], block)
-        mean = np.repeat(score.mean(1), block)
-        kept = _keep_highest(mean, mask.ravel(), int(tightened[path].sum()))
-        tightened[path] = _from_blocks(kept.reshape(-1, block), masks[path].shape)
+        means = np.broadcast_to(score.mean(1, keepdims=True), mask.shape)
+        kept = _keep_highest({path: means}, {path: mask}, np.count_nonzero(tightened[path]))
+        tightened[path] = _from_blocks(kept[path], masks[path].shape)
     return tightened
 
 
@@ -119,6 +116,17 @@ def shuffled(array, rng, block=1):
     return _from_blocks(rng.permutation(_in_blocks(array, block)), array.shape)
 
 
+def changed(before, after, masks):
+    """Share of the weights that `after` drops from `masks` which `before` keeps, 0..1.
+
+    >>> changed({"w": np.array([False, True, True])}, {"w": np.array([True, False, True])}, {"w": np.ones(3, bool)})
+    1.0
+    """
+    dropped = sum(int((mask & ~after[path]).sum()) for path, mask in masks.items())
+    others = sum(int((mask & ~after[path] & before[path]).sum()) for path, mask in masks.items())
+    return others / dropped if dropped else 0.0
+
+
 def sparsity(masks):
     """Share of zeros over all masks together, 0..1."""
     total = sum(mask.size for mask in masks.values())
@@ -135,15 +143,19 @@ def _from_blocks(rows, shape):
     return rows.reshape(-1, shape[1], rows.shape[1]).swapaxes(1, 2).reshape(shape)
 
 
-def _keep_highest(scores, mask, keep):
-    """A flat mask with `keep` of those kept by `mask`, the ones with the highest scores."""
-    candidates = np.flatnonzero(mask)
-    kept = np.zeros(mask.size, bool)
-    if keep:
-        values = scores[candidates]
-        threshold = np.partition(values, values.size - keep)[values.size - keep]
-        above = values > threshold
-        ties = np.flatnonzero(values == threshold)[: keep - int(above.sum())]
-        kept[candidates[above]] = True
-        kept[candidates[ties]] = True
+def _keep_highest(scores, masks, keep):
+    """Masks with `keep` of the weights that `masks` keeps, those with the highest scores."""
+    if not keep:
+        return {path: np.zeros(score.shape, bool) for path, score in scores.items()}
+    kept_scores = np.concatenate([score[masks[path]] for path, score in scores.items()])
+    kept_scores.partition(kept_scores.size - keep)  # linear in time, and in place
+    threshold = kept_scores[kept_scores.size - keep]
+    ties = keep - np.count_nonzero(kept_scores > threshold)
+    del kept_scores
+    kept = {}
+    for path, score in scores.items():
+        kept[path] = np.asarray(masks[path] & (score > threshold))
+        tied = np.flatnonzero(masks[path] & (score == threshold))[:ties]
+        kept[path].flat[tied] = True
+        ties -= tied.size
     return kept

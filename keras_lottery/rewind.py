@@ -36,7 +36,7 @@ class Rewinder:
         self.engine.build_optimizer(model)
         if self.engine.steps_taken(model):
             raise LotteryError("the optimizer has taken steps already: compile the model again first.")
-        self.optimizer_start = self.engine.optimizer_state(model)
+        self.optimizer_start = [_small(array) for array in self.engine.optimizer_state(model)]
         self.point = None
         if rewind == 0:
             self.capture()
@@ -44,6 +44,18 @@ class Rewinder:
     def capture(self):
         """Make the present weights the rewind point."""
         self.point = self.engine.values(self.model)
+
+    def waits(self):
+        """Whether the rewind point is a step that is still to come."""
+        return self.point is None and not isinstance(self.rewind, str)
+
+    def tightened(self, sparsity):
+        """{path: mask}: the masks at `sparsity`, were the round to end now."""
+        scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
+        masks = self.engine.masks(self.model)
+        if self.structured:
+            scores = favour_channels(scores, masks)
+        return prune(scores, masks, sparsity, **self.pruned_by)
 
     def boundary(self, sparsity):
         """End a round: tighten the masks to `sparsity` in place, rewind, reset the optimizer.
@@ -55,15 +67,17 @@ class Rewinder:
             self.capture()
         if self.rewind not in KEPT and self.point is None:
             raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
-        scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
-        masks = self.engine.masks(self.model)
-        if self.structured:
-            scores = favour_channels(scores, masks)
-        self.engine.set_masks(self.model, prune(scores, masks, sparsity, **self.pruned_by))
+        self.engine.set_masks(self.model, self.tightened(sparsity))
         if self.point is not None:
             self.engine.load_state(self.model, self.point)
         if self.rewind != "finetune":
             self.engine.reset_optimizer(self.model, self.optimizer_start)
+
+
+def _small(array):
+    """An equal array, without memory of its own where all values are alike, as those of fresh slots are."""
+    first = array.flat[0] if array.size else None
+    return np.broadcast_to(first, array.shape) if array.size and (array == first).all() else array
 
 
 class RewindCallback(Callback):

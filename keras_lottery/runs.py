@@ -205,7 +205,7 @@ def plain(value):
 
 def write_arrays(path, arrays, **notes):
     """{name: array} and JSON-able notes in one safetensors file; compressed if the name ends in .gz."""
-    arrays = {name: np.array(value, order="C") for name, value in arrays.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     data = save(arrays, metadata={"notes": json.dumps(notes)})
     with new_file(path) as aside:
         # mtime=0: equal content is equal files.

@@ -13,6 +13,7 @@ from .masks import SCOPES, pruned_count
 from .resume import fit
 from .rewind import LotteryCallback, RewindCallback, Rewinder, check_steps, record
 from .schedule import KEPT, check_rewind, round_sparsities
+from .stopping import Stopping
 from .ticket import from_model, load_ticket
 
 
@@ -28,6 +29,8 @@ def find_ticket(
     scope=None,
     rewind="init",
     structured=False,
+    budget=None,
+    early_bird=None,
     seed=0,
     run_dir=None,
     overwrite=False,
@@ -54,6 +57,11 @@ def find_ticket(
         0). The optimizer starts anew in each case but the last.
       structured: let weak channels die as wholes, at the same sparsity, so that
         `lottery.compact` can take them out; see `masks.favour_channels`.
+      budget: optimizer steps of the whole search, such as 20000, or its time, such as "90m"
+        (minutes): every round but the last, which is trained in full, ends early enough to
+        keep it; see `stopping.Stopping`. None for no limit.
+      early_bird: end every round but the last once its mask has settled: when less than
+        this share of the weights that it prunes are others than an epoch before.
       seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
       run_dir: folder of the run. Killed and started again with the same call it goes on
         after the last finished epoch, with the same result where operations are
@@ -93,13 +101,15 @@ def find_ticket(
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed,
-            **({"structured": True} if structured else {}), **runs.plain(info or {})}
+            **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value},
+            **runs.plain(info or {})}
     engine = pruning.engine(model)
     engine.check_compiled(model)
     check_steps(model, rewind, None)
     train, steps, account = open_data(model, train, seed)
     if steps is not None:
         check_rewind(rewind, steps * epochs)
+    stopping = Stopping(rewind, sparsities, epochs, steps, budget, early_bird)
     engine.set_seed(seed)
     with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
         model = _ready(model, scope)
@@ -131,6 +141,7 @@ def find_ticket(
         start = engine.values(model)
         if verbose:
             print(f"round {number} of {len(sparsities) - 1}, {sparsities[number]:.1%} sparse", flush=True)
+        stopping.begin(number, state.records, state.rewinder)
         history = fit(
             model,
             train,
@@ -138,11 +149,11 @@ def find_ticket(
             epochs=epochs,
             backup=run_dir and run_dir / runs.BACKUP,
             label=f"round {number}",
-            callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point)],
+            callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point), stopping],
             goes_on=rewind == "finetune",
             verbose=verbose,
         )
-        state.finish(number, start, history)
+        state.finish(number, start, history, stopping.record())
     if run_dir:
         runs.remove(run_dir / runs.BACKUP)
     team.wait()
@@ -178,7 +189,7 @@ class _State:
             self.engine.set_masks(model, self.ticket.masks)
             self.engine.load_state(model, self.ticket.trained)
 
-    def finish(self, number, start, history):
+    def finish(self, number, start, history, notes):
         """End a round that started from the weights `start`: its record, its ticket and its folder."""
         rewinder = self.rewinder
         if number == 0 and rewinder.rewind not in KEPT:
@@ -189,7 +200,7 @@ class _State:
                 f"rewind={rewinder.rewind}: the first round ended before that step: give an earlier one or more epochs."
             )
         metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
-        self.records.append({**record(self.model, number, metrics), "history": history})
+        self.records.append({**record(self.model, number, metrics), "history": history, **notes})
         self.ticket = from_model(self.model, start, self.records, self.info)
         if self.run_dir:
             self.ticket.save(runs.round_folder(self.run_dir, number))

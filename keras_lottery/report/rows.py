@@ -5,9 +5,7 @@ from pathlib import Path
 
 from .. import runs
 from ..errors import LotteryError
-
-# What else tells runs apart, and what it is where a row does not say.
-VARIANTS = {"scope": "global", "block": 1, "structured": False, "start": "rewind", "freeze_backbone": False}
+from ..variants import VARIANTS, unusual
 
 
 def collect(results):
@@ -57,7 +55,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "test_accuracy": entry["test_accuracy"],
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
-        **{name: result[name] for name, usual in VARIANTS.items() if result.get(name, usual) != usual},
+        **unusual(result),
     }
 
 

@@ -4,7 +4,8 @@ import dataclasses
 
 from ..controls import ARMS
 from ..stats import MARGIN, bootstrap, differences, estimate, paired, verdicts
-from .rows import VARIANTS, by_setting
+from ..variants import VARIANTS
+from .rows import by_setting
 
 BASELINES = ("dense", "dense-scratch", "dense-transferred", "random", "finetune")
 NEVER_PRUNED = ("dense", "dense-scratch", "dense-transferred", "dense-longer")

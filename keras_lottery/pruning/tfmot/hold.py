@@ -1,5 +1,7 @@
 """Hold zeros: whatever writes a weight or its mask, masked entries stay exactly 0."""
 
+import weakref
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,9 +17,16 @@ class Hold:
         self.mask = mask
         self.previous = previous
         self.cut = None  # the last array of which the mask took something
+        self.kept = None  # the last masked value, in the graph of a train step
 
     def __call__(self, value):
-        return self.keep(self.previous(value) if self.previous else value)
+        kept = self.keep(self.previous(value) if self.previous else value)
+        self.kept = weakref.ref(kept) if tf.is_symbolic_tensor(kept) else None
+        return kept
+
+    def has_kept(self, value):
+        """Whether `value` is what an optimizer got from this constraint, and need not be masked again."""
+        return self.kept is not None and self.kept() is value
 
     def keep(self, value):
         # Not a product: NaN * 0 is NaN, and -1 * 0 is -0.
@@ -43,7 +52,7 @@ def _mask_assign(variable, constraint):
     assign = variable.assign
 
     def masked_assign(value, *args, **kwargs):
-        kept = constraint.keep(tf.convert_to_tensor(value, variable.dtype))
+        kept = value if constraint.has_kept(value) else constraint.keep(tf.convert_to_tensor(value, variable.dtype))
         if isinstance(value, np.ndarray) and tf.executing_eagerly():
             constraint.cut = value if (kept.numpy() != value).any() else None
         return assign(kept, *args, **kwargs)

@@ -1,0 +1,107 @@
+"""Rounds that end before their last epoch: a budget that they share, and masks that have settled."""
+
+import numbers
+import time
+
+from . import pruning, team
+from .callback import Callback
+from .checks import share, whole
+from .errors import LotteryError
+from .masks import changed
+
+
+class Stopping(Callback):
+    """Ends the rounds of a search early, but never the last, whose training makes the ticket.
+
+    With a budget each round may take an equal part of what is left of it once the last
+    round is paid for; what a round leaves, those after it get. With `early_bird` a round
+    also ends as soon as its mask has settled. No round ends before the rewind point has
+    come, and with rewind="trained" the first is trained in full.
+
+    Args:
+      rewind: as for `find_ticket`.
+      sparsities: of each round, the dense one included.
+      epochs: of a round that does not end early.
+      steps: of an epoch, None if unknown.
+      budget: optimizer steps of the whole search, as an int, or its time as text, such as
+        "90m" (minutes; the last round is finished, however long it takes). None for no limit.
+      early_bird: a round ends when of the weights that it prunes less than this share are
+        others than an epoch before; above 0, below 1. None for never.
+
+    Raises:
+      LotteryError: an impossible value, or a budget that is too small.
+
+    Source: You et al. 2020, "Drawing Early-Bird Tickets" (arXiv 1909.11957), section 4,
+    where the distance is a share of all weights.
+    """
+
+    def __init__(self, rewind, sparsities, epochs, steps, budget=None, early_bird=None):
+        super().__init__()
+        self.sparsities, self.epochs = sparsities, epochs
+        self.early_bird = None if early_bird is None else share("early_bird", early_bird)
+        self.minutes = _minutes(budget)
+        self.in_full = 2 if rewind == "trained" else 1  # rounds that are
+        least = (len(sparsities) - self.in_full) + self.in_full * epochs
+        self.budget = None
+        if budget is not None and self.minutes is None:
+            if steps is None:
+                raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give minutes.")
+            self.budget = whole("budget", budget) / steps
+            if self.budget < least:
+                raise LotteryError(
+                    f"budget={budget} steps is too small: {len(sparsities)} rounds, the last of {epochs} epochs and the others of one "
+                    f"or more, take {least * steps:,}: give that, or fewer rounds by a higher rate."
+                )
+
+    def begin(self, number, records, rewinder):
+        """A round of the search of `rewinder` begins, after those with these records."""
+        self.round, self.before, self.rewinder = number, {}, rewinder
+        self.spent = sum(len(record["history"]) for record in records)
+        self.seconds = records[-1].get("seconds", 0.0) if records else 0.0
+
+    def record(self):
+        """What later rounds must know of this one, if the process is another."""
+        return {} if self.minutes is None else {"seconds": round(self.seconds, 3)}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds += time.monotonic() - self.started
+        if self.round == len(self.sparsities) - 1 or self.round < self.in_full - 1 or self.rewinder.waits():
+            return
+        done = epoch + 1
+        if done >= self._allowed(done) or self._has_settled():
+            self.model.stop_training = True
+
+    def _allowed(self, done):
+        """Epochs that this round may take."""
+        budget = self.budget
+        if self.minutes is not None:
+            budget = self.minutes * 60 / (self.seconds / (self.spent + done))
+        if budget is None:
+            return self.epochs
+        open_rounds = len(self.sparsities) - 1 - self.round
+        return (budget - self.epochs - self.spent) // open_rounds
+
+    def _has_settled(self):
+        if self.early_bird is None:
+            return False
+        before, self.before = self.before, self.rewinder.tightened(self.sparsities[self.round + 1])
+        return bool(before) and changed(before, self.before, pruning.masks(self.model)) < self.early_bird
+
+
+def _minutes(budget):
+    """Of a budget that is a time, else None."""
+    text = str(budget).strip()
+    if budget is None or isinstance(budget, numbers.Number):
+        return None
+    try:
+        minutes = float(text.removesuffix("m")) if text.endswith("m") else None
+    except ValueError:
+        minutes = None
+    if minutes is None or not 0 < minutes < float("inf"):
+        raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, or minutes, such as 90m.")
+    if team.is_joined():
+        raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, such as 20000.")
+    return minutes

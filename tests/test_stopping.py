@@ -1,0 +1,111 @@
+"""Rounds that end early: within the budget, once the mask has settled, the same after a kill; never the last."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies
+from world import keras
+
+import keras_lottery as lottery
+from keras_lottery.errors import LotteryError
+from keras_lottery.masks import changed
+from keras_lottery.stopping import Stopping
+
+L = keras.layers
+STEPS = 4  # of an epoch
+
+
+def net():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([L.Input((4,)), L.Dense(16, "relu", name="hidden"), L.Dense(2, name="out")])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def search(**given):
+    x = np.random.default_rng(0).normal(size=(STEPS * 32, 4)).astype("float32")
+    return lottery.find_ticket(net(), (x, x[:, :2] ** 2), verbose=0, **{"epochs": 5, "rounds": 3, "rate": 0.5, **given})
+
+
+def lengths(ticket):
+    return [len(record["history"]) for record in ticket.rounds]
+
+
+@pytest.mark.parametrize("epochs_in_all, expected", [(8, [1, 1, 1, 5]), (13, [2, 3, 3, 5]), (100, [5, 5, 5, 5])])
+def test_a_budget_of_steps_is_shared_out_and_kept(epochs_in_all, expected):
+    assert lengths(search(budget=epochs_in_all * STEPS)) == expected
+
+
+def test_the_rewind_point_is_waited_for_and_trained_is_trained():
+    assert lengths(search(budget=8 * STEPS, rewind=2 * STEPS + 1))[0] == 3
+    assert lengths(search(budget=12 * STEPS, rewind="trained")) == [5, 1, 1, 5]
+    with pytest.raises(LotteryError, match="take 48: give that"):
+        search(budget=11 * STEPS, rewind="trained")
+
+
+@given(strategies.integers(2, 12), strategies.integers(1, 20), strategies.integers(0, 300), strategies.data())
+def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
+    """Whatever each round takes of what it may: the last has its epochs, none has fewer than one."""
+    budget = rounds - 1 + epochs + more
+    stopping, records = Stopping(0, [0.0] * rounds, epochs, STEPS, budget * STEPS), []
+    for number in range(rounds - 1):
+        stopping.begin(number, records, None)
+        allowed = stopping._allowed(1)
+        assert allowed >= 1
+        records.append({"history": [{}] * draw.draw(strategies.integers(1, int(min(allowed, epochs))))})
+    assert sum(len(record["history"]) for record in records) + epochs <= budget
+
+
+def test_minutes():
+    """A minute is time enough; next to none leaves one epoch a round and the last its own."""
+    assert lengths(search(budget="10m")) == [5, 5, 5, 5]
+    ticket = search(budget="0.00001m")
+    assert lengths(ticket) == [1, 1, 1, 5] and all(record["seconds"] > 0 for record in ticket.rounds)
+
+
+def test_early_bird_ends_rounds_whose_masks_have_settled():
+    assert lengths(search(early_bird=0.99)) == [2, 2, 2, 5]     # the first has no mask before it
+    assert lengths(search(early_bird=1e-9, epochs=3))[-1] == 3
+    all_rounds = search(epochs=30, early_bird=0.2)
+    assert all(2 <= length < 30 for length in lengths(all_rounds)[:-1]) and lengths(all_rounds)[-1] == 30
+    assert all_rounds.sparsity == 0.875 and all_rounds.info["early_bird"] == 0.2
+
+
+def test_changed_is_the_share_of_what_is_dropped():
+    full = {"w": np.ones(10, bool)}
+    before, after = ({"w": np.arange(10) >= 4}, {"w": (np.arange(10) < 3) | (np.arange(10) >= 7)})
+    assert changed(before, after, full) == 3 / 4 and changed(before, before, full) == 0
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stopping", [{"budget": 13 * STEPS}, {"early_bird": 0.3}, {"budget": "10m"}])
+def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
+    class Killer(keras.callbacks.Callback):
+        left = 4
+
+        def on_epoch_begin(self, epoch, logs=None):
+            Killer.left -= 1
+            if Killer.left == 0:
+                raise Killed
+
+    whole = search(**stopping)
+    with pytest.raises(Killed):
+        search(**stopping, run_dir=tmp_path / "run", callbacks=Killer())
+    again = search(**stopping, run_dir=tmp_path / "run", callbacks=Killer())
+    assert lengths(again) == lengths(whole)
+    assert all((again.masks[path] == whole.masks[path]).all() for path in whole.masks)
+
+
+@pytest.mark.parametrize("given, said", [
+    ({"budget": 3 * STEPS}, "budget=12 steps is too small: 4 rounds, the last of 5 epochs and the others of one or more, take 32"),
+    ({"budget": "soon"}, "budget='soon' is impossible: give steps, such as 20000, or minutes, such as 90m"),
+    ({"budget": "-3m"}, "impossible"), ({"budget": 0}, "give a whole number from 1 up"), ({"early_bird": 1}, "give a share between 0 and 1"),
+])
+def test_bad_values_before_anything_is_trained(tmp_path, given, said):
+    with pytest.raises(LotteryError, match=re.escape(said)):
+        search(**given, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
