@@ -23,11 +23,12 @@ flags.DEFINE_integer("block", 1, "4 or 16: prune dense kernels in blocks of so m
                      "runtimes: 4 in float32, 16 in int8", flag_values=FLAGS)
 flags.DEFINE_bool("structured", False, "let weak channels die as wholes, at the same sparsity: lottery-export --compact takes "
                   "them out, and any phone gains", FLAGS)
-flags.DEFINE_string("budget", None, "optimizer steps of the whole search, or minutes as in 90m: all rounds but the last, which makes "
-                    "the ticket, end early enough to keep it", FLAGS)
+flags.DEFINE_string("budget", None, "optimizer steps of the whole search, dense trainings as in 3x, or minutes as in 90m: all rounds "
+                    "but the last, which makes the ticket, end early enough to keep it", FLAGS)
 flags.DEFINE_float("early_bird", None, "end a round, but the last, once less than this share of the weights it prunes are others than an "
                    "epoch before, such as 0.1", flag_values=FLAGS)
 flags.DEFINE_integer("patience", None, "end a round after so many epochs without a better validation accuracy", flag_values=FLAGS)
+flags.DEFINE_bool("fast", False, "a ticket for three dense trainings: --rate=0.44 --budget=3x, to --final_sparsity=0.9 unless told otherwise", FLAGS)
 flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95", flag_values=FLAGS)
 shared.define_training(FLAGS, 5, "epochs of each round")
 shared.define_machines(FLAGS)
@@ -39,6 +40,8 @@ def main():
 
     own = {name: FLAGS[name].value for name in
            ("model", "width", "rounds", "rate", "final_sparsity", "scope", "block", "structured", "budget", "early_bird", "patience", "compare_at")}
+    if FLAGS.fast:
+        own |= _fast(own)
     given = {"dataset": shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS)}
     if FLAGS.rewind == "auto":
         result = autorewind.find(**given)
@@ -49,6 +52,19 @@ def main():
     last = max(row["sparsity"] for row in result["rows"])
     print(f"the run is in {FLAGS.run_dir}, its last ticket ({last:.1%} sparse) in {result['ticket']}; next:")
     print(f"  lottery-transfer --ticket={result['ticket']} --dataset=...")
+
+
+def _fast(own):
+    """What --fast sets, of what was not given."""
+    from keras_lottery.jobs import FAST
+
+    chosen = {name: value for name, value in FAST.items() if own[name] is None}
+    if own["rounds"] is not None and own["final_sparsity"] is not None:
+        chosen.pop("rate", None)
+    elif own["rounds"] is None and own["final_sparsity"] is None:
+        chosen["final_sparsity"] = 0.9
+    print("fast: " + " ".join(f"--{name}={value}" for name, value in chosen.items()))
+    return chosen
 
 
 def run():

@@ -6,15 +6,16 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 import zlib
 from pathlib import Path
 
-import ml_dtypes
+import ml_dtypes  # noqa: F401  which makes bfloat16 a dtype of NumPy, for safetensors
 import numpy as np
-from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save, save_file
 
 from . import team
 from .errors import LotteryError
@@ -24,10 +25,6 @@ INITIAL = "initial.safetensors"
 REWIND = "rewind.safetensors"
 BACKUP = "epoch.safetensors"
 RESULT = "result.json"
-_DTYPES = {
-    "BOOL": np.bool_, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64, "I8": np.int8, "I16": np.int16,
-    "I32": np.int32, "I64": np.int64, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64,
-}
 KIND = "run"  # the entry of CONFIG that says which kind of run it is, and that it is one of ours
 
 
@@ -206,26 +203,33 @@ def plain(value):
 def write_arrays(path, arrays, **notes):
     """{name: array} and JSON-able notes in one safetensors file; compressed if the name ends in .gz."""
     arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
-    data = save(arrays, metadata={"notes": json.dumps(notes)})
+    notes = {"notes": json.dumps(notes)}
     with new_file(path) as aside:
-        # mtime=0: equal content is equal files.
-        aside.write_bytes(gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data)
+        if Path(path).suffix == ".gz":
+            aside.write_bytes(gzip.compress(save(arrays, metadata=notes), mtime=0))  # mtime=0: equal content is equal files
+        else:
+            save_file(arrays, aside, metadata=notes)
 
 
 def read_arrays(path):
     """({name: array}, notes) of `write_arrays`; raises LotteryError for a damaged file."""
     try:
-        data = Path(path).read_bytes()
-        data = gzip.decompress(data) if Path(path).suffix == ".gz" else data
-        # Not safetensors.numpy.load, which does not know bfloat16.
-        arrays = {
-            name: np.frombuffer(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"]).copy()
-            for name, entry in deserialize(data)
-        }
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return arrays, json.loads(header.get("__metadata__", {}).get("notes", "{}"))
+        with _decompressed(Path(path)) as plain, safe_open(plain, "numpy") as file:  # which reads one array at a time
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads((file.metadata() or {}).get("notes", "{}"))
     except (OSError, EOFError, zlib.error, SafetensorError, KeyError, ValueError) as error:
         raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
+
+
+@contextlib.contextmanager
+def _decompressed(path):
+    """The path of a file, or of its content if the name ends in .gz."""
+    if path.suffix != ".gz":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        content = Path(folder, "content")
+        content.write_bytes(gzip.decompress(path.read_bytes()))
+        yield content
 
 
 def remove(path):
@@ -267,6 +271,9 @@ def _cannot_write(path):
         yield
     except OSError as error:
         raise LotteryError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+    except SafetensorError as error:  # which tells the system's error in its own words
+        number = re.search(r"os error (\d+)", str(error))
+        raise LotteryError(f"cannot write {str(path)!r}: {os.strerror(int(number[1])) if number else error}.") from error
 
 
 def _text(value, depth=0):

@@ -1,9 +1,12 @@
 """find_ticket: the rounds of training, pruning and rewinding, resumable at any moment."""
 
 import contextlib
+import gc
 import io
 import json
 import warnings
+
+import numpy as np
 
 from . import pruning, runs, team
 from .checks import SEED, known, whole
@@ -57,9 +60,9 @@ def find_ticket(
         0). The optimizer starts anew in each case but the last.
       structured: let weak channels die as wholes, at the same sparsity, so that
         `lottery.compact` can take them out; see `masks.favour_channels`.
-      budget: optimizer steps of the whole search, such as 20000, or its time, such as "90m"
-        (minutes): every round but the last, which is trained in full, ends early enough to
-        keep it; see `stopping.Stopping`. None for no limit.
+      budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
+        "3x", or minutes, such as "90m". Every round but the last, which is trained in full,
+        ends early enough to keep it; see `stopping.Stopping`. None for no limit.
       early_bird: end every round but the last once its mask has settled: when less than
         this share of the weights that it prunes are others than an epoch before.
       seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
@@ -133,12 +136,13 @@ def find_ticket(
         }
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
-    state = _State(model, rewind, scope, structured, run_dir, info)
+    gc.collect()  # copies that were made on the way refer to themselves
+    state = _State(model, architecture, rewind, scope, structured, run_dir, info)
     for number in range(state.finished, len(sparsities)):
         if number:
             state.rewinder.boundary(sparsities[number])
             state.keep_rewind_point()
-        start = engine.values(model)
+        state.begin()
         if verbose:
             print(f"round {number} of {len(sparsities) - 1}, {sparsities[number]:.1%} sparse", flush=True)
         stopping.begin(number, state.records, state.rewinder)
@@ -153,7 +157,7 @@ def find_ticket(
             goes_on=rewind == "finetune",
             verbose=verbose,
         )
-        state.finish(number, start, history, stopping.record())
+        state.finish(number, history, stopping.record())
     if run_dir:
         runs.remove(run_dir / runs.BACKUP)
     team.wait()
@@ -163,8 +167,8 @@ def find_ticket(
 class _State:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, model, rewind, scope, structured, run_dir, info):
-        self.model = model
+    def __init__(self, model, architecture, rewind, scope, structured, run_dir, info):
+        self.model, self.architecture = model, architecture
         self.engine = pruning.engine(model)
         self.run_dir = run_dir
         self.info = info
@@ -189,21 +193,31 @@ class _State:
             self.engine.set_masks(model, self.ticket.masks)
             self.engine.load_state(model, self.ticket.trained)
 
-    def finish(self, number, start, history, notes):
-        """End a round that started from the weights `start`: its record, its ticket and its folder."""
+    def begin(self):
+        """A round begins: what it needs of the last one is in the model, and memory is for training."""
+        self.ticket = None
+        self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
+
+    def finish(self, number, history, notes):
+        """End a round: its record, its ticket and its folder."""
+        start = self.start or self._rewound(number)
+        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
+        self.records.append({**record(self.model, number, metrics), "history": history, **notes})
+        self.ticket = from_model(self.model, start, self.records, self.info, self.architecture)
+        if self.run_dir:
+            self.ticket.save(runs.round_folder(self.run_dir, number))
+
+    def _rewound(self, number):
+        """The weights that the round started from; of the dense one, those at the rewind point."""
         rewinder = self.rewinder
-        if number == 0 and rewinder.rewind not in KEPT:
-            # The dense ticket, too, holds the weights at the rewind point.
-            start = self.engine.values(self.model) if rewinder.rewind == "trained" else rewinder.point
-        if start is None:
+        if number == 0 and rewinder.rewind == "trained":
+            return self.engine.values(self.model)
+        if rewinder.point is None:
             raise LotteryError(
                 f"rewind={rewinder.rewind}: the first round ended before that step: give an earlier one or more epochs."
             )
-        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
-        self.records.append({**record(self.model, number, metrics), "history": history, **notes})
-        self.ticket = from_model(self.model, start, self.records, self.info)
-        if self.run_dir:
-            self.ticket.save(runs.round_folder(self.run_dir, number))
+        masks = self.engine.masks(self.model)
+        return {path: np.where(masks[path], value, np.zeros((), value.dtype)) if path in masks else value for path, value in rewinder.point.items()}
 
     def keep_rewind_point(self):
         if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():

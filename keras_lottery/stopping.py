@@ -1,11 +1,12 @@
 """Rounds that end before their last epoch: a budget that they share, and masks that have settled."""
 
+import contextlib
 import numbers
 import time
 
 from . import pruning, team
 from .callback import Callback
-from .checks import share, whole
+from .checks import share
 from .errors import LotteryError
 from .masks import changed
 
@@ -23,8 +24,8 @@ class Stopping(Callback):
       sparsities: of each round, the dense one included.
       epochs: of a round that does not end early.
       steps: of an epoch, None if unknown.
-      budget: optimizer steps of the whole search, as an int, or its time as text, such as
-        "90m" (minutes; the last round is finished, however long it takes). None for no limit.
+      budget: of the whole search: optimizer steps as an int, dense trainings as in "3x", or
+        minutes as in "90m" (the last round is finished, however long it takes). None for no limit.
       early_bird: a round ends when of the weights that it prunes less than this share are
         others than an epoch before; above 0, below 1. None for never.
 
@@ -39,19 +40,14 @@ class Stopping(Callback):
         super().__init__()
         self.sparsities, self.epochs = sparsities, epochs
         self.early_bird = None if early_bird is None else share("early_bird", early_bird)
-        self.minutes = _minutes(budget)
         self.in_full = 2 if rewind == "trained" else 1  # rounds that are
-        least = (len(sparsities) - self.in_full) + self.in_full * epochs
-        self.budget = None
-        if budget is not None and self.minutes is None:
-            if steps is None:
-                raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give minutes.")
-            self.budget = whole("budget", budget) / steps
-            if self.budget < least:
-                raise LotteryError(
-                    f"budget={budget} steps is too small: {len(sparsities)} rounds, the last of {epochs} epochs and the others of one "
-                    f"or more, take {least * steps:,}: give that, or fewer rounds by a higher rate."
-                )
+        self.budget, self.minutes = _read(budget, epochs, steps)  # epochs, or minutes
+        least = len(sparsities) - self.in_full + self.in_full * epochs
+        if self.budget is not None and self.budget < least:
+            raise LotteryError(
+                f"budget={budget!r} is too small: {len(sparsities)} rounds, the last of {epochs} epochs and the others of one or more, take "
+                f"{f'{least * steps:,} steps' if steps else f'{least} epochs'} or {least / epochs:.3g}x: give that, or fewer rounds by a higher rate."
+            )
 
     def begin(self, number, records, rewinder):
         """A round of the search of `rewinder` begins, after those with these records."""
@@ -91,17 +87,20 @@ class Stopping(Callback):
         return bool(before) and changed(before, self.before, pruning.masks(self.model)) < self.early_bird
 
 
-def _minutes(budget):
-    """Of a budget that is a time, else None."""
+def _read(budget, epochs, steps):
+    """A budget as (epochs, minutes), of which one is None, or both where there is no limit."""
+    if budget is None:
+        return None, None
     text = str(budget).strip()
-    if budget is None or isinstance(budget, numbers.Number):
-        return None
-    try:
-        minutes = float(text.removesuffix("m")) if text.endswith("m") else None
-    except ValueError:
-        minutes = None
-    if minutes is None or not 0 < minutes < float("inf"):
-        raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, or minutes, such as 90m.")
-    if team.is_joined():
-        raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, such as 20000.")
-    return minutes
+    with contextlib.suppress(ValueError):
+        if text.endswith("m") and 0 < float(text[:-1]) < float("inf"):
+            if team.is_joined():
+                raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
+            return None, float(text[:-1])
+        if text.endswith("x") and 0 < float(text[:-1]) < float("inf"):
+            return float(text[:-1]) * epochs, None
+    if not isinstance(budget, numbers.Integral) or isinstance(budget, bool) or budget < 1:
+        raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
+    if steps is None:
+        raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
+    return budget / steps, None

@@ -200,8 +200,8 @@ def _read(folder, content):
     return Ticket(masks, read("weights.safetensors"), read("trained.safetensors"), architecture, **rest)
 
 
-def from_model(model, start, rounds, info=None):
-    """The Ticket in a wrapped model that was trained from the state `start` ({path: array})."""
+def from_model(model, start, rounds, info=None, architecture=None):
+    """The Ticket in a wrapped model that was trained from the state `start` ({path: array}); its architecture, if known, costs nothing."""
     engine = pruning.engine(model)
     _, how = engine.settings(model)
     blocked = {"blocks": how["blocks"]} if how["blocks"] else {}
@@ -209,7 +209,7 @@ def from_model(model, start, rounds, info=None):
         masks=engine.masks(model),
         weights=start,
         trained=engine.values(model),
-        architecture=engine.architecture(model),
+        architecture=architecture or engine.architecture(model),
         heads=engine.heads(model),
         rounds=runs.plain(rounds),
         info=runs.plain({**engine.versions(), "scope": how["scope"], **(info or {}), **blocked}),

@@ -34,13 +34,13 @@ def lengths(ticket):
 
 @pytest.mark.parametrize("epochs_in_all, expected", [(8, [1, 1, 1, 5]), (13, [2, 3, 3, 5]), (100, [5, 5, 5, 5])])
 def test_a_budget_of_steps_is_shared_out_and_kept(epochs_in_all, expected):
-    assert lengths(search(budget=epochs_in_all * STEPS)) == expected
+    assert lengths(search(budget=epochs_in_all * STEPS)) == lengths(search(budget=f"{epochs_in_all / 5}x")) == expected
 
 
 def test_the_rewind_point_is_waited_for_and_trained_is_trained():
     assert lengths(search(budget=8 * STEPS, rewind=2 * STEPS + 1))[0] == 3
     assert lengths(search(budget=12 * STEPS, rewind="trained")) == [5, 1, 1, 5]
-    with pytest.raises(LotteryError, match="take 48: give that"):
+    with pytest.raises(LotteryError, match="take 48 steps"):
         search(budget=11 * STEPS, rewind="trained")
 
 
@@ -101,9 +101,10 @@ def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
 
 
 @pytest.mark.parametrize("given, said", [
-    ({"budget": 3 * STEPS}, "budget=12 steps is too small: 4 rounds, the last of 5 epochs and the others of one or more, take 32"),
-    ({"budget": "soon"}, "budget='soon' is impossible: give steps, such as 20000, or minutes, such as 90m"),
-    ({"budget": "-3m"}, "impossible"), ({"budget": 0}, "give a whole number from 1 up"), ({"early_bird": 1}, "give a share between 0 and 1"),
+    ({"budget": 3 * STEPS}, "budget=12 is too small: 4 rounds, the last of 5 epochs and the others of one or more, take 32 steps or 1.6x"),
+    ({"budget": "1.5x"}, "take 32 steps or 1.6x: give that"),
+    ({"budget": "soon"}, "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m"),
+    ({"budget": "-3m"}, "impossible"), ({"budget": 0}, "impossible"), ({"budget": "nanx"}, "impossible"), ({"budget": 2.5}, "impossible"), ({"early_bird": 1}, "give a share between 0 and 1"),
 ])
 def test_bad_values_before_anything_is_trained(tmp_path, given, said):
     with pytest.raises(LotteryError, match=re.escape(said)):
