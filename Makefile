@@ -1,5 +1,6 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
 # make test   all tests; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
@@ -14,7 +15,7 @@ TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
 INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py random_models.py)
 ROOMS := $(addprefix tests/test_,select.py search.py ticket.py transfer.py resume.py)
 
-.PHONY: demo test stress clean
+.PHONY: demo test bench stress clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
@@ -23,6 +24,10 @@ test: $(READY) $(TORCH)
 	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist worksteal tests
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
 	  $(PY) -m pytest -q -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
+
+bench: $(READY) .venv/.torch
+	@$(PY) benchmarks/step.py && $(PY) benchmarks/boundary.py && $(PY) benchmarks/memory.py && $(PY) benchmarks/input.py
+	@$(PY) benchmarks/search.py $(if $(DATA_DIR),--data_dir=$(DATA_DIR)) && $(PY) benchmarks/import_time.py && $(PY) benchmarks/summary.py
 
 stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests

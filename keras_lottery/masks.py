@@ -4,6 +4,8 @@ Pure NumPy. A mask is a bool array of its weight's shape, True = kept. Scores ar
 real numbers, larger = more worth keeping (magnitudes, for lottery tickets).
 """
 
+import itertools
+
 import numpy as np
 
 from .checks import known
@@ -147,7 +149,10 @@ def _keep_highest(scores, masks, keep):
     """Masks with `keep` of the weights that `masks` keeps, those with the highest scores."""
     if not keep:
         return {path: np.zeros(score.shape, bool) for path, score in scores.items()}
-    kept_scores = np.concatenate([score[masks[path]] for path, score in scores.items()])
+    left = np.cumsum([0, *(np.count_nonzero(masks[path]) for path in scores)])
+    kept_scores = np.empty(left[-1], np.result_type(*scores.values()))
+    for place, (path, score) in zip(itertools.starmap(slice, itertools.pairwise(left)), scores.items()):
+        kept_scores[place] = score[masks[path]]
     kept_scores.partition(kept_scores.size - keep)  # linear in time, and in place
     threshold = kept_scores[kept_scores.size - keep]
     ties = keep - np.count_nonzero(kept_scores > threshold)

@@ -139,6 +139,7 @@ def find_ticket(
     gc.collect()  # copies that were made on the way refer to themselves
     state = _State(model, architecture, rewind, scope, structured, run_dir, info)
     for number in range(state.finished, len(sparsities)):
+        state.ticket = None  # memory for the boundary and the training
         if number:
             state.rewinder.boundary(sparsities[number])
             state.keep_rewind_point()
@@ -194,8 +195,7 @@ class _State:
             self.engine.load_state(model, self.ticket.trained)
 
     def begin(self):
-        """A round begins: what it needs of the last one is in the model, and memory is for training."""
-        self.ticket = None
+        """A round begins; of what it starts from a copy is kept where it is not the rewind point."""
         self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
 
     def finish(self, number, history, notes):

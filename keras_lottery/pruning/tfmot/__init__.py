@@ -186,21 +186,26 @@ def _copy_graph(model, copy):
 
 def copy_state(source, target):
     """Give every variable of `target` the value of the one at the same path in `source`."""
-    given = {path: variable.numpy() for path, variable in walk.variables(source).items()}
-    made = {path: tuple(variable.shape) for path, variable in walk.variables(target).items()}
+    given, made = walk.variables(source), walk.variables(target)
     for path in {**given, **made}:
-        if path not in given or path not in made or given[path].shape != made[path]:
+        if path not in given or path not in made or given[path].shape != made[path].shape:
             raise LotteryError(
                 f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the get_config of "
                 "the layer that owns it must hold every argument of its constructor."
             )
-    load_state(target, given)
+    for path, variable in made.items():  # one copy at a time
+        variable.assign(given[path].numpy())
+    _finalize(target)
 
 
 def load_state(model, values):
     """Assign {path: array} to the variables of the same paths."""
     for path, variable in walk.variables(model).items():
         variable.assign(values[path])
+    _finalize(model)
+
+
+def _finalize(model):
     for layer in walk.layers(model).values():
         if hasattr(layer, "finalize_state"):  # Normalization keeps constants made from its weights
             layer.finalize_state()

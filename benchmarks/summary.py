@@ -1,0 +1,90 @@
+"""benchmarks/README.md, from the files in benchmarks/results: each figure beside its goal.
+
+    python benchmarks/summary.py
+"""
+
+import json
+
+import side_by_side as bench
+
+TITLE = """# What the training engine costs
+
+Each table is one command's, its figures are in `results/`. Both sides of a ratio ran in turn in one go; a ratio is the
+median over neighbours, quartiles in brackets. `make bench` measures all of it again (about an hour on two cores).
+"""
+
+
+def read(name):
+    path = bench.RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {"rows": []}
+
+
+def of(ratio):
+    return f"{ratio['median']:.3f} ({ratio['quartiles'][0]:.3f}–{ratio['quartiles'][1]:.3f})"
+
+
+def table(head, rows):
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
+
+
+def step():
+    found = read("step")["rows"]
+    rows = [(f"{row['backend']}, {row['precision']}", row["model"], of(row["masked"]), of(row["again"]),
+             of(row["tfmot"]) if "tfmot" in row else "–", f"{100 * row['mask_alone_share']:.2f}%",
+             " / ".join(f"{row['first_step_seconds'].get(side, '–')}" for side in ("plain", "masked", "tfmot"))) for row in found]
+    return ("A step at batch 128, one thread (`python benchmarks/step.py`). Goal: masked at most 1.02 times plain. `again` is the "
+            "plain model a second time, which is what noise makes of 1. A mask takes a byte a weight, a quarter of the weights' memory.",
+            table(("on", "net", "masked / plain", "again / plain", "TF-MOT / plain", "the mask alone", "first step, s: plain / masked / TF-MOT"), rows))
+
+
+def boundary():
+    found = read("boundary")["rows"]
+    rows = [(row["model"], f"{row['weights'] / 1e6:.2f}", f"{row['boundary_seconds']:.2f}", f"{row['boundary_over_step']['median']:.2f}",
+             f"{row['boundary_memory_over_weights']:.1f}", row["retraces"], f"{row['ticket_save_seconds'] + row['ticket_load_seconds']:.2f}") for row in found]
+    return ("A round's boundary: prune globally, rewind, reset the optimizer (`python benchmarks/boundary.py`). Goals: at most one step "
+            "for resnet18, 2 s for vgg19, no retrace; a ticket saved and loaded in at most 1 s for 20 M weights.",
+            table(("net", "weights, M", "boundary, s", "in steps", "memory / weights", "retraces", "ticket saved and loaded, s"), rows))
+
+
+def search():
+    found = read("search")
+    goals = {"tfmot": "1.4", "pytorch": "1.8", "pytorch-fastest": "1.0"}
+    rows = [(row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
+            for row in found["rows"]]
+    return (f"A whole search, resnet20, {found.get('images', 0):,} images of {found.get('dataset', '')}, 6 trainings of 2 epochs, two cores "
+            "(`python benchmarks/search.py`; what the sides are is told there).",
+            table(("side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
+
+
+def memory():
+    rows = [(row["model"], row["plain"], row["search"], of(row["search_over_plain"])) for row in read("memory")["rows"]]
+    return ("The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one plain training.",
+            table(("net", "plain training, MiB", "search, MiB", "ratio"), rows))
+
+
+def inputs():
+    rows = [(row["pipeline"], f"{row['images_a_second']:,}", row["over_what_a_step_takes"], of(row["time_over_ours"])) for row in read("input")["rows"]]
+    return ("Input: CIFAR-10's shape, flipped and cropped (`python benchmarks/input.py`).",
+            table(("pipeline", "images a second", "times what resnet20's step takes", "time / ours"), rows))
+
+
+def start():
+    found = read("import_time").get("ratio_to_tensorflow", {})
+    rows = [(name, of(ratio)) for name, ratio in found.items()]
+    return ("Start: `import` in a fresh process over that of TensorFlow (`python benchmarks/import_time.py`).", table(("import", "ratio"), rows))
+
+
+def main():
+    machine = read("step").get("processor") or bench.machine()["processor"]
+    parts = [TITLE, f"Measured on {bench.machine()['cpus']} cores of {machine}.\n"]
+    for part in (step, boundary, search, memory, inputs, start):
+        words, rows = part()
+        if rows.count("\n") > 1:
+            parts.append(f"{words}\n\n{rows}\n")
+    (bench.ROOT / "benchmarks" / "README.md").write_text("\n".join(parts))
+    print("written: benchmarks/README.md")
+
+
+if __name__ == "__main__":
+    main()
