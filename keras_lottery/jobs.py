@@ -83,6 +83,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, end=end, **recipe))
         return net
 
+    if verbose:
+        _tell(backend, policy, precision)
     with devices():
         net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
@@ -145,6 +147,8 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         training.compile_classifier(net, training.make_optimizer(steps=times(arm) * steps, keras=keras, **recipe))
         return net
 
+    if verbose:
+        _tell(backend, policy, precision)
     with devices():
         first = student("ticket")  # says what cannot be carried before the folder is touched
         runs.open_run(run_dir, "transfer", about, overwrite)
@@ -216,6 +220,11 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
 
 def _watched(loaded):
     return "accuracy" if loaded.validation is None else "val_accuracy"
+
+
+def _tell(backend, policy, precision):
+    chosen = " (the fastest here; --precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
+    print(f"training with {backend} in {policy}{chosen}", flush=True)
 
 
 def _nearest(rows, wanted):

@@ -144,6 +144,17 @@ def test_mirrored(tmp_path, monkeypatch):
     assert not any(student.trained[path][~mask].any() for path, mask in student.masks.items())
 
 
+def test_fast_takes_three_trainings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--run_dir=fast")
+    assert code == 0 and not err and "fast: --rate=0.44 --budget=3x --final_sparsity=0.9" in out
+    rows = json.loads(Path("fast/result.json").read_text())["rows"]
+    epochs = [len(row["history"]) for row in rows]
+    assert sum(epochs) <= 3 * 4 == 3 * epochs[-1] and rows[-1]["sparsity"] == pytest.approx(0.9, abs=1e-4)
+    code, _, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--rate=0.2", "--run_dir=slow")
+    assert code == 2 and "budget='3x' is too small: 12 rounds" in err and not Path("slow").exists()
+
+
 def test_ctrl_c_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr(jobs.data, "load", lambda **k: (_ for _ in ()).throw(KeyboardInterrupt))
     code, out, err = command(find_ticket)
