@@ -35,6 +35,8 @@ def main():
 
 
 def _words(verdict):
+    if verdict.estimate.n < 2:
+        return f"{verdict.estimate.mean:+.2f}, one seed"
     corrected = "" if verdict.corrected == verdict.plain else f" ({verdict.corrected})"
     return f"{verdict.estimate.mean:+.2f} ± {verdict.estimate.half:.2f}: {verdict.plain}{corrected}"
 
