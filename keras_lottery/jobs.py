@@ -23,7 +23,7 @@ from .transfer import transfer as carry
 from .variants import unusual
 
 ROUNDS = 10
-FAST = {"rate": 0.44, "budget": "3x"}  # as good a ticket as rounds of 20% in full give: docs/fast
+FAST = {"rate": 0.44, "budget": "3x"}  # docs/fast/curve.py measures it
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
@@ -83,10 +83,10 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, end=end, **recipe))
         return net
 
-    if verbose:
-        _tell(backend, policy, precision)
     with devices():
         net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
+        if verbose:
+            _tell(backend, policy, precision)
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, structured=structured, budget=budget, early_bird=early_bird,
                     run_dir=run_dir, overwrite=overwrite, callbacks=patience, verbose=verbose)
@@ -147,10 +147,10 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         training.compile_classifier(net, training.make_optimizer(steps=times(arm) * steps, keras=keras, **recipe))
         return net
 
-    if verbose:
-        _tell(backend, policy, precision)
     with devices():
         first = student("ticket")  # says what cannot be carried before the folder is touched
+        if verbose:
+            _tell(backend, policy, precision)
         runs.open_run(run_dir, "transfer", about, overwrite)
         rows = []
         for arm in dict.fromkeys(("ticket", *controls)):
