@@ -32,7 +32,7 @@ def choose_backend(name="auto"):
 
     Args:
       name: "tf_keras", or "tensorflow", "jax" or "torch" for Keras 3 on it. "auto" is
-        tf_keras, which is the fastest on processors (benchmarks/mask_cost.py), unless
+        tf_keras, which is the fastest on processors (benchmarks/step.py), unless
         only JAX has an accelerator or TensorFlow is not installed.
 
     Raises:
