@@ -37,11 +37,13 @@ shared.define_run(FLAGS, "runs/find")
 
 def main():
     from keras_lottery import autorewind, jobs, report
+    from keras_lottery.stopping import fast
 
     own = {name: FLAGS[name].value for name in
            ("model", "width", "rounds", "rate", "final_sparsity", "scope", "block", "structured", "budget", "early_bird", "patience", "compare_at")}
     if FLAGS.fast:
-        own |= _fast(own)
+        own |= (chosen := fast(own))
+        print("fast: " + " ".join(f"--{name}={value}" for name, value in chosen.items()))
     given = {"dataset": shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS)}
     if FLAGS.rewind == "auto":
         result = autorewind.find(**given)
@@ -52,19 +54,6 @@ def main():
     last = max(row["sparsity"] for row in result["rows"])
     print(f"the run is in {FLAGS.run_dir}, its last ticket ({last:.1%} sparse) in {result['ticket']}; next:")
     print(f"  lottery-transfer --ticket={result['ticket']} --dataset=...")
-
-
-def _fast(own):
-    """What --fast sets, of what was not given."""
-    from keras_lottery.jobs import FAST
-
-    chosen = {name: value for name, value in FAST.items() if own[name] is None}
-    if own["rounds"] is not None and own["final_sparsity"] is not None:
-        chosen.pop("rate", None)
-    elif own["rounds"] is None and own["final_sparsity"] is None:
-        chosen["final_sparsity"] = 0.9
-    print("fast: " + " ".join(f"--{name}={value}" for name, value in chosen.items()))
-    return chosen
 
 
 def run():

@@ -12,8 +12,6 @@ import tempfile
 
 import side_by_side as bench
 
-GOAL = 1.25
-
 
 def measure(side, name, rounds):
     """{bytes}: the peak of this process."""

@@ -162,7 +162,6 @@ def pytorch(given, fastest=False):
 
 
 SIDES = {"ours": ours, "tfmot": tfmot, "pytorch": pytorch, "pytorch-fastest": lambda given: pytorch(given, fastest=True)}
-GOALS = {"tfmot": 1.4, "pytorch": 1.8, "pytorch-fastest": 1.0}
 
 
 def main():

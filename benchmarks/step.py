@@ -17,7 +17,6 @@ import side_by_side as bench
 NETS = ("conv2", "resnet20", "mobilenet", "vgg19")
 CASES = (*(f"tf_keras,{net}" for net in NETS), *(f"tf_keras,{net},mixed_bfloat16" for net in NETS),
          "tensorflow,resnet20", "tensorflow,conv2", "jax,resnet20", "jax,conv2", "torch,resnet20", "torch,conv2")
-GOAL = 1.02
 
 
 def measure(backend, name, precision, pairs, batch_size=128):

@@ -70,9 +70,8 @@ def inputs():
 
 
 def start():
-    found = read("import_time").get("ratio_to_tensorflow", {})
-    rows = [(name, of(ratio)) for name, ratio in found.items()]
-    return ("Start: `import` in a fresh process over that of TensorFlow (`python benchmarks/import_time.py`).", table(("import", "ratio"), rows))
+    rows = [(row["import"], of(row["over_tensorflow"])) for row in read("start")["rows"]]
+    return ("Start: `import` in a fresh process over that of TensorFlow (`python benchmarks/start.py`).", table(("import", "ratio"), rows))
 
 
 def main():

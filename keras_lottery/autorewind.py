@@ -56,8 +56,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         pruning.wrap(training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes), block=block)  # says what does not fit
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
-             "backend": backend, **unusual({"block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
-                                            "patience": patience}), "scope": scope}
+             "scope": scope, "backend": backend,
+             **unusual({"block": block, "structured": structured, "budget": budget, "early_bird": early_bird, "patience": patience})}
     runs.open_run(run_dir, "find_rewind", {**given, "data": loaded.describe()}, overwrite)
     steps = len(loaded.train) * epochs
     grid, probes = candidates(steps), {}

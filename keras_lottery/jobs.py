@@ -5,25 +5,21 @@ Values are checked before data are loaded, and all of it before anything is trai
 
 from pathlib import Path
 
-import numpy as np
-
 from . import controls as arms
-from . import data, pruning, resume, runs, team, training
+from . import data, pruning, runs, training
+from .arm import best_epoch, on_target, tested, train
 from .checks import SEED, above_zero, known, share, whole
 from .distribution import STRATEGIES, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
-from .gradual import GradualPruning
-from .masks import BLOCKS, SCOPES, sparsity
-from .saliency import CRITERIA, saliency_masks
+from .masks import BLOCKS, SCOPES
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
-from .ticket import from_model, load_ticket, ticket_folder
+from .ticket import load_ticket, ticket_folder
 from .transfer import transfer as carry
 from .variants import unusual
 
 ROUNDS = 10
-FAST = {"rate": 0.44, "budget": "3x"}  # docs/fast/curve.py measures it
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
@@ -59,6 +55,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     budget = int(budget) if str(budget).isdecimal() else budget
+    early_bird = None if early_bird is None else share("early_bird", early_bird)
+    patience = None if patience is None else whole("patience", patience)
     known("scope", scope, SCOPES)
     known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
@@ -73,8 +71,11 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
              "recipe": recipe}
     variant = unusual({"scope": scope, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
                        "patience": patience})
+    callbacks = []
     if patience is not None:
-        patience = pruning.engine_of(keras).keras.callbacks.EarlyStopping(_watched(loaded), patience=whole("patience", patience))
+        about["patience"] = patience
+        monitor = "accuracy" if loaded.validation is None else "val_accuracy"
+        callbacks = [pruning.engine_of(keras).keras.callbacks.EarlyStopping(monitor, patience=patience)]
 
     def compiled(make):
         pruning.engine_of(keras).set_seed(seed)
@@ -89,7 +90,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             _tell(backend, policy, precision)
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, structured=structured, budget=budget, early_bird=early_bird,
-                    run_dir=run_dir, overwrite=overwrite, callbacks=patience, verbose=verbose)
+                    run_dir=run_dir, overwrite=overwrite, callbacks=callbacks, verbose=verbose)
         if (run_dir / runs.RESULT).exists():
             result = runs.read_json(run_dir / runs.RESULT)
             if result["compare_at"] == compare_at:
@@ -100,11 +101,11 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             ticket = load_ticket(folder)
             pruning.engine(net).set_masks(net, ticket.masks)
             pruning.engine(net).load_state(net, ticket.trained)
-            rows.append(_row("ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
+            rows.append(tested("ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
         for number in _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
-            rows.append(_train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
-                               run_dir / "controls" / f"random_{number:02d}", seed, None, verbose=verbose))
+            rows.append(train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
+                               run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks, verbose))
     return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, **variant, "precision": policy, "epochs": epochs,
                              "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
@@ -154,9 +155,9 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         runs.open_run(run_dir, "transfer", about, overwrite)
         rows = []
         for arm in dict.fromkeys(("ticket", *controls)):
-            ready, callbacks, settled = _on_target(arm, found.sparsity, loaded, steps)
-            rows.append(_train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
-                               seed, _best(loaded, settled), callbacks, verbose))
+            ready, callbacks, settled = on_target(arm, found.sparsity, loaded, steps)
+            rows.append(train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
+                               seed, best_epoch(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
     return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rows": rows})
 
@@ -196,9 +197,9 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         runs.open_run(run_dir, "train_arm", about)
         if (run_dir / runs.RESULT).exists():
             return runs.read_json(run_dir / runs.RESULT)
-        ready, callbacks, settled = _on_target(arm, sparsity, loaded, steps)
-        best = _best(loaded, settled) if on == "target" else None
-        row = _train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
+        ready, callbacks, settled = on_target(arm, sparsity, loaded, steps)
+        best = best_epoch(loaded, settled) if on == "target" else None
+        row = train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
     result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
@@ -218,10 +219,6 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
     return backend, training.set_precision(precision, backend), devices
 
 
-def _watched(loaded):
-    return "accuracy" if loaded.validation is None else "val_accuracy"
-
-
 def _tell(backend, policy, precision):
     chosen = " (the fastest here; --precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
     print(f"training with {backend} in {policy}{chosen}", flush=True)
@@ -231,79 +228,6 @@ def _nearest(rows, wanted):
     """The rounds whose sparsities are nearest to those wanted, each once."""
     later = range(1, len(rows))
     return sorted({min(later, key=lambda number: abs(rows[number]["sparsity"] - at)) for at in wanted})
-
-
-def _on_target(arm, sparsity, loaded, steps):
-    """What an arm that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
-    if arm in CRITERIA:
-        def mask(net):
-            x, y = _sample(loaded)
-            pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
-            return net
-        return mask, [], 0
-    if arm == "gradual":
-        end = max(1, steps * 3 // 4)
-        gradual = GradualPruning(sparsity, end=end, every=max(1, steps // 100))
-        return lambda net: net, [gradual], -(-end // len(loaded.train)) - 1
-    return lambda net: net, [], 0
-
-
-def _sample(loaded):
-    """The first images of the training data, ten a class or a batch, whichever is more: (images, labels)."""
-    wanted, parts = 10 * loaded.num_classes, []
-    for x, y in loaded.train:
-        parts.append((x.numpy(), y.numpy()))
-        if sum(len(y) for _, y in parts) >= wanted:
-            break
-    return tuple(np.concatenate(part) for part in zip(*parts))
-
-
-def _best(loaded, first):
-    return resume.BestEpoch(first=first) if loaded.validation is not None else None
-
-
-def _train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True):
-    """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
-
-    best: callback that picks the epoch to keep, or None for the last.
-    save: keep the trained model as folder/student, and the row as folder/result.json.
-    """
-    backup = folder / runs.BACKUP
-    if not (folder / runs.RESULT).exists():
-        model = make()
-        pruning.engine(model).set_seed(seed)
-        if verbose:
-            print(f"{arm}: {arms.ARMS[arm]}", flush=True)
-        if team.is_chief():
-            folder.mkdir(parents=True, exist_ok=True)
-        start = pruning.engine(model).values(model)
-        history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=backup,
-                             callbacks=[*callbacks, *([best] if best else [])], verbose=verbose)
-        if best:
-            best.restore(model)
-        row = _row(arm, model, loaded, history, best and best.epoch)
-        if not save:
-            return row
-        about = {"arm": arm, "seed": seed, "data": loaded.describe()}
-        from_model(model, start, [], about).save(folder / "student", overwrite=True)
-        runs.write_json(folder / runs.RESULT, row)
-        team.wait()
-    runs.remove(backup)
-    return runs.read_json(folder / runs.RESULT)
-
-
-def _row(arm, model, loaded, history, epoch=None):
-    epoch = len(history) - 1 if epoch is None else epoch
-    loss, accuracy = model.evaluate(loaded.test, verbose=0)
-    return runs.plain({
-        "arm": arm,
-        "sparsity": sparsity(pruning.masks(model)),
-        "epoch": epoch + 1,
-        "test_accuracy": accuracy,
-        "test_loss": loss,
-        "validation_accuracy": history[epoch].get("val_accuracy"),
-        "history": history,
-    })
 
 
 def _finish(run_dir, result):

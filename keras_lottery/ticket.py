@@ -201,7 +201,10 @@ def _read(folder, content):
 
 
 def from_model(model, start, rounds, info=None, architecture=None):
-    """The Ticket in a wrapped model that was trained from the state `start` ({path: array}); its architecture, if known, costs nothing."""
+    """The Ticket in a wrapped model that was trained from the state `start` ({path: array}).
+
+    architecture: what `engine.architecture(model)` gives, where it is at hand.
+    """
     engine = pruning.engine(model)
     _, how = engine.settings(model)
     blocked = {"blocks": how["blocks"]} if how["blocks"] else {}

@@ -573,3 +573,17 @@ def test_embedding_under_a_legacy_optimizer_is_refused():
     model.compile(optimizers.legacy.Adam(), "mse")
     with pytest.raises(lottery.LotteryError, match="legacy"):
         ENGINE.build_optimizer(model)
+
+
+@pytest.mark.skipif(KERAS3, reason="tf_keras masks in what it writes to a variable")
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_step_masks_each_weight_once(policy):
+    world.set_policy(policy)
+    model = lottery.wrap(keras.Sequential([L.Dense(8, input_shape=(4,)), L.Dense(8), L.Dense(2)]))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    import tensorflow as tf
+
+    data = iter(tf.data.Dataset.from_tensor_slices((np.ones((8, 4), "float32"), np.ones((8, 2), "float32"))).batch(8))
+    graph = model.make_train_function().get_concrete_function(data).graph.as_graph_def()
+    operations = [node.op for node in graph.node] + [node.op for function in graph.library.function for node in function.node_def]
+    assert operations.count("SelectV2") == len(lottery.prunable(model)) == 2

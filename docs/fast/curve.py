@@ -15,6 +15,7 @@ from pathlib import Path
 
 from keras_lottery import jobs
 from keras_lottery.stats import estimate, paired
+from keras_lottery.stopping import FAST
 
 HERE = Path(__file__).parent
 ROWS = HERE / "rows.jsonl"
@@ -29,7 +30,7 @@ ARMS = {
     "20% a round, early bird 0.1": dict(rate=0.2, early_bird=0.1),
     "44% a round": dict(rate=0.44),
     "44% a round, early bird 0.1": dict(rate=0.44, early_bird=0.1),
-    "--fast: 44% a round, 3x": dict(jobs.FAST),
+    "--fast: 44% a round, 3x": dict(FAST),
     "90% at once": dict(rounds=1),
 }
 SEEDS = (0, 1, 2)

@@ -9,6 +9,7 @@ from ...errors import LotteryError
 from .legacy import tf_keras
 from ..select import head_layers, select
 from . import walk
+from .copying import check, copy_state, in_a_line, load_state, rebuild  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
     build_optimizer,
     check_compiled,
@@ -29,13 +30,10 @@ from .wrapper import LotteryPrune
 
 keras, nest = tf_keras, tf.nest  # the Keras of this engine, and its nests
 
-# What a model's class may do in its own way.
-_OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
-
 
 def choose(model, skip=None, include=None, prune_head=False):
     """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
-    _check(model)
+    check(model)
     return select(walk, model, skip, include, prune_head)
 
 
@@ -43,13 +41,13 @@ def wrap_paths(model, paths, scope="global", blocks=None, schedule=None):
     """A copy of `model` in which exactly the weights `paths` have masks, all True."""
     variables = walk.variables(model)
     schedule = schedule and LotteryPruningSchedule.of(schedule)
-    return _rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, blocks, schedule)
+    return rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, blocks, schedule)
 
 
 def strip(model):
     """See `keras_lottery.strip`."""
-    _check(model)
-    return _rebuild(model, {})
+    check(model)
+    return rebuild(model, {})
 
 
 def prunable(model):
@@ -114,103 +112,6 @@ def _held(model):
     return found
 
 
-def _check(model):
-    if not walk.is_graph(model):
-        kind = type(model).__name__
-        if isinstance(model, tf_keras.Sequential):
-            raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it once first.")
-        raise LotteryError(
-            f"{kind!r} is a subclassed tf_keras model, which cannot be copied layer by layer: build it as a "
-            "functional model, tf_keras.Model(inputs, outputs)."
-        )
-    _check_class(model)
-
-
-def _check_class(model):
-    """Raises LotteryError where a copy would lose what the model's own class does."""
-    functional = tf_keras.src.engine.functional
-    kind, sequential = type(model), isinstance(model, tf_keras.Sequential)
-    plain = tf_keras.Sequential if sequential else functional.Functional
-    own = [name for name in _OWN if getattr(kind, name) is not getattr(plain, name)]
-    if own and (sequential or not functional.has_functional_like_constructor(kind)):
-        raise LotteryError(
-            f"{kind.__name__} has its own {own[0]}, which a copy of {model.name!r} would lose: make it a class of "
-            "functional models, a tf_keras.Model without a constructor that is called as Model(inputs, outputs)."
-        )
-
-
-def _rebuild(model, shapes, scope="global", blocks=None, schedule=None):
-    """A copy of `model`, weights included, with masks on `shapes` alone; wrappers it had are gone."""
-    paths = {id(layer): path for path, layer in walk.layers(model).items()}
-    copies = {}
-
-    def copy(layer):
-        plain = walk.unwrap(layer)
-        if id(plain) not in copies:
-            if walk.is_graph(plain):
-                _check_class(plain)
-            copies[id(plain)] = _copy_graph(plain, copy) if walk.is_graph(plain) else copy_layer(plain)
-        return copies[id(plain)]
-
-    def copy_layer(layer):
-        try:
-            new = type(layer).from_config(layer.get_config())
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise LotteryError(
-                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {_in_a_line(error)}"
-            ) from error
-        new._name = layer.name  # which not every config holds
-        prefix = paths[id(layer)] + "/"
-        below, blocked = ({path[len(prefix) :]: value for path, value in of.items() if path.startswith(prefix)} for of in (shapes, blocks or {}))
-        return LotteryPrune(new, below, scope, blocked, schedule) if below else new
-
-    try:
-        new = _copy_graph(model, copy)
-    except LotteryError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {_in_a_line(error)}") from error
-    copy_state(model, new)
-    below = walk.layers(new)
-    for path, layer in walk.layers(model).items():
-        below[path]._trainable = layer._trainable  # no config knows it of layers in layers
-    return new
-
-
-def _copy_graph(model, copy):
-    with tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):  # Lambda layers, from this very process
-        new = tf_keras.models.clone_model(model, clone_function=copy)
-    new._trainable = model._trainable
-    return new
-
-
-def copy_state(source, target):
-    """Give every variable of `target` the value of the one at the same path in `source`."""
-    given, made = walk.variables(source), walk.variables(target)
-    for path in {**given, **made}:
-        if path not in given or path not in made or given[path].shape != made[path].shape:
-            raise LotteryError(
-                f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the get_config of "
-                "the layer that owns it must hold every argument of its constructor."
-            )
-    for path, variable in made.items():  # one copy at a time
-        variable.assign(given[path].numpy())
-    _finalize(target)
-
-
-def load_state(model, values):
-    """Assign {path: array} to the variables of the same paths."""
-    for path, variable in walk.variables(model).items():
-        variable.assign(values[path])
-    _finalize(model)
-
-
-def _finalize(model):
-    for layer in walk.layers(model).values():
-        if hasattr(layer, "finalize_state"):  # Normalization keeps constants made from its weights
-            layer.finalize_state()
-
-
 def architecture(model):
     """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
     config = json.loads(strip(model).to_json())
@@ -232,16 +133,9 @@ def build(architecture):
         return tf_keras.models.model_from_json(json.dumps(architecture))
     except (ValueError, TypeError) as error:
         raise LotteryError(
-            f"the ticket's architecture cannot be built: {_in_a_line(error)}. Check the input shape; register custom "
+            f"the ticket's architecture cannot be built: {in_a_line(error)}. Check the input shape; register custom "
             "layers with tf_keras.utils.register_keras_serializable before loading."
         ) from error
-
-
-def _in_a_line(error):
-    """The first paragraph of an error's text that says something: Keras wraps it in where it was called."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
-    where = ("Exception encountered", "ValueError: Exception encountered", "in user code", "File ", "Call arguments")
-    return next((text for text in paragraphs if text and not text.startswith(where)), paragraphs[0]).rstrip(".")
 
 
 def values(model):

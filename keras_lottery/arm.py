@@ -1,0 +1,85 @@
+"""One arm of a comparison: trained, going on where it was stopped, and tested."""
+
+import numpy as np
+
+from . import controls as arms
+from . import pruning, resume, runs, team, training
+from .gradual import GradualPruning
+from .masks import sparsity
+from .saliency import CRITERIA, saliency_masks
+from .ticket import from_model
+
+
+def on_target(arm, sparsity, loaded, steps):
+    """What an arm that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
+    if arm in CRITERIA:
+        def mask(net):
+            x, y = _sample(loaded)
+            pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
+            return net
+        return mask, [], 0
+    if arm == "gradual":
+        end = max(1, steps * 3 // 4)
+        gradual = GradualPruning(sparsity, end=end, every=max(1, steps // 100))
+        return lambda net: net, [gradual], -(-end // len(loaded.train)) - 1
+    return lambda net: net, [], 0
+
+
+def _sample(loaded):
+    """The first images of the training data, ten a class or a batch, whichever is more: (images, labels)."""
+    wanted, parts = 10 * loaded.num_classes, []
+    for x, y in loaded.train:
+        parts.append((x.numpy(), y.numpy()))
+        if sum(len(y) for _, y in parts) >= wanted:
+            break
+    return tuple(np.concatenate(part) for part in zip(*parts))
+
+
+def best_epoch(loaded, first):
+    """What keeps the epoch with the best validation figure, from `first` on; None where nothing validates."""
+    return resume.BestEpoch(first=first) if loaded.validation is not None else None
+
+
+def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True):
+    """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
+
+    best: callback that picks the epoch to keep, or None for the last.
+    save: keep the trained model as folder/student, and the row as folder/result.json.
+    """
+    backup = folder / runs.BACKUP
+    if not (folder / runs.RESULT).exists():
+        model = make()
+        pruning.engine(model).set_seed(seed)
+        if verbose:
+            print(f"{arm}: {arms.ARMS[arm]}", flush=True)
+        if team.is_chief():
+            folder.mkdir(parents=True, exist_ok=True)
+        start = pruning.engine(model).values(model)
+        history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=backup,
+                             callbacks=[*callbacks, *([best] if best else [])], verbose=verbose)
+        if best:
+            best.restore(model)
+        row = tested(arm, model, loaded, history, best and best.epoch)
+        if not save:
+            return row
+        about = {"arm": arm, "seed": seed, "data": loaded.describe()}
+        from_model(model, start, [], about).save(folder / "student", overwrite=True)
+        runs.write_json(folder / runs.RESULT, row)
+        team.wait()
+    runs.remove(backup)
+    return runs.read_json(folder / runs.RESULT)
+
+
+def tested(arm, model, loaded, history, epoch=None):
+    """The row of a trained model: tested, and validated at the end of `epoch`, the last unless told otherwise."""
+    epoch = len(history) - 1 if epoch is None else epoch
+    loss, accuracy = model.evaluate(loaded.test, verbose=0)
+    return runs.plain({
+        "arm": arm,
+        "sparsity": sparsity(pruning.masks(model)),
+        "epoch": epoch + 1,
+        "test_accuracy": accuracy,
+        "test_loss": loss,
+        "validation_accuracy": history[epoch].get("val_accuracy"),
+        "history": history,
+    })
