@@ -467,6 +467,19 @@ def test_rounding_keeps_zeros_and_only_those(seed, dimension):
     assert (np.abs(back - kernel) <= largest / weights8.LARGEST_CODE * 1.02).all()
 
 
+@pytest.mark.parametrize("layer", [lambda: layers.Conv2D(16, 3), lambda: layers.Conv2DTranspose(16, 3), lambda: layers.Dense(64)])
+def test_biases_of_eight_bit_files_have_twelve_significant_bits(tmp_path, layer):
+    model = tf_keras.Sequential([layers.Input((6, 6, 8)), layer(), layers.Flatten()])
+    bias = np.random.default_rng(0).normal(size=model.weights[1].shape).astype("float32")
+    model.layers[0].bias.assign(bias)
+    lottery.export(model, tmp_path / "net.tflite", formats=["int8-weights"], images=np.ones((2, 6, 6, 8), "float32"), labels=np.zeros(2, int), max_loss=100)
+    found = flatbuffer.read((tmp_path / "net.tflite").read_bytes())
+    constants = [flatbuffer.constant(found, tensor, "<f4") for tensor in found.subgraphs[0].tensors if list(tensor.shape) == list(bias.shape)]
+    (stored,) = [values for values in constants if values is not None]
+    assert not (stored.view("uint32") & 0xFFF).any()
+    np.testing.assert_allclose(stored, bias, rtol=2**-12)
+
+
 def test_lenets_blocks_of_zeros_survive_eight_bits(tmp_path):
     """The runtime gives garbage for some chains of unpacking; the file avoids them."""
     model = lottery.strip(lottery.load_ticket("lenet-fashion_mnist-95").model("trained"))
