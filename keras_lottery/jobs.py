@@ -15,6 +15,7 @@ from .export.of_ticket import export  # noqa: F401  a job too
 from .masks import BLOCKS, SCOPES
 from .schedule import check_rewind, round_sparsities
 from .search import find_ticket
+from .stopping import check_budget
 from .ticket import load_ticket, ticket_folder
 from .transfer import transfer as carry
 from .variants import unusual
@@ -55,6 +56,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     budget = int(budget) if str(budget).isdecimal() else budget
+    check_budget(budget)
     early_bird = None if early_bird is None else share("early_bird", early_bird)
     patience = None if patience is None else whole("patience", patience)
     known("scope", scope, SCOPES)

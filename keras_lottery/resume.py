@@ -85,18 +85,22 @@ class _Backup(Callback):
         self.random = {}  # of a training that begins here: as fit has it by then, which may draw a batch to build metrics
         if self.path is None or not self.path.exists():
             return
-        arrays, notes = runs.read_arrays(self.path)
-        self.random = {name: array for name, array in arrays.items() if name.startswith("random/")}
+        self.random, notes = runs.read_arrays(self.path, "random/")
         engine = pruning.engine(model)
         if goes_on or notes["label"] == self.label:
-            engine.load_optimizer(model, list(_below(arrays, "optimizer/").values()))
+            engine.load_optimizer(model, list(self._saved("optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
-            self.memories = [
-                {name: _unpack(form, _below(arrays, f"callback/{n}/")) for name, form in memory.items()}
-                for n, memory in enumerate(notes["callbacks"])
-            ]
-            engine.load_state(model, _below(arrays, "model/"))
+            self.memories = []
+            for n, memory in enumerate(notes["callbacks"]):
+                arrays = self._saved(f"callback/{n}/")
+                self.memories.append({name: _unpack(form, arrays) for name, form in memory.items()})
+            engine.load_state(model, self._saved("model/"))
+
+    def _saved(self, below):
+        """The arrays of the file whose names begin so, in order, by the rest of their names."""
+        arrays, _ = runs.read_arrays(self.path, below)
+        return {name.removeprefix(below): arrays[name] for name in sorted(arrays)}
 
     def on_train_begin(self, logs=None):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
@@ -178,7 +182,3 @@ def _unpack(form, arrays):
 def _function(module, name):
     """What Keras calls so: its callbacks keep functions of its own, such as the comparison of a monitored figure."""
     return getattr(sys.modules.get(module), name, None) if module.partition(".")[0] in ("keras", "tf_keras") else None
-
-
-def _below(arrays, prefix):
-    return {name[len(prefix) :]: arrays[name] for name in sorted(arrays) if name.startswith(prefix)}

@@ -23,8 +23,8 @@ class Rewinder:
       scope: "global" or "layer"; None for what `wrap` was told.
       structured: prune whole channels rather than single weights, as `masks.favour_channels`.
 
-    The rewind point holds every weight and BatchNorm statistic, the optimizer's start
-    its slots, iteration count, learning rate and loss scale.
+    The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
+    have them, the optimizer's start its slots, iteration count, learning rate and loss scale.
     """
 
     def __init__(self, model, rewind, scope=None, structured=False):
@@ -67,8 +67,11 @@ class Rewinder:
             self.capture()
         if self.rewind not in KEPT and self.point is None:
             raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
-        self.engine.set_masks(self.model, self.tightened(sparsity))
+        masks = self.tightened(sparsity)
+        self.engine.set_masks(self.model, masks)
         if self.point is not None:
+            for path, mask in masks.items():  # what is pruned never comes back
+                self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
             self.engine.load_state(self.model, self.point)
         if self.rewind != "finetune":
             self.engine.reset_optimizer(self.model, self.optimizer_start)

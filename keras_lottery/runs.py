@@ -211,11 +211,12 @@ def write_arrays(path, arrays, **notes):
             save_file(arrays, aside, metadata=notes)
 
 
-def read_arrays(path):
-    """({name: array}, notes) of `write_arrays`; raises LotteryError for a damaged file."""
+def read_arrays(path, below=""):
+    """({name: array}, notes) of `write_arrays`, of the names that begin with `below`; raises LotteryError for a damaged file."""
     try:
         with _decompressed(Path(path)) as plain, safe_open(plain, "numpy") as file:  # which reads one array at a time
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads((file.metadata() or {}).get("notes", "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys() if name.startswith(below)}
+            return arrays, json.loads((file.metadata() or {}).get("notes", "{}"))
     except (OSError, EOFError, zlib.error, SafetensorError, KeyError, ValueError) as error:
         raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
 
@@ -239,7 +240,11 @@ def remove(path):
 
 
 def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def digest(value):

@@ -6,8 +6,6 @@ import io
 import json
 import warnings
 
-import numpy as np
-
 from . import pruning, runs, team
 from .checks import SEED, known, whole
 from .errors import LotteryError
@@ -216,8 +214,7 @@ class _State:
             raise LotteryError(
                 f"rewind={rewinder.rewind}: the first round ended before that step: give an earlier one or more epochs."
             )
-        masks = self.engine.masks(self.model)
-        return {path: np.where(masks[path], value, np.zeros((), value.dtype)) if path in masks else value for path, value in rewinder.point.items()}
+        return dict(rewinder.point)
 
     def keep_rewind_point(self):
         if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():

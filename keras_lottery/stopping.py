@@ -1,6 +1,7 @@
 """Rounds that end before their last epoch: a budget that they share, and masks that have settled."""
 
 import contextlib
+import math
 import numbers
 import time
 
@@ -57,7 +58,7 @@ class Stopping(Callback):
         self.sparsities, self.epochs = sparsities, epochs
         self.early_bird = None if early_bird is None else share("early_bird", early_bird)
         self.in_full = 2 if rewind == "trained" else 1  # rounds that are
-        self.budget, self.minutes = _read(budget, epochs, steps)  # epochs, or minutes
+        self.budget, self.minutes = _epochs_or_minutes(budget, epochs, steps)  # epochs, or minutes
         least = len(sparsities) - self.in_full + self.in_full * epochs
         if self.budget is not None and self.budget < least:
             raise LotteryError(
@@ -103,20 +104,35 @@ class Stopping(Callback):
         return bool(before) and changed(before, self.before, pruning.masks(self.model)) < self.early_bird
 
 
-def _read(budget, epochs, steps):
+def check_budget(budget):
+    """A budget as (amount, unit), the unit "steps", "x" or "m"; None for none.
+
+    Raises:
+      LotteryError: it is nothing of the kind.
+
+    >>> check_budget("3x"), check_budget(20000)
+    ((3.0, 'x'), (20000, 'steps'))
+    """
+    if budget is None:
+        return None
+    if isinstance(budget, numbers.Integral) and not isinstance(budget, bool) and budget > 0:
+        return int(budget), "steps"
+    text = str(budget).strip()
+    with contextlib.suppress(ValueError):
+        if text[-1:] in ("x", "m") and 0 < float(text[:-1]) < math.inf:
+            if text[-1] == "m" and team.is_joined():
+                raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
+            return float(text[:-1]), text[-1]
+    raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
+
+
+def _epochs_or_minutes(budget, epochs, steps):
     """A budget as (epochs, minutes), of which one is None, or both where there is no limit."""
     if budget is None:
         return None, None
-    text = str(budget).strip()
-    with contextlib.suppress(ValueError):
-        if text.endswith("m") and 0 < float(text[:-1]) < float("inf"):
-            if team.is_joined():
-                raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
-            return None, float(text[:-1])
-        if text.endswith("x") and 0 < float(text[:-1]) < float("inf"):
-            return float(text[:-1]) * epochs, None
-    if not isinstance(budget, numbers.Integral) or isinstance(budget, bool) or budget < 1:
-        raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
-    if steps is None:
-        raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
-    return budget / steps, None
+    amount, unit = check_budget(budget)
+    if unit == "steps":
+        if steps is None:
+            raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
+        return amount / steps, None
+    return (amount * epochs, None) if unit == "x" else (None, amount)

@@ -118,7 +118,11 @@ class Ticket:
             (folder / "README.md").write_text(card(self, Path(path).name, sorted(folder.iterdir())), encoding="utf-8")
 
     def _survivors(self, values):
-        return {name: value[self.masks[name]] if name in self.masks else value for name, value in values.items()}
+        """Of masked weights what the mask keeps, without a copy where that is all."""
+        def kept(value, mask):
+            return value if mask is None else value.ravel() if mask.all() else value[mask]
+
+        return {name: kept(value, self.masks.get(name)) for name, value in values.items()}
 
 
 def shipped():
