@@ -74,33 +74,6 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     return tightened
 
 
-def favour_channels(scores, masks):
-    """Scores times the strength of the channels that a weight reads and writes, so that weak channels die first.
-
-    A channel's strength is the sum of its kept weights' scores over the mean of the tensor's living channels; it is
-    taken along the last two dimensions, inputs and outputs of kernels. Other weights keep their scores.
-
-    Args:
-      scores: {path: real array}, not below 0.
-      masks: {the same paths: bool array of the same shape}, True = kept so far.
-
-    Returns:
-      {path: real array}. Pruned by them, round after round, a tensor has the same number of zeros, and more of them
-      in whole channels.
-
-    >>> favour_channels({"w": np.array([[1., 3.], [1., 1.]])}, {"w": np.ones((2, 2), bool)})["w"].round(2).tolist()
-    [[0.89, 5.33], [0.44, 0.89]]
-    """
-    favoured = {}
-    for path, score in scores.items():
-        kept = np.where(masks[path], score, 0)
-        for axis in range(score.ndim - 2, score.ndim) if score.ndim > 1 else ():
-            strength = kept.sum(tuple(other for other in range(score.ndim) if other != axis), keepdims=True)
-            score = score * strength / (strength.sum() / max(1, np.count_nonzero(strength)) or 1)
-        favoured[path] = score
-    return favoured
-
-
 def random(masks, seed, blocks=None):
     """Masks with the same number of kept weights in each tensor, at random places; blocks as in `prune` move whole.
 

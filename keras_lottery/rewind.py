@@ -8,8 +8,9 @@ import numpy as np
 from . import pruning
 from .callback import Callback
 from .errors import LotteryError
-from .masks import favour_channels, prune
+from .masks import prune
 from .schedule import KEPT
+from .structured import favour_channels
 
 
 class Rewinder:
@@ -21,7 +22,7 @@ class Rewinder:
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
       scope: "global" or "layer"; None for what `wrap` was told.
-      structured: prune whole channels rather than single weights, as `masks.favour_channels`.
+      structured: prune whole channels rather than single weights, as `structured.favour_channels`.
 
     The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
     have them, the optimizer's start its slots, iteration count, learning rate and loss scale.
@@ -31,6 +32,10 @@ class Rewinder:
         self.model = model
         self.rewind = rewind
         self.structured = structured
+        if structured:
+            from .compact.groups import sides
+
+            self.sides = sides(model)
         self.engine = pruning.engine(model)
         self.pruned_by = {**self.engine.settings(model)[1], **({"scope": scope} if scope else {})}
         self.engine.build_optimizer(model)
@@ -54,7 +59,7 @@ class Rewinder:
         scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
         masks = self.engine.masks(self.model)
         if self.structured:
-            scores = favour_channels(scores, masks)
+            scores = favour_channels(scores, masks, self.sides)
         return prune(scores, masks, sparsity, **self.pruned_by)
 
     def boundary(self, sparsity):

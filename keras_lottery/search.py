@@ -57,7 +57,7 @@ def find_ticket(
         goes on at the rate that the learning rate's schedule ends at, which should not be
         0). The optimizer starts anew in each case but the last.
       structured: let weak channels die as wholes, at the same sparsity, so that
-        `lottery.compact` can take them out; see `masks.favour_channels`.
+        `lottery.compact` can take them out; see `structured.favour_channels`.
       budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
         "3x", or minutes, such as "90m". Every round but the last, which is trained in full,
         ends early enough to keep it; see `stopping.Stopping`. None for no limit.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_lottery.errors import LotteryError
-from keras_lottery.masks import SCOPES, favour_channels, prune, pruned_count, random, sparsity
+from keras_lottery.masks import SCOPES, prune, pruned_count, random, sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
 # Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.
@@ -178,33 +178,3 @@ def test_refuses(scores, masks, share, scope, said):
 
 def test_examples():
     assert doctest.testmod(sys.modules[prune.__module__], optionflags=doctest.ELLIPSIS).failed == 0
-
-
-@settings(max_examples=200, deadline=None)
-@given(FINITE, st.floats(0, 0.95), st.floats(0, 0.04))
-def test_favouring_channels_changes_which_weights_go_and_not_how_many(scores, first, more):
-    masks = {path: np.ones(score.shape, bool) for path, score in scores.items()}
-    for sparsity in (first, first + more):
-        tighter = prune(favour_channels(scores, masks), masks, sparsity)
-        assert all((tighter[path] <= masks[path]).all() for path in masks)
-        assert sum((~mask).sum() for mask in tighter.values()) == pruned_count(sum(mask.size for mask in masks.values()), sparsity)
-        masks = tighter
-
-
-def test_favouring_channels_kills_weak_ones():
-    rng = np.random.default_rng(0)
-    strength = np.linspace(0.3, 1, 32)
-    scores = {"w": np.abs(rng.normal(size=(3, 3, 32, 32))) * strength}
-    dead = []
-    for favour in (lambda scores, masks: scores, favour_channels):
-        masks = {"w": np.ones((3, 3, 32, 32), bool)}
-        for sparsity in (0.6, 0.8, 0.9):
-            masks = prune(favour(scores, masks), masks, sparsity)
-        dead.append((~masks["w"]).all((0, 1, 2)).sum())
-    assert dead[0] < 5 and dead[1] > 15
-
-
-def test_favouring_channels_takes_weights_of_any_shape_and_dead_ones():
-    scores = {"bias": np.array([1., 2.]), "dead": np.zeros((2, 3)), "scalar": np.array(2.)}
-    found = favour_channels(scores, {path: np.ones(score.shape, bool) for path, score in scores.items()})
-    assert all(np.array_equal(found[path], scores[path]) for path in scores)

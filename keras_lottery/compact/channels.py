@@ -131,7 +131,7 @@ class Channels:
             for (owner, _), ids in self.bound.items():
                 if owner == layer:
                     self.pin(ids)
-        group = self._groups()
+        group = self.groups()
         kept = np.zeros(self.count, bool)  # by group
         for ids in self.pins:
             kept[group[ids]] = True
@@ -147,7 +147,7 @@ class Channels:
                     return lambda ids: kept[group[ids]]
                 kept[group[empty[0]]] = True
 
-    def _groups(self):
+    def groups(self):
         """The joined set that each id is in."""
         first, second = np.concatenate([*self.joins, np.zeros((2, 0), int)], axis=1).astype(int)
         links = coo_matrix((np.ones(len(first), bool), (first, second)), shape=(self.count, self.count))

@@ -1,0 +1,110 @@
+"""Rounds that let channels die as wholes: the same zeros, more of them in channels that compacting takes out."""
+
+import doctest
+import sys
+
+import numpy as np
+import pytest
+import zoo
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import L, arrays, compiled, keras
+
+import keras_lottery as lottery
+from keras_lottery.compact import total
+from keras_lottery.compact.groups import sides
+from keras_lottery.masks import prune, pruned_count
+from keras_lottery.structured import Side, favour_channels
+
+
+def chain(*widths, seed=0):
+    """(scores, masks, sides) of kernels one after the other."""
+    rng = np.random.default_rng(seed)
+    ids = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
+    scores = {f"w{n}": np.abs(rng.normal(size=(3, 3, old, new))) for n, (old, new) in enumerate(zip(widths, widths[1:]))}
+    along = {f"w{n}": [Side(-2, ids[n], False), Side(-1, ids[n + 1], True)] for n in range(len(widths) - 1)}
+    return scores, {path: np.ones(score.shape, bool) for path, score in scores.items()}, along
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 6), min_size=2, max_size=4), st.floats(0, 0.95), st.floats(0, 0.04))
+def test_which_weights_go_changes_and_not_how_many(seed, widths, first, more):
+    scores, masks, along = chain(*widths, seed=seed)
+    scores["own"], masks["own"] = np.arange(4.0), np.ones(4, bool)
+    for sparsity in (first, first + more):
+        favoured = favour_channels(scores, masks, along)
+        assert all(np.isfinite(score).all() for score in favoured.values()) and np.array_equal(favoured["own"], scores["own"])
+        tighter = prune(favoured, masks, sparsity)
+        assert all((tighter[path] <= masks[path]).all() for path in masks)
+        assert sum((~mask).sum() for mask in tighter.values()) == pruned_count(sum(mask.size for mask in masks.values()), sparsity)
+        masks = tighter
+
+
+def test_what_is_left_of_a_channel_that_nothing_reads_or_writes_goes_first():
+    scores, masks, along = chain(4, 8, 8, 4)
+    masks["w1"][:, :, 2] = False  # nothing reads channel 2 of the first
+    masks["w1"][..., 5] = False  # nothing writes channel 5 of the second
+    favoured = favour_channels(scores, masks, along)
+    assert (favoured["w0"][..., 2] == 0).all() and (favoured["w2"][:, :, 5] == 0).all()
+    assert (np.delete(favoured["w0"], 2, -1) > 0).all() and (np.delete(favoured["w2"], 5, 2) > 0).all()
+
+
+def test_a_channel_lives_while_one_of_its_readers_does():
+    """As on the way past a residual block."""
+    scores, masks, along = chain(3, 4, 4)
+    scores["other"], masks["other"] = scores["w1"].copy(), np.ones((3, 3, 4, 4), bool)
+    along["other"] = [along["w1"][0], Side(-1, np.arange(20, 24), True)]
+    masks["w1"][:, :, 1] = False
+    assert (favour_channels(scores, masks, along)["w0"][..., 1] > 0).all()
+
+
+def test_weights_without_scores_and_empty_ones():
+    scores, masks, along = chain(2, 3)
+    assert favour_channels({}, {}, along) == {}
+    masks["w0"][:] = False
+    assert np.array_equal(favour_channels(scores, masks, along)["w0"], np.zeros((3, 3, 2, 3)))
+
+
+def residual():
+    inputs = keras.Input((6, 6, 3))
+    stem = L.Conv2D(8, 3, padding="same", use_bias=False, name="stem")(inputs)
+    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(5, 3, padding="same", name="inner")(stem)))
+    x = L.Conv2D(8, 3, padding="same", name="outer")(x)
+    x = L.Flatten()(L.Add()([stem, x]))
+    return keras.Model(inputs, L.Dense(4, name="head")(x))
+
+
+def test_sides_follow_channels_through_the_model():
+    found = {path: {side.axis: side for side in of} for path, of in sides(lottery.wrap(residual())).items()}
+    assert {path.split("/")[-2]: len(of) for path, of in found.items()} == {"stem": 2, "inner": 2, "outer": 2, "head": 2}
+    stem, inner, outer, head = (found[f"{name}/kernel"] for name in ("stem", "inner", "outer", "head"))
+    assert all(of[-1].writes and not of[-2].writes for of in (stem, inner, outer, head))
+    assert np.array_equal(stem[-1].groups, inner[-2].groups) and np.array_equal(stem[-1].groups, outer[-1].groups)
+    assert np.array_equal(inner[-1].groups, outer[-2].groups) and not set(inner[-1].groups) & set(stem[-1].groups)
+    assert np.array_equal(head[-2].groups, np.tile(stem[-1].groups, 36))
+
+
+@pytest.mark.parametrize("make", [lambda: L.Conv2DTranspose(5, 2, name="it"), lambda: L.Conv2D(6, 2, groups=3, name="it"),
+                                  lambda: L.SeparableConv2D(5, 2, name="it"), lambda: L.DepthwiseConv2D(2, name="it")])
+def test_sides_have_the_length_of_their_axes(make):
+    model = keras.Sequential([keras.Input((6, 6, 3)), make(), L.Flatten(), L.Dense(2)])
+    shapes = {path: variable.shape for path, variable in zoo.ENGINE.variables(model).items()}
+    found = sides(model)
+    assert any(path.startswith("it/") for path in found)
+    for path, of in found.items():
+        assert all(len(side.groups) == shapes[path][side.axis] for side in of)
+
+
+def test_structured_rounds_leave_less_work_at_the_same_sparsity(tmp_path):
+    def work(structured):
+        keras.utils.set_random_seed(0)
+        model = compiled(keras.Sequential([keras.Input((8,)), L.Dense(64, "relu"), L.Dense(64, "relu"), L.Dense(3)]))
+        ticket = lottery.find_ticket(model, arrays(), epochs=2, rounds=4, rate=0.5, structured=structured, verbose=0)
+        return ticket.sparsity, total(lottery.costs(lottery.compact(ticket.model("trained"))), "multiply_adds")
+
+    (sparsity, plain), (same, structured) = work(False), work(True)
+    assert sparsity == same and structured < 0.7 * plain
+
+
+def test_examples():
+    assert doctest.testmod(sys.modules["keras_lottery.structured"]).failed == 0
