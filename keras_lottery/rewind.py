@@ -35,7 +35,10 @@ class Rewinder:
         if structured:
             from .compact.groups import sides
 
-            self.sides = sides(model)
+            try:
+                self.sides = sides(model)
+            except LotteryError as error:
+                raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
         self.engine = pruning.engine(model)
         self.pruned_by = {**self.engine.settings(model)[1], **({"scope": scope} if scope else {})}
         self.engine.build_optimizer(model)

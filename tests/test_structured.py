@@ -8,7 +8,7 @@ import pytest
 import zoo
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import L, arrays, compiled, keras
+from small import KERAS3, L, arrays, compiled, keras
 
 import keras_lottery as lottery
 from keras_lottery.compact import total
@@ -104,6 +104,22 @@ def test_structured_rounds_leave_less_work_at_the_same_sparsity(tmp_path):
 
     (sparsity, plain), (same, structured) = work(False), work(True)
     assert sparsity == same and structured < 0.7 * plain
+
+
+@pytest.mark.skipif(not KERAS3, reason="tf_keras wraps no such model at all")
+def test_a_model_whose_layers_cannot_be_followed_is_refused():
+    class Own(keras.Model):
+        def __init__(self, **settings):
+            super().__init__(**settings)
+            self.hidden, self.head = L.Dense(16, "relu"), L.Dense(3)
+
+        def call(self, x):
+            return self.head(self.hidden(x))
+
+    model = Own()
+    model(arrays()[0])
+    with pytest.raises(lottery.LotteryError, match="structured=True follows channels.*functional or Sequential"):
+        lottery.find_ticket(compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0)
 
 
 def test_examples():
