@@ -1,5 +1,6 @@
 """The commands from end to end: what they print, what they leave, and that doing it again changes nothing."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from small import L, bits, command, conv, files, python
 import keras_lottery as lottery
 from apps import benchmark, export_ticket, find_ticket, transfer_ticket
 from apps import flags as shared
-from keras_lottery import jobs, runs, training
+from keras_lottery import data, jobs, pruning, runs, training
+from keras_lottery.ticket import from_model
 
 QUICK = ["--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01", "--noverbose", "--precision=float32"]
 FIND = [*QUICK, "--classes=0,1,2,3,4", "--epochs=2", "--rounds=2", "--rate=0.5", "--rewind=3", "--run_dir=find"]
@@ -177,3 +179,23 @@ def test_saved_models_of_many_kinds(tmp_path, monkeypatch):
     for name in ("wrapped.keras", "net.h5", "nested.keras"):
         model = training.builder(tmp_path / name)((8, 8, 1), 5)
         assert not lottery.pruning.is_wrapped(model) and model.output_shape == (None, 5)
+
+
+def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
+    """As after training in 16 bits, where they may belong to rounded activations."""
+    tf_keras.utils.set_random_seed(0)
+    digits = data.load("digits")
+    model = lottery.wrap(tf_keras.Sequential([tf_keras.Input(digits.input_shape), tf_keras.layers.Conv2D(16, 3), tf_keras.layers.BatchNormalization(momentum=0.8),
+                                           tf_keras.layers.ReLU(), tf_keras.layers.Flatten(), tf_keras.layers.Dense(10)]))
+    training.compile_classifier(model, training.make_optimizer("adam", 0.01))
+    start = pruning.engine(model).values(model)
+    model.fit(digits.train, epochs=4, verbose=0)
+    right = from_model(model, start, [], {"data": digits.describe()})
+    moved = {path: value + (2 if path.endswith("moving_mean") else 0) for path, value in right.trained.items()}
+    found = {}
+    for name, ticket in (("right", right), ("moved", dataclasses.replace(right, trained=moved))):
+        ticket.save(tmp_path / name)
+        found[name] = jobs.export(ticket=tmp_path / name, output=tmp_path / f"{name}.tflite", formats=["float32"], dataset={"name": "digits"})
+    assert found["right"]["restated"] is None
+    assert found["moved"]["restated"]["before"] < 0.5 < 0.9 < found["moved"]["restated"]["after"]
+    assert abs(found["moved"]["test"]["file"] - found["right"]["test"]["file"]) < 0.03

@@ -22,14 +22,18 @@ FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.5 --optimizer=adam
         "--precision=float32 --batch_size=64 --noverbose").split()
 
 
-def start(run_dir, *flags, workers=0, index=0, ports=()):
-    """One process of lottery-find, the `index`th of so many workers, or alone."""
+COMMAND = "from apps.find_ticket import run; run()"
+FOUR_DEVICES = "import tensorflow as tf; tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 4); "
+
+
+def start(run_dir, *flags, workers=0, index=0, ports=(), first=""):
+    """One process of lottery-find, the `index`th of so many workers, or alone; Python code may come first."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if workers:
         cluster = {"worker": [f"localhost:{port}" for port in ports]}
         environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
         flags = (*flags, "--strategy=multiworker")
-    return subprocess.Popen([sys.executable, "-m", "apps.find_ticket", *FIND, f"--run_dir={run_dir}", *flags], cwd=ROOT, env=environment,
+    return subprocess.Popen([sys.executable, "-c", first + COMMAND, *FIND, f"--run_dir={run_dir}", *flags], cwd=ROOT, env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -85,6 +89,20 @@ def test_a_killed_worker_comes_back_and_the_run_ends_the_same(tmp_path, victim):
         ended(process)
     ended(start(tmp_path / "one", *flags))
     same_search(tmp_path / "one", tmp_path / "two", rounds=2)
+
+
+@pytest.mark.stress
+def test_four_replicas_give_what_one_process_gives_though_killed(tmp_path):
+    flags = ("--rounds=5", "--epochs=2")
+    four = start(tmp_path / "four", *flags, "--strategy=mirrored", first=FOUR_DEVICES)
+    while not (tmp_path / "four" / "round_02").exists():
+        assert four.poll() is None, four.communicate()
+        time.sleep(0.2)
+    four.kill()
+    four.wait()
+    ended(start(tmp_path / "four", *flags, "--strategy=mirrored", first=FOUR_DEVICES))
+    ended(start(tmp_path / "one", *flags))
+    same_search(tmp_path / "one", tmp_path / "four", rounds=5)
 
 
 @pytest.mark.parametrize("config, said", [
