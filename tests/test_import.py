@@ -85,9 +85,9 @@ def test_orders(first):
 
 @pytest.mark.parametrize("first", [
     "",
-    "import keras_lottery.masks, keras_lottery.transfer, keras_lottery.export",
     "import keras_lottery.export as _; from keras_lottery.masks import __name__; import keras_lottery.transfer",
     *(pytest.param(first, marks=pytest.mark.stress) for first in (
+        "import keras_lottery.masks, keras_lottery.transfer, keras_lottery.export",
         "from keras_lottery import export, masks, transfer", "import keras_lottery; keras_lottery.controls; keras_lottery.find_ticket")),
 ])
 def test_functions_win_over_modules(first):

@@ -167,7 +167,7 @@ def test_optimizer_starts_anew(optimizer):
 
 
 ALIKE = [("adam", "float32", 3), ("adam", "float32", "lr"), ("average", "mixed_float16", "trained")]
-ALIKE += [pytest.param("legacy", "float32", 3, marks=LEGACY)]
+ALIKE += [pytest.param("legacy", "float32", 3, marks=[LEGACY, pytest.mark.stress])]
 ALIKE += [pytest.param(*one, marks=pytest.mark.stress) for one in
           (("adam", "float32", "init"), ("adam", "float32", "trained"), ("average", "float32", 3))]
 

@@ -169,22 +169,6 @@ def test_blocks_that_fit_no_kernel():
             lottery.wrap(dense(), block=block)
 
 
-def test_structured_rounds_kill_whole_channels_at_the_same_sparsity(tmp_path):
-    def wide():
-        return compiled(keras.Sequential([L.Input((8,)), L.Dense(64, "relu", name="a"), L.Dense(64, "relu", name="b"), L.Dense(3, name="head")]))
-
-    def dead(ticket):
-        return sum(int((~mask).all(axis).sum()) for mask in ticket.masks.values() for axis in (0, 1))
-
-    model = wide()
-    plain = search(model, rounds=3)
-    structured = search(model, rounds=3, structured=True, run_dir=tmp_path)
-    assert structured.sparsity == plain.sparsity and dead(structured) > 1.5 * dead(plain)
-    assert structured.info["structured"] and "structured" not in plain.info
-    with pytest.raises(lottery.LotteryError, match="another configuration"):
-        search(model, rounds=3, run_dir=tmp_path)
-
-
 class Weird(keras.metrics.Metric):
     """A matrix, as a confusion metric gives."""
 

@@ -96,14 +96,19 @@ def test_sides_have_the_length_of_their_axes(make):
 
 
 def test_structured_rounds_leave_less_work_at_the_same_sparsity(tmp_path):
-    def work(structured):
+    def search(structured, **more):
         keras.utils.set_random_seed(0)
         model = compiled(keras.Sequential([keras.Input((8,)), L.Dense(64, "relu"), L.Dense(64, "relu"), L.Dense(3)]))
-        ticket = lottery.find_ticket(model, arrays(), epochs=2, rounds=4, rate=0.5, structured=structured, verbose=0)
-        return ticket.sparsity, total(lottery.costs(lottery.compact(ticket.model("trained"))), "multiply_adds")
+        return lottery.find_ticket(model, arrays(), epochs=1, rounds=4, rate=0.5, structured=structured, verbose=0, **more)
 
-    (sparsity, plain), (same, structured) = work(False), work(True)
-    assert sparsity == same and structured < 0.7 * plain
+    def work(ticket):
+        return total(lottery.costs(lottery.compact(ticket.model("trained"))), "multiply_adds")
+
+    plain, structured = search(False), search(True, run_dir=tmp_path)
+    assert structured.sparsity == plain.sparsity and work(structured) < 0.7 * work(plain)
+    assert structured.info["structured"] and "structured" not in plain.info
+    with pytest.raises(lottery.LotteryError, match="another configuration"):
+        search(False, run_dir=tmp_path)
 
 
 @pytest.mark.skipif(not KERAS3, reason="tf_keras wraps no such model at all")

@@ -269,7 +269,8 @@ def test_backward_loop(optimizer):
 
 # Under a strategy, optimizers of Keras 3 cannot do anything every few steps: `merge_call` refuses to be in a branch.
 @on_tensorflow
-@pytest.mark.parametrize("optimizer", ["adamw", "average", "nesterov"] if KERAS3 else ["adamw", "average_written", "legacy_sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "average", "nesterov"] if KERAS3 else
+                         ["adamw", "average_written", pytest.param("legacy_sgd", marks=pytest.mark.stress)])
 def test_two_replicas(optimizer):
     import tensorflow as tf
 
