@@ -53,13 +53,11 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
         if loaded.validation is None:
             raise LotteryError("validation is 0: the variant is chosen on validation images; give a share above 0.")
         given |= dict(zip(("images", "labels"), _pixels(loaded, "validation", CHECKED)))
-        model, restated = _in_float32(model, loaded, max_loss)
+        model, restated = _in_float32(model, loaded, max_loss) if start == "trained" else (model, None)
     record = export_model(model, output, **given)
     result = {"command": "export", "ticket": ticket_name, "output": str(output), "bytes": record.chosen.bytes, **record.to_dict()}
     if loaded:
-        result["restated"] = restated
-    if loaded:
-        result["test"] = accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])
+        result |= {"restated": restated, "test": accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])}
     if given.get("class_names"):
         with runs.new_file(beside) as aside:
             aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
@@ -89,7 +87,7 @@ def _in_float32(model, loaded, max_loss):
 
 
 def _accuracy(model, loaded):
-    right = [model.predict(x, verbose=0).argmax(-1) == y.numpy() for x, y in loaded.validation]
+    right = [model.predict(x.numpy(), verbose=0).argmax(-1) == y.numpy() for x, y in loaded.validation]
     return float(np.concatenate(right).mean())
 
 
