@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
@@ -185,17 +186,23 @@ def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     """As after training in 16 bits, where they may belong to rounded activations."""
     tf_keras.utils.set_random_seed(0)
     digits = data.load("digits")
-    model = lottery.wrap(tf_keras.Sequential([tf_keras.Input(digits.input_shape), tf_keras.layers.Conv2D(16, 3), tf_keras.layers.BatchNormalization(momentum=0.8),
-                                           tf_keras.layers.ReLU(), tf_keras.layers.Flatten(), tf_keras.layers.Dense(10)]))
+    inputs = L.Input(digits.input_shape)
+    x = L.Flatten()(inputs)
+    near_one = L.BatchNormalization(epsilon=1e-9, name="bn")(L.Dense(1, kernel_initializer="zeros", name="near_one")(x))
+    shift = L.Dense(10, use_bias=False, kernel_initializer="zeros", trainable=False, name="shift")(near_one)
+    model = lottery.wrap(tf_keras.Model(inputs, L.Add()([L.Dense(10)(L.Dense(32, "relu")(x)), shift])))
     training.compile_classifier(model, training.make_optimizer("adam", 0.01))
     start = pruning.engine(model).values(model)
     model.fit(digits.train, epochs=4, verbose=0)
     right = from_model(model, start, [], {"data": digits.describe()})
-    moved = {path: value + (2 if path.endswith("moving_mean") else 0) for path, value in right.trained.items()}
+    rounded = {"near_one/bias": [1.001], "bn/moving_mean": [1.0], "bn/moving_variance": [0.0], "bn/gamma": [1.0], "bn/beta": [0.0],
+               "shift/kernel": [[1000.0] + 9 * [0.0]]}  # bfloat16 has no 1.001
+    rounded = {path: np.reshape(np.float32(rounded.get(path, value)), value.shape) for path, value in right.trained.items()}
     found = {}
-    for name, ticket in (("right", right), ("moved", dataclasses.replace(right, trained=moved))):
+    for name, ticket in (("right", right), ("rounded", dataclasses.replace(right, trained=rounded))):
         ticket.save(tmp_path / name)
         found[name] = jobs.export(ticket=tmp_path / name, output=tmp_path / f"{name}.tflite", formats=["float32"], dataset={"name": "digits"})
     assert found["right"]["restated"] is None
-    assert found["moved"]["restated"]["before"] < 0.5 < 0.9 < found["moved"]["restated"]["after"]
-    assert abs(found["moved"]["test"]["file"] - found["right"]["test"]["file"]) < 0.03
+    restated = found["rounded"]["restated"]
+    assert restated["before"] < 0.5 < 0.8 < restated["after"] and abs(restated["in_16_bits"] - restated["after"]) < 0.03
+    assert abs(found["rounded"]["test"]["file"] - found["right"]["test"]["file"]) < 0.03
