@@ -44,7 +44,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     """
     if rounds is None and final_sparsity is None:
         rounds = jobs.ROUNDS
-    check_budget(int(budget) if str(budget).isdecimal() else budget)
+    check_budget(budget)
     trainings = 1 + LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity).rounds
     known("scope", scope, SCOPES)
     known("block", whole("block", block), BLOCKS)

@@ -55,7 +55,6 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         rate = 0.2
     round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
-    budget = int(budget) if str(budget).isdecimal() else budget
     check_budget(budget)
     early_bird = None if early_bird is None else share("early_bird", early_bird)
     patience = None if patience is None else whole("patience", patience)

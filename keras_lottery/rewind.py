@@ -22,23 +22,16 @@ class Rewinder:
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
       scope: "global" or "layer"; None for what `wrap` was told.
-      structured: prune whole channels rather than single weights, as `structured.favour_channels`.
+      sides: prune whole channels, these, rather than single weights; see `structured.favour_channels`.
 
     The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
     have them, the optimizer's start its slots, iteration count, learning rate and loss scale.
     """
 
-    def __init__(self, model, rewind, scope=None, structured=False):
+    def __init__(self, model, rewind, scope=None, sides=None):
         self.model = model
         self.rewind = rewind
-        self.structured = structured
-        if structured:
-            from .compact.groups import sides
-
-            try:
-                self.sides = sides(model)
-            except LotteryError as error:
-                raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
+        self.sides = sides
         self.engine = pruning.engine(model)
         self.pruned_by = {**self.engine.settings(model)[1], **({"scope": scope} if scope else {})}
         self.engine.build_optimizer(model)
@@ -61,7 +54,7 @@ class Rewinder:
         """{path: mask}: the masks at `sparsity`, were the round to end now."""
         scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
         masks = self.engine.masks(self.model)
-        if self.structured:
+        if self.sides is not None:
             scores = favour_channels(scores, masks, self.sides)
         return prune(scores, masks, sparsity, **self.pruned_by)
 

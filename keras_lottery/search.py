@@ -117,6 +117,7 @@ def find_ticket(
     how = engine.settings(model)[1]
     info["scope"] = scope = scope or how["scope"]
     _check_leaves_some(engine.masks(model), sparsities[-1], scope)
+    sides = _sides(model) if structured else None
     architecture = engine.architecture(model)
     _warn_of_layers(model, architecture)
     if run_dir is not None:
@@ -135,7 +136,7 @@ def find_ticket(
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
     gc.collect()  # copies that were made on the way refer to themselves
-    state = _State(model, architecture, rewind, scope, structured, run_dir, info)
+    state = _State(model, architecture, rewind, scope, sides, run_dir, info)
     for number in range(state.finished, len(sparsities)):
         state.ticket = None  # memory for the boundary and the training
         if number:
@@ -166,7 +167,7 @@ def find_ticket(
 class _State:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, model, architecture, rewind, scope, structured, run_dir, info):
+    def __init__(self, model, architecture, rewind, scope, sides, run_dir, info):
         self.model, self.architecture = model, architecture
         self.engine = pruning.engine(model)
         self.run_dir = run_dir
@@ -182,7 +183,7 @@ class _State:
             initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
             self.engine.load_state(model, initial)
             self.engine.load_random_state(model, initial)
-        self.rewinder = Rewinder(model, rewind, scope, structured)
+        self.rewinder = Rewinder(model, rewind, scope, sides)
         known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
         if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
             self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)
@@ -252,6 +253,16 @@ def _ready(model, scope):
         engine.build_optimizer(model)
         engine.keep_randomness(model)
     return model
+
+
+def _sides(model):
+    """The channels that structured rounds favour."""
+    from .compact.groups import sides  # with SciPy, which other searches do without
+
+    try:
+        return sides(model)
+    except LotteryError as error:
+        raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
 
 
 def _check_leaves_some(masks, sparsity, scope):

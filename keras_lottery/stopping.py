@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import numbers
 import time
 
 from . import pruning, team
@@ -115,9 +114,9 @@ def check_budget(budget):
     """
     if budget is None:
         return None
-    if isinstance(budget, numbers.Integral) and not isinstance(budget, bool) and budget > 0:
-        return int(budget), "steps"
     text = str(budget).strip()
+    if text.isdecimal() and int(text) > 0:
+        return int(text), "steps"
     with contextlib.suppress(ValueError):
         if text[-1:] in ("x", "m") and 0 < float(text[:-1]) < math.inf:
             if text[-1] == "m" and team.is_joined():

@@ -13,7 +13,8 @@ from world import EAGER, WORLD, array, keras, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import stability
-from keras_lottery.stability import BatchNormStatistics, barrier, instability, interpolate
+from keras_lottery.batch_norm import BatchNormStatistics
+from keras_lottery.stability import barrier, instability, interpolate
 
 STATISTICS = ("moving_mean", "moving_variance")
 

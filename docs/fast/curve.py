@@ -11,10 +11,10 @@ import argparse
 import contextlib
 import io
 import json
-import re
 from pathlib import Path
 
 from keras_lottery import jobs
+from keras_lottery.report.between import put
 from keras_lottery.stats import estimate, paired
 from keras_lottery.stopping import FAST
 
@@ -108,9 +108,7 @@ def main():
                     with ROWS.open("a") as file:
                         file.write(json.dumps(rows[-1]) + "\n")
     (HERE / "README.md").write_text(page(rows))
-    readme = HERE.parents[1] / "README.md"
-    between = "<!-- fast -->\n" + "".join(f"{told}\n" for told in in_short(rows)) + "<!-- /fast -->"
-    readme.write_text(re.sub("<!-- fast -->.*<!-- /fast -->", between, readme.read_text(), flags=re.DOTALL))
+    put(HERE.parents[1] / "README.md", "fast", in_short(rows))
 
 
 if __name__ == "__main__":

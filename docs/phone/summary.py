@@ -4,9 +4,9 @@
 """
 
 import json
-import re
 from pathlib import Path
 
+from keras_lottery.report.between import put
 from keras_lottery.stats import estimate, paired
 from keras_lottery.ticket import shipped
 
@@ -92,11 +92,6 @@ def every(rows):
 
 def _text(number, form):
     return "–" if number is None else format(number, form)
-
-
-def put(path, name, lines):
-    text = f"<!-- {name} -->\n" + "\n".join(lines) + f"\n<!-- /{name} -->"
-    path.write_text(re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: text, path.read_text(), flags=re.S))
 
 
 def main():

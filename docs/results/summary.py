@@ -3,10 +3,10 @@
     python docs/results/summary.py
 """
 
-import re
 from pathlib import Path
 
 from keras_lottery import load_ticket
+from keras_lottery.report.between import put
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,13 +17,11 @@ def shipped():
         ticket, size = load_ticket(folder.parent), sum(file.stat().st_size for file in folder.parent.iterdir())
         kept = sum(int(mask.sum()) for mask in ticket.masks.values())
         lines.append(f"| {folder.parent.name} | {ticket.sparsity:.1%} | {kept:,} | {size / 1000:.0f} |")
-    return "\n".join(lines)
+    return lines
 
 
 def main():
-    readme = (ROOT / "README.md").read_text()
-    text = f"<!-- saved -->\n{shipped()}\n<!-- /saved -->"
-    (ROOT / "README.md").write_text(re.sub("<!-- saved -->.*?<!-- /saved -->", lambda _: text, readme, flags=re.S))
+    put(ROOT / "README.md", "saved", shipped())
 
 
 if __name__ == "__main__":

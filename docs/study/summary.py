@@ -3,10 +3,10 @@
     python docs/study/summary.py
 """
 
-import re
 from pathlib import Path
 
 from keras_lottery import report
+from keras_lottery.report.between import put
 from keras_lottery.report.tables import cells
 from keras_lottery.stats import estimate, paired, verdicts
 
@@ -29,9 +29,7 @@ def main():
         means = [f"{estimate(values.values()).mean:.2f}" for values in (dense, groups[target][at, "ticket"])]
         said = [_words(told[base][target, at]) if (target, at) in told.get(base, {}) else "" for base in ("dense", "random")]
         lines.append(f"| {target} | {at:.0%} | " + " | ".join([*means, *said]) + " |")
-    readme = HERE.parents[1] / "README.md"
-    text = "<!-- study -->\n" + "\n".join(lines) + "\n<!-- /study -->"
-    readme.write_text(re.sub(r"<!-- study -->.*?<!-- /study -->", lambda _: text, readme.read_text(), flags=re.S))
+    put(HERE.parents[1] / "README.md", "study", lines)
 
 
 def _words(verdict):

@@ -4,17 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import data, pruning, runs
+from .. import data, runs
 from ..errors import LotteryError
 from ..export import accuracies, checked_path
 from ..export import export as export_model
 from ..pixels import Pixels
-from ..stability import BatchNormStatistics
 from ..ticket import load_ticket
+from .float32 import in_float32
 
 CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000
-RESTATED = 16  # batches of training images that BatchNorm statistics are taken from
 
 
 def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, compact=False, variants_dir=None, dataset=None,
@@ -23,8 +22,7 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
 
     The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
     class names are in it, and in `output` with the ending .labels.txt. With a dataset the variant is chosen by accuracy on validation images, then tested,
-    and BatchNorm statistics that do not fit float32 are taken anew: those of a very sparse net trained in 16 bits may belong to
-    rounded activations, and tens of points are lost without the rounding.
+    and BatchNorm statistics that do not fit float32 are taken anew, see `float32`.
 
     Args: as `export`; `ticket` and `output` are paths, `start` "trained" or "rewind",
       `dataset` {argument of data.load: value}, image_size and channels by default the ticket's.
@@ -53,7 +51,7 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
         if loaded.validation is None:
             raise LotteryError("validation is 0: the variant is chosen on validation images; give a share above 0.")
         given |= dict(zip(("images", "labels"), _pixels(loaded, "validation", CHECKED)))
-        model, restated = _in_float32(ticket, start, loaded, max_loss)
+        model, restated = in_float32(ticket, start, loaded, max_loss)
     record = export_model(model, output, **given)
     result = {"command": "export", "ticket": ticket_name, "output": str(output), "bytes": record.chosen.bytes, **record.to_dict()}
     if loaded:
@@ -63,42 +61,6 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
             aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
     runs.write_json(f"{output}.json", result)
     return result
-
-
-def _in_float32(ticket, start, loaded, max_loss):
-    """(the model in float32, what it gets right of the validation images before and after its statistics were taken anew).
-
-    They are where it gets more than `max_loss` points less right than in 16 bits; else the second is None.
-    """
-    model = ticket.model(start)
-    engine = pruning.engine(model)
-    model = engine.in_float32(pruning.strip(model))
-    statistics = BatchNormStatistics(model, loaded.train, RESTATED)
-    if not statistics.layers:
-        return model, None
-    precision = engine.keras.mixed_precision
-    policy = precision.global_policy()
-    precision.set_global_policy("mixed_bfloat16")
-    try:
-        in_16_bits = _accuracy(ticket.model(start), loaded)
-    finally:
-        precision.set_global_policy(policy)
-    before, values = _accuracy(model, loaded), engine.values(model)
-    if 100 * (in_16_bits - before) <= max_loss:
-        return model, None
-    engine.load_state(model, statistics(values))
-    after = _accuracy(model, loaded)
-    if after <= before:
-        engine.load_state(model, values)
-        return model, None
-    print(f"BatchNorm statistics taken anew in float32, on training images: {before:.1%} of the validation images were right "
-          f"({in_16_bits:.1%} in 16 bits), now {after:.1%}")
-    return model, {"in_16_bits": in_16_bits, "before": before, "after": after}
-
-
-def _accuracy(model, loaded):
-    right = [model.predict(x.numpy(), verbose=0).argmax(-1) == y.numpy() for x, y in loaded.validation]
-    return float(np.concatenate(right).mean())
 
 
 def _data_for(dataset, model, images):
