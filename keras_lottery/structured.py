@@ -10,7 +10,7 @@ class Side:
     """The channels along an axis of a weight.
 
     axis: from the end, below 0.
-    groups: int array, the group of each channel, from 0; channels of one group live and die together.
+    groups: int array, the group of each channel, from 1; channels of one group live and die together. 0: one that stays.
     writes: whether the weight writes the channels; otherwise it reads them.
     """
 
@@ -24,7 +24,7 @@ def favour_channels(scores, masks, sides):
 
     What a weight tensor gives to a channel is the sum of the kept scores along it over the mean of the tensor's living
     channels. A channel's strength is what those that write it give, on average, times what those that read it give; one
-    that nothing writes or nothing reads has none, and what is left of it goes before all else.
+    that nothing writes or nothing reads has none, and what is left of it goes before all else. Those that stay have 1.
 
     Args:
       scores: {path: real array}, not below 0.
@@ -35,21 +35,23 @@ def favour_channels(scores, masks, sides):
       {path: real array}. Pruned by them, round after round, a model has the same number of zeros, and more of them
       in whole channels.
 
-    >>> writes, reads = Side(-1, np.array([0, 1]), True), Side(-2, np.array([0, 1]), False)
+    >>> writes, reads = Side(-1, np.array([1, 2]), True), Side(-2, np.array([1, 2]), False)
     >>> scores = {"first": np.array([[3., 3.]]), "second": np.array([[5.], [0.]])}
     >>> favour_channels(scores, {path: score > 0 for path, score in scores.items()}, {"first": [writes], "second": [reads]})["first"]
     array([[3., 0.]])
     """
     sides = {path: of for path, of in sides.items() if path in scores}
-    count = 1 + max((int(side.groups.max()) for of in sides.values() for side in of), default=-1)
+    count = 1 + max((int(side.groups.max()) for of in sides.values() for side in of), default=0)
     given, givers = np.zeros((2, count)), np.zeros((2, count))  # by those that read, by those that write
     for path, of in sides.items():
         kept = np.where(masks[path], scores[path], 0)
         for side in of:
             along = np.bincount(side.groups, kept.sum(_others(kept, side)), count)
+            along[0] = 0
             given[int(side.writes)] += along / _mean_of_living(along)
             givers[int(side.writes), side.groups] += 1
     strength = np.where(givers, given / np.maximum(givers, 1), 1).prod(axis=0)
+    strength[0] = 1
     favoured = dict(scores)
     for path, of in sides.items():
         for side in of:

@@ -20,7 +20,7 @@ from keras_lottery.structured import Side, favour_channels
 def chain(*widths, seed=0):
     """(scores, masks, sides) of kernels one after the other."""
     rng = np.random.default_rng(seed)
-    ids = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
+    ids = np.split(1 + np.arange(sum(widths)), np.cumsum(widths)[:-1])
     scores = {f"w{n}": np.abs(rng.normal(size=(3, 3, old, new))) for n, (old, new) in enumerate(zip(widths, widths[1:]))}
     along = {f"w{n}": [Side(-2, ids[n], False), Side(-1, ids[n + 1], True)] for n in range(len(widths) - 1)}
     return scores, {path: np.ones(score.shape, bool) for path, score in scores.items()}, along
@@ -49,11 +49,21 @@ def test_what_is_left_of_a_channel_that_nothing_reads_or_writes_goes_first():
     assert (np.delete(favoured["w0"], 2, -1) > 0).all() and (np.delete(favoured["w2"], 5, 2) > 0).all()
 
 
+def test_channels_that_stay_are_not_favoured():
+    scores, masks, along = chain(4, 8, 4)
+    for path, of in along.items():
+        along[path] = [Side(side.axis, np.where(side.groups % 2, side.groups, 0), side.writes) for side in of]
+    favoured = favour_channels(scores, masks, along)
+    ratio = favoured["w0"] / scores["w0"]
+    stays = (along["w0"][0].groups == 0)[:, None] & (along["w0"][1].groups == 0)
+    assert np.ptp(ratio[:, :, stays]) < 1e-12 and np.ptp(ratio) > 0.1
+
+
 def test_a_channel_lives_while_one_of_its_readers_does():
     """As on the way past a residual block."""
     scores, masks, along = chain(3, 4, 4)
     scores["other"], masks["other"] = scores["w1"].copy(), np.ones((3, 3, 4, 4), bool)
-    along["other"] = [along["w1"][0], Side(-1, np.arange(20, 24), True)]
+    along["other"] = [along["w1"][0], Side(-1, np.arange(21, 25), True)]
     masks["w1"][:, :, 1] = False
     assert (favour_channels(scores, masks, along)["w0"][..., 1] > 0).all()
 
@@ -76,18 +86,26 @@ def residual():
 
 def test_sides_follow_channels_through_the_model():
     found = {path: {side.axis: side for side in of} for path, of in sides(lottery.wrap(residual())).items()}
-    assert {path.split("/")[-2]: len(of) for path, of in found.items()} == {"stem": 2, "inner": 2, "outer": 2, "head": 2}
+    assert {path.split("/")[-2]: sorted(of) for path, of in found.items()} == {"stem": [-1], "inner": [-2, -1], "outer": [-2, -1], "head": [-2]}
     stem, inner, outer, head = (found[f"{name}/kernel"] for name in ("stem", "inner", "outer", "head"))
-    assert all(of[-1].writes and not of[-2].writes for of in (stem, inner, outer, head))
+    assert all(side.writes == (axis == -1) and (side.groups > 0).all() for of in found.values() for axis, side in of.items())
     assert np.array_equal(stem[-1].groups, inner[-2].groups) and np.array_equal(stem[-1].groups, outer[-1].groups)
     assert np.array_equal(inner[-1].groups, outer[-2].groups) and not set(inner[-1].groups) & set(stem[-1].groups)
     assert np.array_equal(head[-2].groups, np.tile(stem[-1].groups, 36))
 
 
+def test_channels_that_compacting_leaves_have_no_sides():
+    inputs = keras.Input((5,))
+    x = L.LayerNormalization()(L.Dense(8, name="normed")(inputs))
+    x = L.Dense(6, "relu", name="free")(x)
+    found = sides(lottery.wrap(keras.Model(inputs, L.Dense(3, name="head")(x))))
+    assert {path.split("/")[-2]: [side.axis for side in of] for path, of in found.items()} == {"free": [-1], "head": [-2]}
+
+
 @pytest.mark.parametrize("make", [lambda: L.Conv2DTranspose(5, 2, name="it"), lambda: L.Conv2D(6, 2, groups=3, name="it"),
                                   lambda: L.SeparableConv2D(5, 2, name="it"), lambda: L.DepthwiseConv2D(2, name="it")])
 def test_sides_have_the_length_of_their_axes(make):
-    model = keras.Sequential([keras.Input((6, 6, 3)), make(), L.Flatten(), L.Dense(2)])
+    model = keras.Sequential([keras.Input((6, 6, 3)), L.Conv2D(3, 1), make(), L.Flatten(), L.Dense(2)])
     shapes = {path: variable.shape for path, variable in zoo.ENGINE.variables(model).items()}
     found = sides(model)
     assert any(path.startswith("it/") for path in found)

@@ -6,9 +6,8 @@ from rich.table import Table
 
 from ..pruning import engine, strip
 from . import graph
-from .channels import Channels
 from .counts import costs, total  # noqa: F401  costs is public
-from .rules import follow
+from .rules import channels_of
 
 
 def compact(model):
@@ -62,11 +61,7 @@ def compact(model):
 def _compacted(kind, model):
     """A model that shares layers with `model`; None where no channel can go."""
     read = graph.read(kind, model)
-    channels = Channels()
-    for call in read.calls:
-        follow(channels, call, read.masked)
-    for value in read.outputs:
-        channels.pin_lane(channels.lane(value))
+    channels = channels_of(read)
     kept = channels.keeper()
 
     made, weights = {}, {}

@@ -127,14 +127,8 @@ class Channels:
 
     def keeper(self):
         """A function from an array of ids to the bool array of those that are kept, at least one on each axis."""
-        for layer in self.barred:
-            for (owner, _), ids in self.bound.items():
-                if owner == layer:
-                    self.pin(ids)
         group = self.groups()
-        kept = np.zeros(self.count, bool)  # by group
-        for ids in self.pins:
-            kept[group[ids]] = True
+        kept = self.pinned(group)
         axes = [lane.ids for lane in self.lanes.values() if lane.axis is not None and len(lane.ids)]
         axes += [ids for ids in self.bound.values() if len(ids)]
         while True:
@@ -146,6 +140,13 @@ class Channels:
                 if empty is None:
                     return lambda ids: kept[group[ids]]
                 kept[group[empty[0]]] = True
+
+    def pinned(self, group):
+        """bool by group: what is kept whatever the weights are."""
+        kept = np.zeros(self.count, bool)
+        for ids in (*self.pins, *(ids for (layer, _), ids in self.bound.items() if layer in self.barred)):
+            kept[group[ids]] = True
+        return kept
 
     def groups(self):
         """The joined set that each id is in."""

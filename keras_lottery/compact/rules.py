@@ -8,10 +8,20 @@ import numpy as np
 
 from . import kernels, layouts
 from .calls import apply, channel_axis, has_only, is_elementwise
-from .channels import Lane, OpenAxis
+from .channels import Channels, Lane, OpenAxis
 
 
-def follow(channels, call, masked):
+def channels_of(graph):
+    """The `Channels` of a `graph.Graph`, whose outputs keep theirs."""
+    channels = Channels()
+    for call in graph.calls:
+        _follow(channels, call, graph.masked)
+    for value in graph.outputs:
+        channels.pin_lane(channels.lane(value))
+    return channels
+
+
+def _follow(channels, call, masked):
     """Give each output of a call its lane; a call without a rule needs all that comes in and changes all that goes out."""
     rule = None if call.fixed or masked and call.kind == "GlobalAveragePooling1D" else RULES.get(call.kind)
     try:
