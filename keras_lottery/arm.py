@@ -14,7 +14,7 @@ def on_target(arm, sparsity, loaded, steps):
     """What an arm that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
     if arm in CRITERIA:
         def mask(net):
-            x, y = _sample(loaded)
+            x, y = _sample(loaded, pruning.engine(net))
             pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
             return net
         return mask, [], 0
@@ -25,9 +25,10 @@ def on_target(arm, sparsity, loaded, steps):
     return lambda net: net, [], 0
 
 
-def _sample(loaded):
-    """The first images of the training data, ten a class or a batch, whichever is more: (images, labels)."""
+def _sample(loaded, engine):
+    """The first images of the first epoch, ten a class or a batch, whichever is more: (images, labels)."""
     wanted, parts = 10 * loaded.num_classes, []
+    engine.set_epoch(loaded.train, 0)
     for x, y in loaded.train:
         parts.append((x.numpy(), y.numpy()))
         if sum(len(y) for _, y in parts) >= wanted:

@@ -67,7 +67,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         print(_cost(grid, trainings, len(compare_at), epochs), flush=True)
 
     def search(step, compare_at=()):
-        return jobs.find(**given, rewind=step, run_dir=run_dir / f"rewind_{step}", compare_at=compare_at, verbose=verbose)
+        return jobs.find(**given, tpu=tpu, rewind=step, run_dir=run_dir / f"rewind_{step}", compare_at=compare_at, verbose=verbose)
 
     def measured(step):
         folder = run_dir / f"rewind_{step}" / "stability"

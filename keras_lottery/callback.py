@@ -1,5 +1,7 @@
 """A callback that the fit of either Keras takes: tf_keras and Keras 3 ask for methods, not for their own class."""
 
+import math
+
 
 class Callback:
     """What a callback of ours derives from. `model` is the model that is trained."""
@@ -28,3 +30,19 @@ class Callback:
         return False
 
     _implements_predict_batch_hooks = _implements_test_batch_hooks
+
+
+class StepCounter(Callback):
+    """Counts the optimizer's steps, over epochs."""
+
+    def __init__(self):
+        self.step = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._in_epoch = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        # With steps_per_execution `batch` is the last of several; Keras 3 lets it run past the end of the epoch.
+        done = min(batch + 1, self.params["steps"] or math.inf)
+        self.step += done - self._in_epoch
+        self._in_epoch = done

@@ -3,13 +3,13 @@
 import numpy as np
 
 from . import pruning
-from .callback import Callback
+from .callback import StepCounter
 from .checks import share, whole
 from .errors import LotteryError
 from .masks import prune
 
 
-class GradualPruning(Callback):
+class GradualPruning(StepCounter):
     """Prunes a wrapped model by magnitude while it trains, fast at first, then ever slower.
 
     The sparsity at a step is final * (1 - (1 - (step - begin) / (end - begin)) ** 3), which is TF-MOT's PolynomialDecay.
@@ -48,19 +48,27 @@ class GradualPruning(Callback):
         done = (min(max(step, self.begin), self.end) - self.begin) / (self.end - self.begin)
         return self.final_sparsity * (1 - (1 - done) ** 3)
 
+    def _prunings(self, step):
+        """How many prunings are due by the end of a step."""
+        return (min(step, self.end) - self.begin) // self.every + (step >= self.end) if step >= self.begin else -1
+
     def on_train_begin(self, logs=None):
         if not pruning.is_wrapped(self.model):
             raise LotteryError("GradualPruning needs a wrapped model: lottery.wrap(model).")
         self.step, self.masks = 0, None
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.step and batch == 0 and self.masks:  # of a training that goes on after a kill
+        if batch == 0 and self.masks:  # of a training that goes on after a kill
+            pruning.engine(self.model).set_masks(self.model, self.masks)
+
+    def on_train_end(self, logs=None):
+        if self.masks:  # of one that had ended already
             pruning.engine(self.model).set_masks(self.model, self.masks)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
-        due = self.begin <= self.step < self.end and (self.step - self.begin) % self.every == 0
-        if due or self.step == self.end:
+        before = self.step
+        super().on_train_batch_end(batch, logs)
+        if self._prunings(self.step) > self._prunings(before):
             engine = pruning.engine(self.model)
             scores = {path: np.abs(variable.numpy()) for path, variable in engine.prunable(self.model).items()}
             self.masks = prune(scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1])

@@ -49,7 +49,11 @@ def _arrays(part):
         raise LotteryError(f"train holds rows of different lengths: {error}.") from error
     if not array.ndim:
         raise LotteryError(f"train holds a {type(part).__name__} where an array is expected: {_WANTED}.")
-    return array
+    if array.dtype == object:  # as pandas gives columns of several kinds
+        array = np.asarray(array.tolist())
+    if array.dtype == object:
+        raise LotteryError(f"train holds objects such as {next(iter(array.flat), None)!r}: give arrays of numbers.")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _steps(train):
@@ -100,6 +104,8 @@ def _fits(shape, form):
 
 def _check_labels(model, labels):
     """Raises LotteryError for a class that a model trained on class numbers has no output for."""
+    if labels.dtype.kind in "US":
+        raise LotteryError(f"the labels are text, such as {labels.flat[0]!r}: give numbers, as np.unique(y, return_inverse=True)[1] does.")
     output, loss = getattr(model, "output_shape", None), pruning.engine(model).compiled(model)["loss"]
     if not isinstance(output, tuple):
         return

@@ -13,7 +13,7 @@ from .distribution import STRATEGIES, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .masks import BLOCKS, SCOPES
-from .schedule import check_rewind, round_sparsities
+from .schedule import check_rewind, round_sparsities, steepest
 from .search import find_ticket
 from .stopping import check_budget
 from .ticket import load_ticket, ticket_folder
@@ -53,7 +53,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         rounds = ROUNDS
     if rate is None and (rounds is None or final_sparsity is None):
         rate = 0.2
-    round_sparsities(rounds, rate, final_sparsity)
+    planned = round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     check_budget(budget)
     early_bird = None if early_bird is None else share("early_bird", early_bird)
@@ -108,7 +108,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             rows.append(train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
                                run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks, verbose))
     return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, **variant, "precision": policy, "epochs": epochs,
-                             "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
+                             "rate": steepest(planned), "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
 
 def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
@@ -160,7 +160,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
             rows.append(train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
                                seed, best_epoch(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
-    return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rows": rows})
+    return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_rate(found), "rows": rows})
 
 
 def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
@@ -201,7 +201,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         ready, callbacks, settled = on_target(arm, sparsity, loaded, steps)
         best = best_epoch(loaded, settled) if on == "target" else None
         row = train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
-    result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
+    result = _finish(run_dir, {"command": "train_arm", **about, **_rate(found), "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
 
@@ -223,6 +223,11 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
 def _tell(backend, policy, precision):
     chosen = " (the fastest here; --precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
     print(f"training with {backend} in {policy}{chosen}", flush=True)
+
+
+def _rate(ticket):
+    pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
+    return {"rate": steepest(pruned)} if pruned else {}
 
 
 def _nearest(rows, wanted):

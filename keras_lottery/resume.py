@@ -16,7 +16,17 @@ from . import pruning, runs, team
 from .callback import Callback
 
 
-def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), goes_on=False, verbose="auto"):
+def recall(backup, callbacks):
+    """Give callbacks what the file remembers of them, if there is one; what they held before, for several calls of `fit`."""
+    held = [_memory(callback) for callback in callbacks]
+    if backup is not None and Path(backup).exists():
+        _, notes = runs.read_arrays(backup, "no array")
+        for callback, memory in zip(callbacks, _remembered(backup, notes)):
+            vars(callback).update(memory)
+    return held
+
+
+def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), held=(), goes_on=False, verbose="auto"):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
 
     Args:
@@ -27,7 +37,9 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
       label: what is trained. Of a backup with another label only the state of random
         layers is taken, which goes on from one training to the next.
       callbacks: their numbers, texts, arrays and functions of Keras, and lists and dicts
-        of these, go into the backup too, where they are new since the training began.
+        of these, go into the backup too, where they are new.
+      held: what is not new of the first callbacks, as `recall` gives it; else what they
+        hold now.
       goes_on: take the optimizer, too, from a backup with another label.
       verbose: as for fit.
 
@@ -36,7 +48,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     """
     engine = pruning.engine(model)
     engine.build_optimizer(model)
-    keeper = _Backup(backup, label, callbacks, train)
+    keeper = _Backup(backup, label, callbacks, [*held, *map(_memory, callbacks[len(held):])], train)
     team.wait()
     keeper.restore(model, goes_on)
     model.fit(
@@ -72,11 +84,11 @@ class BestEpoch(Callback):
 class _Backup(Callback):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
-    def __init__(self, path, label, callbacks, train):
+    def __init__(self, path, label, callbacks, held, train):
         super().__init__()
         self.path = path and Path(path)
         self.label = label
-        self.callbacks = callbacks
+        self.callbacks, self.held = callbacks, held
         self.train = train
         self.history, self.stopped, self.memories = [], False, []
 
@@ -88,19 +100,11 @@ class _Backup(Callback):
         self.random, notes = runs.read_arrays(self.path, "random/")
         engine = pruning.engine(model)
         if goes_on or notes["label"] == self.label:
-            engine.load_optimizer(model, list(self._saved("optimizer/").values()))
+            engine.load_optimizer(model, list(_saved(self.path, "optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
-            self.memories = []
-            for n, memory in enumerate(notes["callbacks"]):
-                arrays = self._saved(f"callback/{n}/")
-                self.memories.append({name: _unpack(form, arrays) for name, form in memory.items()})
-            engine.load_state(model, self._saved("model/"))
-
-    def _saved(self, below):
-        """The arrays of the file whose names begin so, in order, by the rest of their names."""
-        arrays, _ = runs.read_arrays(self.path, below)
-        return {name.removeprefix(below): arrays[name] for name in sorted(arrays)}
+            self.memories = _remembered(self.path, notes)
+            engine.load_state(model, _saved(self.path, "model/"))
 
     def on_train_begin(self, logs=None):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
@@ -109,7 +113,6 @@ class _Backup(Callback):
         if self.random:
             engine.load_random_state(self.model, self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
-        self.fresh = [_memory(callback) for callback in self.callbacks]
         for callback, memory in zip(self.callbacks, self.memories):
             vars(callback).update(memory)
 
@@ -124,12 +127,27 @@ class _Backup(Callback):
         arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
         arrays |= engine.random_state(self.model)
         memories = []
-        for n, (callback, fresh) in enumerate(zip(self.callbacks, self.fresh)):
-            memory = {name: item for name, item in _memory(callback).items() if _changed(item, fresh.get(name))}
+        for n, (callback, held) in enumerate(zip(self.callbacks, self.held)):
+            memory = {name: item for name, item in _memory(callback).items() if _changed(item, held.get(name))}
             memories.append({name: form for name, (form, _) in memory.items()})
             arrays |= {f"callback/{n}/{name}": array for _, found in memory.values() for name, array in found.items()}
         notes = dict(label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories)
         runs.write_arrays(self.path, arrays, **notes)
+
+
+def _saved(path, below):
+    """The arrays of a backup whose names begin so, in order, by the rest of their names."""
+    arrays, _ = runs.read_arrays(path, below)
+    return {name.removeprefix(below): arrays[name] for name in sorted(arrays)}
+
+
+def _remembered(path, notes):
+    """{attribute: value} of each callback in a backup with these notes."""
+    found = []
+    for n, memory in enumerate(notes["callbacks"]):
+        arrays = _saved(path, f"callback/{n}/")
+        found.append({name: _unpack(form, arrays) for name, form in memory.items()})
+    return found
 
 
 def _memory(callback):

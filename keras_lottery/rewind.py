@@ -1,12 +1,11 @@
 """The boundary between two rounds: prune by magnitude, rewind, start the optimizer anew."""
 
-import math
 import warnings
 
 import numpy as np
 
 from . import pruning
-from .callback import Callback
+from .callback import Callback, StepCounter
 from .errors import LotteryError
 from .masks import prune
 from .schedule import KEPT
@@ -26,6 +25,7 @@ class Rewinder:
 
     The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
     have them, the optimizer's start its slots, iteration count, learning rate and loss scale.
+    Slots that begin as copies of the weights become copies of the rewound ones.
     """
 
     def __init__(self, model, rewind, scope=None, sides=None):
@@ -37,6 +37,7 @@ class Rewinder:
         self.engine.build_optimizer(model)
         if self.engine.steps_taken(model):
             raise LotteryError("the optimizer has taken steps already: compile the model again first.")
+        self.copies = self.engine.weight_copies(model)
         self.optimizer_start = [_small(array) for array in self.engine.optimizer_state(model)]
         self.point = None
         if rewind == 0:
@@ -75,7 +76,7 @@ class Rewinder:
                 self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
             self.engine.load_state(self.model, self.point)
         if self.rewind != "finetune":
-            self.engine.reset_optimizer(self.model, self.optimizer_start)
+            self.engine.reset_optimizer(self.model, self.optimizer_start, self.copies)
 
 
 def _small(array):
@@ -84,23 +85,16 @@ def _small(array):
     return np.broadcast_to(first, array.shape) if array.size and (array == first).all() else array
 
 
-class RewindCallback(Callback):
+class RewindCallback(StepCounter):
     """Counts the steps of a fit and captures the rewind point when its step has come, then calls `then`."""
 
     def __init__(self, rewinder, then=lambda: None):
         super().__init__()
         self.rewinder = rewinder
         self.then = then
-        self.step = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._in_epoch = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        # With steps_per_execution `batch` is the last of several; Keras 3 lets it run past the end of the epoch.
-        done = min(batch + 1, self.params["steps"] or math.inf)
-        self.step += done - self._in_epoch
-        self._in_epoch = done
+        super().on_train_batch_end(batch, logs)
         if self.step == self.rewinder.rewind and self.rewinder.point is None:
             self.rewinder.capture()
             self.then()

@@ -55,7 +55,7 @@ def open_run(run_dir, kind, config, overwrite=False):
         that is no run, or cannot be written.
     """
     run_dir = Path(run_dir)
-    config = plain({KIND: kind, **config})
+    config = plain({**config, KIND: kind})
     there = check_run_dir(run_dir)
     if there and there != config and not overwrite:
         found = differences(there, config) if there.get(KIND) == kind else [f"it is a run of {there.get(KIND)}, not {kind}"]

@@ -59,6 +59,16 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     return [1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity]
 
 
+def steepest(sparsities):
+    """The largest share of the surviving weights that a round prunes, to two decimals; `sparsities` as `round_sparsities` gives.
+
+    >>> steepest([0.6, 0.8, 0.9])
+    0.6
+    """
+    kept = [1.0, *(1 - sparsity for sparsity in sparsities)]
+    return round(1 - min(after / before for before, after in zip(kept, kept[1:])), 2)
+
+
 def _one_after_the_other(rounds, rate, wanted):
     wanted = [share("final_sparsity", at) for at in wanted]
     if rounds is not None or wanted != sorted(set(wanted)) or not wanted:

@@ -11,7 +11,7 @@ from .checks import SEED, known, whole
 from .errors import LotteryError
 from .inputs import open_data
 from .masks import SCOPES, pruned_count
-from .resume import fit
+from .resume import fit, recall
 from .rewind import LotteryCallback, RewindCallback, Rewinder, check_steps, record
 from .schedule import KEPT, check_rewind, round_sparsities
 from .stopping import Stopping
@@ -101,9 +101,8 @@ def find_ticket(
     callbacks = _checked_callbacks(callbacks)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
-    info = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed,
-            **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value},
-            **runs.plain(info or {})}
+    info = {**runs.plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed,
+            **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
     check_steps(model, rewind, None)
@@ -122,6 +121,7 @@ def find_ticket(
     _warn_of_layers(model, architecture)
     if run_dir is not None:
         config = {
+            **info,
             "sparsities": sparsities[1:],
             "epochs": epochs,
             "steps": steps,
@@ -130,13 +130,14 @@ def find_ticket(
             "masks": list(engine.masks(model)),
             "weights": list(engine.variables(model)),
             "compiled": engine.compiled(model),
-            **info,
             **({"blocks": how["blocks"]} if how["blocks"] else {}),
         }
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
+    backup = run_dir and run_dir / runs.BACKUP
     gc.collect()  # copies that were made on the way refer to themselves
     state = _State(model, architecture, rewind, scope, sides, run_dir, info)
+    held = recall(backup, callbacks)
     for number in range(state.finished, len(sparsities)):
         state.ticket = None  # memory for the boundary and the training
         if number:
@@ -151,15 +152,16 @@ def find_ticket(
             train,
             validation_data,
             epochs=epochs,
-            backup=run_dir and run_dir / runs.BACKUP,
+            backup=backup,
             label=f"round {number}",
             callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point), stopping],
+            held=held,
             goes_on=rewind == "finetune",
             verbose=verbose,
         )
         state.finish(number, history, stopping.record())
-    if run_dir:
-        runs.remove(run_dir / runs.BACKUP)
+    if backup:
+        runs.remove(backup)
     team.wait()
     return state.ticket
 

@@ -120,8 +120,8 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
 
 
 def _error(model, validation):
-    given = validation if isinstance(validation, tuple) else (validation,)
-    figures = model.evaluate(*given, verbose=0, return_dict=True)
+    given = dict(zip(("x", "y", "sample_weight"), validation if isinstance(validation, tuple) else (validation,)))
+    figures = model.evaluate(**given, verbose=0, return_dict=True)
     name = next((name for name in figures if name.endswith("accuracy")), None)
     if name is None:
         raise LotteryError(f"the model reports {', '.join(figures)}, no accuracy: compile it with metrics=['accuracy'].")

@@ -62,7 +62,7 @@ class Stopping(Callback):
         if self.budget is not None and self.budget < least:
             raise LotteryError(
                 f"budget={budget!r} is too small: {len(sparsities)} rounds, the last of {epochs} epochs and the others of one or more, take "
-                f"{f'{least * steps:,} steps' if steps else f'{least} epochs'} or {least / epochs:.3g}x: give that, or fewer rounds by a higher rate."
+                f"{f'{least * steps:,} steps' if steps else f'{least} epochs'} or {math.ceil(100 * least / epochs) / 100:g}x: give that, or fewer rounds by a higher rate."
             )
 
     def begin(self, number, records, rewinder):

@@ -43,14 +43,15 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
         input_shape = _shape(input_shape)
     values = ticket.start(start)
     engine, architecture = as_built_by(keras, ticket.architecture)
+    after_head = engine.resize(architecture, ticket.heads, num_classes)
     architecture = engine.resize(architecture, ticket.heads, num_classes, input_shape)
-    new = _new_paths(engine, ticket, architecture, input_shape)
+    new = _new_paths(engine, ticket, after_head, architecture, input_shape)
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
     if not masks:
         raise LotteryError(f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
                            "ticket's number of channels.")
     model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new,
-                     pruned_by=ticket.pruned_by)
+                     pruned_by=_of(masks, ticket.pruned_by))
     if freeze_backbone:
         warnings.warn(
             "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% sparsity a "
@@ -59,6 +60,12 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
         )
         engine.freeze_all_but(model, ticket.heads)
     return model
+
+
+def _of(masks, pruned_by):
+    """`pruned_by` without the blocks of weights that have no mask any more."""
+    blocks = pruned_by.get("blocks")
+    return {**pruned_by, "blocks": {path: block for path, block in blocks.items() if path in masks}} if blocks else pruned_by
 
 
 def _shape(input_shape):
@@ -70,14 +77,20 @@ def _shape(input_shape):
         ) from error
 
 
-def _new_paths(engine, ticket, architecture, input_shape):
-    """Paths of the weights that are not the ticket's: the head's, and a first kernel for other channels."""
-    shapes = {path: tuple(variable.shape) for path, variable in engine.variables(engine.build(architecture)).items()}
+def _new_paths(engine, ticket, after_head, architecture, input_shape):
+    """Paths of the weights that are not the ticket's: those of the head and after it, and a first kernel for other channels.
+
+    after_head: the architecture with the new head and the ticket's input.
+    """
     heads = tuple(f"{head}/" for head in ticket.heads)
+    shapes = _shapes(engine, architecture)
     new = {path for path in shapes if path.startswith(heads)}
-    for path, shape in shapes.items():
-        had = ticket.weights[path].shape if path in ticket.weights else shape
-        if path not in new and shape != had:
+    differing = [path for path, shape in shapes.items() if path not in new and shape != _had(ticket, path, shape)]
+    if differing:
+        new |= {path for path, shape in _shapes(engine, after_head).items() if shape != _had(ticket, path, shape)}
+    for path in differing:
+        shape, had = shapes[path], _had(ticket, path, shapes[path])
+        if path not in new:
             only_channels = len(shape) > 2 and shape[:-2] + shape[-1:] == had[:-2] + had[-1:]
             if not only_channels:
                 raise LotteryError(
@@ -87,3 +100,11 @@ def _new_paths(engine, ticket, architecture, input_shape):
             warnings.warn(f"the input has another number of channels: {path} is new and dense.", stacklevel=3)
             new.add(path)
     return new
+
+
+def _shapes(engine, architecture):
+    return {path: tuple(variable.shape) for path, variable in engine.variables(engine.build(architecture)).items()}
+
+
+def _had(ticket, path, otherwise):
+    return ticket.weights[path].shape if path in ticket.weights else otherwise

@@ -369,7 +369,11 @@ def test_a_folder_may_hold_its_parts(tmp_path):
     assert sorted(pixels(made.train, made)) == list(range(10))
     assert sorted(pixels(made.test, made)) == list(range(50, 60))
     assert sorted(pixels(made.validation, made)) == list(range(90, 100))
-    assert data.load(str(tmp_path), validation=0).validation is None
+    assert data.load(tmp_path, validation=0).validation is None
+    for splits in ({"train_split": "train+validation"}, {"test_split": "validation"}):  # then it is carved from train
+        made = data.load(tmp_path, batch_size=1, **splits)
+        parts = [set(pixels(part, made)) for part in (made.train, made.validation, made.test)]
+        assert len(set.union(*parts)) == sum(map(len, parts)) and all(parts)
 
 
 def test_a_mixed_folder_is_colour_and_needs_one_size(folder):

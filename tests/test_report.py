@@ -14,7 +14,8 @@ def result(seed, accuracies):
          "test_loss": 1.0, "validation_accuracy": accuracy, "history": [{"val_accuracy": 0.5}, {"val_accuracy": accuracy}]}
         for arm, accuracy in accuracies.items()
     ]
-    data = {"name": "mnist", "sizes": {"train": 100, "validation": 10, "test": 50}}
+    data = {"name": "mnist", "sizes": {"train": 100, "validation": 10, "test": 50}, "splits": {"train": "train", "test": "test"},
+            "validation": 0.1, "input_shape": [28, 28, 1], "classes": ["0", "1"], "augment": False, "batch_size": 128}
     return {"command": "transfer", "ticket": {"model": "lenet", "width": 1.0, "data": {"name": "digits"}}, "sparsity": 0.9,
             "data": data, "epochs": 2, "seed": seed, "recipe": {"optimizer": "sgd"}, "precision": "float32", "rows": rows}
 
@@ -63,6 +64,29 @@ def test_runs_that_differ_in_how_they_prune_are_told_apart(tmp_path):
     assert report.write(report.collect(paths), tmp_path / "a") == 7  # the two dense trainings without blocks are one
     text = (tmp_path / "a" / "tables.md").read_text()
     assert all(words in text for words in ("### lenet on mnist", "ticket, step 200", "### lenet, block 4 on mnist", "lenet, block 4, structured True on"))
+
+
+def test_runs_on_other_data_or_with_other_rounds_are_not_taken_together(tmp_path):
+    paths = []
+    for n, (data, more) in enumerate([({}, {}), ({"augment": True}, {}), ({"batch_size": 32}, {}), ({"classes": ["2", "3"]}, {}),
+                                      ({"splits": {"train": "train[:50%]", "test": "test"}}, {}), ({}, {"backend": "jax"}), ({}, {"rate": 0.6}),
+                                      ({}, {"recipe": {"optimizer": "adam"}})]):
+        made = result(n % 2, {"ticket": 0.8 + n / 100, "dense-scratch": 0.9})
+        made |= {"data": {**made["data"], **data}, **more}
+        paths.append(tmp_path / f"{n}.json")
+        paths[-1].write_text(json.dumps(made))
+    assert report.write(report.collect(paths), tmp_path / "a") == 16
+    text = (tmp_path / "a" / "tables.md").read_text()
+    titles = [line for line in text.splitlines() if line.startswith("### lenet")]
+    assert len(set(titles)) == 8 and all("| ticket | 90.0% | 1 |" in part for part in text.split("### lenet")[1:])
+    assert all(any(words in title for title in titles) for words in ("augment True", "batch_size 32", "train train[:50%]", "rate 0.6", "optimizer adam"))
+
+
+def test_a_ticket_found_without_a_command_has_no_model_name(tmp_path):
+    made = result(0, {"ticket": 0.8, "random": 0.7})
+    made["ticket"] = {"rewind": "init", "scope": "global", "seed": 0}
+    (tmp_path / "own.json").write_text(json.dumps(made))
+    assert "### own model, own data -> mnist" in "\n".join(map(report.markdown, report.tables(report.collect([tmp_path / "own.json"]))))
 
 
 def test_nothing_to_report_is_an_error(tmp_path):

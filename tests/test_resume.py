@@ -88,6 +88,38 @@ def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
         assert files(copy) == expected, copy
 
 
+class Killed(Exception):
+    pass
+
+
+class Remembers(keras.callbacks.Callback):
+    """Over all rounds: the epochs, and something of the first alone."""
+
+    def __init__(self, dies=None):
+        super().__init__()
+        self.dies, self.epochs, self.first = dies, 0, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs += 1
+        self.first = self.first or float(logs["loss"])
+        if self.epochs == self.dies:
+            raise Killed
+
+
+@pytest.mark.parametrize("dies", [3, 4])
+def test_callbacks_remember_over_rounds(tmp_path, dies):
+    model = dense()
+
+    def run(folder, callback):
+        search(compiled(lottery.wrap(model)), run_dir=folder, epochs=2, rounds=2, callbacks=[callback])
+        return callback.epochs, callback.first
+
+    expected = run(tmp_path / "whole", Remembers())
+    with pytest.raises(Killed):
+        run(tmp_path / "cut", Remembers(dies))
+    assert run(tmp_path / "cut", Remembers()) == expected and expected[0] == 6
+
+
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     """BatchNorm has other statistics in each replica, Dropout other random numbers."""
@@ -193,6 +225,7 @@ CHANGES = {
     "names": (dict(model=lambda: compiled(renamed())), r'weights was \["a/kernel", .*now \["first/kernel"'),
     "scope": (dict(scope="layer"), 'scope was "global", now "layer"'),
     "info": (dict(info={"data": {"name": "x"}}), 'data was null, now {"name": "x"}'),
+    "notes of the same names": (dict(epochs=3, info={"epochs": 2, "run": "find_ticket"}), "epochs was 2, now 3"),
 }
 
 

@@ -45,7 +45,27 @@ def batches(epochs=1):
     return in_order((X, Y), len(X) // STEPS, epochs)
 
 
+def anchored():
+    """Takes its steps from its own copies of the weights."""
+    if KERAS3:
+        return keras.optimizers.ScheduleFreeAdamW(1e-3)
+
+    class Anchored(keras.optimizers.SGD):
+        def build(self, variables):
+            super().build(variables)
+            if not hasattr(self, "_anchors"):
+                self._anchors = [self.add_variable_from_reference(v, "anchor", initial_value=v) for v in variables]
+
+        def update_step(self, gradient, variable):
+            anchor = self._anchors[self._index_dict[self._var_key(variable)]]
+            anchor.assign_sub(1e-3 * gradient)
+            variable.assign(anchor)
+
+    return Anchored()
+
+
 OPTIMIZERS = {
+    "anchored": anchored,
     "adam": lambda: keras.optimizers.Adam(0.02, weight_decay=0.01),
     "adagrad": lambda: keras.optimizers.Adagrad(0.1),  # its slots do not start at 0
     "ftrl": lambda: keras.optimizers.Ftrl(0.1),
@@ -164,6 +184,14 @@ def test_optimizer_starts_anew(optimizer):
     for number in range(1, ROUNDS + 1):
         assert zoo.same(spy.starts[number][1], spy.starts[0][1])
         assert not zoo.same(spy.states[number * ROUND - 1][1], spy.starts[0][1])
+
+
+@pytest.mark.parametrize("way, rewind", [("callback", 3), ("find_ticket", "trained"), ("find_ticket", "lr"), ("find_ticket", "init")])
+def test_an_optimizer_with_copies_of_the_weights_goes_on_from_the_rewound_ones(way, rewind):
+    _, spy = run(way, rewind, "anchored")
+    for number in range(ROUNDS + 1):
+        start, first = spy.starts[number][0], spy.states[number * ROUND][0]
+        assert max(np.abs(start[path] - first[path]).max() for path in start if "moving" not in path) < 0.01
 
 
 ALIKE = [("adam", "float32", 3), ("adam", "float32", "lr"), ("average", "mixed_float16", "trained")]

@@ -308,6 +308,14 @@ def test_subclassed_model(tmp_path):
     assert lottery.sparsity(student) == 0.75
 
 
+def test_arrays_may_be_of_other_byte_orders_or_hold_objects():
+    keras.utils.set_random_seed(0)
+    model = dense()
+    expected = everything(search(compiled(lottery.wrap(model)), (X, Y)))
+    for x, y in ((X.astype(">f4"), Y.astype(">i8")), (X.astype(object), Y.astype(object)), (X.astype(">f8"), Y)):
+        assert everything(search(compiled(lottery.wrap(model)), (x, y))) == expected
+
+
 def test_warns_before_the_search_of_a_model_that_no_file_can_bring_back(tmp_path):
     model = keras.Sequential([L.Input((8,)), L.Lambda(lambda t: t * 2), L.Dense(4), L.Dense(3)])
     with pytest.warns(UserWarning, match="cannot be built from its file.*Lambda"):
@@ -364,6 +372,8 @@ MISTAKES = {
     "info": (lambda: search(info={"a": object()}), "which JSON cannot hold"),
     "info of another type": (lambda: search(info=3), "info is a int: give a dict"),
     "no labels": (lambda: search(train=(X, None)), "train holds a NoneType where an array is expected"),
+    "labels of text": (lambda: search(train=(X, np.array(["a", "b", "c"])[Y])), r"the labels are text, such as .*np.unique\(y, return_inverse=True\)"),
+    "objects": (lambda: search(train=([[1, None]] * 8, Y[:8])), "train holds objects such as 1: give arrays of numbers"),
     "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
     "LotteryCallback": (lambda: search(callbacks=lottery.LotteryCallback()), "find_ticket runs them itself: leave it out"),

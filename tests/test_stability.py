@@ -107,7 +107,7 @@ def test_interpolate_ends_where_it_should_and_keeps_zeros():
 def test_a_state_and_itself_have_no_barrier_and_the_model_stays():
     model = wrapped(noisy())
     state, before = drawn(model), weights(model)
-    record = barrier(model, state, state, arrays(), arrays(64, seed=1), points=4, batches=2)
+    record = barrier(model, state, state, arrays(), (*arrays(64, seed=1), np.ones(64)), points=4, batches=2)
     assert record["barrier"] == 0 and len(set(record["errors"])) == 1 and record["alphas"] == [0, 1 / 3, 2 / 3, 1]
     assert weights(model) == before and json.loads(json.dumps(record)) == record
 

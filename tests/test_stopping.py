@@ -103,6 +103,7 @@ def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
 @pytest.mark.parametrize("given, said", [
     ({"budget": 3 * STEPS}, "budget=12 is too small: 4 rounds, the last of 5 epochs and the others of one or more, take 32 steps or 1.6x"),
     ({"budget": "1.5x"}, "take 32 steps or 1.6x: give that"),
+    ({"budget": "1x", "epochs": 9}, "take 48 steps or 1.34x: give that"),
     ({"budget": "soon"}, "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m"),
     ({"budget": "-3m"}, "impossible"), ({"budget": 0}, "impossible"), ({"budget": "nanx"}, "impossible"), ({"budget": 2.5}, "impossible"), ({"early_bird": 1}, "give a share between 0 and 1"),
 ])

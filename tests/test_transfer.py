@@ -7,6 +7,7 @@ from world import KERAS3, KIND, array, keras, set_policy
 
 import keras_lottery as lottery
 from keras_lottery import controls, models, runs, training
+from keras_lottery.masks import prune
 from keras_lottery.ticket import Ticket
 
 
@@ -99,6 +100,26 @@ def test_other_input_size_and_channels(tickets):
     kernel = state_of(student)["c1/kernel"]
     assert kernel.shape == (3, 3, 3, 6) and np.count_nonzero(kernel) == kernel.size
     check_trains(student, images((8, 8, 3), 3))
+
+
+def test_what_follows_the_head_is_new_with_it():
+    """An all-convolutional net that ends in BatchNorm and pooling."""
+    model = keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(6, 3, activation="relu", name="c1"), L.Conv2D(5, 1, name="head"),
+                              L.BatchNormalization(name="bn"), L.GlobalAveragePooling2D()])
+    ticket = search(compiled(model), images(), epochs=1, rounds=1)
+    for input_shape in (None, (12, 12, 1)):
+        student = lottery.transfer(ticket, num_classes=3, input_shape=input_shape)
+        check_carried(student, ticket.weights, ticket.masks, new=("head/", "bn/"))
+    check_trains(student, images((12, 12, 1), 3))
+
+
+def test_a_pruned_head_in_blocks_is_replaced():
+    model = keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(3, name="head")])
+    ticket = search(compiled(lottery.wrap(model, block=4, prune_head=True)), arrays(), epochs=1, rounds=1)
+    student = compiled(lottery.transfer(ticket, num_classes=4))
+    masks, how = lottery.masks(student), ENGINE.settings(student)[1]
+    assert lottery.masks(student).keys() == how["blocks"].keys() == {"a/kernel"}
+    assert (prune(masks, masks, 0.75, **how)["a/kernel"] <= masks["a/kernel"]).all()
 
 
 def test_nested_models(tmp_path):

@@ -83,6 +83,7 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
     _check(validation, batch_size, channels)
     size = _size(image_size)
     form = sources.Form(size, channels)
+    name = os.fspath(name)
     if name == "digits":
         source = sources.from_digits(form)
     elif _is_folder(name, data_dir):

@@ -143,6 +143,7 @@ def _packed(x, y, sample_weight):
 
 def _as_fit_takes(array):
     array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # DLPack takes no other
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 

@@ -47,14 +47,14 @@ class Arrays:
     class_names: tuple
 
     def read(self, train_split, test_split):
-        """images, labels, {"train": rows, "test": rows}, and {"validation": rows} where the source has them."""
+        """images, labels, {"train": rows, "test": rows}, and {"validation": rows} where the source has them to spare."""
         infos = _split_infos({k: len(rows) for k, rows in self.splits.items()})
         train, test = slices(self.name, infos, train_split, test_split)
         parts = {
             "train": np.concatenate([self.splits[s][a:b] for s, a, b in train]),
             "test": np.concatenate([self.splits[s][a:b] for s, a, b in test]),
         }
-        if "validation" in self.splits:
+        if "validation" in self.splits and all(split != "validation" for split, _, _ in train + test):
             parts["validation"] = self.splits["validation"]
         return self.images, self.labels, parts
 

@@ -5,7 +5,7 @@ import io
 
 from ..stats import estimate
 from .rows import by_setting
-from .tables import NEVER_PRUNED, cells, place
+from .tables import NEVER_PRUNED, cells, places
 
 
 def csv(rows):
@@ -20,11 +20,13 @@ def csv(rows):
 
 def accuracy(rows):
     """Test accuracy against sparsity, mean over seeds with 95% intervals: a panel a data set; None where nothing is pruned."""
-    panels = [alike for alike in by_setting(rows) if len({row["ticket_sparsity"] for row in alike if row["arm"] == "ticket"}) > 1]
+    groups = by_setting(rows)
+    panels = [(where, alike) for where, alike in zip(places(groups), groups)
+              if len({row["ticket_sparsity"] for row in alike if row["arm"] == "ticket"}) > 1]
     if not panels:
         return None
     figure, axes = _panels(len(panels))
-    for alike, axis in zip(panels, axes):
+    for (where, alike), axis in zip(panels, axes):
         lines = {}
         for (at, arm), values in sorted(cells(alike).items()):
             lines.setdefault(arm, []).append((at, estimate(values.values())))
@@ -43,7 +45,7 @@ def accuracy(rows):
             halves = [0 if mean.n == 1 else mean.half for _, mean in points]
             axis.errorbar(x, means, yerr=halves, marker="o", markersize=3, capsize=2, linewidth=1.5 if arm == "ticket" else 1,
                           color=_color(arm), label=arm)
-        axis.set(title=place(alike), xlabel="weights kept, %", xscale="log")
+        axis.set(title=where, xlabel="weights kept, %", xscale="log")
         axis.set_xticks([100 * (1 - at) for at in pruned], [f"{100 * (1 - at):.3g}" for at in pruned])
         axis.minorticks_off()
         axis.invert_xaxis()
@@ -54,20 +56,20 @@ def accuracy(rows):
 
 def curves(rows):
     """Validation accuracy over the epochs of training on a target, mean over seeds; None where there is no target."""
-    panels = [[row for row in alike if row["ticket_sparsity"] in (0, at)]
-              for alike in by_setting([row for row in rows if row["source"] != row["target"] and None not in row["validation_curve"]])
+    groups = by_setting([row for row in rows if row["source"] != row["target"] and None not in row["validation_curve"]])
+    panels = [(where, [row for row in alike if row["ticket_sparsity"] in (0, at)]) for where, alike in zip(places(groups), groups)
               for at in dict.fromkeys(row["ticket_sparsity"] for row in alike) if at]
     if not panels:
         return None
     figure, axes = _panels(len(panels))
-    for chosen, axis in zip(panels, axes):
+    for (where, chosen), axis in zip(panels, axes):
         for arm in dict.fromkeys(row["arm"] for row in chosen):
             of_arm = [row["validation_curve"] for row in chosen if row["arm"] == arm]
             mean = [100 * sum(epoch) / len(of_arm) for epoch in zip(*of_arm)]
             axis.plot(range(1, len(mean) + 1), mean, label=arm, color=_color(arm))
         best = max(max(row["validation_curve"]) for row in chosen) * 100
         at = max(row["ticket_sparsity"] for row in chosen)
-        axis.set(title=f"{place(chosen)}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images", xlabel="epoch",
+        axis.set(title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images", xlabel="epoch",
                  ylim=(best - 12, best + 0.5))
         axis.set_ylabel("validation accuracy, %")
         axis.legend(fontsize=7)

@@ -25,8 +25,9 @@ def collect(results):
         if not isinstance(result, dict) or result.get("command") not in ("find", "transfer"):
             raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
         source = result["ticket"] if result["command"] == "transfer" else result
-        model = label(source["model"], source["width"])
-        made = [row(result, entry, model, source["data"]["name"], result.get("sparsity", entry["sparsity"])) for entry in result["rows"]]
+        model = label(source.get("model", "own model"), source.get("width", 1))
+        found_on = source.get("data", "own data")
+        made = [row(result, entry, model, found_on["name"] if isinstance(found_on, dict) else str(found_on), result.get("sparsity", entry["sparsity"])) for entry in result["rows"]]
         rows += [{**entry, "rewind": source["rewind"] or "init"} if entry["arm"] == "ticket" and "rewind" in source else entry for entry in made]
     return rows
 
@@ -55,7 +56,9 @@ def row(result, entry, model, source, ticket_sparsity):
         "test_accuracy": entry["test_accuracy"],
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
-        **unusual(result),
+        "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
+                 "classes": runs.digest(result["data"]["classes"])},
+        **unusual({**result.get("ticket", {}), **result["data"], **result}),
     }
 
 
@@ -74,6 +77,6 @@ def by_setting(rows):
 
 def setting(entry):
     """What rows must share to be compared."""
-    recipe = json.dumps(entry["recipe"], sort_keys=True)
+    recipe, data = (json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data"))
     variant = (str(entry.get(name, usual)) for name, usual in VARIANTS.items())
-    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, *variant)
+    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, data, *variant)

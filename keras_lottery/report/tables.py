@@ -35,7 +35,8 @@ def tables(rows, tickets=()):
     and optimizer were the same.
     """
     groups = by_setting(rows)
-    return [*_verdicts(groups), *_longer(groups), *map(_arms, groups), *_layers(tickets), *_overlaps(tickets)]
+    named = list(zip(places(groups), groups))
+    return [*_verdicts(named), *_longer(named), *(_arms(*of) for of in named), *_layers(tickets), *_overlaps(tickets)]
 
 
 def cells(alike):
@@ -51,9 +52,22 @@ def cells(alike):
     return found
 
 
-def place(alike):
-    """What rows that may be compared are about: the model, and the way from source to target."""
-    first = alike[0]
+def places(groups):
+    """What each group of rows that may be compared is about, with what tells it from the others."""
+    named = {}
+    for alike in groups:
+        named.setdefault(_place(alike[0]), []).append(_facts(alike[0]))
+    return [", ".join([_place(alike[0]), *(fact for name, fact in _facts(alike[0]).items()
+                                           if any(other.get(name) != fact for other in named[_place(alike[0])]))]) for alike in groups]
+
+
+def _facts(first):
+    told = {**first["recipe"], "precision": first["precision"], **(first.get("data") or {})}
+    return {"images": f"{first['train_images']:,} images", "epochs": f"{first['epochs']} epochs",
+            **{name: f"{name} {value}" for name, value in told.items()}}
+
+
+def _place(first):
     model = ", ".join([first["model"], *(f"{name} {first[name]}" for name in VARIANTS if name in first)])
     return f"{model} on {first['target']}" if first["source"] == first["target"] else f"{model}, {first['source']} -> {first['target']}"
 
@@ -71,7 +85,7 @@ def _baseline(found, at, base):
     return found.get((at, "ticket, finetune" if base == "finetune" else base))
 
 
-def _arms(alike):
+def _arms(where, alike):
     first, found = alike[0], cells(alike)
     bases = [base for base in BASELINES if any(_baseline(found, at, base) for at, _ in found)]
     a_round = " a round" * (first["source"] == first["target"])
@@ -84,17 +98,14 @@ def _arms(alike):
         lines.append((arm, f"{at:.1%}", str(mean.n), _figure(mean), *differing))
     note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
     header = ("arm", "sparsity", "seeds", "test accuracy, %", *(f"minus {base}" for base in bases))
-    return Table(place(alike), note, header, tuple(lines))
+    return Table(where, note, header, tuple(lines))
 
 
-def _verdicts(groups):
+def _verdicts(named):
     """One table a control: the ticket against it, on each data set at each sparsity, corrected for that many comparisons."""
     compared = {}
-    places = [place(alike) for alike in groups]
-    for alike, where in zip(groups, places):
+    for where, alike in named:
         found = cells(alike)
-        if places.count(where) > 1:
-            where += f", {alike[0]['train_images']:,} images, {alike[0]['epochs']} epochs"
         for (at, arm), values in sorted(found.items(), key=_order):
             for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if arm.startswith("ticket") else ():
                 others = _baseline(found, at, base)
@@ -116,14 +127,14 @@ def _verdicts(groups):
     return made
 
 
-def _longer(groups):
+def _longer(named):
     """Whether the dense net was trained enough: what twice the epochs add."""
     lines = []
-    for found, alike in ((cells(alike), alike) for alike in groups):
+    for where, found in ((where, cells(alike)) for where, alike in named):
         longer, usual = found.get((0.0, "dense-longer")), found.get((0.0, "dense")) or found.get((0.0, "dense-scratch"))
         if longer and usual and differences(longer, usual):
             added = paired(longer, usual)
-            lines.append((place(alike), str(added.n), *(_figure(estimate(values.values())) for values in (usual, longer)), _figure(added, "+")))
+            lines.append((where, str(added.n), *(_figure(estimate(values.values())) for values in (usual, longer)), _figure(added, "+")))
     header = ("data", "seeds", "dense", "trained twice as long", "difference")
     return [Table("Is the dense net trained enough?", "Test accuracy in %, differences in points, paired by seed.", header, tuple(lines))
             ] if lines else []

@@ -24,6 +24,7 @@ from .compiled import (  # noqa: F401  part of the engine
     steps_per_execution,
     steps_taken,
     synchronise,
+    weight_copies,
 )
 from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
 from .gradients import gradients  # noqa: F401  part of the engine

@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 
 from ...errors import LotteryError
+from .. import slots
 from ..configs import remade, told
 
 
@@ -78,13 +79,21 @@ def load_optimizer(model, arrays):
         variable.assign(value)
 
 
-def reset_optimizer(model, start):
-    """Put the optimizer back to `start`, as `optimizer_state` gave it; averages begin at the present weights."""
+def weight_copies(model):
+    """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the first step."""
+    plain = _plain(model.optimizer)
+    averages = getattr(plain, "_model_variables_moving_average", None) or ()
+    found = [(average, weight) for average, weight in zip(averages, model.trainable_variables) if average is not None]
+    for optimizer in (plain, *getattr(plain, "_inner_optimizers", ())):
+        found += slots.weight_copies(optimizer, optimizer._trainable_variables, _array)
+    return found
+
+
+def reset_optimizer(model, start, copies=()):
+    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those of the present weights."""
     load_optimizer(model, start)
-    averages = getattr(_plain(model.optimizer), "_model_variables_moving_average", None) or ()
-    for average, variable in zip(averages, model.trainable_variables):
-        if average is not None:
-            average.assign(_array(variable))  # a copy: JAX gives each buffer away once
+    for slot, weight in copies:
+        slot.assign(_array(weight))  # a copy: JAX gives each buffer away once
 
 
 def finalize_optimizer(model):

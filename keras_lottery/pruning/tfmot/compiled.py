@@ -3,9 +3,11 @@
 import contextlib
 import json
 
+import numpy as np
 import tensorflow as tf
 
 from ...errors import LotteryError
+from .. import slots
 from ..configs import remade, told
 from .legacy import tf_keras
 
@@ -92,12 +94,16 @@ def optimizer_state(model):
     return [variable.numpy() for variable in _optimizer_variables(model.optimizer)]
 
 
-def reset_optimizer(model, start):
-    """Put the optimizer back to `start`, as `optimizer_state` gave it; averages begin at the present weights."""
+def weight_copies(model):
+    """[(slot, weight)] of the slots that begin as copies of the weights; asked before the first step."""
+    return [pair for inner in _optimizers(model.optimizer) for pair in slots.weight_copies(inner, model.trainable_variables, np.asarray)]
+
+
+def reset_optimizer(model, start, copies=()):
+    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those of the present weights."""
     load_optimizer(model, start)
-    for inner in _optimizers(model.optimizer):
-        for average, variable in zip(getattr(inner, "_model_variables_moving_average", ()), model.trainable_variables):
-            average.assign(variable)
+    for slot, weight in copies:
+        slot.assign(weight)
 
 
 def load_optimizer(model, arrays):
