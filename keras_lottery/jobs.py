@@ -160,7 +160,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
             rows.append(train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
                                seed, best_epoch(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
-    return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_rate(found), "rows": rows})
+    return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rate": _rate(found), "rows": rows})
 
 
 def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
@@ -201,7 +201,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         ready, callbacks, settled = on_target(arm, sparsity, loaded, steps)
         best = best_epoch(loaded, settled) if on == "target" else None
         row = train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
-    result = _finish(run_dir, {"command": "train_arm", **about, **_rate(found), "rows": [row]})
+    result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
 
@@ -226,8 +226,8 @@ def _tell(backend, policy, precision):
 
 
 def _rate(ticket):
-    pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
-    return {"rate": steepest(pruned)} if pruned else {}
+    """The most that a round of its search pruned of what was left."""
+    return steepest([record["sparsity"] for record in ticket.rounds if record["sparsity"]] or [ticket.sparsity])
 
 
 def _nearest(rows, wanted):

@@ -160,6 +160,8 @@ def test_rows_have_every_arm_and_regenerate_the_report(whole, tmp_path):
     assert {("digits", "dense", 2, 0.0), ("digits", "ticket", 2, 0.5), ("digits", "ticket", "lr", 0.8), ("./images", "ticket", "lr", 0.5),
             ("./images", "gradual", 2, 0.8), ("./images", "dense-scratch", 2, 0.0)} <= arms
     assert ("digits", "dense", "lr", 0.0) not in arms and ("./images", "random", "lr", 0.8) not in arms
+    on_target = [row for row in rows if row["target"] == "./images"]
+    assert len({row["rate"] for row in rows}) == len(report.by_setting(on_target)) == 1  # what has rounds beside what has none
     report.write(rows, tmp_path, report.read(whole / "whole" / "tickets.jsonl"))
     for name in ("tables.md", "page.html", "rows.csv", "tickets.jsonl"):
         assert (tmp_path / name).read_text() == (whole / "whole" / name).read_text()

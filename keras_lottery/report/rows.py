@@ -58,7 +58,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
         "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
                  "classes": runs.digest(result["data"]["classes"])},
-        **unusual({**result.get("ticket", {}), **result["data"], **result}),
+        **unusual({**(result["ticket"] if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}),
     }
 
 

@@ -12,6 +12,7 @@ from .. import data, report, runs, training
 from ..distribution import place
 from ..errors import LotteryError
 from ..processes import pool
+from ..schedule import round_sparsities, steepest
 from . import board, workers
 from .anatomy import tickets
 from .plan import Size, Study, Task, plan
@@ -106,9 +107,10 @@ def show(tasks, seconds, jobs):
 def rows(study, tasks, folder):
     """The rows of the tasks that are done: one an arm, sparsity, rewind point and seed."""
     model = report.label(study.model, study.width)
+    rate = steepest(round_sparsities(rate=study.rate, final_sparsity=study.sparsities))  # of controls too, which have no rounds
     found = []
     for task in filter(lambda task: workers.is_done(folder, task.name), tasks):
-        result = runs.read_json(workers.task_folder(folder, task.name) / runs.RESULT)
+        result = {**runs.read_json(workers.task_folder(folder, task.name) / runs.RESULT), "rate": rate}
         first = task.about["rewind"] == study.rewinds[0]
         for row in result["rows"]:
             if first or row["arm"] != "dense":  # the dense round is the same in each search
