@@ -9,6 +9,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
 from . import models, pruning
 from .checks import above_zero, known
 from .errors import LotteryError
@@ -196,10 +198,23 @@ def classifier_loss(model, **how):
 
 
 def _gives_probabilities(engine, model):
-    """Whether the last layer of a model ends in a softmax or sigmoid."""
+    """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for an example of zeros sum to 1."""
     keras, layer = engine.keras, engine.walk.last(model)
     activation = getattr(layer, "activation", None)
-    return isinstance(layer, keras.layers.Softmax) or activation in (keras.activations.softmax, keras.activations.sigmoid)
+    if isinstance(layer, keras.layers.Softmax) or activation in (keras.activations.softmax, keras.activations.sigmoid):
+        return True
+    structure = engine.inputs(model)
+    tensors = [] if structure is None else engine.nest.flatten(structure)
+    kinds = [str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in tensors]
+    if not tensors or any(None in tuple(tensor.shape)[1:] for tensor in tensors) or any("string" in kind for kind in kinds):
+        return False
+    zeros = engine.nest.pack_sequence_as(structure, [
+        np.zeros((tensor.shape[0] or 1, *tensor.shape[1:]), "float32" if "float" in kind else kind) for tensor, kind in zip(tensors, kinds)])
+    outputs = model(zeros, training=False)
+    if not hasattr(outputs, "shape"):
+        return False
+    outputs = np.asarray(outputs.numpy() if keras.__name__ == "tf_keras" else keras.ops.convert_to_numpy(outputs), "float32")
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=0.02))
 
 
 def _has_bfloat16():

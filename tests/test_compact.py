@@ -261,6 +261,20 @@ def ticket_net(**settings):
     return make_constant(model, "first", 0, 3)
 
 
+def test_a_reshape_of_two_shapes_and_a_model_called_in_two_ways():
+    images = Input((8, 8, 3))
+    large = L.Conv2D(6, 3, padding="same", activation="relu")(images)
+    small = L.Conv2D(6, 3, 2, padding="same", activation="relu")(large)
+    rows, dense = L.Reshape((-1, 6)), L.Dense(4)
+    both = [L.GlobalAveragePooling1D()(dense(rows(x))) for x in (large, small)]
+    compacted(draw_weights(Model(images, L.Add()(both)), np.random.default_rng(0)))
+    inner = Input((8, 8, 6))
+    body = Model(inner, L.Conv2D(5, 3, activation="relu")(L.Dropout(0.0)(inner)))
+    x, y = (L.Conv2D(6, 3, padding="same", activation="relu")(images) for _ in range(2))
+    both = L.Add()([body(x), body(y, training=True)])
+    compacted(draw_weights(Model(images, L.Dense(2)(L.GlobalAveragePooling2D()(both))), np.random.default_rng(0)))
+
+
 def test_the_new_model_is_as_any_other(tmp_path):
     new = compacted(ticket_net())
     assert isinstance(new, Model) and getattr(new, "optimizer", None) is None

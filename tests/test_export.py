@@ -141,6 +141,36 @@ def test_mixed_precision_is_exported_as_float32_with_the_same_weights(tmp_path, 
     assert np.abs(run_dense(tmp_path / "net.tflite", image=images) - plain(images).numpy()).max() < 1e-4
 
 
+def test_keras_3_in_mixed_precision_and_compacted_with_inputs_that_have_no_name(tmp_path):
+    import keras
+
+    rng = np.random.default_rng(0)
+    before, images = keras.config.dtype_policy(), rng.normal(50, 9, size=(16, 20)).astype("float32")
+    normalise = keras.layers.Normalization()
+    normalise.adapt(images)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = keras.Sequential([keras.Input((20,)), normalise, keras.layers.Dense(8, "relu"), keras.layers.Dense(2, dtype="float32")])
+    finally:
+        keras.config.set_dtype_policy(before)
+    kernel = mixed.layers[1].kernel
+    kernel.assign(kernel.numpy() * (np.arange(8) > 3))
+    expected = np.asarray(mixed(images))
+    for compact in (False, True):
+        record = lottery.export(mixed, tmp_path / "m.tflite", formats="float32", images=images, compact=compact, overwrite=True)
+        runner = Interpreter(record.path).get_signature_runner()
+        [name] = runner.get_input_details()
+        assert name.startswith("input_layer")
+        assert np.abs(np.concatenate([next(iter(runner(**{name: row[None]}).values())) for row in images]) - expected).max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["class", "self", "file"])
+def test_inputs_called_as_python_calls_things(tmp_path, name):
+    x = layers.Input((4,), name=name)
+    model = tf_keras.Model(x, layers.Dense(2)(x))
+    assert lottery.export(model, tmp_path / "m.tflite", formats="float32", images=np.ones((3, 4))).chosen
+
+
 def test_several_inputs_and_outputs_with_awkward_names(tmp_path):
     a, b = layers.Input((4,), name="a/b"), layers.Input((5,), name="2nd", dtype="int32")
     embedded = layers.Flatten()(layers.Embedding(3, 2)(b))
@@ -228,6 +258,11 @@ def random_answers():
     return tf_keras.Model(x, layers.Lambda(lambda t: t + tf.random.uniform((1, 4)))(x))
 
 
+def sparse_input():
+    x = layers.Input((4,), sparse=True)
+    return tf_keras.Model(x, layers.Dense(2)(x), name="sparse")
+
+
 def with_nan():
     model = tiny()
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
@@ -245,6 +280,7 @@ def tiny():
     (lambda: tf_keras.Sequential([layers.Input((1,), dtype="string"), layers.StringLookup()]), "takes string"),
     (custom_operation, "'svd' does not convert: TFLite has no operation for tf.Svd"),
     (with_nan, "itself gives NaN"),
+    (lambda: sparse_input(), "'sparse' takes sparse or ragged tensors"),
     (random_answers, "nothing was written: the float32 dense file differs from the Keras model by"),
 ])
 def test_a_model_that_cannot_be_exported_gets_one_line_and_no_file(tmp_path, capfd, model, words):

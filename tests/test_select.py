@@ -457,6 +457,50 @@ def test_models_that_are_refused(build, said, call):
     assert "\n" not in str(told.value)
 
 
+def _adapted(layer, data):
+    layer.adapt(data)
+    first = Input((1,), dtype="string" if isinstance(data[0], str) else "int64")
+    return Sequential([first, layer, L.Embedding(20, 4), L.Flatten(), L.Dense(5), L.Dense(3)])
+
+
+@pytest.mark.skipif(world.BACKEND != "tensorflow", reason="they compute with TensorFlow")
+@pytest.mark.parametrize("layer, data, given", [
+    (lambda **k: L.IntegerLookup(**k), np.arange(5), {"vocabulary": [1, 3]}),
+    (lambda **k: L.TextVectorization(output_sequence_length=4, **k), ["a b", "c"], {"vocabulary": ["a", "c"]}),
+    (lambda **k: L.Discretization(**(k or {"num_bins": 4})), np.arange(50.0), {"bin_boundaries": [1.0, 4.0]}),
+], ids=["lookup", "text", "bins"])
+def test_what_adapt_taught_a_layer_is_not_lost(layer, data, given):
+    with pytest.raises(lottery.LotteryError, match="learnt by adapt.*pipeline, or give its constructor"):
+        lottery.wrap(_adapted(layer(), data))
+    first = Input((1,), dtype="string" if isinstance(data[0], str) else "int64")
+    model = Sequential([first, layer(**given), L.Embedding(20, 4), L.Flatten(), L.Dense(5), L.Dense(3)])
+    assert len(lottery.masks(lottery.wrap(model))) == 1
+
+
+@only_keras3
+def test_classes_of_one_name_are_told_apart_or_refused():
+    def make(factor):
+        class Scale(L.Layer):
+            def call(self, x):
+                return x * factor
+
+        return Scale
+
+    with pytest.raises(lottery.LotteryError, match="two layer classes of .* are called 'Scale'.*rename one"):
+        lottery.wrap(Sequential([Input((4,)), make(2.0)(), L.Dense(5), make(3.0)(), L.Dense(2)]))
+
+
+FACTOR = 3.0
+
+
+def test_functions_of_lambdas_keep_their_globals():
+    inner = 2.0
+    model = Sequential([Input((4,)), L.Dense(5), L.Lambda(lambda x: x * FACTOR + inner), L.Dense(2)])
+    x, _ = zoo.data(model)
+    for copy in (lottery.wrap(model), lottery.strip(lottery.wrap(model))):
+        assert zoo.same(zoo.outputs(copy, x), zoo.outputs(model, x))
+
+
 def test_a_layer_that_cannot_be_copied():
     class Closed(L.Layer):
         def __init__(self, dense):

@@ -149,7 +149,7 @@ def test_another_input_reaches_a_nested_model():
     check_trains(student, images((8, 8, 3), 3))
 
 
-@pytest.mark.parametrize("ending", ["softmax in the Dense", "Softmax layer", "Activation layer, then a cast", "nested", "logits"])
+@pytest.mark.parametrize("ending", ["softmax in the Dense", "Softmax layer", "Activation layer, then a cast", "nested", "then Flatten", "logits"])
 def test_loss_follows_the_last_activation(ending):
     """A softmax of a softmax trains badly and shows no error."""
     layers = {
@@ -157,6 +157,7 @@ def test_loss_follows_the_last_activation(ending):
         "Softmax layer": [L.Dense(3, name="head"), L.Softmax()],
         "Activation layer, then a cast": [L.Dense(3, name="head"), L.Activation("softmax"), L.Activation("linear", dtype="float32")],
         "nested": [keras.Sequential([L.Input((12,)), L.Dense(3, "softmax", name="head")], name="top")],
+        "then Flatten": [L.Dense(3, "softmax", name="head"), L.Flatten()],
         "logits": [L.Dense(3, name="head")],
     }[ending]
     ticket = search(compiled(keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), *layers])), epochs=1, rounds=1)

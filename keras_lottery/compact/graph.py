@@ -63,6 +63,8 @@ def read(engine, model):
     """The `Graph` of a plain functional or Sequential model."""
     reader = _Reader(engine, model)
     outputs = reader.model(model, [reader.first(tensor) for tensor in model.inputs])
+    for call in reader.calls:
+        call.fixed |= id(call.layer) in reader.opaque
     return Graph(reader.calls, outputs, reader.masked)
 
 
@@ -134,6 +136,7 @@ class _Reader:
         # A weight of two layers cannot be cut for one of them.
         self.tied = set().union(*(ids for ids in owners.values() if len(ids) > 1))
         self.known = {}
+        self.opaque = set()  # ids of the layers of models that some call takes as a whole
 
     def first(self, tensor):
         value = Value(_shape(tensor))
@@ -157,6 +160,8 @@ class _Reader:
         plain = self.is_plain(args, kwargs, inputs)
         if plain and _is_readable(self.engine, layer) and self.fits(layer, args[0]):
             return self.model(layer, [self.enter(tensor, value) for tensor, value in zip(layer.inputs, inputs)])
+        if _is_readable(self.engine, layer):
+            self.opaque |= set(map(id, layer._flatten_layers()))
         if id(layer) not in self.known:
             self.known[id(layer)] = self.look(layer)
         kind, config, variables, free = self.known[id(layer)]

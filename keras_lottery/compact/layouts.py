@@ -34,8 +34,9 @@ def reshape(channels, call):
     if channels.axes.setdefault(id(call.layer), axis) != axis:
         return None
     ids = channels.bind(call.layer, "out", lane.ids[order])
-    target = [side or given for side, given in zip(result.shape[1:], call.config["target_shape"])]
-    channels.size(call.layer, "target_shape", lambda kept: target[: axis - 1] + [int(kept(ids).sum())] + target[axis:])
+    target = list(call.config["target_shape"])  # in which -1 stays
+    if target[axis - 1] != -1:
+        channels.size(call.layer, "target_shape", lambda kept: target[: axis - 1] + [int(kept(ids).sum())] + target[axis:])
     return Lane(axis, ids, lane.constants[order])
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import itertools
+import keyword
 import operator
 import os
 import pathlib
@@ -48,6 +49,8 @@ def inputs(model):
     if structure is None:
         raise LotteryError(f"{model.name!r} does not know its input shape yet: call it once on a batch first.")
     specs, tensors = [], engine.nest.flatten(structure)
+    if not all(hasattr(tensor, "name") for tensor in tensors):
+        raise LotteryError(f"{model.name!r} takes sparse or ragged tensors: a .tflite file takes dense ones.")
     for tensor, name in zip(tensors, _identifiers([tensor.name for tensor in tensors])):
         shape, kind = tensor.shape, getattr(tensor.dtype, "name", tensor.dtype)
         if getattr(shape, "rank", 0) is None or None in tuple(shape)[1:]:
@@ -99,7 +102,8 @@ def to_tflite(model, formats, samples=None, pixels=None):
         except Exception as error:
             raise LotteryError(f"{model.name!r} cannot be saved: {first_line(error)}.") from error
         own = {name: [kind.__module__, kind.__qualname__] for name, kind in engine.walk.custom_objects(model).items()}
-        given = {"classes": own, "formats": list(formats), "samples": samples is not None, "pixels": pixels and pixels.to_dict()}
+        modules = {kind.__module__ for kind in keras.saving.get_custom_objects().values()}  # importing one registers what it has
+        given = {"modules": sorted(modules - {"__main__"}), "classes": own, "formats": list(formats), "samples": samples is not None, "pixels": pixels and pixels.to_dict()}
         runs.write_json(pathlib.Path(folder, "given.json"), given)
         if samples is not None:
             np.savez(os.path.join(folder, "samples.npz"), **samples)
@@ -115,7 +119,10 @@ def to_tflite(model, formats, samples=None, pixels=None):
 
 def first_line(error):
     """What an error says, in a line without its full stop."""
-    return str(error).strip().partition("\n")[0].rstrip(".")[:300] or type(error).__name__
+    text = str(error).strip()
+    if text.startswith("in user code:"):  # the traceback of a traced function comes first
+        text = next((line.strip() for line in text.splitlines() if re.match(r"\s+\w+(Error|Exception): ", line)), text)
+    return text.partition("\n")[0].rstrip(".")[:300] or type(error).__name__
 
 
 def _identifiers(names):
@@ -124,7 +131,8 @@ def _identifiers(names):
     for name in names:
         name = re.sub(r"\W", "_", name if re.match("[A-Za-z]", name) else f"input_{name}", flags=re.ASCII)
         others = (f"{name}_{n}" for n in itertools.count(1))
-        made.append(name if name not in made else next(other for other in others if other not in made))
+        taken = {*made, *keyword.kwlist, "self", "file"}  # Python's, and those of the functions that they are given to
+        made.append(name if name not in taken else next(other for other in others if other not in taken))
     return made
 
 
@@ -232,6 +240,8 @@ def _main(folder):
     folder = pathlib.Path(folder)
     given = runs.read_json(folder / "given.json")
     try:
+        for module in given["modules"]:
+            importlib.import_module(module)
         own = {name: operator.attrgetter(path)(importlib.import_module(module))
                for name, (module, path) in given["classes"].items() if module != "__main__"}
         model = keras.saving.load_model(folder / "model.keras", custom_objects=own, compile=False)

@@ -59,6 +59,8 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     if given.get("class_names"):
         with runs.new_file(beside) as aside:
             aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
+    else:
+        beside.unlink(missing_ok=True)  # of a file that was overwritten
     runs.write_json(f"{output}.json", result)
     return result
 

@@ -8,6 +8,7 @@ import numpy as np
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
+from ..adapted import check_none_adapted
 from ..resize import resize  # noqa: F401  part of the engine
 from ..select import head_layers, select
 from . import walk
@@ -28,6 +29,7 @@ from .compiled import (  # noqa: F401  part of the engine
 )
 from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
 from .gradients import gradients  # noqa: F401  part of the engine
+from .lambdas import with_functions_of
 from .model import LotteryModel
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 
@@ -121,9 +123,7 @@ def load_state(model, values):
     """Assign {path: array} to the variables of the same paths."""
     for path, variable in variables(model).items():
         variable.assign(values[path])
-    for layer in walk.layers(model).values():
-        if hasattr(layer, "finalize_state"):  # Normalization keeps constants made from its weights
-            layer.finalize_state()
+    walk.finalize(model)
 
 
 def architecture(model):
@@ -206,8 +206,11 @@ def _array(variable):
 
 
 def _check(model):
+    check_none_adapted(walk.unwrap(model))
     # Of layers made of layers Keras itself forgets, on loading, that they are built.
-    leaves = [layer for layer in walk.unwrap(model)._flatten_layers() if not layer._layers]
+    layers = walk.unwrap(model)._flatten_layers()
+    inside = [getattr(layer, "_lookup_layer", None) for layer in layers]  # TextVectorization's, which works unbuilt
+    leaves = [layer for layer in layers if not layer._layers and not any(layer is one for one in inside)]
     unbuilt = [layer.name for layer in leaves if not layer.built]
     if not leaves or unbuilt:
         where = f" (its layers {', '.join(unbuilt[:3])})" if 0 < len(unbuilt) < len(leaves) else ""
@@ -222,7 +225,7 @@ def _copy(model):
     plain = walk.unwrap(model)
     given = values(model)
     try:
-        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False), with_functions_of(plain):
             new = _from_config(plain)
             if walk.is_graph(plain) and _shapes(new).keys() != given.keys():
                 # A layer shared between models below this one, or one that leaves its name out of its config:

@@ -8,6 +8,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
 from . import walk
+from .lambdas import with_functions_of
 
 
 def is_float32(model):
@@ -27,13 +28,14 @@ def in_float32(model):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # for layers whose config names no dtype
     try:
-        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False), with_functions_of(plain):
             new = type(plain).from_config(_float32_config(plain.get_config()))
             if not new.built:
                 new.build_from_config(walk.build_config(plain))
         values = walk.variables(plain)
         for path, variable in walk.variables(new).items():
             variable.assign(keras.ops.cast(keras.ops.convert_to_tensor(values[path]), variable.dtype))
+        walk.finalize(new)
     except Exception as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         raise LotteryError(f"{model.name!r} computes in mixed precision and cannot be rebuilt in float32: {first}.") from error
@@ -46,13 +48,18 @@ def inputs(model):
     """The nest of the model's inputs, each with name, shape and dtype; None where it was never built."""
     plain = walk.unwrap(model)
     if walk.is_graph(plain) and plain.inputs:
-        return plain.inputs[0] if isinstance(plain, keras.Sequential) else plain.input
+        return tree.map_structure(_named_by_layer, plain.inputs[0] if isinstance(plain, keras.Sequential) else plain.input)
     shape = walk.build_config(plain).get("input_shape")
     if shape is None:
         return None
     if isinstance(shape, dict):
         return {name: keras.KerasTensor(sides, name=name) for name, sides in shape.items()}
     return tree.map_shape_structure(lambda sides: keras.KerasTensor(sides, name="input"), shape)
+
+
+def _named_by_layer(tensor):
+    """Copies have layers of the same names, and tensors of others."""
+    return keras.KerasTensor(tensor.shape, tensor.dtype, name=tensor._keras_history.operation.name)
 
 
 @contextlib.contextmanager

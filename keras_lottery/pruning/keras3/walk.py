@@ -11,6 +11,8 @@ import keras
 from keras import tree
 from keras.src.models.functional import Functional
 
+from ...errors import LotteryError
+
 _L = keras.layers
 
 # Weights worth pruning, by the class (subclasses included) of the layer that owns them.
@@ -71,10 +73,25 @@ def owned_variables(model):
             yield path, item, name, owners[1:] or owners
 
 
+def finalize(model):
+    """Make anew what layers keep that follows from their weights, as Normalization does."""
+    for layer in layers(model).values():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
 def custom_objects(model):
-    """{name: class} of the layers that are not Keras' own, for a copy made in this process; Keras has names twice."""
-    kinds = {type(layer) for layer in model._flatten_layers()}
-    return {kind.__name__: kind for kind in kinds if not kind.__module__.startswith("keras.")}
+    """{registered name: class} of the layers that are not Keras' own, for a copy made in this process; Keras has names twice.
+
+    Raises:
+      LotteryError: two of them have one name.
+    """
+    named = {}
+    for kind in {type(layer) for layer in model._flatten_layers()}:
+        name = keras.saving.get_registered_name(kind)
+        if not kind.__module__.startswith("keras.") and named.setdefault(name, kind) is not kind:
+            raise LotteryError(f"two layer classes of {model.name!r} are called {name!r}, and a copy goes by their names: rename one.")
+    return named
 
 
 def build_config(layer):

@@ -1,6 +1,7 @@
 """Copies of tf_keras models, layer by layer: with wrappers where weights are to be pruned, without those that were there."""
 
 from ...errors import LotteryError
+from ..adapted import check_none_adapted
 from . import walk
 from .legacy import tf_keras
 from .wrapper import LotteryPrune
@@ -10,6 +11,7 @@ _OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "comp
 
 
 def check(model):
+    check_none_adapted(model)
     if not walk.is_graph(model):
         kind = type(model).__name__
         if isinstance(model, tf_keras.Sequential):
