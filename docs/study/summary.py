@@ -40,8 +40,8 @@ def anchors():
     rewound, dense, tuned = found[at, "ticket"], found[0.0, "dense"], found[at, "ticket, finetune"]
     told = verdicts({"dense": paired(rewound, dense), "tuned": paired(rewound, tuned)})
     means = [f"{estimate(values.values()).mean:.2f}" for values in (dense, rewound, tuned)]
-    yield (f"Found by finer rounds, ten of 20% and {rows[0]['epochs']} epochs each, the ticket on CIFAR-10 itself: dense {means[0]}, ticket with {at:.1%} zeros "
-           f"{means[1]} ({_words(told['dense'])}); fine-tuned instead of rewound {means[2]} (ticket minus that {_words(told['tuned'])}).")
+    yield (f"On CIFAR-10 itself by finer rounds, ten of 20% and {rows[0]['epochs']} epochs each: dense {means[0]}, ticket with {at:.1%} zeros {means[1]} "
+           f"({_words(told['dense'])}), fine-tuned instead of rewound {means[2]} (ticket minus that {_words(told['tuned'])}).")
 
 
 def _words(verdict):
