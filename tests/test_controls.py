@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from small import ENGINE, arrays, bits, compiled, conv, dense, search, state_of
-from world import BACKEND, KIND, WORLD, keras, runs_on, skip_unless
+from world import WORLD, keras, runs_on, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import controls, jobs, resume, runs

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import world
 import zoo
-from world import BACKEND, KERAS3, array, keras, skip_unless
+from world import KERAS3, array, keras, skip_unless
 from zoo import ENGINE, L
 
 import keras_lottery as lottery
