@@ -7,6 +7,8 @@ import json
 
 import side_by_side as bench
 
+from keras_lottery.report.between import put
+
 TITLE = """# What the training engine costs
 
 Each table is one command's, its figures are in `results/`. Both sides of a ratio ran in turn in one go; a ratio is the
@@ -82,7 +84,17 @@ def main():
         if rows.count("\n") > 1:
             parts.append(f"{words}\n\n{rows}\n")
     (bench.ROOT / "benchmarks" / "README.md").write_text("\n".join(parts))
-    print("written: benchmarks/README.md")
+    put(bench.ROOT / "README.md", "bench", in_short())
+    print("written: benchmarks/README.md, and a line in README.md")
+
+
+def in_short():
+    """What README.md says of it."""
+    steps = {row["model"]: row["masked"]["median"] for row in read("step")["rows"] if (row["backend"], row["precision"]) == ("tf_keras", "float32")}
+    times = {row["side"]: row["over_ours"]["median"] for row in read("search")["rows"]}
+    yield (f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). A whole search of resnet20 by "
+           f"hand takes {times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32, and {times['pytorch-fastest']:.1f} times "
+           "with PyTorch's fastest settings ([benchmarks](benchmarks/README.md), on a processor).")
 
 
 if __name__ == "__main__":
