@@ -160,7 +160,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
             rows.append(train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
                                seed, best_epoch(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
-    return _finish(run_dir, {"command": "transfer", "student": trained, **about, "rate": _rate(found), "rows": rows})
+    return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_rate(found), "rows": rows})
 
 
 def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
@@ -226,8 +226,9 @@ def _tell(backend, policy, precision):
 
 
 def _rate(ticket):
-    """The most that a round of its search pruned of what was left."""
-    return steepest([record["sparsity"] for record in ticket.rounds if record["sparsity"]] or [ticket.sparsity])
+    """The most that a round of its search pruned of what was left, if there was one."""
+    pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
+    return {"rate": steepest(pruned)} if pruned else {}
 
 
 def _nearest(rows, wanted):
