@@ -20,8 +20,7 @@ def recall(backup, callbacks):
     """Give callbacks what the file remembers of them, if there is one; what they held before, for several calls of `fit`."""
     held = [_memory(callback) for callback in callbacks]
     if backup is not None and Path(backup).exists():
-        _, notes = runs.read_arrays(backup, "no array")
-        for callback, memory in zip(callbacks, _remembered(backup, notes)):
+        for callback, memory in zip(callbacks, _remembered(backup)):
             vars(callback).update(memory)
     return held
 
@@ -103,7 +102,7 @@ class _Backup(Callback):
             engine.load_optimizer(model, list(_saved(self.path, "optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
-            self.memories = _remembered(self.path, notes)
+            self.memories = _remembered(self.path)
             engine.load_state(model, _saved(self.path, "model/"))
 
     def on_train_begin(self, logs=None):
@@ -141,12 +140,13 @@ def _saved(path, below):
     return {name.removeprefix(below): arrays[name] for name in sorted(arrays)}
 
 
-def _remembered(path, notes):
-    """{attribute: value} of each callback in a backup with these notes."""
+def _remembered(path):
+    """{attribute: value} of each callback in a backup."""
+    arrays, notes = runs.read_arrays(path, "callback/")
     found = []
     for n, memory in enumerate(notes["callbacks"]):
-        arrays = _saved(path, f"callback/{n}/")
-        found.append({name: _unpack(form, arrays) for name, form in memory.items()})
+        own = {name.removeprefix(f"callback/{n}/"): array for name, array in arrays.items() if name.startswith(f"callback/{n}/")}
+        found.append({name: _unpack(form, own) for name, form in memory.items()})
     return found
 
 

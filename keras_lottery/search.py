@@ -116,7 +116,11 @@ def find_ticket(
     how = engine.settings(model)[1]
     info["scope"] = scope = scope or how["scope"]
     _check_leaves_some(engine.masks(model), sparsities[-1], scope)
-    sides = _sides(model) if structured else None
+    sides = None
+    if structured:
+        from .compact import groups  # with SciPy, which other searches do without
+
+        sides = groups.sides(model)
     architecture = engine.architecture(model)
     _warn_of_layers(model, architecture)
     if run_dir is not None:
@@ -255,16 +259,6 @@ def _ready(model, scope):
         engine.build_optimizer(model)
         engine.keep_randomness(model)
     return model
-
-
-def _sides(model):
-    """The channels that structured rounds favour."""
-    from .compact.groups import sides  # with SciPy, which other searches do without
-
-    try:
-        return sides(model)
-    except LotteryError as error:
-        raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
 
 
 def _check_leaves_some(masks, sparsity, scope):

@@ -198,23 +198,30 @@ def classifier_loss(model, **how):
 
 
 def _gives_probabilities(engine, model):
-    """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for an example of zeros sum to 1."""
+    """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for any numbers sum to 1."""
     keras, layer = engine.keras, engine.walk.last(model)
     activation = getattr(layer, "activation", None)
     if isinstance(layer, keras.layers.Softmax) or activation in (keras.activations.softmax, keras.activations.sigmoid):
         return True
     structure = engine.inputs(model)
-    tensors = [] if structure is None else engine.nest.flatten(structure)
-    kinds = [str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in tensors]
-    if not tensors or any(None in tuple(tensor.shape)[1:] for tensor in tensors) or any("string" in kind for kind in kinds):
+    numbers = [] if structure is None else [_numbers(tensor) for tensor in engine.nest.flatten(structure)]
+    stateful = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())  # a call would change it
+    if stateful or not numbers or any(array is None for array in numbers):
         return False
-    zeros = engine.nest.pack_sequence_as(structure, [
-        np.zeros((tensor.shape[0] or 1, *tensor.shape[1:]), "float32" if "float" in kind else kind) for tensor, kind in zip(tensors, kinds)])
-    outputs = model(zeros, training=False)
+    outputs = model(engine.nest.pack_sequence_as(structure, numbers), training=False)
     if not hasattr(outputs, "shape"):
         return False
     outputs = np.asarray(outputs.numpy() if keras.__name__ == "tf_keras" else keras.ops.convert_to_numpy(outputs), "float32")
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=0.02))
+
+
+def _numbers(tensor):
+    """Some examples of an input: any numbers, zeros where they are whole; None where there can be none."""
+    kind, shape = str(getattr(tensor.dtype, "name", tensor.dtype)), tuple(tensor.shape)
+    if "string" in kind or None in shape[1:]:
+        return None
+    shape = (shape[0] or 4, *shape[1:])
+    return np.random.default_rng(0).normal(size=shape).astype("float32") if "float" in kind else np.zeros(shape, kind)
 
 
 def _has_bfloat16():

@@ -1,7 +1,8 @@
-"""Which channels the weights of a model read and write."""
+"""Which channels the weights of a model read and write, for structured rounds."""
 
 import numpy as np
 
+from ..errors import LotteryError
 from ..pruning import engine, strip
 from ..structured import Side
 from . import graph
@@ -15,7 +16,10 @@ def sides(model):
       LotteryError: not a built Keras model, or one whose layers' calls cannot be read.
     """
     kind = engine(model)
-    graph.check_readable(kind, kind.walk.unwrap(model))
+    try:
+        graph.check_readable(kind, kind.walk.unwrap(model))
+    except LotteryError as error:
+        raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
     plain = strip(model)
     channels = channels_of(graph.read(kind, plain))
     group = channels.groups()

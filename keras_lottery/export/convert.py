@@ -1,5 +1,6 @@
 """A plain float32 Keras model, of either Keras and on any backend, as .tflite files in memory."""
 
+import contextlib
 import dataclasses
 import importlib
 import itertools
@@ -102,8 +103,9 @@ def to_tflite(model, formats, samples=None, pixels=None):
         except Exception as error:
             raise LotteryError(f"{model.name!r} cannot be saved: {first_line(error)}.") from error
         own = {name: [kind.__module__, kind.__qualname__] for name, kind in engine.walk.custom_objects(model).items()}
-        modules = {kind.__module__ for kind in keras.saving.get_custom_objects().values()}  # importing one registers what it has
-        given = {"modules": sorted(modules - {"__main__"}), "classes": own, "formats": list(formats), "samples": samples is not None, "pixels": pixels and pixels.to_dict()}
+        modules = {getattr(registered, "__module__", None) for registered in keras.saving.get_custom_objects().values()}
+        given = {"modules": sorted(modules - {"__main__", None}), "classes": own, "formats": list(formats),
+                 "samples": samples is not None, "pixels": pixels and pixels.to_dict()}
         runs.write_json(pathlib.Path(folder, "given.json"), given)
         if samples is not None:
             np.savez(os.path.join(folder, "samples.npz"), **samples)
@@ -240,8 +242,9 @@ def _main(folder):
     folder = pathlib.Path(folder)
     given = runs.read_json(folder / "given.json")
     try:
-        for module in given["modules"]:
-            importlib.import_module(module)
+        for module in given["modules"]:  # which register what the model may need; one that it does not need may be out of reach
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
         own = {name: operator.attrgetter(path)(importlib.import_module(module))
                for name, (module, path) in given["classes"].items() if module != "__main__"}
         model = keras.saving.load_model(folder / "model.keras", custom_objects=own, compile=False)
