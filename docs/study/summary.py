@@ -1,4 +1,4 @@
-"""Put the study's verdicts, and those of weight rewinding against fine-tuning, between README's markers.
+"""Put the study's verdicts, and those of weight rewinding against fine-tuning, between README's markers; here, how the searches repeat.
 
     python docs/study/summary.py
 """
@@ -30,6 +30,15 @@ def main():
         said = [_words(told[base][target, at]) if (target, at) in told.get(base, {}) else "" for base in ("dense", "random")]
         lines.append(f"| {target} | {at:.0%} | " + " | ".join([*means, *said]) + " |")
     put(HERE.parents[1] / "README.md", "study", [*lines, "", *anchors()])
+    put(HERE / "README.md", "repeat", repeat(groups["cifar10"]))
+
+
+def repeat(first):
+    """The searches of the rows beside the same searches, run again."""
+    yield from ("| zeros | first | again | by seed |", "|---|---|---|---|")
+    for cell, again in sorted(cells(report.read(HERE / "repeat.jsonl")).items()):
+        means = [f"{estimate(values.values()).mean:.2f}" for values in (first[cell], again)]
+        yield f"| {cell[0]:.0%} | {' | '.join(means)} | {', '.join(f'{again[seed] - first[cell][seed]:+.2f}' for seed in sorted(again))} |"
 
 
 def anchors():
