@@ -60,7 +60,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
              "scope": scope, "backend": backend,
              **unusual({"block": block, "structured": structured, "budget": budget, "early_bird": early_bird, "patience": patience})}
-    runs.open_run(run_dir, "find_rewind", {**given, "data": loaded.describe()}, overwrite)
+    runs.open_run(run_dir, "find_rewind", {**given, **training.of_file(model), "data": loaded.describe()}, overwrite)
     steps = len(loaded.train) * epochs
     grid, probes = candidates(steps), {}
     if verbose:

@@ -35,7 +35,7 @@ DENSE = ("dense-scratch", "dense-transferred", "dense-longer")
 _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
 
 
-def student(arm, ticket, dense, *, num_classes=None, input_shape=None, seed=0, keras=None):
+def student(arm, ticket, dense, *, num_classes=None, input_shape=None, freeze_backbone=False, seed=0, keras=None):
     """The wrapped, uncompiled model of one arm of a comparison.
 
     The arms in ON_TARGET come dense: their masks are found once the model is compiled.
@@ -44,8 +44,8 @@ def student(arm, ticket, dense, *, num_classes=None, input_shape=None, seed=0, k
       arm: a name in `ARMS`.
       ticket: a Ticket.
       dense: the Ticket of round 0 of the same search; None where it is not at hand.
-      num_classes, input_shape: of the target, as for `transfer`; with num_classes=None the
-        ticket's own head is kept, with the weights of the arm's start.
+      num_classes, input_shape, freeze_backbone: on the target, as for `transfer`; with
+        num_classes=None the ticket's own head is kept, with the weights of the arm's start.
       keras: as for `transfer`.
       seed: of the random places.
 
@@ -55,7 +55,7 @@ def student(arm, ticket, dense, *, num_classes=None, input_shape=None, seed=0, k
     made, start = control(arm, ticket, dense, seed)
     if num_classes is None:
         return made.model(start, keras)
-    return transfer(made, num_classes=num_classes, input_shape=input_shape, start=start, keras=keras)
+    return transfer(made, num_classes=num_classes, input_shape=input_shape, start=start, freeze_backbone=freeze_backbone, keras=keras)
 
 
 def control(arm, ticket, dense, seed=0):

@@ -8,66 +8,69 @@ from . import pruning
 from .errors import LotteryError
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
+_CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
 
 
-def open_data(model, train, seed):
+def open_data(model, train, seed, name="train"):
     """`train` as fit takes it again and again: (it, batches an epoch or None, what tells it from other data).
 
     Args:
       model: the compiled model.
       train: a tf.data.Dataset or the like, or a tuple of arrays, which are served in
         batches of 32 in an order that `seed` and the epoch set.
+      name: what errors call it.
 
     Raises:
       LotteryError: nothing to train on, or nothing that this model can be trained on.
     """
     if isinstance(train, (tuple, list)):
+        train = train[:2] if len(train) == 3 and train[2] is None else train
         if not 2 <= len(train) <= 3:
-            raise LotteryError(f"train has {len(train)} parts: {_WANTED}.")
-        train = tuple(_arrays(part) for part in train)
+            raise LotteryError(f"{name} has {len(train)} parts: {_WANTED}.")
+        train = tuple(_arrays(part, name) for part in train)
         if isinstance(train[1], np.ndarray):
             _check_labels(model, train[1])
         account = _hash(train)
         train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
-    elif isinstance(train, np.ndarray) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
-        raise LotteryError(f"train is a {type(train).__name__}: {_WANTED}.")
+    elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
+        raise LotteryError(f"{name} is a {type(train).__name__}: {_WANTED}.")
     else:
         account = str(getattr(train, "element_spec", type(train).__name__))
-    _check_inputs(model, train)
-    return train, _steps(train), account
+    _check_inputs(model, train, name)
+    return train, _steps(train, name), account
 
 
-def _arrays(part):
+def _arrays(part, name):
     """x, y or sample_weight as arrays. A list of arrays is several inputs or outputs, any other is one of numbers."""
     if isinstance(part, dict):
-        return {name: _arrays(item) for name, item in part.items()}
+        return {key: _arrays(item, name) for key, item in part.items()}
     if isinstance(part, (list, tuple)) and any(np.ndim(leaf) if hasattr(leaf, "shape") else False for leaf in _leaves(part)):
-        return tuple(_arrays(item) for item in part)
+        return tuple(_arrays(item, name) for item in part)
     try:
         array = np.asarray(part)
     except ValueError as error:
-        raise LotteryError(f"train holds rows of different lengths: {error}.") from error
+        raise LotteryError(f"{name} holds rows of different lengths: {error}.") from error
     if not array.ndim:
-        raise LotteryError(f"train holds a {type(part).__name__} where an array is expected: {_WANTED}.")
+        raise LotteryError(f"{name} holds a {type(part).__name__} where an array is expected: {_WANTED}.")
     if array.dtype == object:  # as pandas gives columns of several kinds
         array = np.asarray(array.tolist())
     if array.dtype == object:
-        raise LotteryError(f"train holds objects such as {next(iter(array.flat), None)!r}: give arrays of numbers.")
+        raise LotteryError(f"{name} holds objects such as {next(iter(array.flat), None)!r}: give arrays of numbers.")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _steps(train):
+def _steps(train, name):
     try:
         steps = train.num_batches if hasattr(type(train), "num_batches") else len(train)  # of a PyDataset, None: no end
         endless = steps is None
     except (TypeError, NotImplementedError) as error:
         steps, endless = None, isinstance(error, NotImplementedError) or "infinite" in str(error)
     if endless:
-        raise LotteryError("train never ends: give as many batches as one epoch has, such as train.take(STEPS).")
+        raise LotteryError(f"{name} never ends: give as many batches as one epoch has, such as {name}.take(STEPS).")
     if steps is None and not any(True for _ in train):
         steps = 0
     if steps == 0:
-        raise LotteryError("train is empty: it holds no batch.")
+        raise LotteryError(f"{name} is empty: it holds no batch.")
     return steps
 
 
@@ -86,14 +89,18 @@ def _leaves(structure):
     return [structure]
 
 
-def _check_inputs(model, train):
+def _check_inputs(model, train, name):
     """Raises LotteryError if a model of one input cannot take the batches of `train`."""
     wanted, given = getattr(model, "input_shape", None), getattr(train, "element_spec", None)
     given = given[0] if isinstance(given, tuple) and given else given
-    if isinstance(wanted, tuple) and getattr(given, "shape", None) is not None:
+    if not isinstance(wanted, tuple) or any(isinstance(side, (tuple, list, dict)) for side in wanted):
+        return
+    if len(_leaves(given)) > 1:
+        raise LotteryError(f"{name} gives {len(_leaves(given))} inputs, the model takes one: change one of them.")
+    if getattr(given, "shape", None) is not None:
         forms = [wanted, (*wanted, 1)] + [wanted[:-1]] * (wanted[-1] == 1)  # Keras adds or drops an axis of 1
         if not any(_fits(given.shape, form) for form in forms):
-            raise LotteryError(f"train gives batches of shape {given.shape}, the model takes {wanted}: change one of them.")
+            raise LotteryError(f"{name} gives batches of shape {given.shape}, the model takes {wanted}: change one of them.")
 
 
 def _fits(shape, form):
@@ -106,13 +113,24 @@ def _check_labels(model, labels):
     """Raises LotteryError for a class that a model trained on class numbers has no output for."""
     if labels.dtype.kind in "US":
         raise LotteryError(f"the labels are text, such as {labels.flat[0]!r}: give numbers, as np.unique(y, return_inverse=True)[1] does.")
+    if labels.dtype.kind in "mM":
+        raise LotteryError(f"the labels are of type {labels.dtype}: give numbers.")
     output, loss = getattr(model, "output_shape", None), pruning.engine(model).compiled(model)["loss"]
     if not isinstance(output, tuple):
         return
-    name, config = loss if isinstance(loss, list) else (loss, {})
-    if "sparsecategorical" in str(name).lower().replace("_", "") and config.get("ignore_class") is None:
+    name, config = _of_one_loss(loss)
+    if name in _CLASS_NUMBERS and config.get("ignore_class") is None:
         wrong = labels[(labels < 0) | (labels >= output[-1])]
         if wrong.size:
             raise LotteryError(
                 f"{wrong.size} labels are out of range, such as {wrong[0]}: the model has outputs for 0 to {output[-1] - 1}."
             )
+
+
+def _of_one_loss(loss):
+    """(name, settings) in what `compiled` tells of a loss, alone or the only one in a list or dict."""
+    if isinstance(loss, (dict, list)) and len(loss) == 1:
+        (loss,) = loss.values() if isinstance(loss, dict) else loss
+    if isinstance(loss, list) and len(loss) == 2 and isinstance(loss[0], str) and isinstance(loss[1], dict):
+        return loss
+    return (loss if isinstance(loss, str) else None), {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import controls as arms
 from . import data, pruning, runs, training
 from .arm import best_epoch, on_target, tested, train
-from .checks import SEED, above_zero, known, share, whole
+from .checks import SEED, known, share, whole
 from .distribution import STRATEGIES, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
@@ -68,15 +68,17 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     loaded = data.load(**dataset, seed=seed)
     steps = len(loaded.train) * epochs
     check_rewind(rewind, steps)
-    about = {"data": loaded.describe(), "model": str(model), "width": width, "backend": backend, "strategy": strategy,
-             "recipe": recipe}
+    about = {"data": loaded.describe(), "model": str(model), "width": width, **training.of_file(model), "backend": backend,
+             "strategy": strategy, "recipe": recipe}
     variant = unusual({"scope": scope, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
                        "patience": patience})
-    callbacks = []
     if patience is not None:
         about["patience"] = patience
+
+    def callbacks():
         monitor = "accuracy" if loaded.validation is None else "val_accuracy"
-        callbacks = [pruning.engine_of(keras).keras.callbacks.EarlyStopping(monitor, patience=patience)]
+        early = pruning.engine_of(keras).keras.callbacks.EarlyStopping
+        return [] if patience is None else [early(monitor, patience=patience, start_from_epoch=_epochs_before(rewind, len(loaded.train)))]
 
     def compiled(make):
         pruning.engine_of(keras).set_seed(seed)
@@ -91,12 +93,13 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             _tell(backend, policy, precision)
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
                     final_sparsity=final_sparsity, rewind=rewind, structured=structured, budget=budget, early_bird=early_bird,
-                    run_dir=run_dir, overwrite=overwrite, callbacks=callbacks, verbose=verbose)
+                    run_dir=run_dir, overwrite=overwrite, callbacks=callbacks(), verbose=verbose)
+        folders = [runs.round_folder(run_dir, n) for n in range(runs.finished_rounds(run_dir))]
+        last = str(folders[-1])
         if (run_dir / runs.RESULT).exists():
             result = runs.read_json(run_dir / runs.RESULT)
-            if result["compare_at"] == compare_at:
-                return result
-        folders = [runs.round_folder(run_dir, n) for n in range(runs.finished_rounds(run_dir))]
+            if result.get("compare_at") == compare_at:
+                return _finish(run_dir, {**result, "ticket": last})  # the folder may have been moved
         rows = []
         for number, folder in enumerate(folders):
             ticket = load_ticket(folder)
@@ -106,8 +109,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         for number in _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
             rows.append(train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
-                               run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks, verbose))
-    return _finish(run_dir, {"command": "find", "ticket": str(folders[-1]), **about, **variant, "precision": policy, "epochs": epochs,
+                               run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose))
+    return _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
                              "rate": steepest(planned), "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
 
 
@@ -130,6 +133,8 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
     for arm in controls:
         arms.check(arm, dense)
+        if freeze_backbone and arm in arms.ON_TARGET:
+            raise LotteryError(f"control {arm!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them.")
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
@@ -137,14 +142,14 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     about = {"ticket": found.info, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
              "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
-    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras}
+    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras, "freeze_backbone": freeze_backbone}
 
     def times(arm):
         return 2 if arm == "dense-longer" else 1
 
     def student(arm):
         pruning.engine_of(keras).set_seed(seed)
-        net = (carry(found, start=start, freeze_backbone=freeze_backbone, **sizes) if arm == "ticket"
+        net = (carry(found, start=start, **sizes) if arm == "ticket"
                else arms.student(arm, found, dense, seed=seed, **sizes))
         training.compile_classifier(net, training.make_optimizer(steps=times(arm) * steps, keras=keras, **recipe))
         return net
@@ -160,7 +165,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
             rows.append(train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
                                seed, best_epoch(loaded, settled), callbacks, verbose))
     trained = str(run_dir / "ticket" / "student")
-    return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_rate(found), "rows": rows})
+    return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_search(found), "rows": rows})
 
 
 def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
@@ -225,10 +230,16 @@ def _tell(backend, policy, precision):
     print(f"training with {backend} in {policy}{chosen}", flush=True)
 
 
-def _rate(ticket):
-    """The most that a round of its search pruned of what was left, if there was one."""
+def _search(ticket):
+    """What its search did where it did so: the most that a round pruned of what was left, the size of blocks."""
     pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
-    return {"rate": steepest(pruned)} if pruned else {}
+    blocks = ticket.pruned_by["blocks"]
+    return {**({"rate": steepest(pruned)} if pruned else {}), **({"block": max(blocks.values())} if blocks else {})}
+
+
+def _epochs_before(rewind, steps):
+    """Epochs of so many steps that end before the one that the rewind point is in."""
+    return max(0, -(-rewind // steps) - 1) if isinstance(rewind, int) else 0
 
 
 def _nearest(rows, wanted):
@@ -238,6 +249,6 @@ def _nearest(rows, wanted):
 
 
 def _finish(run_dir, result):
-    result = {"run_dir": str(run_dir), **result}
+    result = {**result, "run_dir": str(run_dir)}
     runs.write_json(run_dir / runs.RESULT, result)
     return runs.plain(result)

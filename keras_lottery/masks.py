@@ -123,7 +123,8 @@ def _keep_highest(scores, masks, keep):
     if not keep:
         return {path: np.zeros(score.shape, bool) for path, score in scores.items()}
     left = np.cumsum([0, *(np.count_nonzero(masks[path]) for path in scores)])
-    kept_scores = np.empty(left[-1], np.result_type(*scores.values()))
+    kinds = {score.dtype for score in scores.values()}
+    kept_scores = np.empty(left[-1], kinds.pop() if len(kinds) == 1 else np.result_type("float32", *(kind for kind in kinds if kind.itemsize > 2)))
     for place, (path, score) in zip(itertools.starmap(slice, itertools.pairwise(left)), scores.items()):
         kept_scores[place] = score[masks[path]]
     kept_scores.partition(kept_scores.size - keep)  # linear in time, and in place

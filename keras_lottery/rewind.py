@@ -150,6 +150,7 @@ class LotteryCallback(Callback):
                 "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
         self.schedule, _ = pruning.engine(self.model).settings(self.model)
+        check_stateless(self.model)
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
         self.rewinder.engine.keep_randomness(self.model)
@@ -212,6 +213,14 @@ def record(model, number, logs):
     kept = sum(int(mask.sum()) for mask in masks.values())
     metrics = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
     return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
+
+
+def check_stateless(model):
+    """Raises LotteryError for a recurrent layer that keeps its state from batch to batch, which no rewind would find."""
+    engine = pruning.engine(model)
+    for path, layer in engine.layers(model).items():
+        if isinstance(layer, engine.keras.layers.RNN) and layer.stateful:
+            raise LotteryError(f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False.")
 
 
 def check_steps(model, rewind_step, round_steps):

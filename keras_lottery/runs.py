@@ -34,10 +34,18 @@ def round_folder(run_dir, number):
 
 
 def finished_rounds(run_dir):
-    """How many rounds of the run are finished, the dense round 0 included."""
+    """How many rounds of the run are finished, the dense round 0 included.
+
+    Raises:
+      LotteryError: a round before one that is there is missing.
+    """
+    there = {path.name for path in Path(run_dir).glob("round_*")}
     number = 0
-    while round_folder(run_dir, number).is_dir():
+    while round_folder(run_dir, number).name in there:
         number += 1
+    if len(there) > number:
+        raise LotteryError(f"{str(run_dir)!r} holds {max(there)} but not {round_folder(run_dir, number).name}: bring it back, give another "
+                           "run_dir, or overwrite=True (--overwrite) to start anew.")
     return number
 
 
@@ -54,6 +62,7 @@ def open_run(run_dir, kind, config, overwrite=False):
       LotteryError: the folder holds another run (the difference is shown), something
         that is no run, or cannot be written.
     """
+    check_writable(run_dir)
     run_dir = Path(run_dir)
     config = plain({**config, KIND: kind})
     there = check_run_dir(run_dir)
@@ -83,8 +92,8 @@ def check_run_dir(run_dir):
     Raises:
       LotteryError: the folder holds something that is no run, or cannot be written.
     """
-    run_dir = Path(run_dir)
     check_writable(run_dir)
+    run_dir = Path(run_dir)
     config = read_json(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
     if isinstance(config, dict) and KIND in config:
         return config
@@ -95,6 +104,8 @@ def check_run_dir(run_dir):
 
 def check_writable(folder):
     """Raises LotteryError if `folder` cannot be made or files cannot be made in it; leaves nothing there."""
+    if not isinstance(folder, (str, os.PathLike)):
+        raise LotteryError(f"{folder!r} is no path: give a folder's name as text.")
     folder = Path(folder)
     try:
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())

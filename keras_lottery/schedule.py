@@ -1,11 +1,13 @@
 """When to prune and how much: the rounds of a lottery."""
 
 import math
+import numbers
 import sys
 
 from .checks import share, whole
 from .errors import LotteryError
 
+MOST = 10_000  # rounds
 KEPT = ("lr", "finetune")  # rewind points that leave the weights as they are
 
 
@@ -55,7 +57,9 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
         raise LotteryError("how fast to prune is open: give rounds or rate beside final_sparsity.")
     else:
         # The small number keeps a quotient that is whole but for rounding from adding a round.
-        rounds = math.ceil(math.log(1 - final_sparsity) / math.log(1 - rate) - 1e-9)
+        rounds = math.ceil(math.log1p(-final_sparsity) / math.log1p(-rate) - 1e-9)
+    if rounds > MOST:
+        raise LotteryError(f"rate={rate!r} takes {rounds:,} rounds to {final_sparsity:.1%}: give a higher rate.")
     return [1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity]
 
 
@@ -152,11 +156,11 @@ def check_rewind(rewind, round_steps=None):
     >>> check_rewind("init")
     0
     """
-    if rewind == "init":
+    if isinstance(rewind, str) and rewind == "init":
         return 0
-    if rewind in ("trained", *KEPT):
+    if isinstance(rewind, str) and rewind in ("trained", *KEPT):
         return rewind
-    if isinstance(rewind, bool) or not hasattr(rewind, "__index__") or rewind < 0:
+    if isinstance(rewind, bool) or not isinstance(rewind, numbers.Integral) or rewind < 0:
         raise LotteryError(
             f"rewind={rewind!r} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained', 'lr' or "
             "'finetune'."

@@ -12,7 +12,7 @@ from .errors import LotteryError
 from .inputs import open_data
 from .masks import SCOPES, pruned_count
 from .resume import fit, recall
-from .rewind import LotteryCallback, RewindCallback, Rewinder, check_steps, record
+from .rewind import LotteryCallback, RewindCallback, Rewinder, check_stateless, check_steps, record
 from .schedule import KEPT, check_rewind, round_sparsities
 from .stopping import Stopping
 from .ticket import from_model, load_ticket
@@ -101,12 +101,15 @@ def find_ticket(
     callbacks = _checked_callbacks(callbacks)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
-    info = {**runs.plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "seed": seed,
+    info = {**runs.plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
             **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
+    check_stateless(model)
     check_steps(model, rewind, None)
     train, steps, account = open_data(model, train, seed)
+    if validation_data is not None:
+        open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
     if steps is not None:
         check_rewind(rewind, steps * epochs)
     stopping = Stopping(rewind, sparsities, epochs, steps, budget, early_bird)
@@ -127,7 +130,6 @@ def find_ticket(
         config = {
             **info,
             "sparsities": sparsities[1:],
-            "epochs": epochs,
             "steps": steps,
             "train": account,
             "architecture": runs.digest(_form(model, architecture)),
@@ -210,7 +212,10 @@ class _State:
         self.records.append({**record(self.model, number, metrics), "history": history, **notes})
         self.ticket = from_model(self.model, start, self.records, self.info, self.architecture)
         if self.run_dir:
-            self.ticket.save(runs.round_folder(self.run_dir, number))
+            folder = runs.round_folder(self.run_dir, number)
+            if folder.exists():
+                raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
+            self.ticket.save(folder)
 
     def _rewound(self, number):
         """The weights that the round started from; of the dense one, those at the rewind point."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import models, pruning
+from . import models, pruning, runs
 from .checks import above_zero, known
 from .errors import LotteryError
 
@@ -71,6 +71,11 @@ def _fastest():
 def kind(backend):
     """The Keras of a backend: "tf_keras" or "keras"."""
     return "tf_keras" if backend == "tf_keras" else "keras"
+
+
+def of_file(model):
+    """What tells a saved model from another of the same name; nothing of a builder's name."""
+    return {"model_sha256": runs.sha256(model)} if Path(model).is_file() else {}
 
 
 def builder(model, width=1.0, keras="tf_keras"):

@@ -73,13 +73,14 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     search = {"dataset": dataset, "model": str(model), "width": width, "final_sparsity": final_sparsity, "scope": scope,
               "seed": seed, "precision": policy, "strategy": strategy, "backend": backend,
               "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"}}
-    config = {**search, "data": loaded.describe(), "ranges": ranges}
+    config = {**search, **training.of_file(model), "data": loaded.describe(), "ranges": ranges}
     if role != "worker":
         runs.open_run(run_dir, "tune", config, overwrite)
     if not overwrite and (run_dir / runs.RESULT).exists():
         result = runs.read_json(run_dir / runs.RESULT)
-        if result["trials"] >= trials:
-            return result
+        if result["trials"] >= trials:  # the folder may have been moved
+            return {**result, "run_dir": str(run_dir), "rows": [
+                {**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)} for row in result["rows"]]}
 
     def run(number, setting):
         if role == "worker":
@@ -92,7 +93,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     _tune(role, run, ranges, trials, seed)
     if role == "worker":
         return None
-    rows = [runs.read_json(path) for path in (run_dir / "trials").glob(f"*/{TRIAL}")]
+    rows = [{**runs.read_json(path), "run_dir": str(path.parent)} for path in (run_dir / "trials").glob(f"*/{TRIAL}")]
     rows.sort(key=lambda row: (-row[OBJECTIVE], row["epochs_in_all"], row["run_dir"]))
     result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
     runs.write_json(run_dir / runs.RESULT, result)
@@ -167,7 +168,7 @@ def _trial(name, setting, search, folder, verbose):
                                run_dir=folder, verbose=verbose)
             last = result["rows"][-1]
             record = {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, "sparsity": last["sparsity"],
-                      OBJECTIVE: last["validation_accuracy"], "run_dir": str(folder)}
+                      OBJECTIVE: last["validation_accuracy"]}
             runs.write_json(folder / TRIAL, record)
     record = runs.read_json(folder / TRIAL)
     print(f"{name}: validation accuracy {record[OBJECTIVE]:.2%}", flush=True)

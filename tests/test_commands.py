@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from small import L, bits, command, conv, files, python
 import keras_lottery as lottery
 from apps import benchmark, export_ticket, find_ticket, transfer_ticket
 from apps import flags as shared
-from keras_lottery import data, jobs, pruning, runs, training
+from keras_lottery import data, jobs, pruning, resume, runs, training
+from keras_lottery.export import of_ticket
 from keras_lottery.ticket import from_model
 
 QUICK = ["--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01", "--noverbose", "--precision=float32"]
@@ -206,3 +208,69 @@ def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     restated = found["rounded"]["restated"]
     assert restated["before"] < 0.5 < 0.8 < restated["after"] and abs(restated["in_16_bits"] - restated["after"]) < 0.03
     assert abs(found["rounded"]["test"]["file"] - found["right"]["test"]["file"]) < 0.03
+
+
+def test_a_run_that_was_moved_says_where_it_is_and_a_changed_model_is_another(folder, tmp_path, monkeypatch):
+    where, _ = folder
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(where / "find", "moved")
+    shutil.copy(where / "net.keras", "net.keras")
+    again = [*FIND, "--model=net.keras", "--compare_at=0.7,0.75,0.5", "--run_dir=moved"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
+        code, out, err = command(find_ticket, *again)
+    assert code == 0 and "moved/round_02" in out and "find/round" not in out, err
+    assert json.loads(Path("moved/result.json").read_text())["ticket"] == "moved/round_02"
+    conv(activation="softmax").save("net.keras")
+    code, out, err = command(find_ticket, *again)
+    assert code == 2 and "model_sha256 was" in err
+
+
+def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = ["--dataset=digits", "--width=0.1", "--epochs=8", "--patience=2", "--rounds=1", "--rate=0.5", "--optimizer=adam", "--learning_rate=0.02",
+             "--validation=0.05", "--compare_at=0.5", "--noverbose", "--precision=float32", "--seed=4"]
+    assert command(find_ticket, *given, "--run_dir=whole")[0] == 0
+    saved = resume._Backup.on_epoch_end
+
+    def killed(keeper, epoch, logs=None):
+        saved(keeper, epoch, logs)
+        if "controls" in str(keeper.path) and epoch == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resume._Backup, "on_epoch_end", killed)
+        assert command(find_ticket, *given, "--run_dir=cut")[0] != 0
+    assert command(find_ticket, *given, "--run_dir=cut")[0] == 0
+    assert json.loads(Path("cut/result.json").read_text())["rows"] == json.loads(Path("whole/result.json").read_text())["rows"]
+
+
+def test_patience_lets_the_rewind_point_come(tmp_path):
+    made = jobs.find(dataset={"name": "digits", "train_split": "train[:40%]", "batch_size": 64}, model="lenet", width=0.1, epochs=4, rounds=1, rate=0.5,
+                     recipe={"optimizer": "sgd", "learning_rate": 1e-6}, seed=0, precision="float32", strategy="none", run_dir=tmp_path / "run",
+                     rewind=25, patience=1, verbose=0)
+    assert [row["epoch"] for row in made["rows"]] == [4, 4]  # 9 steps an epoch; the validation accuracy stands still
+
+
+def test_a_frozen_backbone_is_frozen_in_every_arm(folder, tmp_path, monkeypatch):
+    where, _ = folder
+    monkeypatch.chdir(where)
+    given = [*CARRY, "--freeze_backbone", f"--run_dir={tmp_path}/frozen", "--epochs=1", "--controls=dense-transferred"]
+    code, _, err = command(transfer_ticket, *given)
+    assert code == 0 and "trains the head alone" in err
+    for arm in ("ticket", "dense-transferred"):
+        student = lottery.load_ticket(tmp_path / "frozen" / arm / "student")
+        assert all(np.array_equal(student.trained[path], student.weights[path]) == path.startswith("c") for path in ("c1/kernel", "c2/kernel", "head/kernel"))
+    code, _, err = command(transfer_ticket, *given, "--controls=snip")
+    assert code == 2 and "freeze_backbone trains the head alone: leave out one of them" in err
+
+
+def test_images_given_to_an_export_are_normalised_as_the_tickets_were(folder):
+    where, _ = folder
+    images = lottery.load_ticket(where / "find" / "round_02").info["data"]
+    other = data.load("digits", classes=[5, 6, 7, 8, 9])
+    loaded = of_ticket._data_for({"name": "digits", "classes": [5, 6, 7, 8, 9]}, conv(), {**images, "name": "another"})
+    (x, _), (y, _) = next(iter(loaded.test)), next(iter(other.test))
+    assert loaded.mean == tuple(images["mean"]) != other.mean
+    pixels = [part.numpy() * std + mean for part, mean, std in ((x, loaded.mean, loaded.std), (y, other.mean, other.std))]
+    assert np.allclose(pixels[0][:100], pixels[1][:100], atol=1e-6)

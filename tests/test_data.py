@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 import tf_keras
+from PIL import Image
 
 from keras_lottery import data
 from keras_lottery.data import pipeline, sources, tfds_source
@@ -395,6 +397,76 @@ def test_a_spoilt_folder_is_named(folder, spoil, said):
         data.load(str(folder))
 
 
+BMPS = {  # as PIL saves them
+    "24 bits": lambda colour: Image.new("RGB", (9, 7), colour),
+    "palette": lambda colour: Image.new("RGB", (9, 7), colour).convert("P", palette=Image.ADAPTIVE, colors=4),
+    "white to black": lambda colour: Image.new("P", (9, 7), len(colour)),
+    "1 bit": lambda colour: Image.new("1", (9, 7), colour == "blue"),
+    "grey": lambda colour: Image.new("L", (9, 7), {"red": 60, "blue": 200}[colour]),
+}
+
+
+def write_bmps(folder, kind):
+    for colour in ("red", "blue"):
+        (folder / colour).mkdir()
+        for n in range(4):
+            image = BMPS[kind](colour)
+            if kind == "white to black":
+                image.putpalette([255 - level // 3 for level in range(768)])
+            image.save(folder / colour / f"{n}.bmp")
+
+
+@pytest.mark.parametrize("kind, channels", [("24 bits", 3), ("grey", 1)])
+def test_bmps_of_whole_colours_and_of_grey_levels_are_read(tmp_path, kind, channels):
+    write_bmps(tmp_path, kind)
+    made = data.load(tmp_path, batch_size=1)
+    assert made.input_shape == (7, 9, channels)
+    assert {(label, value) for label, value in zip(order(made.test), pixels(made.test, made))} == (
+        {(0, 0), (1, 255)} if channels == 3 else {(0, 200), (1, 60)})
+
+
+@pytest.mark.parametrize("how", [{}, {"image_size": 4}, {"channels": 1}])
+@pytest.mark.parametrize("kind", ["palette", "white to black", "1 bit"])
+def test_a_bmp_with_a_palette_is_refused(tmp_path, kind, how):
+    write_bmps(tmp_path, kind)
+    with pytest.raises(LotteryError, match=r"^\S*0.bmp is a BMP with a palette.*save it as PNG$"):
+        data.load(tmp_path, **how)
+
+
+@pytest.mark.parametrize("name, count", [("folder", 50), ("digits", 1797)])
+def test_too_large_an_image_size_is_refused_before_any_resizing(folder, name, count, monkeypatch):
+    monkeypatch.setattr(tf.image, "resize", None)
+    with pytest.raises(LotteryError, match=rf"{count} images of 100000 x 100000 x \d need .* GB.*smaller image_size"):
+        data.load(folder if name == "folder" else name, image_size=100000)
+
+
+def test_an_image_that_memory_does_not_hold_is_not_called_broken(folder, monkeypatch):
+    def no_memory(image):
+        raise MemoryError
+
+    monkeypatch.setattr(tf.image, "resize", lambda image, *_, **__: tf.numpy_function(no_memory, [image], tf.float32))
+    with pytest.raises(LotteryError, match="000.png .*more memory than is free; give a smaller image_size") as caught:
+        data.load(folder, image_size=8)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_names_that_are_not_utf8(folder):
+    odd = os.fsdecode(b"caf\xe9")
+    (folder / "cat" / "003.png").rename(folder / "cat" / f"{odd}.png")
+    assert sum(data.load(folder).sizes.values()) == 50
+    (folder / "cat" / f"{odd}.png").write_bytes(b"no")
+    with pytest.raises(LotteryError, match=f"{odd}.png cannot be read as an image"):
+        data.load(folder)
+    (folder / "cat" / f"{odd}.png").unlink()
+    (folder / "dog").rename(folder / odd)
+    with pytest.raises(LotteryError, match=r"'caf\\udce9' is not UTF-8; rename it"):
+        data.load(folder)
+    (folder / odd).rename(folder / "dog")
+    with pytest.raises(LotteryError, match=r"caf\\udce9' is not UTF-8; rename it"):
+        data.load(folder.rename(folder.parent / odd))
+
+
 def test_empty_folders(tmp_path):
     with pytest.raises(LotteryError, match="an empty folder"):
         data.load(str(tmp_path))
@@ -425,6 +497,13 @@ def test_empty_folders(tmp_path):
     (dict(image_size=(8, 8, 3)), "image_size="),
     (dict(image_size=10**6), r"80 images of 1000000 x 1000000 x 3 need \d+.* GB of memory"),
     (dict(channels=2), "channels=2"),
+    *((dict(validation=v), rf"validation={re.escape(repr(v))}: expected the share") for v in ("0.1", None, float("nan"), [0.1, 0.2])),
+    *((dict(batch_size=b), f"batch_size={b!r}: expected a whole number") for b in ("4", None, float("inf"), 1.5, 10**30)),
+    *((dict(image_size=s), rf"image_size={re.escape(repr(s))}: expected a positive whole number")
+      for s in ("big", "44", float("nan"), 8.5, (4, None), (4, -4), [4, [4]], 10**30, (10**200, 8))),
+    *((dict(classes=c), f"classes={c!r}: expected a list of labels or names") for c in (5, "disc", b"disc")),
+    (dict(classes=["--5", 1]), "class '--5' is not in"),
+    *((dict(seed=s), f"seed={s!r} is impossible: give a whole number from 0 to 4294967295") for s in (None, "a", -1, 1.5, 2**32)),
 ])
 def test_a_bad_argument_gets_one_line(tfds_dir, how, said):
     with pytest.raises(LotteryError, match=said) as caught:
@@ -440,6 +519,9 @@ def test_a_bad_argument_gets_one_line(tfds_dir, how, said):
     ("", "no data set is called ''"),
     ("tiny_unsupervised", "names no .image, label. pair"),
     ("tiny_regression", "its 'weight' is not a class label"),
+    (None, "name=None: expected text"),
+    (3, "name=3: expected text"),
+    (b"digits", "name=b'digits': expected text"),
 ])
 def test_a_bad_name_gets_one_line(tfds_dir, name, said):
     with pytest.raises(LotteryError, match=said) as caught:

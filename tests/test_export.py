@@ -124,7 +124,7 @@ def test_without_zeros_the_dense_file_is_chosen_and_repeats_byte_for_byte(tmp_pa
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 def test_mixed_precision_is_exported_as_float32_with_the_same_weights(tmp_path, policy):
     before = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy(policy)

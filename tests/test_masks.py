@@ -178,3 +178,11 @@ def test_refuses(scores, masks, share, scope, said):
 
 def test_examples():
     assert doctest.testmod(sys.modules[prune.__module__], optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def test_scores_of_two_kinds_of_16_bits():
+    import ml_dtypes
+
+    scores = {"a": np.arange(8).astype("float16"), "b": np.arange(8).astype(ml_dtypes.bfloat16)}
+    kept = prune(scores, {path: np.ones(8, bool) for path in scores}, 0.5)
+    assert all(mask.tolist() == [False] * 4 + [True] * 4 for mask in kept.values())

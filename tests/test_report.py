@@ -96,3 +96,53 @@ def test_nothing_to_report_is_an_error(tmp_path):
         report.collect(["no/result.json"])
     with pytest.raises(LotteryError, match="there is no file"):
         report.read("no/rows.jsonl")
+
+
+def searched(tmp_path, name, seed, figures, **changes):
+    made = {**result(seed, figures), "command": "find", "model": "lenet", "width": 1.0, **changes}
+    (tmp_path / f"{name}.json").write_text(json.dumps(made))
+    return tmp_path / f"{name}.json"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_ticket_stands_beside_the_control_of_its_own_rewind_point(tmp_path, turned):
+    paths = [searched(tmp_path, "init", 0, {"ticket": 0.44, "random": 0.31}, rewind="init"),
+             searched(tmp_path, "five", 0, {"ticket": 0.54, "random": 0.40}, rewind=5)]
+    rows = report.collect(paths[::-1] if turned else paths)
+    assert report.write(rows, tmp_path / "a") == 4
+    text = (tmp_path / "a" / "tables.md").read_text()
+    for figure, minus in (("44.00", "+13.00"), ("54.00", "+14.00")):
+        assert next(line for line in text.splitlines() if line.startswith("| ticket") and figure in line).endswith(f"| {minus} |")
+
+
+def test_transfers_of_tickets_that_were_found_in_another_way_are_told_apart(tmp_path):
+    paths = []
+    for n, (search, more) in enumerate([({"epochs": 1}, {}), ({"epochs": 2}, {}), ({"epochs": 2, "recipe": {"optimizer": "adam"}}, {}),
+                                        ({"epochs": 1}, {"block": 4}), ({"epochs": 1, "seed": 1}, {})]):
+        made = result(0, {"ticket": 0.8 + n / 100})
+        made |= {"ticket": {**made["ticket"], "seed": 0, **search}, **more}
+        paths.append(tmp_path / f"{n}.json")
+        paths[-1].write_text(json.dumps(made))
+    with pytest.warns(UserWarning, match="tickets of 2 seeds were carried with the same --seed=0"):
+        assert report.write(report.collect(paths), tmp_path / "a") == 5
+    titles = [line for line in (tmp_path / "a" / "tables.md").read_text().splitlines() if line.startswith("### lenet")]
+    assert len(set(titles)) == 4
+
+
+def test_two_results_of_one_run_are_told(files, tmp_path):
+    rows = report.collect(files)
+    with pytest.warns(UserWarning, match=r"two runs tell the same .*80.00% and 70.00%.*ticket of lenet on mnist, seed 0; the later counts"):
+        assert report.write([*rows, {**rows[0], "test_accuracy": 0.7}], tmp_path / "a") == 9
+
+
+@pytest.mark.parametrize("lines", ['{"ticket": "lenet"}', "3", '{"model": "lenet"}'])
+def test_lines_of_something_else_are_no_rows(tmp_path, lines):
+    (tmp_path / "rows.jsonl").write_text(lines + "\n")
+    with pytest.raises(LotteryError, match="holds other lines than those of a report"):
+        report.read(tmp_path / "rows.jsonl")
+
+
+def test_a_result_that_lacks_its_rows(tmp_path):
+    (tmp_path / "result.json").write_text('{"command": "find"}')
+    with pytest.raises(LotteryError, match="is no result of a search or a transfer"):
+        report.collect([tmp_path / "result.json"])

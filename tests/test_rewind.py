@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import tempfile
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from small import ENGINE, L, LOGITS, in_order, mirrored, scaled
 from world import BACKEND, KERAS3, array, keras, load_model, runs_on, set_policy, skip_unless, tensor
 
 import keras_lottery as lottery
+from keras_lottery import pruning
 from keras_lottery.rewind import Rewinder
 
 RNG = np.random.default_rng(0)
@@ -184,6 +186,35 @@ def test_optimizer_starts_anew(optimizer):
     for number in range(1, ROUNDS + 1):
         assert zoo.same(spy.starts[number][1], spy.starts[0][1])
         assert not zoo.same(spy.states[number * ROUND - 1][1], spy.starts[0][1])
+
+
+@skip_unless("tf_keras", reason="Keras 3 counts Nadam's steps in a variable")
+def test_nadam_in_eager_steps_starts_anew_and_goes_on():
+    def searched(folder, dies=None):
+        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(6, name="a"), keras.layers.Dense(2, name="b")])
+        start = np.random.default_rng(0)
+        model.set_weights([start.normal(size=weight.shape) for weight in model.get_weights()])
+        model.compile(keras.optimizers.Nadam(0.05), "mse", run_eagerly=True)
+        seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: calls.append(epoch))
+        kill = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 / 0 if len(calls) == dies else None)
+        data = start.normal(size=(64, 4)).astype("float32"), start.normal(size=(64, 2)).astype("float32")
+        return model, data, lottery.find_ticket(model, data, epochs=2, rounds=1, rate=0.5, run_dir=folder, callbacks=[seen, kill], verbose=0)
+
+    with tempfile.TemporaryDirectory() as folder:
+        calls = []
+        model, data, whole = searched(f"{folder}/whole")
+        calls = []
+        with pytest.raises(ZeroDivisionError):
+            searched(f"{folder}/cut", dies=3)
+        calls = []
+        assert zoo.same(list(searched(f"{folder}/cut")[2].trained.values()), list(whole.trained.values()))
+        fresh = whole.model("rewind")
+        fresh.compile(keras.optimizers.Nadam(0.05), "mse", run_eagerly=True)
+        search = lottery.data.batches(*data, batch_size=32, seed=0)
+        lottery.data.set_epoch(search, 0)
+        fresh.fit(search, epochs=2, verbose=0)
+        trained = pruning.engine(fresh).values(fresh)
+        assert zoo.same([trained[path] for path in whole.trained], list(whole.trained.values()))
 
 
 @pytest.mark.parametrize("way, rewind", [("callback", 3), ("find_ticket", "trained"), ("find_ticket", "lr"), ("find_ticket", "init")])

@@ -340,6 +340,11 @@ def generator():
         yield X, Y
 
 
+def stateful():
+    model = keras.Sequential([L.Input(batch_shape=(32, 5, 4)), L.GRU(6, stateful=True, name="gru"), L.Dense(3)])
+    return compiled(model)
+
+
 MISTAKES = {
     "not compiled": (lambda: search(dense()), "not compiled: call model.compile"),
     "unbuilt": (lambda: search(unbuilt()), "not built"),
@@ -378,6 +383,20 @@ MISTAKES = {
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
     "LotteryCallback": (lambda: search(callbacks=lottery.LotteryCallback()), "find_ticket runs them itself: leave it out"),
     "steps_per_execution": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=3), "no multiple of steps_per_execution"),
+    "train is a name": (lambda: search(train="mnist"), "train is a str: give"),
+    "train is a dict": (lambda: search(train={"x": X, "y": Y}), "train is a dict: give"),
+    "two inputs for one": (lambda: search(train=([X, X], Y)), "train gives 2 inputs, the model takes one"),
+    "labels of dates": (lambda: search(train=(X, Y.astype("datetime64[s]"))), r"the labels are of type datetime64\[s\]: give numbers"),
+    "label out of range, loss in a list": (lambda: search(compiled(dense(), loss=[LOGITS]), train=(X, Y + 1)), "labels are out of range"),
+    "validation alone": (lambda: search(validation_data=X), "validation_data is a ndarray: give"),
+    "validation generator": (lambda: search(validation_data=generator()), "validation_data is a generator"),
+    "validation of another width": (lambda: search(validation_data=(X[:, :5], Y)), r"validation_data gives batches of shape \(32, 5\)"),
+    "validation out of range": (lambda: search(validation_data=(X, Y + 5)), "labels are out of range, such as"),
+    "validation empty": (lambda: search(validation_data=(X[:0], Y[:0])), "0 examples"),
+    "stateful": (lambda: search(stateful(), train=(np.ones((64, 5, 4), "float32"), Y[:64])), "'gru' is stateful: its state cannot be rewound"),
+    "rate of nothing": (lambda: search(rounds=None, rate=1e-17, final_sparsity=0.5), "rate=1e-17 takes .* rounds to 50.0%: give a higher rate"),
+    "rewind is an array": (lambda: search(rewind=np.array([1, 2])), "rewind=array.* is unknown"),
+    "run_dir is a number": (lambda: search(run_dir=3), "3 is no path"),
     "run_dir below a file": (lambda: search(run_dir=__file__ + "/x"), "cannot write to .*Not a directory"),
     "run_dir is a file": (lambda: search(run_dir=__file__), "cannot write to"),
     "run_dir in /proc": (lambda: search(run_dir="/proc/x"), "cannot write to '/proc/x'"),
@@ -387,6 +406,7 @@ if BACKEND == "tensorflow":
         "empty dataset": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)), "train is empty"),
         "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
         "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
+        "endless validation": (lambda: search(validation_data=lottery.data.batches(X, Y, batch_size=32).repeat()), "validation_data never ends"),
         "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
     }
 if KERAS3:
@@ -409,3 +429,32 @@ def test_mistake_is_one_line_before_training(name, monkeypatch):
     with pytest.raises(lottery.LotteryError, match=said) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def masked(labels, outputs):
+    """Labels of -1 do not count. Its name is that of Keras' own loss, and more."""
+    losses = keras.losses.sparse_categorical_crossentropy(keras.ops.maximum(labels, 0) if KERAS3 else labels * 0, outputs, from_logits=True)
+    return losses
+
+
+masked.__name__ = "masked_sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize("loss", [[LOGITS], {"head": LOGITS}, masked], ids=["list", "dict", "function"])
+def test_losses_in_every_form_that_fit_takes(loss):
+    labels = np.where(np.arange(len(Y)) < 5, -1, Y) if loss is masked else Y
+    assert search(compiled(dense(), loss=loss), train=(X, labels), rounds=1, epochs=1).sparsity == 0.5
+
+
+def test_a_round_that_is_missing_or_that_another_process_finished_is_told(tmp_path):
+    search(run_dir=tmp_path / "run")
+    (tmp_path / "run" / "round_01").rename(tmp_path / "away")
+    with pytest.raises(lottery.LotteryError, match="holds round_02 but not round_01"):
+        search(run_dir=tmp_path / "run")
+
+    class Other(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            (tmp_path / "two" / "round_00").mkdir(exist_ok=True)
+
+    with pytest.raises(lottery.LotteryError, match="another process finished .*round_00 meanwhile"):
+        search(run_dir=tmp_path / "two", callbacks=[Other()])

@@ -199,3 +199,27 @@ def test_study_file_of_the_docs_is_a_study():
         made = app.given()
         assert made.source == "cifar10" and made.seeds >= 3, file
         assert json.dumps(runs.plain(dataclasses.asdict(made)))
+
+
+@pytest.mark.parametrize("flags, said", [
+    (["--targets=./wide"], r"input_shape=\(12, 12, 1\) does not fit this architecture"),
+    (["--target_learning_rate=0"], "learning_rate=0.0 is impossible")])
+def test_what_a_target_cannot_take_is_said_before_the_searches(whole, flags, said, monkeypatch, tmp_path):
+    monkeypatch.chdir(whole)
+    if not os.path.exists("wide"):
+        from PIL import Image
+
+        for path in sorted((whole / "images").rglob("*.png")):
+            wide = whole / "wide" / path.relative_to(whole / "images")
+            wide.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(path).resize((12, 12)).save(wide)
+    with pytest.raises(LotteryError, match=said):
+        prepared(tmp_path, *(flag for flag in stress_study.FLAGS if flag != "--image_size=8"), *flags)
+
+
+def test_tickets_stand_at_the_sparsity_that_was_asked_for(whole, monkeypatch):
+    """Where the weights do not divide, the round ends a weight beside it, and its controls too."""
+    monkeypatch.chdir(whole)
+    made, tasks = prepared("whole", *stress_study.FLAGS)
+    rows = studies.rows(made, tasks, "whole")
+    assert {row["ticket_sparsity"] for row in rows} == {0.0, 0.5, 0.8}

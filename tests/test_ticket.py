@@ -1,5 +1,6 @@
 """A ticket comes back from its folder bit for bit, is as small as it can be, and never comes back wrong or runs code."""
 
+import dataclasses
 import gzip
 import json
 import pickle
@@ -7,10 +8,11 @@ import pickle
 import numpy as np
 import pytest
 from small import ENGINE, L, arrays, bits, compiled, dense, everything, files, noisy, python, search, state_of
-from world import KERAS3, KIND, keras, runs_on
+from world import KERAS3, KIND, keras, runs_on, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import models
+from keras_lottery import models, pruning
+from keras_lottery.errors import LotteryError
 from keras_lottery.masks import prune
 from keras_lottery.ticket import Ticket, _checksum, from_model
 
@@ -281,3 +283,30 @@ def test_info_that_json_cannot_hold(tmp_path):
     assert list(tmp_path.iterdir()) == []
     Ticket(**{**vars(ticket), "info": {3: (1, np.float32(2)), "x": np.inf}}).save(tmp_path / "t")
     assert lottery.load_ticket(tmp_path / "t").info == {"3": [1, 2.0], "x": None}
+
+
+@skip_unless("tf_keras", reason="Keras 3 models hold no operations by name")
+@pytest.mark.parametrize("kind, settings", [("TFOpLambda", {"function": "io.write_file"}), ("TFOpLambda", {"function": "compat.v1.write_file"}),
+                                            ("TFOpLambda", {"function": "load_op_library"}), ("Custom>TFOpLambda", {"function": "raw_ops.WriteFile"}),
+                                            ("ClassMethod", {"cls_symbol": "io.TFRecordWriter", "method_name": "write"}),
+                                            ("TensorFlowOpLayer", {"node_def": {}})])
+def test_a_model_that_would_do_more_than_compute_is_not_built(tmp_path, kind, settings):
+    model = lottery.wrap(functional())
+    made = from_model(model, pruning.engine(model).values(model), [])
+    architecture = json.loads(json.dumps(made.architecture))
+    out = tmp_path / "written"
+    architecture["config"]["layers"].append({
+        "module": "keras.layers", "registered_name": kind, "class_name": kind, "name": "more",
+        "config": {"name": "more", "trainable": True, "dtype": "float32", **settings},
+        "inbound_nodes": [["_CONSTANT_VALUE", -1, str(out), {"contents": "by a ticket"}]]})
+    dataclasses.replace(made, architecture=architecture).save(tmp_path / "ticket")
+    ticket = lottery.load_ticket(tmp_path / "ticket")
+    for use in (ticket.model, lambda: lottery.transfer(ticket, num_classes=4)):
+        with pytest.raises(LotteryError, match="might touch files or run code"):
+            use()
+    assert not out.exists()
+
+
+def functional():
+    given = L.Input((8,))
+    return keras.Model(given, L.Dense(3, name="head")(L.Dense(6, name="a")(given)))

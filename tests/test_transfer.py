@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from small import ENGINE, L, LOGITS, arrays, bits, compiled, conv, dense, search, state_of
-from world import KERAS3, KIND, array, keras, set_policy
+from world import KERAS3, KIND, array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import controls, models, runs, training
+from keras_lottery import controls, models, pruning, runs, training
 from keras_lottery.masks import prune
-from keras_lottery.ticket import Ticket
+from keras_lottery.ticket import Ticket, from_model
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +239,17 @@ def test_mistake_is_one_line(name, tickets):
     with pytest.raises(lottery.LotteryError, match=said) as error:
         call(tickets[0])
     assert "\n" not in str(error.value)
+
+
+@skip_unless("tf_keras", reason="Keras 3 knows these layers by name")
+def test_stock_convnext_comes_back_from_its_file(tmp_path):
+    from tf_keras.src.applications.convnext import ConvNeXt
+
+    net = ConvNeXt(depths=[1, 1, 1, 1], projection_dims=[4] * 4, drop_path_rate=0.1, default_size=32, model_name="cn", weights=None,
+                   input_shape=(32, 32, 3), classes=3)
+    model = lottery.wrap(net)
+    from_model(model, pruning.engine(model).values(model), []).save(tmp_path / "ticket")
+    student = lottery.transfer(lottery.load_ticket(tmp_path / "ticket"), num_classes=5)
+    assert student.output_shape == (None, 5)
+    carried, had = pruning.engine(student).values(student), pruning.engine(model).values(model)
+    assert all(np.array_equal(carried[path], value) for path, value in had.items() if not path.startswith("cn_head_dense"))

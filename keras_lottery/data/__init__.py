@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery.checks import SEED, whole
 from keras_lottery.data import sources
 from keras_lottery.data.pipeline import batches, hold, set_epoch, stream
 from keras_lottery.errors import LotteryError
@@ -18,8 +19,8 @@ class Data:
     """What `load` returns.
 
     `train`, `validation` (None where there is none) and `test` are tf.data.Datasets of (float32 images of
-    (batch, height, width, channels), int64 labels of (batch,)). `mean` and `std` are the train part's, one float a
-    channel, of pixels / 255. `sizes` counts the examples of each part.
+    (batch, height, width, channels), int64 labels of (batch,)). `mean` and `std`, one float a channel of pixels / 255,
+    are what they were normalised by. `sizes` counts the examples of each part.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Data:
 
 
 def load(name, *, data_dir=None, train_split="train", test_split="test", classes=None, validation=0.1,
-         image_size=None, channels=None, augment=False, batch_size=128, seed=0, download=True):
+         image_size=None, channels=None, normalization=None, augment=False, batch_size=128, seed=0, download=True):
     """Load images into memory, once, as uint8, and serve them in batches.
 
     Args:
@@ -64,8 +65,10 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
             takes its place unless it is 0.
         image_size: an int or (height, width) to resize to, bilinear with antialiasing; None to keep.
         channels: 1 or 3 to turn colour into grey or grey into colour; None to keep.
+        normalization: (mean, std) of pixels / 255, one float a channel each, to normalise by, such as those of the
+            data that a model was trained on; None for the train part's.
         augment: random flip and pad-4 crop of the train part.
-        batch_size: int >= 1; seed: int, for order and augmentation.
+        batch_size: int >= 1; seed: int in [0, 2**32), for order and augmentation.
         download: fetch TFDS data that are not there.
 
     Returns:
@@ -80,10 +83,10 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         >>> data.input_shape, data.num_classes
         ((8, 8, 1), 5)
     """
-    _check(validation, batch_size, channels)
+    _check(name, classes, validation, batch_size, channels, seed)
     size = _size(image_size)
-    form = sources.Form(size, channels)
-    name = os.fspath(name)
+    form = sources.Form(size, channels and int(channels))
+    name = os.fsdecode(name)
     if name == "digits":
         source = sources.from_digits(form)
     elif _is_folder(name, data_dir):
@@ -102,7 +105,9 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
                                f"give a larger {part}_split")
     _carve(parts, validation)
     _no_empty_class(name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names)
-    mean, std = _moments(images, parts["train"])
+    mean, std = map(tuple, normalization) if normalization else _moments(images, parts["train"])
+    if len(mean) != images.shape[-1] or len(std) != len(mean):
+        raise LotteryError(f"normalization={normalization} is for {len(mean)} channels, the images have {images.shape[-1]}; give channels={len(mean)}")
 
     tensors = hold(images), hold(labels)
     del images
@@ -122,16 +127,27 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         std=std,
         sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
         settings={"train_split": train_split, "test_split": test_split, "validation": validation,
-                  "image_size": list(size) if size else None, "channels": channels, "augment": bool(augment),
+                  "image_size": list(size) if size else None, "channels": form.channels, "augment": bool(augment),
                   "batch_size": int(batch_size), "seed": int(seed)},
     )
 
 
-def _check(validation, batch_size, channels):
-    if not 0 <= validation < 1:
-        raise LotteryError(f"validation={validation}: expected the share of train to hold out, 0 <= share < 1")
-    if batch_size < 1 or batch_size != int(batch_size):
-        raise LotteryError(f"batch_size={batch_size}: expected a whole number, 1 or more")
+def _check(name, classes, validation, batch_size, channels, seed):
+    if not isinstance(name, (str, os.PathLike)):
+        raise LotteryError(f"name={name!r}: expected text: digits, a TFDS name or a folder of images (./NAME)")
+    if classes is not None and (isinstance(classes, (str, bytes)) or not np.iterable(classes)):
+        raise LotteryError(f"classes={classes!r}: expected a list of labels or names, such as [0, 1], or None for all")
+    try:
+        held_out = 0 <= validation < 1
+    except (TypeError, ValueError):
+        held_out = False
+    if not held_out:
+        raise LotteryError(f"validation={validation!r}: expected the share of train to hold out, 0 <= share < 1")
+    try:
+        whole("batch_size", batch_size, most=2**63 - 1)
+    except LotteryError:
+        raise LotteryError(f"batch_size={batch_size!r}: expected a whole number, 1 or more") from None
+    whole("seed", seed, **SEED)
     if channels not in (None, 1, 3):
         raise LotteryError(f"channels={channels}: expected 1 (grey), 3 (colour) or None (as stored)")
 
@@ -139,10 +155,11 @@ def _check(validation, batch_size, channels):
 def _size(image_size):
     if image_size is None:
         return None
-    pair = (image_size,) * 2 if np.ndim(image_size) == 0 else tuple(image_size)
-    if len(pair) != 2 or any(n != int(n) or n < 1 for n in pair):
-        raise LotteryError(f"image_size={image_size}: expected a positive whole number or (height, width) of such")
-    return tuple(int(n) for n in pair)
+    try:
+        height, width = (image_size,) * 2 if np.ndim(image_size) == 0 else image_size
+        return whole("height", height, most=2**31 - 1), whole("width", width, most=2**31 - 1)
+    except (TypeError, ValueError):  # LotteryError is one
+        raise LotteryError(f"image_size={image_size!r}: expected a positive whole number below 2**31 or (height, width) of such") from None
 
 
 def _is_folder(name, data_dir):
@@ -172,7 +189,7 @@ def _label(name, names, wanted):
     text = str(wanted)
     if not isinstance(wanted, (int, np.integer)) and text in names:
         return names.index(text)
-    if text.lstrip("-").isdigit() and 0 <= int(text) < len(names):
+    if text.isdecimal() and int(text) < len(names):
         return int(text)
     shown = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
     raise LotteryError(f"class {wanted!r} is not in {name}: expected labels 0 to {len(names) - 1} "

@@ -1,7 +1,9 @@
 """The images themselves: digits, and folders; and what every source has in common."""
 
+import contextlib
 import dataclasses
 import difflib
+import math
 import os
 
 import numpy as np
@@ -65,7 +67,10 @@ def from_digits(form):
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int64)
-    return Arrays("digits", form(tf.constant(images)).numpy(), labels, _held_out(labels), tuple("0123456789"))
+    formed = allocate("digits", len(images), (*(form.size or (8, 8)), form.channels or 1))
+    for at in range(0, len(images), 256):  # resizing takes four bytes a pixel
+        formed[at:at + 256] = form(tf.constant(images[at:at + 256]))
+    return Arrays("digits", formed, labels, _held_out(labels), tuple("0123456789"))
 
 
 def from_folder(name, form):
@@ -82,6 +87,9 @@ def from_folder(name, form):
     class_names = _folders(tops[0])
     if not class_names:
         raise LotteryError(f"{name}: an empty folder; expected a sub-folder of images for each class")
+    for text in (name, *class_names):
+        if text.encode(errors="ignore").decode() != text:  # a run's files, which are UTF-8, name them
+            raise LotteryError(f"the folder name {text!r} is not UTF-8; rename it")
     files, labels, counts = [], [], []
     for top in tops:
         more_files, more_labels = _listing(top, class_names)
@@ -116,7 +124,7 @@ def allocate(name, count, shape):
     import psutil
     if None in shape:
         raise LotteryError(f"{name}: images of differing sizes; give image_size, such as image_size=32")
-    need, free = count * int(np.prod(shape)), psutil.virtual_memory().available
+    need, free = count * math.prod(shape), psutil.virtual_memory().available
     if need > free:
         raise LotteryError(f"{name}: {count} images of {' x '.join(map(str, shape))} need {need / 1e9:.1f} GB "
                            f"of memory and {free / 1e9:.1f} GB are free; give a smaller image_size "
@@ -197,7 +205,9 @@ def _decode(name, files, form):
         return Form(form.size, form.channels or 3)(image), stored
 
     images, stored, count, grey = None, None, 0, True
-    dataset = tf.data.Dataset.from_tensor_slices(files).map(one, num_parallel_calls=tf.data.AUTOTUNE)
+    if form.size:
+        images = allocate(name, len(files), (*form.size, form.channels or 3))
+    dataset = tf.data.Dataset.from_tensor_slices([os.fsencode(f) for f in files]).map(one, num_parallel_calls=tf.data.AUTOTUNE)
     try:
         for image, stored in dataset.as_numpy_iterator():
             if images is None:
@@ -205,13 +215,31 @@ def _decode(name, files, form):
             if image.shape != images.shape[1:]:
                 raise LotteryError(f"{name}: images of differing sizes, {_by(images.shape[1:])} ({files[0]}) and "
                                    f"{_by(image.shape)} ({files[count]}); give image_size, such as image_size=32")
+            if stored < 3:
+                _no_palette(files[count])
             images[count] = image
             grey &= stored < 3
             count += 1
+    except tf.errors.ResourceExhaustedError as error:
+        raise LotteryError(f"{files[count]} and the images read beside it need more memory than is free; give a smaller image_size, "
+                           "or make them smaller") from error
     except tf.errors.OpError as error:  # images come in order, so it is the next one
+        _no_palette(files[count])
         raise LotteryError(f"{files[count]} cannot be read as an image; expected a whole PNG, JPEG, BMP or GIF: "
                            "replace it or take it out") from error
     return np.ascontiguousarray(images[..., :1]) if grey and form.channels is None else images
+
+
+def _no_palette(file):
+    """Refuse a BMP of a palette's indices, which TensorFlow takes for grey levels, unless they are."""
+    with contextlib.suppress(OSError), open(file, "rb") as opened:
+        head = opened.read(2048)
+        bits, header, colours = [int.from_bytes(head[a:b], "little") for a, b in ((28, 30), (14, 18), (46, 50))]
+        colours = colours or 256
+        palette = head[14 + header:][:4 * colours]
+        ramp = bits == 8 and all(palette[c::4] == bytes(range(256))[:colours] for c in range(3))
+        if head[:2] == b"BM" and 0 < bits <= 8 and not ramp:
+            raise LotteryError(f"{file} is a BMP with a palette, which cannot be read; save it as PNG")
 
 
 def _by(shape):

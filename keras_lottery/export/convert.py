@@ -183,7 +183,11 @@ def _save(tf, model, folder, pixels):
     traced = _trace(model, *inputs(model), pixels)
     held = tf.Module()
     held.variables_of_the_model = list(traced.variables)
-    tf.saved_model.save(held, folder, signatures=traced)
+    try:
+        tf.saved_model.save(held, folder, signatures=traced)
+    except (OSError, tf.errors.OpError) as error:  # no space left, for one
+        raise LotteryError(f"the converter's own files cannot be written to {tempfile.gettempdir()!r}: {first_line(error)}. TMPDIR "
+                           "names another folder.") from error
 
 
 def _trace(model, structure, specs, pixels=None):

@@ -68,7 +68,7 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
 def _data_for(dataset, model, images):
     """The data set in the form that the model was trained on, where the caller says nothing else."""
     height, width, channels = model.input_shape[1:]
-    own = {"image_size": (height, width), "channels": channels, "classes": images.get("classes")}
+    own = {"image_size": (height, width), "channels": channels, "classes": images.get("classes"), "normalization": (images["mean"], images["std"])}
     if dataset["name"] == images.get("name"):  # so that no image that it was trained on is called a validation image
         own |= {"train_split": images["splits"]["train"], "validation": images["validation"]}
     told = {name: value for name, value in dataset.items() if value is not None}

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import warnings
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from ..ticket import load_ticket
 from . import plots
 from .page import page
 from .rows import by_setting, collect, label, row, setting
-from .tables import markdown, tables
+from .tables import NEVER_PRUNED, markdown, tables
 
 __all__ = ["by_setting", "collect", "label", "markdown", "read", "row", "show", "show_tickets", "tables", "write"]
 ROWS = "rows.jsonl"
@@ -67,9 +68,12 @@ def read(path):
     if not path.is_file():
         raise LotteryError(f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote.")
     try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        found = [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
+    if not all(isinstance(entry, dict) and "model" in entry and "source" in entry for entry in found):
+        raise LotteryError(f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a study wrote.")
+    return found
 
 
 def write(rows, output, tickets=()):
@@ -86,7 +90,15 @@ def write(rows, output, tickets=()):
     Raises:
       LotteryError: nothing to report, or a folder that cannot be written.
     """
-    rows = list({_run_of(entry): entry for entry in rows}.values())
+    found = {}
+    for entry in rows:
+        before = found.get(_run_of(entry), entry)
+        if before["test_accuracy"] != entry["test_accuracy"]:
+            warnings.warn(f"two runs tell the same of themselves but for what they got ({before['test_accuracy']:.2%} and "
+                          f"{entry['test_accuracy']:.2%}): {_name(entry)}; the later counts.", stacklevel=2)
+        found[_run_of(entry)] = entry
+    rows = list(found.values())
+    _warn_of_shared_seeds(rows)
     if not rows:
         raise LotteryError("there are no rows: give result.json files of finished runs.")
     made = tables(rows, tickets)
@@ -105,9 +117,26 @@ def write(rows, output, tickets=()):
     return len(rows)
 
 
+def _warn_of_shared_seeds(rows):
+    tickets = {}
+    for entry in rows:
+        if "ticket_seed" in entry and entry["arm"] == "ticket":
+            tickets.setdefault((*setting(entry), entry["seed"]), set()).add(entry["ticket_seed"])
+    for (*_, seed), of in tickets.items():
+        if len(of) > 1:
+            warnings.warn(f"tickets of {len(of)} seeds were carried with the same --seed={seed}: they share the new head, the order of the data "
+                          "and the dense nets, so the intervals are too narrow. Carry each with a seed of its own.", stacklevel=3)
+
+
 def _lines(rows):
     return "".join(json.dumps(entry) + "\n" for entry in rows)
 
 
 def _run_of(entry):
-    return (*setting(entry), *(entry.get(name) for name in ("seed", "rewind", "ticket_sparsity", "arm")))
+    of = ("seed", "ticket_seed", "rewind", "ticket_sparsity", "arm")
+    never_pruned = entry["arm"] in NEVER_PRUNED  # wherever the tickets beside it rewind to
+    return (*setting(entry), *(entry.get(name) for name in of if not (never_pruned and name == "rewind")))
+
+
+def _name(entry):
+    return f"{entry['arm']} of {entry['model']} on {entry['target']}, seed {entry['seed']}"

@@ -7,6 +7,7 @@ from .. import runs
 from ..errors import LotteryError
 from ..variants import VARIANTS, unusual
 
+NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
 
 def collect(results):
     """Rows of several results of `jobs.find` and `jobs.transfer`.
@@ -22,14 +23,26 @@ def collect(results):
         if not Path(path).is_file():
             raise LotteryError(f"there is no file {str(path)!r}: give result.json of a finished run.")
         result = runs.read_json(path)
-        if not isinstance(result, dict) or result.get("command") not in ("find", "transfer"):
+        if not isinstance(result, dict) or result.get("command") not in ("find", "transfer") or not NEEDED <= result.keys():
             raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
-        source = result["ticket"] if result["command"] == "transfer" else result
+        carried = result["command"] == "transfer"
+        source = result["ticket"] if carried else result
         model = label(source.get("model", "own model"), source.get("width", 1))
         found_on = source.get("data", "own data")
-        made = [row(result, entry, model, found_on["name"] if isinstance(found_on, dict) else str(found_on), result.get("sparsity", entry["sparsity"])) for entry in result["rows"]]
-        rows += [{**entry, "rewind": source["rewind"] or "init"} if entry["arm"] == "ticket" and "rewind" in source else entry for entry in made]
+        name = found_on.get("name", "own data") if isinstance(found_on, dict) else str(found_on)
+        more = {"rewind": source["rewind"] or "init"} if "rewind" in source else {}
+        if carried:
+            more |= _searched(source, found_on)
+        rows += [{**row(result, entry, model, name, result.get("sparsity", entry["sparsity"])), **more} for entry in result["rows"]]
     return rows
+
+
+def _searched(ticket, data):
+    """What else tells the search of a ticket that was carried from others: its seed, and how it trained."""
+    how = {"epochs": ticket.get("epochs"), **(ticket.get("recipe") or {})}
+    if isinstance(data, dict):
+        how |= {"images": data.get("sizes", {}).get("train"), "input_shape": data.get("input_shape")}
+    return {"ticket_seed": ticket.get("seed"), "search": how}
 
 
 def row(result, entry, model, source, ticket_sparsity):
@@ -77,6 +90,6 @@ def by_setting(rows):
 
 def setting(entry):
     """What rows must share to be compared."""
-    recipe, data = (json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data"))
+    recipe, data, search = (json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data", "search"))
     variant = (str(entry.get(name, usual)) for name, usual in VARIANTS.items())
-    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, data, *variant)
+    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, data, search, *variant)

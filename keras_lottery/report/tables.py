@@ -40,15 +40,16 @@ def tables(rows, tickets=()):
 
 
 def cells(alike):
-    """{(sparsity, arm): {seed: test accuracy in %}} of rows that may be compared.
+    """{(sparsity, arm): {(seed, the ticket's seed): test accuracy in %}} of rows that may be compared.
 
-    An arm that is never pruned stands at sparsity 0. A ticket of another rewind point
+    An arm that is never pruned stands at sparsity 0. What is of another rewind point
     than the first is an arm of its own: "ticket, lr".
     """
     found = {}
     for row in alike:
         at = 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"]
-        found.setdefault((at, _arm(row, alike)), {})[row["seed"]] = 100 * row["test_accuracy"]
+        seeds = row["seed"], row.get("ticket_seed") or 0
+        found.setdefault((at, _arm(row, alike)), {})[seeds] = 100 * row["test_accuracy"]
     return found
 
 
@@ -64,7 +65,8 @@ def places(groups):
 def _facts(first):
     told = {**first["recipe"], "precision": first["precision"], **(first.get("data") or {})}
     return {"images": f"{first['train_images']:,} images", "epochs": f"{first['epochs']} epochs",
-            **{name: f"{name} {value}" for name, value in told.items()}}
+            **{name: f"{name} {value}" for name, value in told.items()},
+            **{f"search {name}": f"search {name} {value}" for name, value in (first.get("search") or {}).items()}}
 
 
 def _place(first):
@@ -74,25 +76,28 @@ def _place(first):
 
 def _arm(row, alike):
     first = next((other["rewind"] for other in alike if other.get("rewind") is not None), None)
-    if row["arm"] != "ticket" or row.get("rewind") in (None, first):
+    if row["arm"] in NEVER_PRUNED or row.get("rewind") in (None, first):
         return row["arm"]
-    return f"ticket, {row['rewind']}" if isinstance(row["rewind"], str) else f"ticket, step {row['rewind']}"
+    return f"{row['arm']}, {row['rewind']}" if isinstance(row["rewind"], str) else f"{row['arm']}, step {row['rewind']}"
 
 
-def _baseline(found, at, base):
-    if base in NEVER_PRUNED:
-        return found.get((0.0, base))
-    return found.get((at, "ticket, finetune" if base == "finetune" else base))
+def _baseline(found, at, base, arm):
+    """What `arm` is compared with, of its own rewind point where there is such a control; None where that is `arm` itself."""
+    _, comma, point = arm.partition(", ")
+    pruned = "ticket, finetune" if base == "finetune" else base
+    places = [(0.0, base)] if base in NEVER_PRUNED else [(at, f"{pruned}{comma}{point}"), (at, pruned)]
+    place = next((place for place in places if place in found), None)
+    return found[place] if place and place[1] != arm else None
 
 
 def _arms(where, alike):
     first, found = alike[0], cells(alike)
-    bases = [base for base in BASELINES if any(_baseline(found, at, base) for at, _ in found)]
+    bases = [base for base in BASELINES if any(_baseline(found, at, base, arm) for at, arm in found)]
     a_round = " a round" * (first["source"] == first["target"])
     recipe = ", ".join(f"{name} {value}" for name, value in first["recipe"].items())
     lines = []
     for (at, arm), values in sorted(found.items(), key=_order):
-        others = [None if arm in (base, f"ticket, {base}") else _baseline(found, at, base) for base in bases]
+        others = [_baseline(found, at, base, arm) for base in bases]
         differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
         mean = estimate(values.values())
         lines.append((arm, f"{at:.1%}", str(mean.n), _figure(mean), *differing))
@@ -108,9 +113,8 @@ def _verdicts(named):
         found = cells(alike)
         for (at, arm), values in sorted(found.items(), key=_order):
             for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if arm.startswith("ticket") else ():
-                others = _baseline(found, at, base)
-                named = arm not in (base, f"ticket, {base}") and not base.startswith("ticket")
-                if named and others and differences(values, others):
+                others = _baseline(found, at, base, arm)
+                if ", " not in base and base != "ticket" and others and differences(values, others):
                     compared.setdefault((arm, base), {})[where, at] = differences(values, others)
     made = []
     for (arm, base), family in sorted(compared.items(), key=lambda item: item[0][0]):

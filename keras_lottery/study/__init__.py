@@ -1,18 +1,23 @@
 """A study: searches on a source, tickets and controls on targets, over seeds; then one table, plots and a page."""
 
+import contextlib
 import dataclasses
+import io
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from .. import data, report, runs, training
+from .. import data, pruning, report, runs, training
 from ..distribution import place
 from ..errors import LotteryError
 from ..processes import pool
 from ..schedule import round_sparsities, steepest
+from ..ticket import from_model
+from ..transfer import transfer
 from . import board, workers
 from .anatomy import tickets
 from .plan import Size, Study, Task, plan
@@ -38,15 +43,26 @@ def prepare(study, folder):
     backend = training.choose_backend(study.backend)
     study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend))
     keras = training.kind(backend)
-    for rate in (study.recipe["learning_rate"], study.target_learning_rate or study.recipe["learning_rate"]):
-        training.make_optimizer(steps=4, keras=keras, **{**study.recipe, "learning_rate": rate})
+    for rate in (study.recipe["learning_rate"], study.target_learning_rate):
+        if rate is not None:
+            training.make_optimizer(steps=4, keras=keras, **{**study.recipe, "learning_rate": rate})
     sizes = {}
     for name in (study.source, *study.targets):
         loaded = data.load(name, **study.data)
         batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
-    training.builder(study.model, study.width, keras)(sizes[study.source].input_shape, sizes[study.source].num_classes)
+    _check_targets(training.builder(study.model, study.width, keras), sizes[study.source], {sizes[name] for name in study.targets})
     return study, sizes, plan(study, sizes)
+
+
+def _check_targets(build, source, targets):
+    """Raises LotteryError if a net of the source's size cannot be carried to the targets'."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the runs say it
+        net = pruning.wrap(build(source.input_shape, source.num_classes))
+        ticket = from_model(net, pruning.engine(net).values(net), [])
+        for target in targets:
+            transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
 
 
 def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, tell=print):
@@ -107,14 +123,15 @@ def show(tasks, seconds, jobs):
 def rows(study, tasks, folder):
     """The rows of the tasks that are done: one an arm, sparsity, rewind point and seed."""
     model = report.label(study.model, study.width)
-    rate = steepest(round_sparsities(rate=study.rate, final_sparsity=study.sparsities))  # of controls too, which have no rounds
+    planned = [0.0, *round_sparsities(rate=study.rate, final_sparsity=study.sparsities)]
+    rate = steepest(planned[1:])  # of controls too, which have no rounds
     found = []
     for task in filter(lambda task: workers.is_done(folder, task.name), tasks):
         result = {**runs.read_json(workers.task_folder(folder, task.name) / runs.RESULT), "rate": rate}
         first = task.about["rewind"] == study.rewinds[0]
-        for row in result["rows"]:
+        for number, row in enumerate(result["rows"]):
             if first or row["arm"] != "dense":  # the dense round is the same in each search
-                at = row["sparsity"] if task.kind == "find" else task.about["sparsity"]
+                at = planned[number] if task.kind == "find" else task.about["sparsity"]
                 found.append({**report.row(result, row, model, study.source, at), "rewind": task.about["rewind"], "run": task.name})
                 if row["arm"] == "dense-longer":
                     found[-1]["epochs"] //= 2  # those of what it stands beside

@@ -1,7 +1,6 @@
 """A study as tasks: which searches and which trainings there are, each with its own name."""
 
 import dataclasses
-from pathlib import Path
 
 from .. import controls as arms
 from .. import runs
@@ -10,7 +9,7 @@ from ..distribution import OF_ONE_MACHINE
 from ..errors import LotteryError
 from ..masks import SCOPES
 from ..schedule import check_rewind, round_sparsities
-from ..training import BACKENDS, PRECISIONS
+from ..training import BACKENDS, PRECISIONS, of_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +180,7 @@ def _search(study, rewind, seed, steps):
     arguments = {"dataset": {"name": study.source, **study.data}, "model": study.model, "width": study.width,
                  "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
                  "rewind": rewind, "seed": seed, **_shared(study)}
-    return Task("find", arguments, {"kind": "find", **_movable(arguments), **_file(study.model)}, (),
+    return Task("find", arguments, {"kind": "find", **_movable(arguments), **of_file(study.model)}, (),
                 {"rewind": rewind, "dataset": study.source, "seed": seed}, steps)
 
 
@@ -194,7 +193,7 @@ def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
            **_shared(study)}
     if on == "target" and study.target_learning_rate is not None:
         own["recipe"] = {**study.recipe, "learning_rate": study.target_learning_rate}
-    net = {"model": study.model, "width": study.width, **_file(study.model)}
+    net = {"model": study.model, "width": study.width, **of_file(study.model)}
     if arm in ("dense-scratch", "dense-longer", *arms.ON_TARGET):
         of = {**net, "scope": study.scope} if number else net
     elif arm == "dense-transferred":
@@ -209,11 +208,6 @@ def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
 
 def _shared(study):
     return {name: getattr(study, name) for name in ("recipe", "precision", "strategy", "backend")}
-
-
-def _file(model):
-    """What tells a saved model from another of the same name."""
-    return {"model_sha256": runs.sha256(model)} if Path(model).is_file() else {}
 
 
 def _movable(arguments):

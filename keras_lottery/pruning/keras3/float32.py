@@ -1,4 +1,4 @@
-"""A Keras 3 model of mixed precision as the float32 model it stands for, and what a conversion asks of a model."""
+"""A Keras 3 model of another precision as the float32 model it stands for, and what a conversion asks of a model."""
 
 import contextlib
 
@@ -7,13 +7,14 @@ from keras import tree
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
+from ..precision import is_other
 from . import walk
 from .lambdas import with_functions_of
 
 
 def is_float32(model):
-    """Whether no layer computes in 16 bits."""
-    return not any("float16" in str(layer.compute_dtype) for layer in model._flatten_layers())
+    """Whether no layer computes in 16 or 64 bits."""
+    return not any(is_other(layer.compute_dtype) for layer in model._flatten_layers())
 
 
 def in_float32(model):
@@ -38,7 +39,7 @@ def in_float32(model):
         walk.finalize(new)
     except Exception as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
-        raise LotteryError(f"{model.name!r} computes in mixed precision and cannot be rebuilt in float32: {first}.") from error
+        raise LotteryError(f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}.") from error
     finally:
         keras.config.set_dtype_policy(policy)
     return new
@@ -69,8 +70,8 @@ def unfused(model):
 
 
 def _float32_config(config):
-    """A copy of a model's config with float32 for every dtype or policy of 16 bits."""
+    """A copy of a model's config with float32 for every dtype or policy of 16 or 64 bits."""
     if isinstance(config, dict):
-        return {key: "float32" if key == "dtype" and "float16" in str(value) else _float32_config(value)
+        return {key: "float32" if key == "dtype" and is_other(value) else _float32_config(value)
                 for key, value in config.items()}
     return type(config)(map(_float32_config, config)) if isinstance(config, (list, tuple)) else config

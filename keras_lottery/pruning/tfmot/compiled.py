@@ -110,6 +110,9 @@ def load_optimizer(model, arrays):
     """Assign arrays as `optimizer_state` gave them."""
     for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
         variable.assign(value)
+    for inner in _optimizers(model.optimizer):
+        if model.run_eagerly and hasattr(inner, "_u_product_counter"):  # Nadam's own count of steps; a traced step holds it
+            inner._u_product_counter = int(inner.iterations) + 1
 
 
 def finalize_optimizer(model):

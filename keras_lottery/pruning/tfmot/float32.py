@@ -1,12 +1,13 @@
-"""A tf_keras model of mixed precision as the float32 model it stands for."""
+"""A tf_keras model of another precision as the float32 model it stands for."""
 
 from ...errors import LotteryError
+from ..precision import is_other
 from .legacy import tf_keras
 
 
 def is_float32(model):
-    """Whether no layer computes in 16 bits."""
-    return not any("float16" in str(layer.compute_dtype) for layer in model._flatten_layers())
+    """Whether no layer computes in 16 or 64 bits."""
+    return not any(is_other(layer.compute_dtype) for layer in model._flatten_layers())
 
 
 def in_float32(model):
@@ -22,7 +23,7 @@ def in_float32(model):
 
     custom = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
     values = {
-        path: value.astype("float32") if "float16" in str(value.dtype) else value
+        path: value.astype("float32") if is_other(value.dtype) else value
         for path, value in values_of(model).items()
     }
     policy = tf_keras.mixed_precision.global_policy()
@@ -35,17 +36,17 @@ def in_float32(model):
         load_state(new, values)
     except Exception as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
-        raise LotteryError(f"{model.name!r} computes in mixed precision and cannot be rebuilt in float32: {first}.") from error
+        raise LotteryError(f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}.") from error
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
     return new
 
 
 def _float32_config(config):
-    """A copy of a layer's config, wrapped layers included, with float32 for every dtype or policy of 16 bits."""
+    """A copy of a layer's config, wrapped layers included, with float32 for every dtype or policy of 16 or 64 bits."""
     if isinstance(config, dict):
         return {
-            key: "float32" if key == "dtype" and "float16" in str(value) else _float32_config(value)
+            key: "float32" if key == "dtype" and is_other(value) else _float32_config(value)
             for key, value in config.items()
         }
     return type(config)(map(_float32_config, config)) if isinstance(config, (list, tuple)) else config
