@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import keras
 import numpy as np
@@ -271,7 +272,8 @@ def _without_dtype(config, default):
 
 
 def _in_a_line(error):
-    """The first paragraph of an error's text that says something: Keras puts the class and its config before it."""
-    text = str(error).rpartition("Error encountered during deserialization:")[2]
+    """The first paragraph of an error's text that says something: Keras puts the class, its config and the call before it."""
+    text = re.sub("\x1b\\[[0-9;]*m", "", str(error)).rpartition("Error encountered during deserialization:")[2]
     said = [" ".join(part.split()).removeprefix("Exception encountered: ") for part in text.split("\n\n")]
-    return next((part for part in said if part and not part.startswith(("<", "config="))), type(error).__name__)[:300]
+    where = ("<", "config=", "Exception encountered when calling", "Arguments received by")
+    return next((part for part in said if part and not part.startswith(where)), type(error).__name__)[:300]
