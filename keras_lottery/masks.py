@@ -74,6 +74,19 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     return tightened
 
 
+def check_leaves_some(masks, sparsity, scope):
+    """Raises LotteryError if masks pruned to `sparsity` would keep no weight."""
+    groups = {"the model": sum(mask.size for mask in masks.values())}
+    if scope == "layer":
+        groups = {repr(path): mask.size for path, mask in masks.items()}
+    for name, size in groups.items():
+        if pruned_count(size, sparsity) == size:
+            raise LotteryError(
+                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune less, with fewer "
+                "rounds or a smaller rate or final_sparsity."
+            )
+
+
 def random(masks, seed, blocks=None):
     """Masks with the same number of kept weights in each tensor, at random places; blocks as in `prune` move whole.
 

@@ -119,11 +119,7 @@ def check_writable(folder):
 def differences(old, new, name=""):
     """Lines that name the entries in which two JSON-able values differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            line
-            for key in sorted({*old, *new})
-            for line in differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
-        ]
+        return [line for key in sorted({*old, *new}) for line in differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)]
     return [] if old == new else [f"{name} was {_short(old)}, now {_short(new)}"]
 
 

@@ -10,7 +10,7 @@ from . import pruning, runs, team
 from .checks import SEED, known, whole
 from .errors import LotteryError
 from .inputs import open_data
-from .masks import SCOPES, pruned_count
+from .masks import SCOPES, check_leaves_some
 from .resume import fit, recall
 from .rewind import LotteryCallback, RewindCallback, Rewinder, check_stateless, check_steps, record
 from .schedule import KEPT, check_rewind, round_sparsities
@@ -118,7 +118,7 @@ def find_ticket(
         model = _ready(model, scope)
     how = engine.settings(model)[1]
     info["scope"] = scope = scope or how["scope"]
-    _check_leaves_some(engine.masks(model), sparsities[-1], scope)
+    check_leaves_some(engine.masks(model), sparsities[-1], scope)
     sides = None
     if structured:
         from .compact import groups  # with SciPy, which other searches do without
@@ -264,19 +264,6 @@ def _ready(model, scope):
         engine.build_optimizer(model)
         engine.keep_randomness(model)
     return model
-
-
-def _check_leaves_some(masks, sparsity, scope):
-    """Raises LotteryError if the last round would leave nothing."""
-    groups = {"the model": sum(mask.size for mask in masks.values())}
-    if scope == "layer":
-        groups = {repr(path): mask.size for path, mask in masks.items()}
-    for name, size in groups.items():
-        if pruned_count(size, sparsity) == size:
-            raise LotteryError(
-                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune less, with fewer "
-                "rounds or a smaller rate or final_sparsity."
-            )
 
 
 def _form(model, architecture):
