@@ -26,16 +26,17 @@ for model in conv4:0.5 resnet20:1 vgg19:0.25; do
   search ${model%:*}x${model#*:}-fashion-0 $two --model=${model%:*} --width=${model#*:} --dataset=fashion_mnist --train_split='train[:10%]' \
     --image_size=32 --epochs=4 --rewind=30 --learning_rate=0.002
 done
+search vgg19x0.5-structured-fashion-0 --final_sparsity=0.8,0.9,0.95 --structured --model=vgg19 --width=0.5 --dataset=fashion_mnist \
+  --train_split='train[:50%]' --image_size=32 --epochs=4 --rewind=100 --learning_rate=0.002
 
 python docs/phone/trained.py "$runs"
 tickets=()
 for round in 3:90 4:95; do
-  for name in mobilenetx0.5{,-layers}-bangla lenet-block{1,4,16}-fashion conv4x0.5-fashion resnet20x1-fashion vgg19x0.25-fashion; do
+  for name in mobilenetx0.5{,-layers}-bangla lenet-block{1,4,16}-fashion conv4x0.5-fashion resnet20x1-fashion vgg19x0.25-fashion \
+    conv6x0.5-structured-cifar10; do
     tickets+=("$name-${round#*:}=$runs/$name-0/round_0${round%:*}")
   done
 done
-for round in 3:90 4:95; do
-  tickets+=("conv6x0.5-structured-cifar10-${round#*:}=$runs/conv6x0.5-structured-cifar10-0/round_0${round%:*}")
-done
+tickets+=("vgg19x0.5-structured-fashion-95=$runs/vgg19x0.5-structured-fashion-0/round_04")
 python docs/phone/measure.py --data_dir="$data" "${tickets[@]}"
 python docs/phone/summary.py
