@@ -440,7 +440,10 @@ def masked(labels, outputs):
 masked.__name__ = "masked_sparse_categorical_crossentropy"
 
 
-@pytest.mark.parametrize("loss", [[LOGITS], {"head": LOGITS}, masked], ids=["list", "dict", "function"])
+OF_OUTPUTS = pytest.param({"head": LOGITS}, id="dict", marks=skip_unless("tf_keras", reason="a Sequential of Keras 3 takes no losses by name"))
+
+
+@pytest.mark.parametrize("loss", [pytest.param([LOGITS], id="list"), OF_OUTPUTS, pytest.param(masked, id="function")])
 def test_losses_in_every_form_that_fit_takes(loss):
     labels = np.where(np.arange(len(Y)) < 5, -1, Y) if loss is masked else Y
     assert search(compiled(dense(), loss=loss), train=(X, labels), rounds=1, epochs=1).sparsity == 0.5
