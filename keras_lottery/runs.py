@@ -39,7 +39,7 @@ def finished_rounds(run_dir):
     Raises:
       LotteryError: a round before one that is there is missing.
     """
-    there = {path.name for path in Path(run_dir).glob("round_*")}
+    there = {path.name for path in Path(run_dir).glob("round_*") if path.is_dir() and path.name[6:].isdecimal()}
     number = 0
     while round_folder(run_dir, number).name in there:
         number += 1

@@ -213,7 +213,7 @@ class _State:
         self.ticket = from_model(self.model, start, self.records, self.info, self.architecture)
         if self.run_dir:
             folder = runs.round_folder(self.run_dir, number)
-            if folder.exists():
+            if team.is_chief() and folder.exists():  # the others of a team may find what their chief just wrote
                 raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
             self.ticket.save(folder)
 

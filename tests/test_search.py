@@ -1,12 +1,14 @@
 """find_ticket: what it takes, what it gives, and what it refuses in one line before any training."""
 
+import shutil
+
 import numpy as np
 import pytest
 from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, everything, mirrored, noisy, search, state_of, weights
 from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import controls
+from keras_lottery import controls, team
 from keras_lottery.masks import pruned_count
 
 if BACKEND == "tensorflow":
@@ -461,3 +463,20 @@ def test_a_round_that_is_missing_or_that_another_process_finished_is_told(tmp_pa
 
     with pytest.raises(lottery.LotteryError, match="another process finished .*round_00 meanwhile"):
         search(run_dir=tmp_path / "two", callbacks=[Other()])
+
+
+def test_a_worker_that_is_slower_than_its_chief_goes_on(tmp_path, monkeypatch):
+    expected = search(run_dir=tmp_path / "chief", rewind=3)
+    shutil.copytree(tmp_path / "chief", tmp_path / "team", ignore=shutil.ignore_patterns("round_*"))
+    (tmp_path / "team" / "round_00.zip").touch()  # is no round
+
+    class Chief(keras.callbacks.Callback):
+        rounds = 0
+
+        def on_train_end(self, logs=None):
+            shutil.copytree(tmp_path / "chief" / f"round_{self.rounds:02d}", tmp_path / "team" / f"round_{self.rounds:02d}")
+            self.rounds += 1
+
+    monkeypatch.setattr(team, "_chief", False)
+    found = search(run_dir=tmp_path / "team", rewind=3, callbacks=[Chief()])
+    assert bits(found.masks) == bits(expected.masks) and bits(found.trained) == bits(expected.trained)
