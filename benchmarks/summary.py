@@ -59,6 +59,12 @@ def search():
             table(("side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
 
 
+def where():
+    rows = [(row["of"], row["at"], f"{row['share']:.1%}") for row in read("where")["rows"]]
+    return ("Where the time of that search goes (`python benchmarks/where.py`). TensorFlow runs operations beside each other, so those of "
+            "a step may sum up to more than the step.", table(("of", "at", "share of its time"), rows))
+
+
 def memory():
     rows = [(row["model"], row["plain"], row["search"], of(row["search_over_plain"])) for row in read("memory")["rows"]]
     return ("The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one plain training.",
@@ -79,7 +85,7 @@ def start():
 def main():
     machine = read("step").get("processor") or bench.machine()["processor"]
     parts = [TITLE, f"Measured on {bench.machine()['cpus']} cores of {machine}.\n"]
-    for part in (step, boundary, search, memory, inputs, start):
+    for part in (step, boundary, search, where, memory, inputs, start):
         words, rows = part()
         if rows.count("\n") > 1:
             parts.append(f"{words}\n\n{rows}\n")
