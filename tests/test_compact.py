@@ -275,6 +275,34 @@ def test_a_reshape_of_two_shapes_and_a_model_called_in_two_ways():
     compacted(draw_weights(Model(images, L.Dense(2)(L.GlobalAveragePooling2D()(both))), np.random.default_rng(0)))
 
 
+def test_a_reshape_to_whatever_is_left_of_two_widths():
+    """As of two blocks of squeeze and excitation that share it."""
+    images, flat = Input((4, 4, 3)), L.Reshape((1, 1, -1))
+    x = images
+    for width in (6, 8):
+        x = L.Conv2D(width, 1)(x)
+        x = L.Multiply()([x, flat(L.Dense(width, "sigmoid")(L.GlobalAveragePooling2D()(x)))])
+    model = Model(images, L.Conv2D(3, 1)(x))
+    compacted(draw_weights(model, np.random.default_rng(0)))
+    for seed in range(3):
+        compacted(draw_weights(model, np.random.default_rng(seed), 0.5, 0.8))
+
+
+def test_a_prelu_along_two_axes():
+    images, slopes = Input((4, 4, 3)), L.PReLU()
+    x = L.Conv2D(4, 1, name="first")(images)
+    turned = L.Permute((3, 2, 1))(slopes(L.Permute((3, 2, 1))(x)))
+    model = draw_weights(Model(images, L.Dense(2)(L.Concatenate()([slopes(x), turned]))), np.random.default_rng(0), 0.0, 0.0)
+    compacted(make_constant(model, "first", 0, 1))
+
+
+@pytest.mark.parametrize("activation", ["hard_sigmoid", "sigmoid", "elu", "gelu", "swish", "softplus"])
+def test_constants_go_through_the_activation_of_a_layer(activation):
+    x = Input((4,))
+    model = draw_weights(Model(x, L.Dense(2)(L.Dense(8, activation, name="first")(x))), np.random.default_rng(0), 0.0, 0.0)
+    assert widths(compacted(make_constant(model, "first", 0, 1)))["first"] < 8
+
+
 def test_the_new_model_is_as_any_other(tmp_path):
     new = compacted(ticket_net())
     assert isinstance(new, Model) and getattr(new, "optimizer", None) is None
@@ -348,6 +376,11 @@ def row(layer, shape):
 def test_costs(make, shape, expected):
     found = row(make(), shape)
     assert (found["channels"], found["parameters"], found["multiply_adds"]) == expected
+
+
+@world.skip_unless("tf_keras", reason="Keras 3 has no such layers")
+def test_costs_of_weights_that_each_position_has_for_itself():
+    assert row(L.LocallyConnected2D(3, 3), (6, 6, 2))["multiply_adds"] == 16 * 9 * 2 * 3
 
 
 def test_costs_of_each_call_and_of_models_inside():

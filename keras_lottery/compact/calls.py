@@ -44,6 +44,10 @@ def apply(function, constants):
     known = ~np.isnan(constants)
     if function is None or not known.any():
         return constants
-    made = np.full(len(constants), np.nan)
-    made[known] = array(function(constants[None, known]))[0]
+    values, made = constants[None, known], np.full(len(constants), np.nan)
+    if not function.__module__.startswith("keras."):  # functions of TensorFlow and tf_keras ask what only a tensor has
+        import tensorflow as tf
+
+        values = tf.constant(values)
+    made[known] = array(function(values))[0]
     return made

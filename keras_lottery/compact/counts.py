@@ -74,7 +74,8 @@ def _multiply_adds(call):
     del shape[_axis(call)]
     if None in shape[1:]:
         return None
-    return math.prod(shape[1:]) * sum(math.prod(kernel.shape) for name, kernel in call.variables.items() if name in _KERNELS)
+    positions = 1 if call.kind.startswith("LocallyConnected") else math.prod(shape[1:])  # which has weights of its own at each
+    return positions * sum(math.prod(kernel.shape) for name, kernel in call.variables.items() if name in _KERNELS)
 
 
 def _sum(first, second):

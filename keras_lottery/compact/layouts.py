@@ -31,7 +31,7 @@ def reshape(channels, call):
         if not found:
             return None  # channels of the input are on several axes of the output
         axis, order = found[-1]
-    if channels.axes.setdefault(id(call.layer), axis) != axis:
+    if channels.axes.setdefault(id(call.layer), (axis, len(order))) != (axis, len(order)):
         return None
     ids = channels.bind(call.layer, "out", lane.ids[order])
     target = list(call.config["target_shape"])  # in which -1 stays

@@ -71,7 +71,7 @@ def _batch_normalization(channels, call):
 
 def _prelu(channels, call):
     lane = channels.lane(call.inputs[0])
-    if lane.axis is None or not has_only(call, "alpha"):
+    if lane.axis is None or not has_only(call, "alpha") or channels.axes.setdefault(id(call.layer), lane.axis) != lane.axis:
         return None
     alpha = np.moveaxis(call.weights["alpha"], lane.axis - 1, -1)
     if alpha.shape[-1] == len(lane.ids) > 1:

@@ -222,8 +222,6 @@ def _ready(made, names):
     if isinstance(made, str):
         return made
     parts = flatbuffer.read(made)
-    if encoding.has_broken_blocks(parts):
-        return "TensorFlow's converter wrote blocks of zeros that do not fill a kernel's rows, which its runtime reads wrongly"
     unpack.densify_what_dequantize_reads(parts)
     sparse_kernels.pad_symmetrically(parts)
     return label_file.packed(flatbuffer.small(parts), names)

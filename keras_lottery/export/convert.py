@@ -9,6 +9,7 @@ import operator
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,9 @@ import numpy as np
 from .. import pruning, runs
 from ..errors import LotteryError
 from ..pixels import Pixels
+from .encoding import has_broken_blocks
+from .flatbuffer import has_loops
+from .sparsify import sparsify
 from .weights8 import quantize_weights
 
 FORMATS = {
@@ -111,6 +115,8 @@ def to_tflite(model, formats, samples=None, pixels=None):
             np.savez(os.path.join(folder, "samples.npz"), **samples)
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run([sys.executable, "-m", __name__, folder], env=environment, capture_output=True, text=True)
+        if done.returncode < 0:
+            raise LotteryError(f"{model.name!r} does not convert: TensorFlow's converter ended with {signal.Signals(-done.returncode).name}.")
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.startswith("error: ")] or done.stderr.splitlines()[-1:]
             raise LotteryError("".join(said).removeprefix("error: ") or f"{model.name!r} does not convert.")
@@ -121,10 +127,13 @@ def to_tflite(model, formats, samples=None, pixels=None):
 
 def first_line(error):
     """What an error says, in a line without its full stop."""
-    text = str(error).strip()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
     if text.startswith("in user code:"):  # the traceback of a traced function comes first
-        text = next((line.strip() for line in text.splitlines() if re.match(r"\s+\w+(Error|Exception): ", line)), text)
-    return text.partition("\n")[0].rstrip(".")[:300] or type(error).__name__
+        found = re.search(r"^\s+\w+(Error|Exception): ", text, re.MULTILINE)
+        text = text[found.start():].strip() if found else text
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    parts = 2 if "Exception encountered when calling" in text.partition("\n")[0] else 1  # the layer, then the reason
+    return " ".join(lines[:parts]).rstrip(".")[:300] or type(error).__name__
 
 
 def _identifiers(names):
@@ -167,11 +176,15 @@ def _converted(model, formats, samples, pixels):
         made = {}
         for form, encoding in itertools.product(dict.fromkeys(("float32", *formats)), ENCODINGS):
             try:
+                if form == "int8" and has_loops(made["float32", "dense"]):
+                    raise LotteryError("TensorFlow cannot take ranges inside loops: build recurrent layers with unroll=True")
                 if form == "int8-weights":
                     made[form, encoding] = quantize_weights(made["float32", encoding])
                 else:
                     place = places.get(form, places["float32"])
                     made[form, encoding] = _convert(tf, model, place, form, encoding, samples, pixels)
+                    if encoding == "sparse" and has_broken_blocks(made[form, encoding]):
+                        made[form, encoding] = sparsify(made[form, "dense"])
             except LotteryError as error:
                 if form == "float32":
                     raise

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .flatbuffer import schema
+from .flatbuffer import read, schema
 
 BLOCKS = (1, 4, 16)
 DENSE, SPARSE = schema.DimensionType.DENSE, schema.DimensionType.SPARSE_CSR
@@ -37,12 +37,12 @@ def decode(values, shape, sparsity):
     return made.reshape(shape)
 
 
-def has_broken_blocks(model):
-    """Whether some tensor of a file, a `schema.ModelT`, is in blocks that do not fill its rows.
+def has_broken_blocks(content):
+    """Whether some tensor of a file's bytes is in blocks that do not fill its rows.
 
     TensorFlow's converter writes such files (2.21) and its runtime reads other values from them.
     """
-    encoded = [tensor for graph in model.subgraphs for tensor in graph.tensors if tensor.sparsity is not None]
+    encoded = [tensor for graph in read(content).subgraphs for tensor in graph.tensors if tensor.sparsity is not None]
     return any(tensor.shape[-1] % max(1, tensor.sparsity.dimMetadata[-1].denseSize) for tensor in encoded
                if tensor.sparsity.dimMetadata[-1].format == DENSE)
 
@@ -50,7 +50,7 @@ def has_broken_blocks(model):
 def encode(array):
     """(the values to store, a `schema.SparsityParametersT`) of an array, in the blocks that take the fewest bytes."""
     blocks = [block for block in BLOCKS if array.shape[-1] % block == 0]
-    return min((_encoded(array, block) for block in blocks), key=lambda made: _bytes(*made))
+    return min((_encoded(array, block) for block in blocks), key=lambda made: size(*made))
 
 
 def _encoded(array, block):
@@ -69,7 +69,8 @@ def _encoded(array, block):
     return rows[kept].ravel(), made
 
 
-def _bytes(values, sparsity):
+def size(values, sparsity):
+    """Bytes that an encoding takes."""
     last = next(level for level in sparsity.dimMetadata if level.format == SPARSE)
     return sum(part.nbytes for part in (values, last.arraySegments.values, last.arrayIndices.values))
 

@@ -72,6 +72,11 @@ def sparse_tensors(model):
     return sum(tensor.sparsity is not None for graph in model.subgraphs for tensor in graph.tensors)
 
 
+def has_loops(content):
+    """Whether a file's bytes hold loops or branches: graphs that operations of another run."""
+    return len(read(content).subgraphs) > 1
+
+
 def _drop_what_nothing_reads(model):
     for graph in model.subgraphs:
         ends = {*graph.inputs, *graph.outputs}

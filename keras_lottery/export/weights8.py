@@ -23,7 +23,7 @@ def quantize_weights(content):
     """A float32 file, dense or sparse-encoded, with its large kernels rounded to int8 per output channel.
 
     Zeros stay zeros and no other weight becomes one. Scales are positive float32 with eight significant bits, biases
-    float32 with twelve, one more than float16 has: the zeros below them take no bytes of a download.
+    float32 with ten: the zeros below them take no bytes of a download.
 
     Args:
       content: the file's bytes.
@@ -81,10 +81,10 @@ def _quantize(model, graph, index, channels, densify):
 
 
 def _shorten(model, bias):
-    """Round a constant bias to twelve significant bits."""
+    """Round a constant bias to ten significant bits."""
     values = flatbuffer.constant(model, bias, "<f4") if bias.type == schema.TensorType.FLOAT32 else None
     if values is not None:
-        short = (values.view("uint32") + np.uint32(0x800)) & np.uint32(0xFFFFF000)
+        short = (values.view("uint32") + np.uint32(0x2000)) & np.uint32(0xFFFFC000)
         bias.buffer = flatbuffer.add_buffer(model, short)
 
 

@@ -240,7 +240,7 @@ def _copy(model):
             raise LotteryError(
                 f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the get_config of the "
                 "layer that owns it must hold every argument of its constructor, and it be built by a call on symbolic "
-                "tensors, or by a build() of its own."
+                "tensors, or by a build() of its own; a layer inside another must not be called by itself as well."
             )
     load_state(new, given)
     below = walk.layers(new)

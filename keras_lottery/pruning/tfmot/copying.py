@@ -88,7 +88,8 @@ def copy_state(source, target):
         if path not in given or path not in made or given[path].shape != made[path].shape:
             raise LotteryError(
                 f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the get_config of "
-                "the layer that owns it must hold every argument of its constructor."
+                "the layer that owns it must hold every argument of its constructor, and a layer inside another must not "
+                "be called by itself as well."
             )
     for path, variable in made.items():  # one copy at a time
         variable.assign(given[path].numpy())
