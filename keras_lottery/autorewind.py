@@ -7,11 +7,12 @@ from pathlib import Path
 
 from . import data, jobs, pruning, runs, training
 from .checks import known, share, whole
+from .distribution import check_batches
 from .errors import LotteryError
 from .masks import BLOCKS, SCOPES
 from .schedule import LotterySchedule
 from .stability import STABLE, instability
-from .stopping import check_budget
+from .stopping import Stopping, check_budget
 from .ticket import load_ticket
 from .variants import unusual
 
@@ -45,17 +46,21 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     if rounds is None and final_sparsity is None:
         rounds = jobs.ROUNDS
     check_budget(budget)
-    trainings = 1 + LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity).rounds
+    patience = None if patience is None else whole("patience", patience)
+    planned = LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity)
+    trainings = 1 + planned.rounds
     known("scope", scope, SCOPES)
     known("block", whole("block", block), BLOCKS)
     compare_at = [share("compare_at", at) for at in compare_at]
     backend, _, devices = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
+    check_batches(loaded)
     if loaded.validation is None:
         raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
     with contextlib.redirect_stdout(io.StringIO()):
         pruning.wrap(training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes), block=block)  # says what does not fit
+    Stopping(0, [0.0, *planned.sparsities], epochs, len(loaded.train), budget, early_bird)  # says what is impossible
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
              "scope": scope, "backend": backend,

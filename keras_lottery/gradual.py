@@ -55,6 +55,7 @@ class GradualPruning(StepCounter):
     def on_train_begin(self, logs=None):
         if not pruning.is_wrapped(self.model):
             raise LotteryError("GradualPruning needs a wrapped model: lottery.wrap(model).")
+        pruning.check_unpruned(self.model)
         self.step, self.masks = 0, None
 
     def on_train_batch_begin(self, batch, logs=None):

@@ -9,7 +9,7 @@ from . import controls as arms
 from . import data, pruning, runs, training
 from .arm import best_epoch, on_target, tested, train
 from .checks import SEED, known, share, whole
-from .distribution import STRATEGIES, place
+from .distribution import STRATEGIES, check_batches, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .masks import BLOCKS, SCOPES
@@ -66,6 +66,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     with devices():
         make_model = training.builder(model, width, keras)
     loaded = data.load(**dataset, seed=seed)
+    check_batches(loaded)
     steps = len(loaded.train) * epochs
     check_rewind(rewind, steps)
     about = {"data": loaded.describe(), "model": str(model), "width": width, **training.of_file(model), "backend": backend,
@@ -138,6 +139,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
+    check_batches(loaded)
     steps = len(loaded.train) * epochs
     about = {"ticket": found.info, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
              "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
@@ -188,6 +190,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = data.load(**dataset, seed=seed)
+    check_batches(loaded)
     steps = len(loaded.train) * epochs
     about = {"arm": arm, "ticket": found.info, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}

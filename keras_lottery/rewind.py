@@ -75,8 +75,9 @@ class Rewinder:
             for path, mask in masks.items():  # what is pruned never comes back
                 self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
             self.engine.load_state(self.model, self.point)
-        if self.rewind != "finetune":
-            self.engine.reset_optimizer(self.model, self.optimizer_start, self.copies)
+        going_on = self.rewind == "finetune"
+        state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start
+        self.engine.reset_optimizer(self.model, state, () if going_on else self.copies)  # copies: JAX gives each buffer away once
 
 
 def _small(array):
@@ -151,7 +152,7 @@ class LotteryCallback(Callback):
             )
         self.schedule, _ = pruning.engine(self.model).settings(self.model)
         check_stateless(self.model)
-        check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps)
+        check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps, self.params["steps"])
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
         self.rewinder.engine.keep_randomness(self.model)
         self.counter = RewindCallback(self.rewinder)
@@ -223,11 +224,14 @@ def check_stateless(model):
             raise LotteryError(f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False.")
 
 
-def check_steps(model, rewind_step, round_steps):
-    """Raises LotteryError unless round ends and the rewind step fall between two executions."""
+def check_steps(model, rewind_step, round_steps=None, epoch_steps=None):
+    """Raises LotteryError unless round ends and the rewind step fall between two executions, of which one ends with each epoch."""
     every = pruning.engine(model).steps_per_execution(model)
-    for name, steps in (("rewind step", rewind_step), ("round length", round_steps)):
-        if not isinstance(steps, str) and steps is not None and steps % every:
+    for name, steps, times in (("rewind step", rewind_step, 1), ("round length", round_steps, epoch_steps)):
+        if steps is None or isinstance(steps, str):
+            continue
+        if any(n * steps % (epoch_steps or every) % every for n in range(1, times + 1)):
+            within = f" within epochs of {epoch_steps}" if epoch_steps and epoch_steps % every else ""
             raise LotteryError(
-                f"the {name}, {steps} steps, is no multiple of steps_per_execution={every}: change one of them."
+                f"the {name}, {steps} steps, is no multiple of steps_per_execution={every}{within}: change one of them."
             )

@@ -9,6 +9,7 @@ import warnings
 from . import pruning, runs, team
 from .checks import SEED, known, whole
 from .errors import LotteryError
+from .gradual import GradualPruning
 from .inputs import open_data
 from .masks import SCOPES, check_leaves_some
 from .resume import fit, recall
@@ -106,8 +107,8 @@ def find_ticket(
     engine = pruning.engine(model)
     engine.check_compiled(model)
     check_stateless(model)
-    check_steps(model, rewind, None)
     train, steps, account = open_data(model, train, seed)
+    check_steps(model, rewind, epoch_steps=steps)
     if validation_data is not None:
         open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
     if steps is not None:
@@ -138,6 +139,8 @@ def find_ticket(
             "compiled": engine.compiled(model),
             **({"blocks": how["blocks"]} if how["blocks"] else {}),
         }
+        if not overwrite:
+            _check_names(run_dir, config)
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
     backup = run_dir and run_dir / runs.BACKUP
@@ -224,7 +227,7 @@ class _State:
             return self.engine.values(self.model)
         if rewinder.point is None:
             raise LotteryError(
-                f"rewind={rewinder.rewind}: the first round ended before that step: give an earlier one or more epochs."
+                f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of steps ended at it: give an earlier one or more epochs."
             )
         return dict(rewinder.point)
 
@@ -238,6 +241,8 @@ def _checked_callbacks(callbacks):
     for callback in callbacks:
         if isinstance(callback, LotteryCallback):
             raise LotteryError("LotteryCallback runs the rounds of a plain fit; find_ticket runs them itself: leave it out.")
+        if isinstance(callback, GradualPruning):
+            raise LotteryError("GradualPruning prunes while it trains; find_ticket prunes after each round: leave it out.")
         if not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
     return callbacks
@@ -264,6 +269,15 @@ def _ready(model, scope):
         engine.build_optimizer(model)
         engine.keep_randomness(model)
     return model
+
+
+def _check_names(run_dir, config):
+    """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
+    there = runs.check_run_dir(run_dir) or {}
+    if there.get("architecture") == config["architecture"] and there.get("weights") != config["weights"]:
+        was, now = next(pair for pair in zip(there["weights"], config["weights"]) if pair[0] != pair[1])
+        raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
+                           "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")
 
 
 def _form(model, architecture):

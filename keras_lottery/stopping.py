@@ -134,4 +134,4 @@ def _epochs_or_minutes(budget, epochs, steps):
         if steps is None:
             raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
         return amount / steps, None
-    return (amount * epochs, None) if unit == "x" else (None, amount)
+    return (round(amount * epochs, 6), None) if unit == "x" else (None, amount)  # 1.16 * 25 is a little less than 29

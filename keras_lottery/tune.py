@@ -1,6 +1,7 @@
 """Tune a ticket search: keras-tuner over rate, rewind point, learning rate and epochs a round."""
 
 import contextlib
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -14,9 +15,9 @@ from rich.table import Table
 
 from . import data, jobs, pruning, runs, training
 from .checks import above_zero, known, share, whole
-from .distribution import OF_ONE_MACHINE
+from .distribution import OF_ONE_MACHINE, check_batches
 from .errors import LotteryError
-from .masks import SCOPES
+from .masks import SCOPES, check_leaves_some
 from .schedule import check_rewind, round_sparsities
 
 RATES = (0.2, 0.36, 0.5)
@@ -65,11 +66,13 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     known("strategy", strategy, OF_ONE_MACHINE)
     backend, policy, _ = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)
-    training.builder(model, width, training.kind(backend))
+    make_model = training.builder(model, width, training.kind(backend))
     loaded = data.load(**dataset, seed=seed)
+    check_batches(loaded)
     if loaded.validation is None:
         raise LotteryError("validation=0 leaves no images to compare trials on: give a share of them, for example 0.1.")
     ranges["rewind"] = _rewinds(ranges["rewind"], len(loaded.train) * ranges["epochs"][0])
+    _check_fits(make_model, loaded, scope, final_sparsity)
     search = {"dataset": dataset, "model": str(model), "width": width, "final_sparsity": final_sparsity, "scope": scope,
               "seed": seed, "precision": policy, "strategy": strategy, "backend": backend,
               "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"}}
@@ -98,6 +101,13 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
     runs.write_json(run_dir / runs.RESULT, result)
     return runs.plain(result)
+
+
+def _check_fits(make_model, loaded, scope, final_sparsity):
+    """Raises LotteryError if the model does not take the data, or keeps no weights at that sparsity."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        wrapped = pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope)
+    check_leaves_some(pruning.masks(wrapped), final_sparsity, scope)
 
 
 def show(result):

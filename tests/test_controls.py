@@ -149,6 +149,8 @@ def test_gradual_ends_at_its_sparsity_and_never_lets_a_weight_come_back():
             seen.append(lottery.masks(self.model))
 
     model.fit(*arrays(), batch_size=8, epochs=2, verbose=0, callbacks=[GradualPruning(0.75, end=18, every=4), Watch()])
+    with pytest.raises(lottery.LotteryError, match="is pruned already"):
+        model.fit(*arrays(), verbose=0, callbacks=[GradualPruning(0.9, end=18)])
     for before, after in zip(seen, seen[1:]):
         assert all((after[path] <= before[path]).all() for path in after)
     assert lottery.sparsity(model) == 0.75 and all(

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from small import ROOT, command
+from small import ROOT, command, python
 from world import KERAS3
 
 import keras_lottery as lottery
@@ -104,6 +104,14 @@ def test_four_replicas_give_what_one_process_gives_though_killed(tmp_path):
     ended(start(tmp_path / "four", *flags, "--strategy=mirrored", first=FOUR_DEVICES))
     ended(start(tmp_path / "one", *flags))
     same_search(tmp_path / "one", tmp_path / "four", rounds=5)
+
+
+def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_path):
+    first = "import os; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
+    flags = "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax --strategy=mirrored".split()
+    done = python("-c", first + COMMAND, *flags, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2 and not done.stdout, done.stderr
+    assert "2 devices cannot share the last batch of test evenly, of 103 examples" in done.stderr and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("config, said", [

@@ -1,5 +1,6 @@
 """The boundary between two rounds: exact, complete, never traced again, the same in both ways to run the rounds."""
 
+import contextlib
 import functools
 import gc
 import tempfile
@@ -12,7 +13,7 @@ from world import BACKEND, KERAS3, array, keras, load_model, runs_on, set_policy
 
 import keras_lottery as lottery
 from keras_lottery import pruning
-from keras_lottery.rewind import Rewinder
+from keras_lottery.rewind import Rewinder, check_steps
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(32, 6, 6, 1)).astype("float32"), RNG.integers(0, 3, 32)
@@ -380,7 +381,7 @@ EXECUTIONS = skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes 
         (net, {}, batches, "needs a schedule"),
         (lambda: lottery.wrap(net()), {}, batches, "needs a schedule"),
         (pruned, {}, batches, "is pruned already"),
-        pytest.param(scheduled, {"steps_per_execution": 3}, batches, "no multiple of steps_per_execution=3", marks=EXECUTIONS),
+        pytest.param(lambda: scheduled(round_steps=6), {"steps_per_execution": 3}, batches, "no multiple of steps_per_execution=3", marks=EXECUTIONS),
         (scheduled, {}, unknown, "assert_cardinality"),
     ],
 )
@@ -390,6 +391,15 @@ def test_callback_refuses(build, arguments, data, said):
     with pytest.raises(lottery.LotteryError, match=said) as told:
         model.fit(data(), callbacks=[lottery.LotteryCallback()], verbose=0)
     assert "\n" not in str(told.value)
+
+
+@EXECUTIONS
+@pytest.mark.parametrize("rewind, epoch, every, fits", [(12, 10, 4, False), (14, 10, 4, True), (10, 10, 4, True), (8, 10, 4, True), (8, None, 4, True), (10, None, 4, False)])
+def test_which_steps_end_an_execution(rewind, epoch, every, fits):
+    model = net()
+    model.compile("sgd", LOGITS, steps_per_execution=every)
+    with contextlib.nullcontext() if fits else pytest.raises(lottery.LotteryError, match="no multiple of"):
+        check_steps(model, rewind, epoch_steps=epoch)
 
 
 def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
@@ -433,12 +443,12 @@ class Sparsities(keras.callbacks.Callback):
 @EXECUTIONS
 @pytest.mark.parametrize("rewind", [2, 4])
 def test_an_epoch_that_is_no_multiple_of_an_execution(rewind):
-    """Its last execution is shorter, so that steps 2, 3, 5 and 6 end one here."""
+    """Its last execution is shorter, so that steps 2, 3, 5 and 6 end one here, where rounds end with epochs."""
     model = scheduled(rewind_step=rewind, round_steps=6)
     model.compile("sgd", LOGITS, steps_per_execution=2)
     data, spy = in_order((X[:24], Y[:24]), 8), Sparsities()
     if rewind == 4:
-        with pytest.raises(lottery.LotteryError, match="rewind=4: no execution of steps ended at that step"):
+        with pytest.raises(lottery.LotteryError, match="rewind step, 4 steps, is no multiple of steps_per_execution=2 within epochs of 3"):
             model.fit(data, epochs=4, callbacks=[lottery.LotteryCallback(), spy], verbose=0)
     else:
         model.fit(data, epochs=4, callbacks=[lottery.LotteryCallback(), spy], verbose=0)

@@ -9,6 +9,7 @@ from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery import controls, team
+from keras_lottery.gradual import GradualPruning
 from keras_lottery.masks import pruned_count
 
 if BACKEND == "tensorflow":
@@ -384,7 +385,9 @@ MISTAKES = {
     "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
     "LotteryCallback": (lambda: search(callbacks=lottery.LotteryCallback()), "find_ticket runs them itself: leave it out"),
-    "steps_per_execution": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=3), "no multiple of steps_per_execution"),
+    "steps_per_execution": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=1), "no multiple of steps_per_execution"),
+    "steps_per_execution in an epoch": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=4), "within epochs of 3"),
+    "GradualPruning": (lambda: search(callbacks=GradualPruning(0.5, end=4)), "find_ticket prunes after each round: leave it out"),
     "train is a name": (lambda: search(train="mnist"), "train is a str: give"),
     "train is a dict": (lambda: search(train={"x": X, "y": Y}), "train is a dict: give"),
     "two inputs for one": (lambda: search(train=([X, X], Y)), "train gives 2 inputs, the model takes one"),
@@ -421,6 +424,38 @@ if KERAS3:
 class Endless(keras.utils.PyDataset if KERAS3 else object):
     def __getitem__(self, step):
         return X[:32], Y[:32]
+
+
+def test_layers_that_keras_named_anew_are_told(tmp_path):
+    def found(**arguments):
+        model = keras.Sequential([L.Input((8,)), L.Dense(12, "relu"), L.Dense(3)])
+        return search(compiled(model), run_dir=tmp_path / "run", **arguments)
+
+    keras.backend.clear_session()
+    first = found()
+    with pytest.raises(lottery.LotteryError, match="other names, 'dense.*/kernel', now 'dense_.*/kernel': name the layers"):
+        found()
+    keras.backend.clear_session()
+    assert everything(found()) == everything(first)
+
+
+@skip_unless("keras", reason="tf_keras accumulates nothing")
+def test_gradients_that_wait_in_the_optimizer_are_not_taken_along():
+    def found(used):
+        keras.utils.set_random_seed(0)
+        model = compiled(lottery.wrap(dense()), keras.optimizers.SGD(0.1, gradient_accumulation_steps=16))
+        start = model.get_weights()
+        if used:
+            model.fit(X, 2 - Y, batch_size=16, verbose=0)
+        model.set_weights(start)
+        return search(model)
+
+    assert bits(found(True).trained) == bits(found(False).trained)
+
+
+def test_an_averaging_optimizer_goes_on():
+    ticket = search(compiled(dense(), keras.optimizers.SGD(0.1, use_ema=True)), rewind="finetune")
+    assert ticket.sparsity == 0.75
 
 
 @pytest.mark.parametrize("name", MISTAKES)

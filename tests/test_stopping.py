@@ -44,6 +44,14 @@ def test_the_rewind_point_is_waited_for_and_trained_is_trained():
         search(budget=11 * STEPS, rewind="trained")
 
 
+def test_the_budget_that_a_refusal_names_is_enough():
+    for epochs in range(1, 101):
+        for rounds in range(2, 32):
+            with pytest.raises(LotteryError, match="is too small") as told:
+                Stopping(0, [0.0] * rounds, epochs, STEPS, 1)
+            Stopping(0, [0.0] * rounds, epochs, STEPS, re.search(r"or (\S+x):", str(told.value))[1])
+
+
 @given(strategies.integers(2, 12), strategies.integers(1, 20), strategies.integers(0, 300), strategies.data())
 def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
     """Whatever each round takes of what it may: the last has its epochs, none has fewer than one."""

@@ -182,6 +182,7 @@ def test_a_trial_is_run_by_one_process_at_a_time(folder, monkeypatch):
     ("--model=resnet21", "no model is called 'resnet21'", True),
     ("--precision=float16", "precision='float16' is unknown", True),
     ("--validation=0", "validation=0 leaves no images to compare trials on", False),
+    ("--final_sparsity=0.9999999", "leaves none of the", False),
 ])
 def test_bad_input(given, said, early, folder, monkeypatch):
     """One line, before anything is trained; nothing is left behind."""

@@ -20,8 +20,8 @@ def check_compiled(model):
 
 
 def steps_taken(model):
-    """How many steps the model's optimizer has taken."""
-    return int(_array(model.optimizer.iterations))
+    """How many batches the model's optimizer has seen, those whose gradients still wait to be applied included."""
+    return int(_array(_plain(model.optimizer)._iterations))
 
 
 def steps_per_execution(model):
