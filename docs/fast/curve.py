@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ROWS = HERE / "rows.jsonl"
 NETS = {
     "lenet": dict(epochs=6, learning_rate=0.0012, rewind=200, images=60000),
-    "resnet8": dict(epochs=6, learning_rate=0.003, rewind=100, images=20000),
+    "resnet8": dict(epochs=6, learning_rate=0.003, rewind=100, images=10000),
 }
 FULL, QUICK = "20% a round", "--fast: 44% a round, 3x"
 ARMS = {
