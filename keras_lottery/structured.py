@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 
-EMPHASIS = 2  # at 95% zeros compacting leaves 43% of a vgg19's work, with 1 it was 68%; the accuracy was the same
+# With 1, less dies: compacting left 68% of a vgg19's work at 95% zeros, with 2 43% at the same accuracy. For a conv6 with
+# less to spare it was 40% and 22%, and 4 points of accuracy; but for as much work left, 90% zeros with 2 are better by 1.
+EMPHASIS = 2
 
 
 @dataclasses.dataclass(frozen=True)
