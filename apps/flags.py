@@ -116,7 +116,8 @@ def run_command(command, main, values=FLAGS):
             raise
         print(f"{command}: another worker is gone; starting again from the last finished epoch, once it is back", file=sys.stderr)
         drain()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        again = [argument for argument in sys.orig_argv[1:] if argument.lstrip("-").partition("=")[0] != "overwrite"]  # what is done stays
+        os.execv(sys.executable, [sys.executable, *again])
 
 
 def execute(command, main, values, argv):

@@ -29,6 +29,8 @@ def place(strategy, backend, tpu=None):
 
     Source: tensorflow.org/guide/distributed_training and tensorflow.org/guide/tpu.
     """
+    if tpu and strategy != "tpu":
+        raise LotteryError(f"tpu={tpu!r} is for strategy='tpu', not {strategy!r}: choose that, or leave it out.")
     if strategy in ("multiworker", "tpu") and backend != "tf_keras":
         raise LotteryError(f"strategy={strategy!r} is for backend='tf_keras', not {backend!r}: choose that, or strategy='mirrored'.")
     if backend == "jax":

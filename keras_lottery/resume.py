@@ -6,6 +6,7 @@ callbacks remember must survive.
 """
 
 import contextlib
+import hashlib
 import math
 import sys
 from pathlib import Path
@@ -18,10 +19,9 @@ from .callback import Callback
 
 def recall(backup, callbacks):
     """Give callbacks what the file remembers of them, if there is one; what they held before, for several calls of `fit`."""
-    held = [_memory(callback) for callback in callbacks]
+    held = [_held(callback) for callback in callbacks]
     if backup is not None and Path(backup).exists():
-        for callback, memory in zip(callbacks, _remembered(backup)):
-            vars(callback).update(memory)
+        _remind(callbacks, _remembered(backup))
     return held
 
 
@@ -47,7 +47,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     """
     engine = pruning.engine(model)
     engine.build_optimizer(model)
-    keeper = _Backup(backup, label, callbacks, [*held, *map(_memory, callbacks[len(held):])], train)
+    keeper = _Backup(backup, label, callbacks, [*held, *map(_held, callbacks[len(held):])], train)
     team.wait()
     keeper.restore(model, goes_on)
     model.fit(
@@ -89,7 +89,7 @@ class _Backup(Callback):
         self.label = label
         self.callbacks, self.held = callbacks, held
         self.train = train
-        self.history, self.stopped, self.memories = [], False, []
+        self.history, self.stopped, self.memories = [], False, {}
 
     def restore(self, model, goes_on):
         """Take up the training where the file left it, if there is one."""
@@ -112,8 +112,7 @@ class _Backup(Callback):
         if self.random:
             engine.load_random_state(self.model, self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
-        for callback, memory in zip(self.callbacks, self.memories):
-            vars(callback).update(memory)
+        _remind(self.callbacks, self.memories)
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.append(runs.plain(logs or {}))
@@ -125,11 +124,11 @@ class _Backup(Callback):
         arrays = {f"model/{path}": value for path, value in values.items()}
         arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
         arrays |= engine.random_state(self.model)
-        memories = []
-        for n, (callback, held) in enumerate(zip(self.callbacks, self.held)):
+        memories = {}
+        for own, callback, held in zip(_names(self.callbacks), self.callbacks, self.held):
             memory = {name: item for name, item in _memory(callback).items() if _changed(item, held.get(name))}
-            memories.append({name: form for name, (form, _) in memory.items()})
-            arrays |= {f"callback/{n}/{name}": array for _, found in memory.values() for name, array in found.items()}
+            memories[own] = {name: form for name, (form, _) in memory.items()}
+            arrays |= {f"callback/{own}/{name}": array for _, found in memory.values() for name, array in found.items()}
         notes = dict(label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories)
         runs.write_arrays(self.path, arrays, **notes)
 
@@ -140,13 +139,31 @@ def _saved(path, below):
     return {name.removeprefix(below): arrays[name] for name in sorted(arrays)}
 
 
+def _names(callbacks):
+    """Of each callback its class and which of that class it is, so that others may come and go."""
+    kinds = [type(callback).__qualname__ for callback in callbacks]
+    return [f"{kind} {kinds[:n].count(kind)}" for n, kind in enumerate(kinds)]
+
+
+def _remind(callbacks, memories):
+    """Give callbacks what `_remembered` has of them."""
+    for name, callback in zip(_names(callbacks), callbacks):
+        for attribute, value in memories.get(name, {}).items():
+            here = vars(callback).get(attribute)
+            if isinstance(here, dict) and isinstance(value, dict):  # of a class of its own, such as a defaultdict
+                here.clear()
+                here.update(value)
+            else:
+                setattr(callback, attribute, value)
+
+
 def _remembered(path):
-    """{attribute: value} of each callback in a backup."""
+    """{callback: {attribute: value}} of a backup."""
     arrays, notes = runs.read_arrays(path, "callback/")
-    found = []
-    for n, memory in enumerate(notes["callbacks"]):
-        own = {name.removeprefix(f"callback/{n}/"): array for name, array in arrays.items() if name.startswith(f"callback/{n}/")}
-        found.append({name: _unpack(form, own) for name, form in memory.items()})
+    found = {}
+    for callback, memory in notes["callbacks"].items():
+        own = {name.removeprefix(f"callback/{callback}/"): array for name, array in arrays.items() if name.startswith(f"callback/{callback}/")}
+        found[callback] = {name: _unpack(form, own) for name, form in memory.items()}
     return found
 
 
@@ -160,9 +177,18 @@ def _memory(callback):
     return found
 
 
+def _held(callback):
+    """What it remembers now: {attribute: (JSON-able form, digests of its arrays)}."""
+    return {name: (form, _digests(arrays)) for name, (form, arrays) in _memory(callback).items()}
+
+
 def _changed(item, before):
-    (form, arrays), (old_form, old_arrays) = item, before or (None, {})
-    return before is None or form != old_form or any(old_arrays[name] is not array for name, array in arrays.items())
+    form, arrays = item
+    return before is None or form != before[0] or _digests(arrays) != before[1]
+
+
+def _digests(arrays):
+    return {name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest() for name, array in arrays.items()}
 
 
 def _pack(value, name, arrays):
@@ -174,6 +200,8 @@ def _pack(value, name, arrays):
         value = value.item()
     if isinstance(value, list):
         return [_pack(item, f"{name}/{n}", arrays) for n, item in enumerate(value)]
+    if isinstance(value, dict) and all(type(key) in (int, float, bool) for key in value) and value:
+        return {"pairs": [[key, _pack(item, f"{name}/{key}", arrays)] for key, item in value.items()]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {key: _pack(item, f"{name}/{key}", arrays) for key, item in value.items()}}
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -190,6 +218,8 @@ def _unpack(form, arrays):
         return [_unpack(item, arrays) for item in form]
     if isinstance(form, dict) and "array" in form:
         return arrays[form["array"]]
+    if isinstance(form, dict) and "pairs" in form:
+        return {key: _unpack(item, arrays) for key, item in form["pairs"]}
     if isinstance(form, dict) and "function" in form:
         return _function(*form["function"])
     if isinstance(form, dict):

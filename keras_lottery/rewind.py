@@ -230,6 +230,8 @@ def check_steps(model, rewind_step, round_steps=None, epoch_steps=None):
     for name, steps, times in (("rewind step", rewind_step, 1), ("round length", round_steps, epoch_steps)):
         if steps is None or isinstance(steps, str):
             continue
+        if steps and getattr(model, "autotune_steps_per_execution", False):
+            raise LotteryError(f"the {name}, {steps} steps, may fall inside an execution with steps_per_execution='auto': give a number.")
         if any(n * steps % (epoch_steps or every) % every for n in range(1, times + 1)):
             within = f" within epochs of {epoch_steps}" if epoch_steps and epoch_steps % every else ""
             raise LotteryError(

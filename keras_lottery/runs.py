@@ -83,6 +83,11 @@ def open_run(run_dir, kind, config, overwrite=False):
         for leftover in list(run_dir.rglob(".writing-*")):
             _remove(leftover)
     team.wait()
+    if not team.is_chief():
+        chief = check_run_dir(run_dir)
+        if chief != config:
+            found = differences(chief, config) if chief else ["this machine does not see what the chief wrote"]
+            raise LotteryError(f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one run_dir on a disk that all share.")
     return run_dir
 
 

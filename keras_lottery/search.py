@@ -186,6 +186,7 @@ class _State:
         self.records = []
         self.ticket = None
         self.finished = runs.finished_rounds(run_dir) if run_dir else 0
+        copies = self.engine.weight_copies(model)  # before other weights are loaded
         if run_dir:
             if not self.finished and not (run_dir / runs.INITIAL).exists():
                 state = {**self.engine.values(model), **self.engine.random_state(model)}
@@ -194,6 +195,7 @@ class _State:
             initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
             self.engine.load_state(model, initial)
             self.engine.load_random_state(model, initial)
+            self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
         self.rewinder = Rewinder(model, rewind, scope, sides)
         known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
         if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
@@ -243,7 +245,7 @@ def _checked_callbacks(callbacks):
             raise LotteryError("LotteryCallback runs the rounds of a plain fit; find_ticket runs them itself: leave it out.")
         if isinstance(callback, GradualPruning):
             raise LotteryError("GradualPruning prunes while it trains; find_ticket prunes after each round: leave it out.")
-        if not hasattr(callback, "on_epoch_end"):
+        if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
     return callbacks
 

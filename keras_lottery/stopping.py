@@ -58,7 +58,12 @@ class Stopping(Callback):
         self.early_bird = None if early_bird is None else share("early_bird", early_bird)
         self.in_full = 2 if rewind == "trained" else 1  # rounds that are
         self.budget, self.minutes = _epochs_or_minutes(budget, epochs, steps)  # epochs, or minutes
-        least = len(sparsities) - self.in_full + self.in_full * epochs
+        shortest = [1] * (len(sparsities) - 1) + [epochs]
+        if rewind == "trained":
+            shortest[0] = epochs
+        elif isinstance(rewind, int) and steps and len(shortest) > 1:
+            shortest[0] = max(1, math.ceil(rewind / steps))  # until the rewind point has come
+        least = sum(shortest)
         if self.budget is not None and self.budget < least:
             raise LotteryError(
                 f"budget={budget!r} is too small: {len(sparsities)} rounds, the last of {epochs} epochs and the others of one or more, take "
@@ -117,11 +122,13 @@ def check_budget(budget):
     text = str(budget).strip()
     if text.isdecimal() and int(text) > 0:
         return int(text), "steps"
+    amount = math.inf
     with contextlib.suppress(ValueError):
-        if text[-1:] in ("x", "m") and 0 < float(text[:-1]) < math.inf:
-            if text[-1] == "m" and team.is_joined():
-                raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
-            return float(text[:-1]), text[-1]
+        amount = float(text[:-1])
+    if text[-1:] in ("x", "m") and 0 < amount < math.inf:
+        if text[-1] == "m" and team.is_joined():
+            raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
+        return amount, text[-1]
     raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
 
 

@@ -38,7 +38,10 @@ def test_a_budget_of_steps_is_shared_out_and_kept(epochs_in_all, expected):
 
 
 def test_the_rewind_point_is_waited_for_and_trained_is_trained():
-    assert lengths(search(budget=8 * STEPS, rewind=2 * STEPS + 1))[0] == 3
+    assert lengths(search(budget=10 * STEPS, rewind=2 * STEPS + 1)) == [3, 1, 1, 5]
+    assert lengths(search(budget=9 * STEPS, rewind=2 * STEPS)) == [2, 1, 1, 5]
+    with pytest.raises(LotteryError, match="take 40 steps"):
+        search(budget=10 * STEPS - 1, rewind=2 * STEPS + 1)
     assert lengths(search(budget=12 * STEPS, rewind="trained")) == [5, 1, 1, 5]
     with pytest.raises(LotteryError, match="take 48 steps"):
         search(budget=11 * STEPS, rewind="trained")
