@@ -275,8 +275,8 @@ def _ready(model, scope):
 
 def _check_names(run_dir, config):
     """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
-    there = runs.check_run_dir(run_dir) or {}
-    if there.get("architecture") == config["architecture"] and there.get("weights") != config["weights"]:
+    there, config = runs.check_run_dir(run_dir) or {}, runs.plain(config)
+    if {name for name in {**there, **config} if name != runs.KIND and there.get(name) != config.get(name)} in ({"weights"}, {"masks", "weights"}):
         was, now = next(pair for pair in zip(there["weights"], config["weights"]) if pair[0] != pair[1])
         raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
                            "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")
