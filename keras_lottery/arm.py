@@ -5,6 +5,7 @@ import numpy as np
 from . import controls as arms
 from . import pruning, resume, runs, team, training
 from .gradual import GradualPruning
+from .jsonable import plain
 from .masks import sparsity
 from .saliency import CRITERIA, saliency_masks
 from .ticket import from_model
@@ -75,7 +76,7 @@ def tested(arm, model, loaded, history, epoch=None):
     """The row of a trained model: tested, and validated at the end of `epoch`, the last unless told otherwise."""
     epoch = len(history) - 1 if epoch is None else epoch
     loss, accuracy = model.evaluate(loaded.test, verbose=0)
-    return runs.plain({
+    return plain({
         "arm": arm,
         "sparsity": sparsity(pruning.masks(model)),
         "epoch": epoch + 1,

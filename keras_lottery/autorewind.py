@@ -7,8 +7,8 @@ from pathlib import Path
 
 from . import data, jobs, pruning, runs, training
 from .checks import known, share, whole
-from .distribution import check_batches
 from .errors import LotteryError
+from .jsonable import plain
 from .masks import BLOCKS, SCOPES
 from .schedule import LotterySchedule
 from .stability import STABLE, instability
@@ -54,8 +54,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     compare_at = [share("compare_at", at) for at in compare_at]
     backend, _, devices = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
-    loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded)
+    loaded = jobs.load(dataset, seed)
     if loaded.validation is None:
         raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
     with contextlib.redirect_stdout(io.StringIO()):
@@ -99,7 +98,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         )
     result = {**search(step, compare_at), "run_dir": str(run_dir), "probes": probes}
     runs.write_json(run_dir / runs.RESULT, result)
-    return runs.plain(result)
+    return plain(result)
 
 
 def candidates(steps):

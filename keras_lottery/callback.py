@@ -7,6 +7,7 @@ class Callback:
     """What a callback of ours derives from. `model` is the model that is trained."""
 
     model = params = None
+    prunes = False  # while fit runs
 
     def set_model(self, model):
         self.model = model

@@ -37,6 +37,8 @@ class GradualPruning(StepCounter):
       0.75
     """
 
+    prunes = True
+
     def __init__(self, final_sparsity, end, begin=0, every=100):
         super().__init__()
         self.final_sparsity, self.begin = share("final_sparsity", final_sparsity), whole("begin", begin, least=0)

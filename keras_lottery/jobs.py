@@ -12,6 +12,7 @@ from .checks import SEED, known, share, whole
 from .distribution import STRATEGIES, check_batches, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
+from .jsonable import plain
 from .masks import BLOCKS, SCOPES
 from .schedule import check_rewind, round_sparsities, steepest
 from .search import find_ticket
@@ -65,8 +66,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     keras, run_dir = training.kind(backend), Path(run_dir)
     with devices():
         make_model = training.builder(model, width, keras)
-    loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded)
+    loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
     check_rewind(rewind, steps)
     about = {"data": loaded.describe(), "model": str(model), "width": width, **training.of_file(model), "backend": backend,
@@ -138,8 +138,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
             raise LotteryError(f"control {arm!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them.")
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
-    loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded)
+    loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
     about = {"ticket": found.info, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
              "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
@@ -189,8 +188,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     arms.check(arm, dense)
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
-    loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded)
+    loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
     about = {"arm": arm, "ticket": found.info, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
@@ -228,6 +226,13 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
     return backend, training.set_precision(precision, backend), devices
 
 
+def load(dataset, seed):
+    """The data set, whose batches the devices can share."""
+    loaded = data.load(**dataset, seed=seed)
+    check_batches(loaded)
+    return loaded
+
+
 def _tell(backend, policy, precision):
     chosen = " (the fastest here; --precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
     print(f"training with {backend} in {policy}{chosen}", flush=True)
@@ -254,4 +259,4 @@ def _nearest(rows, wanted):
 def _finish(run_dir, result):
     result = {**result, "run_dir": str(run_dir)}
     runs.write_json(run_dir / runs.RESULT, result)
-    return runs.plain(result)
+    return plain(result)

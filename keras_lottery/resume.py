@@ -15,6 +15,7 @@ import numpy as np
 
 from . import pruning, runs, team
 from .callback import Callback
+from .jsonable import plain
 
 
 def recall(backup, callbacks):
@@ -115,7 +116,7 @@ class _Backup(Callback):
         _remind(self.callbacks, self.memories)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.history.append(runs.plain(logs or {}))
+        self.history.append(plain(logs or {}))
         engine = pruning.engine(self.model)
         engine.unify_replicas(self.model)
         values = engine.values(self.model)

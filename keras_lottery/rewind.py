@@ -136,6 +136,8 @@ class LotteryCallback(Callback):
       0.75
     """
 
+    prunes = True
+
     def __init__(self):
         super().__init__()
         self.rounds = []

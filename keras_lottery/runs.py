@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from safetensors.numpy import save, save_file
 
 from . import team
 from .errors import LotteryError
+from .jsonable import differences, plain, text
 
 CONFIG = "config.json"
 INITIAL = "initial.safetensors"
@@ -121,13 +121,6 @@ def check_writable(folder):
         raise LotteryError(f"cannot write to {str(folder)!r}: {why}. Give a folder you may write to.") from error
 
 
-def differences(old, new, name=""):
-    """Lines that name the entries in which two JSON-able values differ, with both values."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [line for key in sorted({*old, *new}) for line in differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)]
-    return [] if old == new else [f"{name} was {_short(old)}, now {_short(new)}"]
-
-
 @contextlib.contextmanager
 def new_file(path):
     """A path to write to; it becomes `path` when the block ends without an error. Of a team the chief alone writes."""
@@ -178,7 +171,7 @@ def new_folder(path, overwrite=False):
 
 def write_json(path, value):
     with new_file(path) as aside:
-        aside.write_text(_text(plain(value)) + "\n")
+        aside.write_text(text(plain(value)) + "\n")
 
 
 def read_json(path):
@@ -187,29 +180,6 @@ def read_json(path):
         return json.loads(Path(path).read_text())
     except ValueError as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy.") from error
-
-
-def plain(value):
-    """`value` as JSON knows it: lists for tuples and arrays, Python's numbers for NumPy's, None for NaN and infinity.
-
-    >>> plain({"loss": float("nan"), "shape": (2, np.int64(3))})
-    {'loss': None, 'shape': [2, 3]}
-    """
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "tolist"):  # of PyTorch's tensors, on any device
-        return plain(value.tolist())
-    if hasattr(value, "numpy"):
-        return plain(value.numpy())
-    raise LotteryError(f"{value!r} is a {type(value).__name__}, which JSON cannot hold: give numbers, text, lists and dicts.")
 
 
 def write_arrays(path, arrays, **notes):
@@ -259,11 +229,6 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def digest(value):
-    """A short hash of a JSON-able value, to tell one from another."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def _empty(run_dir):
     """Delete what is in the folder of a run; its configuration goes last, so that it stays one of ours until then."""
     for path in sorted(run_dir.iterdir(), key=lambda path: path.name == CONFIG):
@@ -291,19 +256,3 @@ def _cannot_write(path):
     except SafetensorError as error:  # which tells the system's error in its own words
         number = re.search(r"os error (\d+)", str(error))
         raise LotteryError(f"cannot write {str(path)!r}: {os.strerror(int(number[1])) if number else error}.") from error
-
-
-def _text(value, depth=0):
-    """JSON with a line for each entry of the outer three levels: to be read, and not much larger than need be."""
-    if depth == 3 or not value or not isinstance(value, (dict, list)):
-        return json.dumps(value)
-    begin, end = "{}" if isinstance(value, dict) else "[]"
-    items = [f"{json.dumps(k)}: {_text(v, depth + 1)}" for k, v in value.items()] if begin == "{" else (
-        [_text(item, depth + 1) for item in value])
-    indent = "\n" + " " * (depth + 1)
-    return f"{begin}{indent}{(',' + indent).join(items)}{indent[:-1]}{end}"
-
-
-def _short(value):
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:40]}... ({digest(value)})"

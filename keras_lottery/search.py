@@ -9,14 +9,14 @@ import warnings
 from . import pruning, runs, team
 from .checks import SEED, known, whole
 from .errors import LotteryError
-from .gradual import GradualPruning
 from .inputs import open_data
+from .jsonable import digest, plain
 from .masks import SCOPES, check_leaves_some
 from .resume import fit, recall
-from .rewind import LotteryCallback, RewindCallback, Rewinder, check_stateless, check_steps, record
-from .schedule import KEPT, check_rewind, round_sparsities
+from .rewind import RewindCallback, check_stateless, check_steps
+from .rounds import Rounds
+from .schedule import check_rewind, round_sparsities
 from .stopping import Stopping
-from .ticket import from_model, load_ticket
 
 
 def find_ticket(
@@ -102,7 +102,7 @@ def find_ticket(
     callbacks = _checked_callbacks(callbacks)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
-    info = {**runs.plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
+    info = {**plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
             **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
@@ -133,7 +133,7 @@ def find_ticket(
             "sparsities": sparsities[1:],
             "steps": steps,
             "train": account,
-            "architecture": runs.digest(_form(model, architecture)),
+            "architecture": digest(_form(model, architecture)),
             "masks": list(engine.masks(model)),
             "weights": list(engine.variables(model)),
             "compiled": engine.compiled(model),
@@ -145,7 +145,7 @@ def find_ticket(
 
     backup = run_dir and run_dir / runs.BACKUP
     gc.collect()  # copies that were made on the way refer to themselves
-    state = _State(model, architecture, rewind, scope, sides, run_dir, info)
+    state = Rounds(model, architecture, rewind, scope, sides, run_dir, info)
     held = recall(backup, callbacks)
     for number in range(state.finished, len(sparsities)):
         state.ticket = None  # memory for the boundary and the training
@@ -175,76 +175,11 @@ def find_ticket(
     return state.ticket
 
 
-class _State:
-    """The run as it stands: which rounds are finished, in memory and in the run folder."""
-
-    def __init__(self, model, architecture, rewind, scope, sides, run_dir, info):
-        self.model, self.architecture = model, architecture
-        self.engine = pruning.engine(model)
-        self.run_dir = run_dir
-        self.info = info
-        self.records = []
-        self.ticket = None
-        self.finished = runs.finished_rounds(run_dir) if run_dir else 0
-        copies = self.engine.weight_copies(model)  # before other weights are loaded
-        if run_dir:
-            if not self.finished and not (run_dir / runs.INITIAL).exists():
-                state = {**self.engine.values(model), **self.engine.random_state(model)}
-                runs.write_arrays(run_dir / runs.INITIAL, state)
-            team.wait()
-            initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
-            self.engine.load_state(model, initial)
-            self.engine.load_random_state(model, initial)
-            self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
-        self.rewinder = Rewinder(model, rewind, scope, sides)
-        known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
-        if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
-            self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)
-        if self.finished:
-            self.ticket = load_ticket(runs.round_folder(run_dir, self.finished - 1))
-            self.records = list(self.ticket.rounds)
-            self.engine.set_masks(model, self.ticket.masks)
-            self.engine.load_state(model, self.ticket.trained)
-
-    def begin(self):
-        """A round begins; of what it starts from a copy is kept where it is not the rewind point."""
-        self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
-
-    def finish(self, number, history, notes):
-        """End a round: its record, its ticket and its folder."""
-        start = self.start or self._rewound(number)
-        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
-        self.records.append({**record(self.model, number, metrics), "history": history, **notes})
-        self.ticket = from_model(self.model, start, self.records, self.info, self.architecture)
-        if self.run_dir:
-            folder = runs.round_folder(self.run_dir, number)
-            if team.is_chief() and folder.exists():  # the others of a team may find what their chief just wrote
-                raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
-            self.ticket.save(folder)
-
-    def _rewound(self, number):
-        """The weights that the round started from; of the dense one, those at the rewind point."""
-        rewinder = self.rewinder
-        if number == 0 and rewinder.rewind == "trained":
-            return self.engine.values(self.model)
-        if rewinder.point is None:
-            raise LotteryError(
-                f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of steps ended at it: give an earlier one or more epochs."
-            )
-        return dict(rewinder.point)
-
-    def keep_rewind_point(self):
-        if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():
-            runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.point)
-
-
 def _checked_callbacks(callbacks):
     callbacks = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
     for callback in callbacks:
-        if isinstance(callback, LotteryCallback):
-            raise LotteryError("LotteryCallback runs the rounds of a plain fit; find_ticket runs them itself: leave it out.")
-        if isinstance(callback, GradualPruning):
-            raise LotteryError("GradualPruning prunes while it trains; find_ticket prunes after each round: leave it out.")
+        if getattr(callback, "prunes", False) is True:
+            raise LotteryError(f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after each round: leave it out.")
         if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
     return callbacks
@@ -275,7 +210,7 @@ def _ready(model, scope):
 
 def _check_names(run_dir, config):
     """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
-    there, config = runs.check_run_dir(run_dir) or {}, runs.plain(config)
+    there, config = runs.check_run_dir(run_dir) or {}, plain(config)
     if {name for name in {**there, **config} if name != runs.KIND and there.get(name) != config.get(name)} in ({"weights"}, {"masks", "weights"}):
         was, now = next(pair for pair in zip(there["weights"], config["weights"]) if pair[0] != pair[1])
         raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "

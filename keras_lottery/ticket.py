@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import pruning, runs
+from . import jsonable, pruning, runs
 from .architecture import kind, translate
 from .card import card
 from .checks import known
@@ -105,7 +105,7 @@ class Ticket:
             )
             files = {file.name: runs.sha256(file) for file in sorted(folder.iterdir())}
             shapes = {name: {"shape": list(m.shape), "kept": int(m.sum())} for name, m in self.masks.items()}
-            content = runs.plain({
+            content = jsonable.plain({
                 "format": FORMAT,
                 "sparsity": self.sparsity,
                 "masks": shapes,
@@ -218,8 +218,8 @@ def from_model(model, start, rounds, info=None, architecture=None):
         trained=engine.values(model),
         architecture=architecture or engine.architecture(model),
         heads=engine.heads(model),
-        rounds=runs.plain(rounds),
-        info=runs.plain({**engine.versions(), "scope": how["scope"], **(info or {}), **blocked}),
+        rounds=jsonable.plain(rounds),
+        info=jsonable.plain({**engine.versions(), "scope": how["scope"], **(info or {}), **blocked}),
     )
 
 

@@ -13,10 +13,11 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from rich.console import Console
 from rich.table import Table
 
-from . import data, jobs, pruning, runs, training
+from . import jobs, pruning, runs, training
 from .checks import above_zero, known, share, whole
-from .distribution import OF_ONE_MACHINE, check_batches
+from .distribution import OF_ONE_MACHINE
 from .errors import LotteryError
+from .jsonable import differences, digest, plain
 from .masks import SCOPES, check_leaves_some
 from .schedule import check_rewind, round_sparsities
 
@@ -67,8 +68,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     backend, policy, _ = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)
     make_model = training.builder(model, width, training.kind(backend))
-    loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded)
+    loaded = jobs.load(dataset, seed)
     if loaded.validation is None:
         raise LotteryError("validation=0 leaves no images to compare trials on: give a share of them, for example 0.1.")
     ranges["rewind"] = _rewinds(ranges["rewind"], len(loaded.train) * ranges["epochs"][0])
@@ -88,7 +88,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     def run(number, setting):
         if role == "worker":
             _check_same(run_dir, config)
-        return _trial(f"trial {number} of {trials}", setting, search, run_dir / "trials" / runs.digest(setting), verbose)
+        return _trial(f"trial {number} of {trials}", setting, search, run_dir / "trials" / digest(setting), verbose)
 
     if role != "worker":
         most = max(_cost({"rate": rate, "epochs": ranges["epochs"][1]}, final_sparsity) for rate in ranges["rate"])
@@ -100,7 +100,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     rows.sort(key=lambda row: (-row[OBJECTIVE], row["epochs_in_all"], row["run_dir"]))
     result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
     runs.write_json(run_dir / runs.RESULT, result)
-    return runs.plain(result)
+    return plain(result)
 
 
 def _check_fits(make_model, loaded, scope, final_sparsity):
@@ -228,7 +228,7 @@ def _check_same(run_dir, config):
     """Raises LotteryError if the chief has opened another folder or another configuration."""
     if not (run_dir / runs.CONFIG).exists():
         raise LotteryError(f"the chief's run is not in {str(run_dir)!r}: give all processes one run_dir, on a shared disk.")
-    found = runs.differences(runs.read_json(run_dir / runs.CONFIG), runs.plain({runs.KIND: "tune", **config}))
+    found = differences(runs.read_json(run_dir / runs.CONFIG), plain({runs.KIND: "tune", **config}))
     if found:
         raise LotteryError(f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same flags.")
 

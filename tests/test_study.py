@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from small import command
 
 from apps import study as app
-from keras_lottery import report, runs
+from keras_lottery import report
 from keras_lottery import study as studies
 from keras_lottery.errors import LotteryError
+from keras_lottery.jsonable import plain
 from keras_lottery.study import Size, Study, Task, plan, workers
 
 SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
@@ -125,7 +126,7 @@ def whole(tmp_path_factory):
         for task in tasks:
             workers.perform(task, "whole")
         assert workers.run(tasks, "whole", tell=pytest.fail) == {}  # nothing is left to do, and no process is started
-        report.write(studies.rows(made, tasks, "whole"), "whole", runs.plain(studies.tickets(made, tasks, "whole")))
+        report.write(studies.rows(made, tasks, "whole"), "whole", plain(studies.tickets(made, tasks, "whole")))
     yield folder
 
 
@@ -198,7 +199,7 @@ def test_study_file_of_the_docs_is_a_study():
         app.FLAGS(["", f"--flagfile={file}"])
         made = app.given()
         assert made.source == "cifar10" and made.seeds >= 3, file
-        assert json.dumps(runs.plain(dataclasses.asdict(made)))
+        assert json.dumps(plain(dataclasses.asdict(made)))
 
 
 @pytest.mark.parametrize("flags, said", [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from keras_lottery import jobs, runs
 from keras_lottery.benchmark import arm, local
+from keras_lottery.jsonable import plain
 from keras_lottery.ticket import load_ticket
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def main():
     given = parser.parse_args()
     for ticket in given.tickets:
         name, _, folder = ticket.partition("=") if "=" in ticket else (Path(ticket).name, "", ticket)
-        new = runs.plain(measure(name, folder, given.data_dir))
+        new = plain(measure(name, folder, given.data_dir))
         old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
         rows = sorted([row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"])
         with runs.new_file(ROWS) as aside:

@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import runs
 from ..checks import known
 from ..errors import LotteryError
+from ..jsonable import plain
 
 
 def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm_root=None, adb_output=None, output=None,
@@ -56,7 +57,7 @@ def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm
         show.phone(phone)
     names = [row.name for row in next(iter(places.values()))]
     result["files"] = [{"name": name} | {place: _without_name(rows[n]) for place, rows in places.items()} for n, name in enumerate(names)]
-    result = runs.plain(result)
+    result = plain(result)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
         runs.write_json(output, result)

@@ -5,6 +5,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 Op = schema.BuiltinOperator
+# The inputs that hold kernel and bias, and the kernel's dimension that counts output channels.
+KERNELS = {Op.CONV_2D: (1, 2, 0), Op.CONV_3D: (1, 2, 4), Op.DEPTHWISE_CONV_2D: (1, 2, 3), Op.FULLY_CONNECTED: (1, 2, 0), Op.TRANSPOSE_CONV: (1, 3, 0)}
 ALIGNMENT = 16  # bytes, of a buffer's data; the schema asks for it
 
 
@@ -26,11 +28,9 @@ def write(model):
     return bytes(builder.Output())
 
 
-def operations(model):
-    """(subgraph, operation, its code in `Op`) for each operation of the file."""
-    for graph in model.subgraphs:
-        for operation in graph.operators:
-            yield graph, operation, model.operatorCodes[operation.opcodeIndex].builtinCode
+def operations(model, graph):
+    """(operation, its code in `Op`) for each operation of a subgraph of the file."""
+    return [(operation, model.operatorCodes[operation.opcodeIndex].builtinCode) for operation in graph.operators]
 
 
 def code(model, builtin, version=1):

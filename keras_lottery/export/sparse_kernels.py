@@ -118,8 +118,7 @@ class _Graph:
         for operation in self.graph.operators:
             for index in () if operation.inputs is None else operation.inputs:
                 consumers.setdefault(int(index), []).append(operation)
-        for operation in self.graph.operators:
-            builtin = model.operatorCodes[operation.opcodeIndex].builtinCode
+        for operation, builtin in flatbuffer.operations(model, self.graph):
             inputs, outputs = ([] if ends is None else [int(index) for index in ends] for ends in (operation.inputs, operation.outputs))
             first, output = (ends[0] if ends else -1 for ends in (inputs, outputs))
             if builtin in (Op.DENSIFY, Op.DEQUANTIZE) and self.constant(first) is not None:

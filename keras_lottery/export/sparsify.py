@@ -1,13 +1,11 @@
 """Sparse encoding where TensorFlow's converter gets it wrong: in blocks that do not fill a kernel's rows."""
 
-import numpy as np
-
 from . import encoding, flatbuffer
-from .flatbuffer import Op, schema
+from .flatbuffer import KERNELS, Op, schema
 from .unpack import step
-from .weights8 import KERNELS
 
 DTYPES = {schema.TensorType.FLOAT32: "float32", schema.TensorType.FLOAT16: "float16", schema.TensorType.INT8: "int8"}
+READS = {**{builtin: kernel for builtin, (kernel, *_) in KERNELS.items()}, Op.DEQUANTIZE: 0}  # the input that is a kernel, or unpacked to one
 OPERATION = 200  # bytes that one more operation and tensor take, about
 
 
@@ -21,7 +19,7 @@ def sparsify(content):
     """
     model = flatbuffer.read(content)
     for graph in model.subgraphs:
-        for index in sorted(set(_kernels(model, graph))):
+        for index in sorted({operation.inputs[READS[builtin]] for operation, builtin in flatbuffer.operations(model, graph) if builtin in READS}):
             tensor = graph.tensors[index]
             values = flatbuffer.constant(model, tensor, DTYPES[tensor.type]) if tensor.type in DTYPES else None
             if values is None or not len(tensor.shape):
@@ -32,12 +30,3 @@ def sparsify(content):
                 graph.tensors[encoded].sparsity, tensor.buffer = sparsity, 0
                 graph.operators.insert(0, step(model, Op.DENSIFY, encoded, index))
     return flatbuffer.write(model)
-
-
-def _kernels(model, graph):
-    """The tensors that operations multiply by, or that are unpacked to such ones."""
-    for operation in graph.operators:
-        builtin = model.operatorCodes[operation.opcodeIndex].builtinCode
-        at = 0 if builtin == Op.DEQUANTIZE else KERNELS.get(builtin, (None,))[0]
-        if at is not None:
-            yield int(np.asarray(operation.inputs)[at])

@@ -25,8 +25,8 @@ def densify_what_dequantize_reads(model):
     Without it, DEQUANTIZE reads past the end of the stored values.
     """
     for graph in model.subgraphs:
-        for at, operation in reversed(list(enumerate(graph.operators))):
-            if model.operatorCodes[operation.opcodeIndex].builtinCode != Op.DEQUANTIZE:
+        for at, (operation, builtin) in reversed(list(enumerate(flatbuffer.operations(model, graph)))):
+            if builtin != Op.DEQUANTIZE:
                 continue
             source = graph.tensors[operation.inputs[0]]
             if source.sparsity is not None:

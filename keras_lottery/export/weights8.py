@@ -7,7 +7,7 @@ refuses; here each kernel is unpacked to float32 when the file is loaded.
 import numpy as np
 
 from . import encoding, flatbuffer
-from .flatbuffer import Op, schema
+from .flatbuffer import KERNELS, Op, schema
 from .unpack import step
 
 SMALLEST = 256  # values of a kernel for which the added operation is worth its bytes
@@ -15,8 +15,6 @@ LARGEST_CODE = 63  # of 127: a download is 6% smaller for it, at half the error 
 # A fully connected layer of a later version reads sparse kernels itself. XNNPACK leaves such a layer to TFLite, but still
 # takes the DENSIFY two steps before it for its own and never runs it (prepare_ops_to_delegate, TensorFlow 2.21).
 WITHOUT_BLOCKS = 6
-# The inputs that hold kernel and bias, and the kernel's dimension that counts output channels.
-KERNELS = {Op.CONV_2D: (1, 2, 0), Op.CONV_3D: (1, 2, 4), Op.DEPTHWISE_CONV_2D: (1, 2, 3), Op.FULLY_CONNECTED: (1, 2, 0), Op.TRANSPOSE_CONV: (1, 3, 0)}
 
 
 def quantize_weights(content):
@@ -33,19 +31,18 @@ def quantize_weights(content):
     model = flatbuffer.read(content)
     for graph in model.subgraphs:
         kernels, biases = {}, set()
-        for operation, builtin in ((operation, model.operatorCodes[operation.opcodeIndex].builtinCode) for operation in graph.operators):
+        for operation, builtin in flatbuffer.operations(model, graph):
             if builtin in KERNELS:
                 kernel, bias, channels = KERNELS[builtin]
                 kernels[operation.inputs[kernel]] = channels
                 biases |= set(operation.inputs[bias : bias + 1])
-        unpacked = {operation.outputs[0]: operation for operation in graph.operators
-                    if model.operatorCodes[operation.opcodeIndex].builtinCode == Op.DENSIFY}
+        unpacked = {operation.outputs[0]: operation for operation, builtin in flatbuffer.operations(model, graph) if builtin == Op.DENSIFY}
         for index, channels in kernels.items():
             _quantize(model, graph, index, channels, unpacked.get(index))
         for index in biases - {-1}:
             _shorten(model, graph.tensors[index])
     read_sparse = any(builtin == Op.FULLY_CONNECTED and graph.tensors[operation.inputs[1]].sparsity is not None
-                      for graph, operation, builtin in flatbuffer.operations(model))
+                      for graph in model.subgraphs for operation, builtin in flatbuffer.operations(model, graph))
     for entry in model.operatorCodes:
         if entry.builtinCode == Op.FULLY_CONNECTED and not read_sparse:
             entry.version = min(entry.version, WITHOUT_BLOCKS)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import runs
 from ..errors import LotteryError
+from ..jsonable import digest
 from ..variants import VARIANTS, unusual
 
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
@@ -70,7 +71,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
         "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
-                 "classes": runs.digest(result["data"]["classes"])},
+                 "classes": digest(result["data"]["classes"])},
         **unusual({**(result["ticket"] if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}),
     }
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from .. import data, pruning, report, runs, training
 from ..distribution import place
 from ..errors import LotteryError
+from ..jsonable import plain
 from ..processes import pool
 from ..schedule import round_sparsities, steepest
 from ..ticket import from_model
@@ -87,7 +88,7 @@ def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, te
     finally:
         found = rows(study, tasks, folder)
         if found:
-            report.write(found, folder, runs.plain(tickets(study, tasks, folder)))
+            report.write(found, folder, plain(tickets(study, tasks, folder)))
             if tensorboard:
                 board.write(found, folder / "tensorboard")
     if failed:

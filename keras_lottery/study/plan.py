@@ -3,10 +3,10 @@
 import dataclasses
 
 from .. import controls as arms
-from .. import runs
 from ..checks import above_zero, known, share, whole
 from ..distribution import OF_ONE_MACHINE
 from ..errors import LotteryError
+from ..jsonable import digest, plain
 from ..masks import SCOPES
 from ..schedule import check_rewind, round_sparsities
 from ..training import BACKENDS, PRECISIONS, of_file
@@ -121,7 +121,7 @@ class Task:
 
     @property
     def name(self):
-        return runs.digest(runs.plain(self.identity))
+        return digest(plain(self.identity))
 
     @property
     def label(self):

@@ -1,0 +1,70 @@
+"""The rounds of a search as they stand: where each starts, and what is kept of it once it is finished."""
+
+from . import pruning, runs, team
+from .errors import LotteryError
+from .rewind import Rewinder, record
+from .schedule import KEPT
+from .ticket import from_model, load_ticket
+
+
+class Rounds:
+    """The run as it stands: which rounds are finished, in memory and in the run folder."""
+
+    def __init__(self, model, architecture, rewind, scope, sides, run_dir, info):
+        self.model, self.architecture = model, architecture
+        self.engine = pruning.engine(model)
+        self.run_dir = run_dir
+        self.info = info
+        self.records = []
+        self.ticket = None
+        self.finished = runs.finished_rounds(run_dir) if run_dir else 0
+        copies = self.engine.weight_copies(model)  # before other weights are loaded
+        if run_dir:
+            if not self.finished and not (run_dir / runs.INITIAL).exists():
+                state = {**self.engine.values(model), **self.engine.random_state(model)}
+                runs.write_arrays(run_dir / runs.INITIAL, state)
+            team.wait()
+            initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
+            self.engine.load_state(model, initial)
+            self.engine.load_random_state(model, initial)
+            self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
+        self.rewinder = Rewinder(model, rewind, scope, sides)
+        known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
+        if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
+            self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)
+        if self.finished:
+            self.ticket = load_ticket(runs.round_folder(run_dir, self.finished - 1))
+            self.records = list(self.ticket.rounds)
+            self.engine.set_masks(model, self.ticket.masks)
+            self.engine.load_state(model, self.ticket.trained)
+
+    def begin(self):
+        """A round begins; of what it starts from a copy is kept where it is not the rewind point."""
+        self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
+
+    def finish(self, number, history, notes):
+        """End a round: its record, its ticket and its folder."""
+        start = self.start or self._rewound(number)
+        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
+        self.records.append({**record(self.model, number, metrics), "history": history, **notes})
+        self.ticket = from_model(self.model, start, self.records, self.info, self.architecture)
+        if self.run_dir:
+            folder = runs.round_folder(self.run_dir, number)
+            if team.is_chief() and folder.exists():  # the others of a team may find what their chief just wrote
+                raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
+            self.ticket.save(folder)
+
+    def _rewound(self, number):
+        """The weights that the round started from; of the dense one, those at the rewind point."""
+        rewinder = self.rewinder
+        if number == 0 and rewinder.rewind == "trained":
+            return self.engine.values(self.model)
+        if rewinder.point is None:
+            raise LotteryError(
+                f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of steps ended at it: give an earlier one or more epochs."
+            )
+        return dict(rewinder.point)
+
+    def keep_rewind_point(self):
+        if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():
+            runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.point)
