@@ -44,6 +44,9 @@ def main():
     tune.show(result)
     if len(result["rows"]) < FLAGS.trials:
         print(f"{len(result['rows'])} trials are all: random draws from these ranges give no others")
+    if result["rows"][0]["sparsity"] is None:
+        print("every trial diverged: give lower rates, --learning_rate_range=LOW,HIGH, and another --run_dir")
+        return
     print(f"the run is in {FLAGS.run_dir}; the best trial with its test accuracy, or a new run of its settings with another "
           "--run_dir:")
     print(f"  {find_line(result['rows'][0])}")

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 
 from .checks import known
-from .errors import LotteryError
+from .errors import Diverged, LotteryError
 
 SCOPES = ("global", "layer")
 BLOCKS = (1, 4, 16)  # what sparse kernels of TFLite multiply by: float32 in blocks of 4, int8 of 16
@@ -52,9 +52,7 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
         raise LotteryError(f"sparsity={sparsity!r} is impossible: give a share of zeros from 0 up to, not including, 1.")
     for path, score in scores.items():
         if np.isnan(score).any():
-            raise LotteryError(
-                f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients."
-            )
+            raise Diverged(f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients.")
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
     for group in filter(None, groups):

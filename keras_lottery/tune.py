@@ -16,7 +16,7 @@ from rich.table import Table
 from . import jobs, pruning, runs, training
 from .checks import above_zero, known, share, whole
 from .distribution import OF_ONE_MACHINE
-from .errors import LotteryError
+from .errors import Diverged, LotteryError
 from .jsonable import differences, digest, plain
 from .masks import SCOPES, check_leaves_some
 from .schedule import check_rewind, round_sparsities
@@ -97,7 +97,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     if role == "worker":
         return None
     rows = [{**runs.read_json(path), "run_dir": str(path.parent)} for path in (run_dir / "trials").glob(f"*/{TRIAL}")]
-    rows.sort(key=lambda row: (-row[OBJECTIVE], row["epochs_in_all"], row["run_dir"]))
+    rows.sort(key=lambda row: (-(row[OBJECTIVE] or 0.0), row["epochs_in_all"], row["run_dir"]))
     result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
     runs.write_json(run_dir / runs.RESULT, result)
     return plain(result)
@@ -117,7 +117,7 @@ def show(result):
         table.add_column(name, justify="right")
     for row in result["rows"]:
         table.add_row(f"{row['rate']:g}", row["rewind"], f"{row['learning_rate']:g}", str(row["epochs"]), str(row["rounds"]),
-                      str(row["epochs_in_all"]), f"{row[OBJECTIVE]:.2%}")
+                      str(row["epochs_in_all"]), _outcome(row))
     Console(markup=False).print(table)
 
 
@@ -126,7 +126,7 @@ class TicketTuner(BaseTuner):
 
     Args:
       run: function of a trial's number, from 1, and its setting, {name: value}; it gives a
-        dict that holds the validation accuracy.
+        dict that holds the validation accuracy, None where the training diverged.
       Others: as for keras-tuner's BaseTuner.
     """
 
@@ -139,7 +139,7 @@ class TicketTuner(BaseTuner):
         setting = {name: values[name] for name in ("rate", "rewind", "learning_rate", "epochs")}
         setting["learning_rate"] = float(f"{setting['learning_rate']:.3g}")  # short enough to write down
         try:
-            return {OBJECTIVE: self.run(int(trial.trial_id) + 1, setting)[OBJECTIVE]}
+            return {OBJECTIVE: self.run(int(trial.trial_id) + 1, setting)[OBJECTIVE] or 0.0}
         except Exception as error:  # which keras-tuner would take for a bad setting, and go on
             raise keras_tuner.errors.FatalError(str(error)) from error
 
@@ -174,15 +174,21 @@ def _trial(name, setting, search, folder, verbose):
         if not (folder / TRIAL).exists():
             pruning.engine_of(training.kind(search["backend"])).keras.backend.clear_session()
             recipe = {**search["recipe"], "learning_rate": setting["learning_rate"]}
-            result = jobs.find(**{**search, "recipe": recipe}, rate=rate, rewind=setting["rewind"], epochs=epochs,
-                               run_dir=folder, verbose=verbose)
-            last = result["rows"][-1]
-            record = {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, "sparsity": last["sparsity"],
-                      OBJECTIVE: last["validation_accuracy"]}
-            runs.write_json(folder / TRIAL, record)
+            try:
+                last = jobs.find(**{**search, "recipe": recipe}, rate=rate, rewind=setting["rewind"], epochs=epochs,
+                                 run_dir=folder, verbose=verbose)["rows"][-1]
+                found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
+            except Diverged:
+                found = {"sparsity": None, OBJECTIVE: None}
+            runs.write_json(folder / TRIAL, {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, **found})
     record = runs.read_json(folder / TRIAL)
-    print(f"{name}: validation accuracy {record[OBJECTIVE]:.2%}", flush=True)
+    print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
     return record
+
+
+def _outcome(record, what=""):
+    """The validation accuracy of a trial, of one that has none why."""
+    return "diverged" if record[OBJECTIVE] is None else f"{what}{record[OBJECTIVE]:.2%}"
 
 
 def _cost(setting, final_sparsity):

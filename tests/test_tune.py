@@ -77,6 +77,20 @@ def test_result(folder):
         assert f"learning rate {row['learning_rate']:g}, epochs a round 1, epochs in all {row['epochs_in_all']}\n" in out
 
 
+def test_a_trial_that_diverges_is_one_of_them(folder, tmp_path, monkeypatch):
+    """It comes last and ends no other; of nothing but such trials there is no best one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(folder.where / "net.keras", ".")
+    code, out, err = command(app, *TUNE, "--trials=4", "--learning_rate_range=0.001,1e30")
+    outcomes = [json.loads(path.read_text())["validation_accuracy"] for path in Path().glob("tune/trials/*/trial.json")]
+    assert code == 0 and len(outcomes) == 4 and None in outcomes and any(outcomes), (outcomes, err)
+    rows = json.loads(Path("tune/result.json").read_text())["rows"]
+    assert rows[0]["validation_accuracy"] == max(filter(None, outcomes)) and rows[-1]["validation_accuracy"] is None
+    assert ": diverged\n" in out and f"--learning_rate={rows[0]['learning_rate']}" in out
+    code, out, err = command(app, *TUNE, "--learning_rate_range=1e29,1e30", "--run_dir=lost")
+    assert code == 0 and "every trial diverged" in out and "lottery-find" not in out, err
+
+
 def test_printed_command_is_the_best_trial(folder, monkeypatch):
     """lottery-find takes it as the run that it is: nothing differs, nothing is trained."""
     monkeypatch.chdir(folder.where)

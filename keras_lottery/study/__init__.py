@@ -15,8 +15,9 @@ from .. import data, pruning, report, runs, training
 from ..distribution import place
 from ..errors import LotteryError
 from ..jsonable import plain
+from ..masks import check_leaves_some
 from ..processes import pool
-from ..schedule import round_sparsities, steepest
+from ..schedule import check_rewind, round_sparsities, steepest
 from ..ticket import from_model
 from ..transfer import transfer
 from . import board, workers
@@ -52,15 +53,19 @@ def prepare(study, folder):
         loaded = data.load(name, **study.data)
         batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
-    _check_targets(training.builder(study.model, study.width, keras), sizes[study.source], {sizes[name] for name in study.targets})
+    for point in study.rewinds:
+        check_rewind(point, sizes[study.source].train * study.epochs)
+    _check_net(training.builder(study.model, study.width, keras), sizes[study.source], {sizes[name] for name in study.targets},
+                   study)
     return study, sizes, plan(study, sizes)
 
 
-def _check_targets(build, source, targets):
-    """Raises LotteryError if a net of the source's size cannot be carried to the targets'."""
+def _check_net(build, source, targets, study):
+    """Raises LotteryError if a net of the source's size cannot be pruned so far, or not carried to the targets'."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the runs say it
         net = pruning.wrap(build(source.input_shape, source.num_classes))
+        check_leaves_some(pruning.masks(net), max(study.sparsities), study.scope)
         ticket = from_model(net, pruning.engine(net).values(net), [])
         for target in targets:
             transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
