@@ -106,15 +106,17 @@ def _is_chief():
     """Whether TF_CONFIG makes this process the chief: the task of that type, else the first worker.
 
     Raises:
-      LotteryError: it is missing or names no task of its cluster.
+      LotteryError: it is missing or names no task of its cluster that trains.
     """
     example = """TF_CONFIG='{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'"""
     try:
         config = json.loads(os.environ["TF_CONFIG"])
         cluster, kind, index = config["cluster"], config["task"]["type"], int(config["task"]["index"])
         cluster[kind][index]
+        if index < 0 or kind not in ("chief", "worker"):
+            raise ValueError(index, kind)
     except (KeyError, ValueError, TypeError, IndexError):
-        said = "is not set" if "TF_CONFIG" not in os.environ else "does not name a task of its cluster"
+        said = "is not set" if "TF_CONFIG" not in os.environ else "does not name a worker or the chief of its cluster"
         raise LotteryError(f"strategy='multiworker': the environment variable TF_CONFIG {said}. Give each machine its own, such as {example}.") from None
     return kind == "chief" if "chief" in cluster else (kind, index) == ("worker", 0)
 

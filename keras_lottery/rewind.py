@@ -234,6 +234,9 @@ def check_steps(model, rewind_step, round_steps=None, epoch_steps=None):
             continue
         if steps and getattr(model, "autotune_steps_per_execution", False):
             raise LotteryError(f"the {name}, {steps} steps, may fall inside an execution with steps_per_execution='auto': give a number.")
+        if steps and every > 1 and epoch_steps is None:
+            raise LotteryError(f"the {name}, {steps} steps, may fall inside an execution of steps_per_execution={every}, since it is unknown how many "
+                               "steps an epoch has: tell it, train = train.apply(tf.data.experimental.assert_cardinality(steps)).")
         if any(n * steps % (epoch_steps or every) % every for n in range(1, times + 1)):
             within = f" within epochs of {epoch_steps}" if epoch_steps and epoch_steps % every else ""
             raise LotteryError(

@@ -99,13 +99,13 @@ def find_ticket(
     if scope is not None:
         known("scope", scope, SCOPES)
     epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
-    callbacks = _checked_callbacks(callbacks)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = {**plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
             **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
+    callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
     check_stateless(model)
     train, steps, account = open_data(model, train, seed)
     check_steps(model, rewind, epoch_steps=steps)
@@ -175,13 +175,16 @@ def find_ticket(
     return state.ticket
 
 
-def _checked_callbacks(callbacks):
+def _checked_callbacks(callbacks, keras):
     callbacks = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
     for callback in callbacks:
         if getattr(callback, "prunes", False) is True:
             raise LotteryError(f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after each round: leave it out.")
         if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
+        kinds = {kind.__module__.partition(".")[0] for kind in type(callback).__mro__} & {"keras", "tf_keras"}
+        if kinds and keras not in kinds:
+            raise LotteryError(f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of {keras}: give callbacks of {keras}.")
     return callbacks
 
 

@@ -116,8 +116,10 @@ def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_
 
 @pytest.mark.parametrize("config, said", [
     (None, "TF_CONFIG is not set. Give each machine its own, such as TF_CONFIG="),
-    ("{", "does not name a task"), ('{"cluster": {"worker": ["a:1"]}}', "does not name a task"),
-    ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "does not name a task"),
+    ("{", "does not name a worker"), ('{"cluster": {"worker": ["a:1"]}}', "does not name a worker"),
+    ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "does not name a worker or the chief"),
+    ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}', "does not name a worker or the chief"),
+    ('{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}', "does not name a worker or the chief"),
 ])
 def test_a_missing_or_damaged_configuration(monkeypatch, config, said):
     monkeypatch.delenv("TF_CONFIG", raising=False)

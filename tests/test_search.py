@@ -1,5 +1,6 @@
 """find_ticket: what it takes, what it gives, and what it refuses in one line before any training."""
 
+import importlib
 import shutil
 
 import numpy as np
@@ -413,12 +414,22 @@ if BACKEND == "tensorflow":
         "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
         "endless validation": (lambda: search(validation_data=lottery.data.batches(X, Y, batch_size=32).repeat()), "validation_data never ends"),
         "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
+        "callback of the other Keras": (lambda: search(callbacks=other_keras().callbacks.EarlyStopping("loss")), "EarlyStopping of (tf_)?keras, and the model is one of"),
+        "executions of unknown epochs": (lambda: search(compiled(dense(), steps_per_execution=2), train=unknown_length(), rewind=2), "unknown how many steps an epoch has: tell it"),
     }
 if KERAS3:
     MISTAKES |= {
         "endless PyDataset": (lambda: search(train=Endless()), "train never ends"),
         "empty PyDataset": (lambda: search(train=InOrder((X[:0], Y[:0]), 32, 1)), "train is empty"),
     }
+
+
+def other_keras():
+    return importlib.import_module("tf_keras" if KERAS3 else "keras")
+
+
+def unknown_length():
+    return lottery.data.batches(X, Y, batch_size=32).filter(lambda x, y: True)
 
 
 class Endless(keras.utils.PyDataset if KERAS3 else object):
@@ -437,6 +448,31 @@ def test_layers_that_keras_named_anew_are_told(tmp_path):
         found()
     keras.backend.clear_session()
     assert everything(found()) == everything(first)
+
+
+class OwnCompile(keras.Model):
+    """Takes other names than Keras', and a second optimizer."""
+
+    def compile(self, first, loss_function, second=None):
+        super().compile(first, loss_function)
+        if second:
+            self.second = second
+
+
+@skip_unless("tf_keras", reason="a wrapped model of Keras 3 has Keras' compile")
+def test_a_compile_of_its_own():
+    def own(wrap, *given):
+        x = keras.Input((8,))
+        model = OwnCompile(x, L.Dense(3)(L.Dense(12, "relu")(x)))
+        model = lottery.wrap(model) if wrap else model
+        model.compile(*given)
+        return model
+
+    with pytest.raises(lottery.LotteryError, match=r"OwnCompile.compile has arguments of its own \(got .*optimizer.*wrap it"):
+        search(own(False, "adam", LOGITS))
+    assert search(own(True, "adam", LOGITS)).sparsity > 0
+    with pytest.raises(lottery.LotteryError, match="has an optimizer of its own, 'second', which no rewind would start anew"):
+        search(own(True, "adam", LOGITS, keras.optimizers.SGD()))
 
 
 @skip_unless("keras", reason="tf_keras accumulates nothing")

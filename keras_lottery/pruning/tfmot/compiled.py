@@ -13,9 +13,14 @@ from .legacy import tf_keras
 
 
 def check_compiled(model):
-    """Raises LotteryError unless the model is compiled."""
+    """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as it is."""
     if getattr(model, "optimizer", None) is None:
         raise LotteryError(f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first.")
+    kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
+    others = [name for name, value in vars(model).items() if isinstance(value, kinds) and value is not model.optimizer]
+    if others:
+        raise LotteryError(f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would start anew: "
+                           "train it with the one that compile takes alone.")
 
 
 def steps_taken(model):
@@ -33,7 +38,11 @@ def compile_like(model, other):
     arguments["optimizer"] = _anew(other.optimizer)
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tf.nest.map_structure(_anew, arguments.get(name))
-    model.compile(**arguments)
+    try:
+        model.compile(**arguments)
+    except TypeError as error:
+        raise LotteryError(f"{type(other).__name__}.compile has arguments of its own ({str(error).partition(') ')[2]}): build the model, wrap it, "
+                           "model = lottery.wrap(model), and call model.compile with them.") from error
 
 
 def compiled(model):
