@@ -190,7 +190,9 @@ class LotteryCallback(Callback):
 
         self._check_masks()
         self._end_round()
-        self.ticket = from_model(self.model, self.start, self.rounds)
+        if self.rewinder.rewind == "trained" and self.rewinder.point is None:
+            self.rewinder.capture()
+        self.ticket = from_model(self.model, self.rewinder.point or self.start, self.rounds)
         if self.counter.step < self.schedule.total_steps:
             warnings.warn(
                 f"fit ended after {self.counter.step} of {self.schedule.total_steps} steps: the ticket is that of round "

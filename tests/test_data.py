@@ -109,6 +109,9 @@ def test_set_epoch_reaches_through_transformations_and_refuses_others():
     first = order(dataset)
     mapped = dataset.map(lambda x, y: (x, y)).prefetch(2)
     assert data.set_epoch(mapped, 0) and order(mapped) == first
+    twice = mapped.repeat(2).prefetch(1)  # an epoch of it takes two of ours
+    epochs = [data.set_epoch(twice, 0) and order(twice), order(twice)]
+    assert data.set_epoch(twice, 1) and order(twice) == epochs[1] != epochs[0]
     assert not data.set_epoch(tf.data.Dataset.range(3), 0)
     assert not data.set_epoch([1, 2], 0)
     with pytest.raises(LotteryError, match="epoch -1"):

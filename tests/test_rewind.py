@@ -394,11 +394,11 @@ def test_callback_refuses(build, arguments, data, said):
 
 
 @EXECUTIONS
-@pytest.mark.parametrize("rewind, epoch, every, fits", [(12, 10, 4, False), (14, 10, 4, True), (10, 10, 4, True), (8, 10, 4, True), (8, None, 4, True), (10, None, 4, False)])
+@pytest.mark.parametrize("rewind, epoch, every, fits", [(12, 10, 4, False), (14, 10, 4, True), (10, 10, 4, True), (8, 10, 4, True), (8, None, 4, False), (8, None, 1, True)])
 def test_which_steps_end_an_execution(rewind, epoch, every, fits):
     model = net()
     model.compile("sgd", LOGITS, steps_per_execution=every)
-    with contextlib.nullcontext() if fits else pytest.raises(lottery.LotteryError, match="no multiple of"):
+    with contextlib.nullcontext() if fits else pytest.raises(lottery.LotteryError, match="no multiple of" if epoch else "unknown how many steps"):
         check_steps(model, rewind, epoch_steps=epoch)
 
 
@@ -408,6 +408,16 @@ def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
         compiled(scheduled()).fit(batches(), epochs=EPOCHS, callbacks=[callback], verbose=0)
     compiled(scheduled()).fit(batches(), epochs=EPOCHS * 2, callbacks=[callback], verbose=0)
     assert [row["sparsity"] for row in callback.rounds] == [0, 0.5] and callback.ticket.sparsity == 0.5
+
+
+@pytest.mark.parametrize("rewind", ["init", 3, "trained"])
+def test_of_the_dense_round_alone_the_ticket_holds_the_rewind_point(rewind):
+    callback, spy = lottery.LotteryCallback(), Spy()
+    model = compiled(lottery.wrap(net(), schedule=lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=ROUND, rewind_step=rewind)))
+    initial = ENGINE.values(model)
+    with pytest.warns(UserWarning, match="the ticket is that of round 0"):
+        model.fit(batches(), epochs=EPOCHS, callbacks=[callback, spy], verbose=0)
+    assert equal(callback.ticket.weights, {"init": initial, 3: spy.states[2][0], "trained": spy.states[-1][0]}[rewind])
 
 
 def test_a_used_optimizer_is_refused():

@@ -73,7 +73,8 @@ def set_epoch(dataset, epoch):
         _set(counter, int(epoch))
         return True
     inputs = getattr(dataset, "_inputs", None)
-    return any([set_epoch(d, epoch) for d in inputs()]) if callable(inputs) else False
+    passes = int(dataset._count) if type(dataset).__name__ == "_RepeatDataset" else 1  # of repeat(2) an epoch takes two
+    return any([set_epoch(d, epoch * max(passes, 1)) for d in inputs()]) if callable(inputs) else False
 
 
 def aligned(shape, dtype):
