@@ -26,6 +26,17 @@ def recall(backup, callbacks):
     return held
 
 
+def keep(backup, callbacks, held):
+    """Bring up to date what the file of an ended training remembers of callbacks, which on_train_end may have changed."""
+    if not team.is_chief():
+        return
+    arrays, notes = runs.read_arrays(backup, "callback/")
+    memories, now = _memories(callbacks, held)
+    if notes["callbacks"] | memories != notes["callbacks"] or _digests(arrays | now) != _digests(arrays):
+        arrays, notes = runs.read_arrays(backup)
+        runs.write_arrays(backup, arrays | now, **notes | {"callbacks": notes["callbacks"] | memories})
+
+
 def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), held=(), goes_on=False, verbose="auto"):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
 
@@ -125,13 +136,9 @@ class _Backup(Callback):
         arrays = {f"model/{path}": value for path, value in values.items()}
         arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
         arrays |= engine.random_state(self.model)
-        memories = {}
-        for own, callback, held in zip(_names(self.callbacks), self.callbacks, self.held):
-            memory = {name: item for name, item in _memory(callback).items() if _changed(item, held.get(name))}
-            memories[own] = {name: form for name, (form, _) in memory.items()}
-            arrays |= {f"callback/{own}/{name}": array for _, found in memory.values() for name, array in found.items()}
+        memories, own = _memories(self.callbacks, self.held)
         notes = dict(label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories)
-        runs.write_arrays(self.path, arrays, **notes)
+        runs.write_arrays(self.path, arrays | own, **notes)
 
 
 def _saved(path, below):
@@ -166,6 +173,16 @@ def _remembered(path):
         own = {name.removeprefix(f"callback/{callback}/"): array for name, array in arrays.items() if name.startswith(f"callback/{callback}/")}
         found[callback] = {name: _unpack(form, own) for name, form in memory.items()}
     return found
+
+
+def _memories(callbacks, held):
+    """({callback: {attribute: JSON-able form}}, their arrays by their names in a backup) of what is not as it was held."""
+    memories, arrays = {}, {}
+    for own, callback, before in zip(_names(callbacks), callbacks, held):
+        memory = {name: item for name, item in _memory(callback).items() if _changed(item, before.get(name))}
+        memories[own] = {name: form for name, (form, _) in memory.items()}
+        arrays |= {f"callback/{own}/{name}": array for _, found in memory.values() for name, array in found.items()}
+    return memories, arrays
 
 
 def _memory(callback):

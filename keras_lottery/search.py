@@ -12,7 +12,7 @@ from .errors import LotteryError
 from .inputs import open_data
 from .jsonable import digest, plain
 from .masks import SCOPES, check_leaves_some
-from .resume import fit, recall
+from .resume import fit, keep, recall
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
 from .schedule import check_rewind, round_sparsities
@@ -169,6 +169,8 @@ def find_ticket(
             verbose=verbose,
         )
         state.finish(number, history, stopping.record())
+        if backup:
+            keep(backup, callbacks, held)
     if backup:
         runs.remove(backup)
     team.wait()

@@ -99,7 +99,7 @@ class Remembers(keras.callbacks.Callback):
 
     def __init__(self, dies=None):
         super().__init__()
-        self.dies, self.epochs, self.first = dies, 0, None
+        self.dies, self.epochs, self.first, self.ended = dies, 0, None, np.zeros(1, int)
         self.counts, self.by, self.found = np.zeros(1, int), {}, collections.defaultdict(float)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -110,6 +110,9 @@ class Remembers(keras.callbacks.Callback):
         if self.epochs == self.dies:
             raise Killed
 
+    def on_train_end(self, logs=None):
+        self.ended = self.ended + self.epochs
+
 
 @pytest.mark.parametrize("dies", [3, 4])
 def test_callbacks_remember_over_rounds(tmp_path, dies):
@@ -117,7 +120,7 @@ def test_callbacks_remember_over_rounds(tmp_path, dies):
 
     def run(folder, callback):
         search(compiled(lottery.wrap(model)), run_dir=folder, epochs=2, rounds=2, callbacks=[callback])
-        return callback.epochs, callback.first, callback.counts.tolist(), callback.by, callback.found
+        return callback.epochs, callback.first, callback.ended.tolist(), callback.counts.tolist(), callback.by, callback.found
 
     expected = run(tmp_path / "whole", Remembers())
     with pytest.raises(Killed):
