@@ -28,7 +28,7 @@ test: $(READY) $(TORCH)
 bench: $(READY) .venv/.torch
 	@$(PY) benchmarks/step.py && $(PY) benchmarks/boundary.py && $(PY) benchmarks/memory.py && $(PY) benchmarks/input.py
 	@for whole in search where; do $(PY) benchmarks/$$whole.py $(if $(DATA_DIR),--data_dir=$(DATA_DIR)) || exit 1; done
-	@$(PY) benchmarks/start.py && $(PY) benchmarks/summary.py
+	@$(PY) benchmarks/bound.py && $(PY) benchmarks/start.py && $(PY) benchmarks/summary.py
 
 stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests

@@ -88,11 +88,9 @@ def tfmot(given):
     return {"seconds": seconds, "sparsity": zeros, "test_accuracy": float(np.mean(logits.argmax(1) == test[1]))}
 
 
-def pytorch(given, fastest=False):
-    loaded, (x, y), test = images(given)
+def torch_resnet20(channels, classes):
     import torch
     from torch import nn
-    from torch.nn import functional
 
     def block(inputs, outputs, stride):
         class Block(nn.Module):
@@ -110,13 +108,20 @@ def pytorch(given, fastest=False):
 
         return Block()
 
-    start = time.perf_counter()
     torch.manual_seed(0)
-    channels = loaded.input_shape[-1]
     blocks = [block(16 if i == 0 and stage == 0 else width // 2 if i == 0 else width, width, 2 if i == 0 and stage else 1)
               for stage, width in enumerate((16, 32, 64)) for i in range(3)]
-    net = nn.Sequential(nn.Conv2d(channels, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), *blocks,
-                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, loaded.num_classes))
+    return nn.Sequential(nn.Conv2d(channels, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), *blocks,
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+
+
+def pytorch(given, fastest=False):
+    loaded, (x, y), test = images(given)
+    import torch
+    from torch.nn import functional
+
+    start = time.perf_counter()
+    net = torch_resnet20(loaded.input_shape[-1], loaded.num_classes)
     images_, labels = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y)
     if fastest:
         net, images_ = net.to(memory_format=torch.channels_last), images_.contiguous(memory_format=torch.channels_last)

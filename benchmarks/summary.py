@@ -65,6 +65,12 @@ def where():
             "a step may sum up to more than the step.", table(("of", "at", "share of its time"), rows))
 
 
+def bound():
+    rows = [(row["side"], of(row["over_tf_keras"])) for row in read("bound")["rows"]]
+    return ("A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
+            "Keras trains from PyTorch's before it does anything of its own.", table(("side", "step / tf_keras"), rows))
+
+
 def memory():
     rows = [(row["model"], row["plain"], row["search"], of(row["search_over_plain"])) for row in read("memory")["rows"]]
     return ("The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one plain training.",
@@ -85,7 +91,7 @@ def start():
 def main():
     machine = read("step").get("processor") or bench.machine()["processor"]
     parts = [TITLE, f"Measured on {bench.machine()['cpus']} cores of {machine}.\n"]
-    for part in (step, boundary, search, where, memory, inputs, start):
+    for part in (step, boundary, search, where, bound, memory, inputs, start):
         words, rows = part()
         if rows.count("\n") > 1:
             parts.append(f"{words}\n\n{rows}\n")

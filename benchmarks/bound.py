@@ -1,0 +1,88 @@
+"""How far ahead a search on Keras could be at most: a plain training step of tf_keras beside one of PyTorch.
+
+    python benchmarks/bound.py [--blocks 5]
+
+resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it, PyTorch in
+float32 and its default layout, and with channels_last and bfloat16 autocast. A process a side, in turn.
+"""
+
+import argparse
+import statistics
+
+import search
+import side_by_side as bench
+
+SHAPE, CLASSES = (28, 28, 1), 10
+STEPS, FIRST = 40, 8  # a process, and those before that are not counted
+
+
+def data():
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(search.BATCH, *SHAPE)).astype("float32"), rng.integers(0, CLASSES, search.BATCH)
+
+
+def tf_keras():
+    import tensorflow as tf
+
+    from keras_lottery import models, training
+
+    training.set_precision("auto")
+    net = models.build("resnet20", SHAPE, CLASSES)
+    training.compile_classifier(net, training.make_optimizer("sgd", search.LEARNING_RATE))
+    step, batches = net.make_train_function(), iter(tf.data.Dataset.from_tensors(data()).repeat())
+    return lambda: step(batches)
+
+
+def pytorch(fastest=False):
+    import torch
+    from torch.nn import functional
+
+    net = search.torch_resnet20(SHAPE[-1], CLASSES)
+    images, labels = map(torch.from_numpy, data())
+    images = images.permute(0, 3, 1, 2).contiguous()
+    if fastest:
+        net, images = net.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), search.LEARNING_RATE, momentum=0.9)
+
+    def step():
+        with torch.autocast("cpu", torch.bfloat16, enabled=fastest):
+            logits = net(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+SIDES = {"tf_keras": tf_keras, "pytorch": pytorch, "pytorch-fastest": lambda: pytorch(fastest=True)}
+
+
+def median_step(side):
+    """Seconds."""
+    step = SIDES[side]()
+    return statistics.median([bench.seconds(step) for _ in range(FIRST + STEPS)][FIRST:])
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--blocks", type=int, default=5)
+    options.add_argument("--case", type=bench.json.loads, help=argparse.SUPPRESS)
+    given = options.parse_args()
+    if given.case:
+        return bench.answer(median_step(given.case))
+    found, names = {name: [] for name in SIDES}, list(SIDES)
+    for block in range(given.blocks):
+        for name in names[block % 3:] + names[:block % 3]:
+            found[name].append(bench.in_a_process(__file__, name))
+    rows = [{"side": name, "step_seconds": round(statistics.median(taken), 4), "over_tf_keras": bench.ratio(taken, found["tf_keras"])}
+            for name, taken in found.items()]
+    for row in rows:
+        print(f"{row['side']:>16}: {row['over_tf_keras']['median']:.2f} times the step of tf_keras")
+    bench.write("bound", rows)
+
+
+if __name__ == "__main__":
+    main()
