@@ -1,6 +1,7 @@
 """What a search trains on, looked at before anything is trained."""
 
 import hashlib
+import warnings
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from .errors import LotteryError
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 _CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
+_ONE_HOT = ("CategoricalCrossentropy", "categorical_crossentropy")
 
 
 def open_data(model, train, seed, name="train"):
@@ -38,6 +40,39 @@ def open_data(model, train, seed, name="train"):
         account = str(getattr(train, "element_spec", type(train).__name__))
     _check_inputs(model, train, name)
     return train, _steps(train, name), account
+
+
+def check_labels(model, train, name="train"):
+    """Raises LotteryError for batches without labels, or with class numbers where the loss takes one-hot vectors, or the reverse."""
+    given, loss = getattr(train, "element_spec", None), pruning.engine(model).compiled(model)["loss"]
+    if given is None or loss is None or not type(model).train_step.__module__.startswith(("keras.", "tf_keras.", "keras_lottery.")):
+        return
+    if not isinstance(given, tuple) or len(given) < 2:
+        raise LotteryError(f"{name} gives no labels, and the model was compiled with a loss of them: give batches of (x, y).")
+    output, shape, (loss, _) = getattr(model, "output_shape", None), getattr(given[1], "shape", None), _of_one_loss(loss)
+    if not isinstance(output, tuple) or shape is None or getattr(shape, "rank", 0) is None or any(isinstance(side, (tuple, dict)) for side in output):
+        return
+    one_hot = len(shape) == len(output) and shape[-1] in (None, output[-1])
+    if loss in _CLASS_NUMBERS and one_hot and output[-1] != 1 and shape[-1] is not None:
+        raise LotteryError(f"{name} gives one-hot labels, of shape {tuple(shape)}, and {loss} takes class numbers: give y.argmax(-1), or compile "
+                           "the model with categorical_crossentropy.")
+    if loss in _ONE_HOT and not one_hot:
+        raise LotteryError(f"{name} gives labels of shape {tuple(shape)}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
+                           f"sparse_categorical_crossentropy, or give keras.utils.to_categorical(y, {output[-1]}).")
+
+
+def warn_of_order(train):
+    """Say what a run that is killed will not do: go on in the order of data that shuffle anew in each pass."""
+    if _shuffles_anew(train):
+        warnings.warn("train shuffles anew in each pass, in an order that no file can keep: killed, this run goes on in another order. "
+                      "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.", stacklevel=3)
+
+
+def _shuffles_anew(dataset):
+    if hasattr(dataset, "_lottery_epoch"):
+        return False
+    inputs = getattr(dataset, "_inputs", None)
+    return bool(getattr(dataset, "_reshuffle_each_iteration", False)) or callable(inputs) and any(map(_shuffles_anew, inputs()))
 
 
 def _arrays(part, name):

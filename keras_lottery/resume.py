@@ -59,6 +59,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     """
     engine = pruning.engine(model)
     engine.build_optimizer(model)
+    engine.build_metrics(model, train)
     keeper = _Backup(backup, label, callbacks, [*held, *map(_held, callbacks[len(held):])], train)
     team.wait()
     keeper.restore(model, goes_on)
@@ -218,6 +219,8 @@ def _pack(value, name, arrays):
         value = value.item()
     if isinstance(value, list):
         return [_pack(item, f"{name}/{n}", arrays) for n, item in enumerate(value)]
+    if type(value) is tuple:
+        return {"tuple": _pack(list(value), name, arrays)}
     if isinstance(value, dict) and all(type(key) in (int, float, bool) for key in value) and value:
         return {"pairs": [[key, _pack(item, f"{name}/{key}", arrays)] for key, item in value.items()]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -236,6 +239,8 @@ def _unpack(form, arrays):
         return [_unpack(item, arrays) for item in form]
     if isinstance(form, dict) and "array" in form:
         return arrays[form["array"]]
+    if isinstance(form, dict) and "tuple" in form:
+        return tuple(_unpack(form["tuple"], arrays))
     if isinstance(form, dict) and "pairs" in form:
         return {key: _unpack(item, arrays) for key, item in form["pairs"]}
     if isinstance(form, dict) and "function" in form:

@@ -9,7 +9,7 @@ import warnings
 from . import pruning, runs, team
 from .checks import SEED, known, whole
 from .errors import LotteryError
-from .inputs import open_data
+from .inputs import check_labels, open_data, warn_of_order
 from .jsonable import digest, plain
 from .masks import SCOPES, check_leaves_some
 from .resume import fit, keep, recall
@@ -108,9 +108,11 @@ def find_ticket(
     callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
     check_stateless(model)
     train, steps, account = open_data(model, train, seed)
+    check_labels(model, train)
     check_steps(model, rewind, epoch_steps=steps)
     if validation_data is not None:
-        open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
+        held_out, *_ = open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
+        check_labels(model, held_out, "validation_data")
     if steps is not None:
         check_rewind(rewind, steps * epochs)
     stopping = Stopping(rewind, sparsities, epochs, steps, budget, early_bird)
@@ -128,6 +130,7 @@ def find_ticket(
     architecture = engine.architecture(model)
     _warn_of_layers(model, architecture)
     if run_dir is not None:
+        warn_of_order(train)
         config = {
             **info,
             "sparsities": sparsities[1:],
@@ -237,7 +240,8 @@ def _warn_of_layers(model, architecture):
     """Say before the search, not after, that the ticket's model could not be built again."""
     engine = pruning.engine(model)
     own = (f"{engine.keras.__name__}.", "keras_lottery.")
-    if all(type(layer).__module__.startswith(own) and type(layer).__name__ != "Lambda" for layer in engine.layers(model).values()):
+    unsure = "Lambda", "SpectralNormalization"  # tf_keras does not build the latter from what it says of it
+    if all(type(layer).__module__.startswith(own) and type(layer).__name__ not in unsure for layer in engine.layers(model).values()):
         return
     try:
         built = engine.variables(engine.build(architecture))

@@ -99,11 +99,12 @@ class Remembers(keras.callbacks.Callback):
 
     def __init__(self, dies=None):
         super().__init__()
-        self.dies, self.epochs, self.first, self.ended = dies, 0, None, np.zeros(1, int)
+        self.dies, self.epochs, self.first, self.ended, self.last = dies, 0, None, np.zeros(1, int), ()
         self.counts, self.by, self.found = np.zeros(1, int), {}, collections.defaultdict(float)
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs += 1
+        self.last = *self.last[-1:], self.epochs
         self.first = self.first or float(logs["loss"])
         self.counts[0] += 1
         self.by[self.epochs] = self.found["sum"] = self.found["sum"] + float(logs["loss"])
@@ -120,7 +121,7 @@ def test_callbacks_remember_over_rounds(tmp_path, dies):
 
     def run(folder, callback):
         search(compiled(lottery.wrap(model)), run_dir=folder, epochs=2, rounds=2, callbacks=[callback])
-        return callback.epochs, callback.first, callback.ended.tolist(), callback.counts.tolist(), callback.by, callback.found
+        return callback.epochs, callback.first, callback.last, callback.ended.tolist(), callback.counts.tolist(), callback.by, callback.found
 
     expected = run(tmp_path / "whole", Remembers())
     with pytest.raises(Killed):
@@ -144,14 +145,16 @@ def test_another_process_begins_from_other_weights_and_callbacks(tmp_path, more)
 
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
-    """BatchNorm has other statistics in each replica, Dropout other random numbers."""
+    """BatchNorm has other statistics in each replica, Dropout other random numbers, and more of them where the batch is larger."""
     strategy = mirrored()
     model = noisy()
+    x, y = arrays()
+    train = lottery.data.batches(x[:87], y[:87], batch_size=32, shuffle=False)
 
     def run(folder):
         with strategy.scope():
             net = compiled(lottery.wrap(model))
-        return search(net, run_dir=folder, epochs=2, rounds=1, rewind=4)
+        return search(net, train, run_dir=folder, epochs=2, rounds=1, rewind=4)
 
     copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
     second = [copy for copy in copies if (copy / "round_00").exists() and (copy / "epoch.safetensors").exists()][1]

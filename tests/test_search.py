@@ -2,6 +2,7 @@
 
 import importlib
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -413,6 +414,9 @@ if BACKEND == "tensorflow":
         "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
         "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
         "endless validation": (lambda: search(validation_data=lottery.data.batches(X, Y, batch_size=32).repeat()), "validation_data never ends"),
+        "one-hot labels": (lambda: search(train=(X, np.eye(3)[Y])), r"one-hot labels, of shape \(.*, 3\), and .* takes class numbers: give y.argmax"),
+        "class numbers": (lambda: search(compiled(dense(), loss="categorical_crossentropy")), "takes one-hot vectors of 3: compile the model with sparse"),
+        "no labels": (lambda: search(train=tf.data.Dataset.from_tensor_slices(X).batch(32)), "train gives no labels"),
         "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
         "callback of the other Keras": (lambda: search(callbacks=other_keras().callbacks.EarlyStopping("loss")), "EarlyStopping of (tf_)?keras, and the model is one of"),
         "executions of unknown epochs": (lambda: search(compiled(dense(), steps_per_execution=2), train=unknown_length(), rewind=2), "unknown how many steps an epoch has: tell it"),
@@ -435,6 +439,25 @@ def unknown_length():
 class Endless(keras.utils.PyDataset if KERAS3 else object):
     def __getitem__(self, step):
         return X[:32], Y[:32]
+
+
+@HAS_TF_DATA
+def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
+    train = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1).batch(32)
+    with pytest.warns(UserWarning, match="train shuffles anew in each pass, in an order that no file can keep"):
+        search(train=train, run_dir=tmp_path / "told")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        search(train=train)  # no file, nothing to go on from
+        search(train=tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1, reshuffle_each_iteration=False).batch(32), run_dir=tmp_path / "fixed")
+        search(train=lottery.data.batches(X, Y, batch_size=32).prefetch(1), run_dir=tmp_path / "ours")
+
+
+@skip_unless("tf_keras", reason="Keras 3 builds it")
+def test_a_layer_that_keras_does_not_build_from_its_config_is_told():
+    model = keras.Sequential([L.Input((8,)), L.SpectralNormalization(L.Dense(12)), L.Dense(3)])
+    with pytest.warns(UserWarning, match="cannot be built from its file"):
+        search(compiled(model))
 
 
 def test_layers_that_keras_named_anew_are_told(tmp_path):

@@ -15,6 +15,7 @@ from ..select import head_layers, select
 from . import walk
 from .batches import Batches
 from .compiled import (  # noqa: F401  part of the engine
+    build_metrics,
     build_optimizer,
     check_compiled,
     compile_like,

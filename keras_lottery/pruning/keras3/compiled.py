@@ -66,6 +66,10 @@ def build_optimizer(model):
         model.optimizer.build(model.trainable_variables)
 
 
+def build_metrics(model, train):
+    """Nothing: fit makes the metrics' variables before it traces a step."""
+
+
 def optimizer_state(model):
     """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
     synchronise(model)

@@ -14,6 +14,7 @@ from ..select import head_layers, select
 from . import walk
 from .copying import check, copy_state, in_a_line, load_state, rebuild  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
+    build_metrics,
     build_optimizer,
     check_compiled,
     compile_like,
@@ -183,9 +184,13 @@ def scope(model):
 
 
 def unify_replicas(model):
-    """Give all replicas the state that a file would hold: BatchNorm's statistics differ by replica, `values` has their means."""
+    """Give all replicas the state that a file would hold.
+
+    BatchNorm's statistics differ by replica, `values` has their means; random layers have drawn more where the batch was larger.
+    """
     if model.distribute_strategy.num_replicas_in_sync > 1:
         load_state(model, values(model))
+        load_random_state(model, random_state(model))
 
 
 def steps_per_execution(model):

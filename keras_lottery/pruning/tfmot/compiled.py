@@ -98,6 +98,22 @@ def build_optimizer(model):
     optimizer._create_all_weights(model.trainable_variables)
 
 
+def build_metrics(model, train):
+    """Make the metrics' variables, if Keras would make them in the first step, which TensorFlow then traces twice."""
+    given, kind = getattr(train, "element_spec", None), type(model)
+    own = any(getattr(kind, name) is not getattr(tf_keras.Model, name) for name in ("train_step", "compute_loss", "compute_metrics"))
+    if own or given is None or model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1 or model.compiled_metrics.built:
+        return
+
+    @tf.function
+    def measure(batch, outputs):
+        _, y, sample_weight = tf_keras.utils.unpack_x_y_sample_weight(batch)
+        model.compiled_loss(y, outputs, sample_weight)
+        model.compiled_metrics.update_state(y, outputs, sample_weight)
+
+    measure.get_concrete_function(given, tf.nest.map_structure(lambda output: output.type_spec, model.output))
+
+
 def optimizer_state(model):
     """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
     return [variable.numpy() for variable in _optimizer_variables(model.optimizer)]

@@ -64,11 +64,15 @@ class LotteryPrune(PruneLowMagnitude):
         if len(args) <= len(names):
             args, kwargs = args[:1], {**dict(zip(names[1:], args[1:])), **kwargs}
         outputs = self.layer(*args, **kwargs)
+        self._begin_to_hold()
+        return outputs
+
+    @tf.autograph.experimental.do_not_convert  # which takes half the time of a wrap
+    def _begin_to_hold(self):
         if not self.holding:
             for variable, mask in self.held():
                 hold(variable, mask)
             self.holding = True
-        return outputs
 
     def held(self):
         """(variable, its mask variable) of each held weight."""
