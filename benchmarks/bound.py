@@ -1,9 +1,10 @@
 """How far ahead a search on Keras could be at most: a plain training step of tf_keras beside one of PyTorch.
 
-    python benchmarks/bound.py [--blocks 5]
+    python benchmarks/bound.py [--blocks 5] [--precision auto]
 
 resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it, PyTorch in
-float32 and its default layout, and with channels_last and bfloat16 autocast. A process a side, in turn.
+float32 and its default layout, and in its fastest setting as search.py takes it. A process a side, in turn. The
+figures go to results/bound_PRECISION.json.
 """
 
 import argparse
@@ -23,19 +24,19 @@ def data():
     return rng.normal(size=(search.BATCH, *SHAPE)).astype("float32"), rng.integers(0, CLASSES, search.BATCH)
 
 
-def tf_keras():
+def tf_keras(precision):
     import tensorflow as tf
 
     from keras_lottery import models, training
 
-    training.set_precision("auto")
+    training.set_precision(precision)
     net = models.build("resnet20", SHAPE, CLASSES)
     training.compile_classifier(net, training.make_optimizer("sgd", search.LEARNING_RATE))
     step, batches = net.make_train_function(), iter(tf.data.Dataset.from_tensors(data()).repeat())
     return lambda: step(batches)
 
 
-def pytorch(fastest=False):
+def pytorch(precision, fastest=False):
     import torch
     from torch.nn import functional
 
@@ -47,7 +48,7 @@ def pytorch(fastest=False):
     optimizer = torch.optim.SGD(net.parameters(), search.LEARNING_RATE, momentum=0.9)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=fastest):
+        with torch.autocast("cpu", torch.bfloat16, enabled=fastest and precision == "mixed_bfloat16"):
             logits = net(images)
         loss = functional.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
@@ -57,31 +58,33 @@ def pytorch(fastest=False):
     return step
 
 
-SIDES = {"tf_keras": tf_keras, "pytorch": pytorch, "pytorch-fastest": lambda: pytorch(fastest=True)}
+SIDES = {"tf_keras": tf_keras, "pytorch": pytorch, "pytorch-fastest": lambda precision: pytorch(precision, fastest=True)}
 
 
-def median_step(side):
+def median_step(side, precision):
     """Seconds."""
-    step = SIDES[side]()
+    step = SIDES[side](precision)
     return statistics.median([bench.seconds(step) for _ in range(FIRST + STEPS)][FIRST:])
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--blocks", type=int, default=5)
+    options.add_argument("--precision", default="auto", choices=search.PRECISIONS)
     options.add_argument("--case", type=bench.json.loads, help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.case:
-        return bench.answer(median_step(given.case))
+        return bench.answer(median_step(given.case, given.precision))
+    precision = search.chosen(given.precision)
     found, names = {name: [] for name in SIDES}, list(SIDES)
     for block in range(given.blocks):
         for name in names[block % 3:] + names[:block % 3]:
-            found[name].append(bench.in_a_process(__file__, name))
+            found[name].append(bench.in_a_process(__file__, name, None, f"--precision={precision}"))
     rows = [{"side": name, "step_seconds": round(statistics.median(taken), 4), "over_tf_keras": bench.ratio(taken, found["tf_keras"])}
             for name, taken in found.items()]
     for row in rows:
         print(f"{row['side']:>16}: {row['over_tf_keras']['median']:.2f} times the step of tf_keras")
-    bench.write("bound", rows)
+    bench.write(f"bound_{precision}", rows, precision=precision)
 
 
 if __name__ == "__main__":

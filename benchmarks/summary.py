@@ -16,6 +16,9 @@ median over neighbours, quartiles in brackets. `make bench` measures all of it a
 """
 
 
+PRECISIONS = ("mixed_bfloat16", "float32")
+
+
 def read(name):
     path = bench.RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {"rows": []}
@@ -50,13 +53,19 @@ def boundary():
 
 
 def search():
-    found = read("search")
     goals = {"tfmot": "1.4", "pytorch": "1.8", "pytorch-fastest": "1.0"}
-    rows = [(row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
-            for row in found["rows"]]
-    return (f"A whole search, resnet20, {found.get('images', 0):,} images of {found.get('dataset', '')}, 6 trainings of 2 epochs, two cores "
-            "(`python benchmarks/search.py`; what the sides are is told there).",
-            table(("side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
+    rows = [(precision, row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
+            for precision in PRECISIONS for row in read(f"search_{precision}")["rows"]]
+    about = next((found for found in map(read, (f"search_{precision}" for precision in PRECISIONS)) if found["rows"]), {})
+    return (f"A whole search, resnet20, {about.get('images', 0):,} images of {about.get('dataset', '')}, 6 trainings of 2 epochs, two cores "
+            f"(`python benchmarks/search.py`; what the sides are is told there). {processors('search')}",
+            table(("ours in", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
+
+
+def processors(name):
+    """What each precision was measured on."""
+    found = {precision: read(f"{name}_{precision}").get("processor") for precision in PRECISIONS}
+    return " ".join(f"{precision}: {processor}." for precision, processor in found.items() if processor)
 
 
 def where():
@@ -66,9 +75,9 @@ def where():
 
 
 def bound():
-    rows = [(row["side"], of(row["over_tf_keras"])) for row in read("bound")["rows"]]
+    rows = [(precision, row["side"], of(row["over_tf_keras"])) for precision in PRECISIONS for row in read(f"bound_{precision}")["rows"]]
     return ("A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
-            "Keras trains from PyTorch's before it does anything of its own.", table(("side", "step / tf_keras"), rows))
+            "Keras trains from PyTorch's before it does anything of its own. " + processors("bound"), table(("tf_keras in", "side", "step / tf_keras"), rows))
 
 
 def memory():
@@ -103,12 +112,17 @@ def main():
 def in_short():
     """What README.md says of it."""
     steps = {row["model"]: row["masked"]["median"] for row in read("step")["rows"] if (row["backend"], row["precision"]) == ("tf_keras", "float32")}
-    times = {row["side"]: row["over_ours"]["median"] for row in read("search")["rows"]}
-    if not steps or not times:
+    if not steps:
         return  # not measured here
     yield (f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). A whole search of resnet20 by "
-           f"hand takes {times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32, and {times['pytorch-fastest']:.1f} times "
-           "with PyTorch's fastest settings ([benchmarks](benchmarks/README.md), on a processor).")
+           f"hand takes {', and '.join(filter(None, map(_by_hand, PRECISIONS)))} ([benchmarks](benchmarks/README.md)).")
+
+
+def _by_hand(precision):
+    times = {row["side"]: row["over_ours"]["median"] for row in read(f"search_{precision}")["rows"]}
+    on = {"mixed_bfloat16": "on a processor that computes in bfloat16", "float32": "on one that does not"}[precision]
+    return times and (f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32 and {times['pytorch-fastest']:.1f} "
+                      f"times with PyTorch's fastest settings {on}")
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
     devices = place(strategy, backend, tpu)
     training.make_optimizer(steps=4, keras=training.kind(backend), **recipe)
     pruning.engine_of(training.kind(backend)).set_seed(seed)
-    return backend, training.set_precision(precision, backend), devices
+    return backend, training.set_precision(precision, backend, strategy), devices
 
 
 def load(dataset, seed):

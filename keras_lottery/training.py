@@ -139,13 +139,16 @@ def _keras_version(path):
     return ""
 
 
-def set_precision(name="auto", backend="tf_keras"):
-    """Set Keras' global policy; "auto" is mixed_bfloat16 where TensorFlow gains by it on this processor, else float32.
+def set_precision(name="auto", backend="tf_keras", strategy="none"):
+    """Set Keras' global policy; "auto" is the fastest that TensorFlow has on these devices, on other backends float32.
 
-    Weights are float32 in each case. Returns the policy's name.
+    On processors that is mixed_bfloat16 where they compute in it (docs/fast measures what it
+    costs), on accelerators what tensorflow.org/guide/mixed_precision says: mixed_float16 on
+    GPUs with tensor cores, mixed_bfloat16 on TPUs; else float32. Weights are float32 in each
+    case. Returns the policy's name.
     """
     if name == "auto":
-        name = "mixed_bfloat16" if _has_bfloat16() and backend in ("tf_keras", "tensorflow") else "float32"
+        name = _fastest_policy(strategy) if backend in ("tf_keras", "tensorflow") else "float32"
     pruning.engine_of(kind(backend)).keras.mixed_precision.set_global_policy(name)
     return name
 
@@ -227,6 +230,17 @@ def _numbers(tensor):
         return None
     shape = (shape[0] or 4, *shape[1:])
     return np.random.default_rng(0).normal(size=shape).astype("float32") if "float" in kind else np.zeros(shape, kind)
+
+
+def _fastest_policy(strategy):
+    import tensorflow as tf
+
+    if strategy == "tpu":
+        return "mixed_bfloat16"
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    if details:
+        return "mixed_float16" if all(of.get("compute_capability", (0, 0)) >= (7, 0) for of in details) else "float32"
+    return "mixed_bfloat16" if _has_bfloat16() else "float32"
 
 
 def _has_bfloat16():

@@ -4,9 +4,10 @@ import doctest
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
-from keras_lottery import models
+from keras_lottery import models, training
 from keras_lottery.errors import LotteryError
 
 SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
@@ -92,6 +93,25 @@ def test_logits_stay_float32_under_mixed_precision():
         assert model.get_layer("stem").compute_dtype == "bfloat16"
         assert model.output.dtype == "float32"
         assert all(w.dtype == "float32" for w in model.weights)
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)
+
+
+@pytest.mark.parametrize("gpus, strategy, fastest", [
+    ([(8, 0)], "none", "mixed_float16"),
+    ([(7, 0), (9, 0)], "mirrored", "mixed_float16"),
+    ([(7, 5), (6, 1)], "mirrored", "float32"),
+    ([None], "none", "float32"),  # its maker does not say
+    ([], "tpu", "mixed_bfloat16"),
+])
+def test_accelerators_train_in_the_precision_that_their_makers_name(monkeypatch, gpus, strategy, fastest):
+    details = {n: {} if of is None else {"compute_capability": of} for n, of in enumerate(gpus)}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: list(details))
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
+    before = tf_keras.mixed_precision.global_policy()
+    try:
+        assert training.set_precision("auto", strategy=strategy) == tf_keras.mixed_precision.global_policy().name == fastest
+        assert training.set_precision("auto", "jax", strategy) == "float32"
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
 

@@ -43,7 +43,7 @@ def prepare(study, folder):
     """
     runs.check_writable(folder)
     backend = training.choose_backend(study.backend)
-    study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend))
+    study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend, study.strategy))
     keras = training.kind(backend)
     for rate in (study.recipe["learning_rate"], study.target_learning_rate):
         if rate is not None:

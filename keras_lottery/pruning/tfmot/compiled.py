@@ -99,19 +99,16 @@ def build_optimizer(model):
 
 
 def build_metrics(model, train):
-    """Make the metrics' variables, if Keras would make them in the first step, which TensorFlow then traces twice."""
-    given, kind = getattr(train, "element_spec", None), type(model)
+    """Make the metrics' variables, which Keras would make in the first step, so that TensorFlow has to trace it twice."""
+    given, kind, outputs = getattr(train, "element_spec", None), type(model), model.output
     own = any(getattr(kind, name) is not getattr(tf_keras.Model, name) for name in ("train_step", "compute_loss", "compute_metrics"))
-    if own or given is None or model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1 or model.compiled_metrics.built:
+    if own or given is None or model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return
-
-    @tf.function
-    def measure(batch, outputs):
-        _, y, sample_weight = tf_keras.utils.unpack_x_y_sample_weight(batch)
-        model.compiled_loss(y, outputs, sample_weight)
-        model.compiled_metrics.update_state(y, outputs, sample_weight)
-
-    measure.get_concrete_function(given, tf.nest.map_structure(lambda output: output.type_spec, model.output))
+    _, labels, _ = tf_keras.utils.unpack_x_y_sample_weight(given)
+    if not model.compiled_loss.built:
+        model.compiled_loss.build(outputs)
+    if not model.compiled_metrics.built:
+        model.compiled_metrics.build(outputs, model.compiled_metrics._conform_to_outputs(outputs, labels))
 
 
 def optimizer_state(model):
