@@ -18,8 +18,8 @@ from .variants import unusual
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", block=1, structured=False, budget=None, early_bird=None, patience=None,
-         compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind_once=False, block=1, structured=False, budget=None, early_bird=None,
+         patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
     """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
 
     A probe of a step is a whole search rewound to it, whose last ticket is then trained
@@ -63,7 +63,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
              "scope": scope, "backend": backend,
-             **unusual({"block": block, "structured": structured, "budget": budget, "early_bird": early_bird, "patience": patience})}
+             **unusual({"rewind_once": rewind_once, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
+                        "patience": patience})}
     runs.open_run(run_dir, "find_rewind", {**given, **training.of_file(model), "data": loaded.describe()}, overwrite)
     steps = len(loaded.train) * epochs
     grid, probes = candidates(steps), {}

@@ -14,7 +14,7 @@ from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .jsonable import plain
 from .masks import BLOCKS, SCOPES
-from .schedule import check_rewind, round_sparsities, steepest
+from .schedule import check_rewind, check_rewind_once, round_sparsities, steepest
 from .search import find_ticket
 from .stopping import check_budget
 from .ticket import load_ticket, ticket_folder
@@ -26,8 +26,8 @@ FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where trainin
 
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", block=1, structured=False, budget=None, early_bird=None,
-         patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
+         final_sparsity=None, scope="global", rewind="init", rewind_once=False, block=1, structured=False, budget=None,
+         early_bird=None, patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
@@ -36,7 +36,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
       dataset: arguments of `data.load`, as a dict.
       model, width: a builder's name and its width, or a saved .keras file.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
-      rounds, rate, final_sparsity, scope, rewind, structured, budget, early_bird, epochs: as
+      rounds, rate, final_sparsity, scope, rewind, rewind_once, structured, budget, early_bird, epochs: as
         for `find_ticket`; with neither rounds nor final_sparsity there are 10 rounds.
       patience: end each round, the last too, after so many epochs without a better
         validation accuracy. None for never.
@@ -56,6 +56,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         rate = 0.2
     planned = round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
+    check_rewind_once(rewind_once, rewind)
     check_budget(budget)
     early_bird = None if early_bird is None else share("early_bird", early_bird)
     patience = None if patience is None else whole("patience", patience)
@@ -71,8 +72,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     check_rewind(rewind, steps)
     about = {"data": loaded.describe(), "model": str(model), "width": width, **training.of_file(model), "backend": backend,
              "strategy": strategy, "recipe": recipe}
-    variant = unusual({"scope": scope, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
-                       "patience": patience})
+    variant = unusual({"scope": scope, "block": block, "rewind_once": rewind_once, "structured": structured, "budget": budget,
+                       "early_bird": early_bird, "patience": patience})
     if patience is not None:
         about["patience"] = patience
 
@@ -93,7 +94,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         if verbose:
             _tell(backend, policy, precision)
         find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
-                    final_sparsity=final_sparsity, rewind=rewind, structured=structured, budget=budget, early_bird=early_bird,
+                    final_sparsity=final_sparsity, rewind=rewind, rewind_once=rewind_once, structured=structured, budget=budget, early_bird=early_bird,
                     run_dir=run_dir, overwrite=overwrite, callbacks=callbacks(), verbose=verbose)
         folders = [runs.round_folder(run_dir, n) for n in range(runs.finished_rounds(run_dir))]
         last = str(folders[-1])

@@ -59,11 +59,11 @@ class Rewinder:
             scores = favour_channels(scores, masks, self.sides)
         return prune(scores, masks, sparsity, **self.pruned_by)
 
-    def boundary(self, sparsity):
+    def boundary(self, sparsity, back=True):
         """End a round: tighten the masks to `sparsity` in place, rewind, reset the optimizer.
 
-        Surviving weights are afterwards bit for bit those of the rewind point. Nothing is
-        traced again.
+        Surviving weights are afterwards bit for bit those of the rewind point; without
+        `back` they stay as they are. Nothing is traced again.
         """
         if self.rewind == "trained" and self.point is None:
             self.capture()
@@ -74,7 +74,8 @@ class Rewinder:
         if self.point is not None:
             for path, mask in masks.items():  # what is pruned never comes back
                 self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
-            self.engine.load_state(self.model, self.point)
+            if back:
+                self.engine.load_state(self.model, self.point)
         going_on = self.rewind == "finetune"
         state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start
         self.engine.reset_optimizer(self.model, state, () if going_on else self.copies)  # copies: JAX gives each buffer away once

@@ -170,3 +170,9 @@ def check_rewind(rewind, round_steps=None):
             f"rewind={rewind} is past the first round, which has {round_steps} steps: give an earlier step."
         )
     return int(rewind)
+
+
+def check_rewind_once(rewind_once, rewind):
+    """Raises LotteryError if there is nothing that the weights could be taken back to; `rewind` as `check_rewind` gives it."""
+    if rewind_once and rewind in KEPT:
+        raise LotteryError(f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: leave out one of them.")

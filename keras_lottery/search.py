@@ -15,7 +15,7 @@ from .masks import SCOPES, check_leaves_some
 from .resume import fit, keep, recall
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
-from .schedule import check_rewind, round_sparsities
+from .schedule import check_rewind, check_rewind_once, round_sparsities
 from .stopping import Stopping
 
 
@@ -30,6 +30,7 @@ def find_ticket(
     final_sparsity=None,
     scope=None,
     rewind="init",
+    rewind_once=False,
     structured=False,
     budget=None,
     early_bird=None,
@@ -57,6 +58,8 @@ def find_ticket(
         stay, the learning rate starts anew) or "finetune" (weights stay, and the training
         goes on at the rate that the learning rate's schedule ends at, which should not be
         0). The optimizer starts anew in each case but the last.
+      rewind_once: take the weights back before the last round alone; those between go on
+        with what they have learned, so that they can be short. Needs a rewind point.
       structured: let weak channels die as wholes, at the same sparsity, so that
         `lottery.compact` can take them out; see `structured.favour_channels`.
       budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
@@ -96,13 +99,14 @@ def find_ticket(
     """
     sparsities = [0.0, *_plan(rounds, rate, final_sparsity)]
     rewind = check_rewind(rewind)
+    check_rewind_once(rewind_once, rewind)
     if scope is not None:
         known("scope", scope, SCOPES)
     epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = {**plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
-            **{name: value for name, value in (("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
+            **{name: value for name, value in (("rewind_once", rewind_once), ("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
     callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
@@ -153,7 +157,7 @@ def find_ticket(
     for number in range(state.finished, len(sparsities)):
         state.ticket = None  # memory for the boundary and the training
         if number:
-            state.rewinder.boundary(sparsities[number])
+            state.rewinder.boundary(sparsities[number], back=not rewind_once or number == len(sparsities) - 1)
             state.keep_rewind_point()
         state.begin()
         if verbose:

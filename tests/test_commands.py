@@ -152,7 +152,7 @@ def test_mirrored(tmp_path, monkeypatch):
 def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--run_dir=fast")
-    assert code == 0 and not err and "fast: --rate=0.44 --budget=3x --final_sparsity=0.9" in out
+    assert code == 0 and not err and "fast: --rate=0.32 --budget=3x --rewind_once=True --final_sparsity=0.9" in out
     rows = json.loads(Path("fast/result.json").read_text())["rows"]
     epochs = [len(row["history"]) for row in rows]
     assert sum(epochs) <= 3 * 4 == 3 * epochs[-1] and rows[-1]["sparsity"] == pytest.approx(0.9, abs=1e-4)

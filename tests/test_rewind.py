@@ -167,6 +167,28 @@ def test_rewinding_is_exact(way, rewind):
     assert np.array_equal(ticket.weights["bn/moving_mean"], spy.starts[-1][0]["bn/moving_mean"])
 
 
+@pytest.mark.parametrize("rewind", ["init", 3, "trained"])
+def test_rewind_once_takes_back_before_the_last_round_alone(rewind, tmp_path):
+    spy = Spy()
+    ticket = lottery.find_ticket(compiled(lottery.wrap(net())), batches(), epochs=EPOCHS, rounds=3, rate=0.4, rewind=rewind, rewind_once=True,
+                                 run_dir=tmp_path, verbose=0, seed=1, callbacks=[spy])
+    point = {"init": spy.starts[0][0], 3: spy.states[2][0], "trained": spy.states[ROUND - 1][0]}[rewind]
+    for number in (1, 2, 3):
+        values, slots = spy.starts[number]
+        assert equal(values, masked(point if number == 3 else spy.states[number * ROUND - 1][0], spy.masks[number]))
+        assert zoo.same(slots, spy.starts[0][1]), "the optimizer did not start anew"
+        kept = lottery.load_ticket(tmp_path / f"round_{number:02d}").weights
+        assert equal({path: kept[path] for path in point}, masked(point, spy.masks[number]))
+    assert equal(ticket.weights, spy.starts[-1][0]) and equal(ticket.trained, spy.states[-1][0]) and ticket.info["rewind_once"] is True
+
+
+@pytest.mark.parametrize("rewind", ["lr", "finetune"])
+def test_rewind_once_wants_a_rewind_point(rewind, tmp_path):
+    with pytest.raises(lottery.LotteryError, match=f"rewind='{rewind}' never does: leave out one of them"):
+        lottery.find_ticket(compiled(net()), batches(), epochs=1, rounds=2, rewind=rewind, rewind_once=True, run_dir=tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
 @WAYS
 def test_what_is_pruned_is_the_smallest_of_the_trained(way):
     _, spy = run(way, 3)

@@ -93,7 +93,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("stopping", [{"budget": 13 * STEPS}, {"early_bird": 0.3}, {"budget": "10m"}])
+@pytest.mark.parametrize("stopping", [{"budget": 13 * STEPS}, {"early_bird": 0.3}, {"budget": "10m"}, {"budget": 10 * STEPS, "rewind": 3, "rewind_once": True}])
 def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
     class Killer(keras.callbacks.Callback):
         left = 4
@@ -109,6 +109,7 @@ def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
     again = search(**stopping, run_dir=tmp_path / "run", callbacks=Killer())
     assert lengths(again) == lengths(whole)
     assert all((again.masks[path] == whole.masks[path]).all() for path in whole.masks)
+    assert all((again.trained[path] == whole.trained[path]).all() for path in whole.trained)
 
 
 @pytest.mark.parametrize("given, said", [
