@@ -84,7 +84,7 @@ def _is_traced(value):
 def _keep(mask, value, dtype):
     # Not a product: NaN * 0 is NaN, and -1 * 0 is -0.
     value = ops.convert_to_tensor(value, dtype)
-    return ops.where(mask, value, ops.zeros_like(value))
+    return ops.where(mask, value, ops.zeros((), value.dtype))
 
 
 def _after_torch_step(optimizer, args, kwargs):
