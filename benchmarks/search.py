@@ -12,8 +12,8 @@ reading of the images, which all get in memory, and imports are not in it.
                     weights in each layer at once, then compiled anew from the initial weights. In float32: TF-MOT
                     refuses mixed precision
   pytorch           masks multiplied into the weights before each forward pass, as OpenLTH does; float32, default layout
-  pytorch-fastest   the same with channels_last, and with bfloat16 autocast where ours trains in it: processors that
-                    do not compute in bfloat16 are 2.6 times slower with it
+  pytorch-fastest   the same with channels_last, and with bfloat16 autocast where ours trains in it: a processor that
+                    does not compute in bfloat16 is slower with it
 
 The figures go to results/search_PRECISION.json, by what ours trained in.
 """

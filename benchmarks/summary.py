@@ -56,16 +56,15 @@ def search():
     goals = {"tfmot": "1.4", "pytorch": "1.8", "pytorch-fastest": "1.0"}
     rows = [(precision, row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
             for precision in PRECISIONS for row in read(f"search_{precision}")["rows"]]
-    about = next((found for found in map(read, (f"search_{precision}" for precision in PRECISIONS)) if found["rows"]), {})
-    return (f"A whole search, resnet20, {about.get('images', 0):,} images of {about.get('dataset', '')}, 6 trainings of 2 epochs, two cores "
-            f"(`python benchmarks/search.py`; what the sides are is told there). {processors('search')}",
+    return ("A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there). " + told("search"),
             table(("ours in", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
 
 
-def processors(name):
+def told(name):
     """What each precision was measured on."""
-    found = {precision: read(f"{name}_{precision}").get("processor") for precision in PRECISIONS}
-    return " ".join(f"{precision}: {processor}." for precision, processor in found.items() if processor)
+    found = {precision: read(f"{name}_{precision}") for precision in PRECISIONS}
+    images = {precision: f"{about['images']:,} images of {about['dataset']}, " if "images" in about else "" for precision, about in found.items()}
+    return " ".join(f"{precision}: {images[precision]}{about['processor']}." for precision, about in found.items() if about["rows"])
 
 
 def where():
@@ -77,7 +76,7 @@ def where():
 def bound():
     rows = [(precision, row["side"], of(row["over_tf_keras"])) for precision in PRECISIONS for row in read(f"bound_{precision}")["rows"]]
     return ("A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
-            "Keras trains from PyTorch's before it does anything of its own. " + processors("bound"), table(("tf_keras in", "side", "step / tf_keras"), rows))
+            "Keras trains from PyTorch's before it does anything of its own. " + told("bound"), table(("tf_keras in", "side", "step / tf_keras"), rows))
 
 
 def memory():

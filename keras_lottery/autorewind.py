@@ -67,7 +67,15 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
                         "patience": patience})}
     runs.open_run(run_dir, "find_rewind", {**given, **training.of_file(model), "data": loaded.describe()}, overwrite)
     steps = len(loaded.train) * epochs
-    grid, probes = candidates(steps), {}
+
+    def affordable(step):
+        try:
+            Stopping(step, [0.0, *planned.sparsities], epochs, len(loaded.train), budget, early_bird)
+        except LotteryError:
+            return False
+        return True
+
+    grid, probes = list(filter(affordable, candidates(steps))), {}
     if verbose:
         print(_cost(grid, trainings, len(compare_at), epochs), flush=True)
 

@@ -13,6 +13,7 @@ from .checks import known
 from .errors import LotteryError
 from .masks import prune, random
 from .masks import shuffled as moved_about
+from .stopping import was_cut
 from .transfer import transfer
 
 ARMS = {
@@ -32,6 +33,7 @@ ARMS = {
 }
 ON_TARGET = ("snip", "grasp", "gradual")  # prune a newly drawn net, on the data that it trains on
 DENSE = ("dense-scratch", "dense-transferred", "dense-longer")
+_OF_DENSE = ("late-reset", "one-shot", "dense-transferred")  # its trained weights
 _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
 
 
@@ -75,12 +77,17 @@ def control(arm, ticket, dense, seed=0):
 
 
 def check(arm, dense):
-    """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None."""
+    """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None or was not trained in full."""
     known("control", arm, ARMS)
     if arm not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
             f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
             "give --ticket=RUN_DIR/round_NN of a search's run folder."
+        )
+    if arm in _OF_DENSE and was_cut(dense):
+        raise LotteryError(
+            f"control {arm!r} needs the dense net trained in full, and its search ended that after {len(dense.rounds[0]['history'])} of "
+            f"{dense.info['epochs']} epochs: search without budget, early_bird and --fast, or leave it out."
         )
 
 

@@ -10,6 +10,7 @@ from .errors import LotteryError
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 _CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
+_KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 _ONE_HOT = ("CategoricalCrossentropy", "categorical_crossentropy")
 
 
@@ -44,25 +45,32 @@ def open_data(model, train, seed, name="train"):
 
 def check_labels(model, train, name="train"):
     """Raises LotteryError for batches without labels, or with class numbers where the loss takes one-hot vectors, or the reverse."""
-    given, loss = getattr(train, "element_spec", None), pruning.engine(model).compiled(model)["loss"]
-    if given is None or loss is None or not type(model).train_step.__module__.startswith(("keras.", "tf_keras.", "keras_lottery.")):
+    given = getattr(train, "element_spec", None)
+    if given is None or pruning.engine(model).loss(model) is None or not type(model).train_step.__module__.startswith(_KERAS):
         return
     if not isinstance(given, tuple) or len(given) < 2:
         raise LotteryError(f"{name} gives no labels, and the model was compiled with a loss of them: give batches of (x, y).")
-    output, shape, (loss, _) = getattr(model, "output_shape", None), getattr(given[1], "shape", None), _of_one_loss(loss)
-    if not isinstance(output, tuple) or shape is None or getattr(shape, "rank", 0) is None or any(isinstance(side, (tuple, dict)) for side in output):
+    output, shape = _sides(getattr(model, "output_shape", None)), _sides(getattr(given[1], "shape", None))
+    loss, settings = _own_loss(model)
+    if not output or not shape or output[-1] in (None, 1) or settings.get("axis", -1) != -1:
         return
-    one_hot = len(shape) == len(output) and shape[-1] in (None, output[-1])
-    if loss in _CLASS_NUMBERS and one_hot and output[-1] != 1 and shape[-1] is not None:
-        raise LotteryError(f"{name} gives one-hot labels, of shape {tuple(shape)}, and {loss} takes class numbers: give y.argmax(-1), or compile "
+    if loss in _CLASS_NUMBERS and len(shape) == len(output) and shape[-1] == output[-1]:
+        raise LotteryError(f"{name} gives one-hot labels, of shape {shape}, and {loss} takes class numbers: give y.argmax(-1), or compile "
                            "the model with categorical_crossentropy.")
-    if loss in _ONE_HOT and not one_hot:
-        raise LotteryError(f"{name} gives labels of shape {tuple(shape)}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
+    if loss in _ONE_HOT and (len(shape) == len(output) - 1 or len(shape) == len(output) and shape[-1] == 1):
+        raise LotteryError(f"{name} gives labels of shape {shape}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
                            f"sparse_categorical_crossentropy, or give keras.utils.to_categorical(y, {output[-1]}).")
 
 
+def _sides(shape):
+    """A shape as a tuple of ints and None; () where it is unknown or of several tensors."""
+    if shape is None or getattr(shape, "rank", 0) is None or isinstance(shape, dict) or any(isinstance(side, (tuple, dict)) for side in shape):
+        return ()
+    return tuple(shape)
+
+
 def warn_of_order(train):
-    """Say what a run that is killed will not do: go on in the order of data that shuffle anew in each pass."""
+    """Say what a run that is killed will not do: go on in the order of data that shuffle anew in each pass, as far as they tell."""
     if _shuffles_anew(train):
         warnings.warn("train shuffles anew in each pass, in an order that no file can keep: killed, this run goes on in another order. "
                       "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.", stacklevel=3)
@@ -150,11 +158,8 @@ def _check_labels(model, labels):
         raise LotteryError(f"the labels are text, such as {labels.flat[0]!r}: give numbers, as np.unique(y, return_inverse=True)[1] does.")
     if labels.dtype.kind in "mM":
         raise LotteryError(f"the labels are of type {labels.dtype}: give numbers.")
-    output, loss = getattr(model, "output_shape", None), pruning.engine(model).compiled(model)["loss"]
-    if not isinstance(output, tuple):
-        return
-    name, config = _of_one_loss(loss)
-    if name in _CLASS_NUMBERS and config.get("ignore_class") is None:
+    output, (loss, settings) = _sides(getattr(model, "output_shape", None)), _own_loss(model)
+    if output and output[-1] is not None and loss in _CLASS_NUMBERS and settings.get("ignore_class") is None:
         wrong = labels[(labels < 0) | (labels >= output[-1])]
         if wrong.size:
             raise LotteryError(
@@ -162,10 +167,14 @@ def _check_labels(model, labels):
             )
 
 
-def _of_one_loss(loss):
-    """(name, settings) in what `compiled` tells of a loss, alone or the only one in a list or dict."""
-    if isinstance(loss, (dict, list)) and len(loss) == 1:
+def _own_loss(model):
+    """(name, settings) of the model's loss if it is one of Keras' own, alone or the only one in a list or dict; else (None, {})."""
+    loss = pruning.engine(model).loss(model)
+    if isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
         (loss,) = loss.values() if isinstance(loss, dict) else loss
-    if isinstance(loss, list) and len(loss) == 2 and isinstance(loss[0], str) and isinstance(loss[1], dict):
-        return loss
-    return (loss if isinstance(loss, str) else None), {}
+    if isinstance(loss, str):
+        return loss, {}
+    named = loss if hasattr(loss, "__name__") else type(loss)
+    if not named.__module__.startswith(_KERAS):
+        return None, {}
+    return named.__name__, loss.get_config() if hasattr(loss, "get_config") else {}

@@ -16,12 +16,13 @@ from .jsonable import plain
 from .masks import BLOCKS, SCOPES
 from .schedule import check_rewind, check_rewind_once, round_sparsities, steepest
 from .search import find_ticket
-from .stopping import check_budget
+from .stopping import check_budget, was_cut
 from .ticket import load_ticket, ticket_folder
 from .transfer import transfer as carry
 from .variants import unusual
 
 ROUNDS = 10
+ON_THE_WAY = "on the way"  # a round that ended early or was not rewound: nothing to compare with
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
@@ -107,7 +108,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             ticket = load_ticket(folder)
             pruning.engine(net).set_masks(net, ticket.masks)
             pruning.engine(net).load_state(net, ticket.trained)
-            rows.append(tested("ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
+            on_the_way = folder != folders[-1] and (was_cut(ticket) or rewind_once and number)
+            rows.append(tested(ON_THE_WAY if on_the_way else "ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
         for number in _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
             rows.append(train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
@@ -252,8 +254,8 @@ def _epochs_before(rewind, steps):
 
 
 def _nearest(rows, wanted):
-    """The rounds whose sparsities are nearest to those wanted, each once."""
-    later = range(1, len(rows))
+    """The tickets whose sparsities are nearest to those wanted, each once."""
+    later = [number for number, row in enumerate(rows) if row["arm"] == "ticket"]
     return sorted({min(later, key=lambda number: abs(rows[number]["sparsity"] - at)) for at in wanted})
 
 

@@ -39,7 +39,7 @@ class Rounds:
             self.engine.load_state(model, self.ticket.trained)
 
     def begin(self):
-        """A round begins; of what it starts from a copy is kept where it is not the rewind point."""
+        """A round begins; of what it starts from a copy is kept where there is no rewind point."""
         self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
 
     def finish(self, number, history, notes):
@@ -55,7 +55,7 @@ class Rounds:
             self.ticket.save(folder)
 
     def _rewound(self, number):
-        """The weights that the round started from; of the dense one, those at the rewind point."""
+        """The weights that the round's ticket rewinds to; of the dense one, those at the rewind point."""
         rewinder = self.rewinder
         if number == 0 and rewinder.rewind == "trained":
             return self.engine.values(self.model)

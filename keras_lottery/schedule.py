@@ -173,6 +173,8 @@ def check_rewind(rewind, round_steps=None):
 
 
 def check_rewind_once(rewind_once, rewind):
-    """Raises LotteryError if there is nothing that the weights could be taken back to; `rewind` as `check_rewind` gives it."""
+    """Raises LotteryError if it is no bool, or there is nothing to take the weights back to; `rewind` as `check_rewind` gives it."""
+    if not isinstance(rewind_once, bool):
+        raise LotteryError(f"rewind_once={rewind_once!r} is impossible: give True or False.")
     if rewind_once and rewind in KEPT:
         raise LotteryError(f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: leave out one of them.")

@@ -237,7 +237,7 @@ def _fastest_policy(strategy):
 
     if strategy == "tpu":
         return "mixed_bfloat16"
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
     if details:
         return "mixed_float16" if all(of.get("compute_capability", (0, 0)) >= (7, 0) for of in details) else "float32"
     return "mixed_bfloat16" if _has_bfloat16() else "float32"

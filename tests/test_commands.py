@@ -156,6 +156,9 @@ def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     rows = json.loads(Path("fast/result.json").read_text())["rows"]
     epochs = [len(row["history"]) for row in rows]
     assert sum(epochs) <= 3 * 4 == 3 * epochs[-1] and rows[-1]["sparsity"] == pytest.approx(0.9, abs=1e-4)
+    assert [row["arm"] for row in rows] == [*["on the way"] * (len(rows) - 1), "ticket"], "what was cut or not rewound is not compared"
+    code, _, err = command(transfer_ticket, *CARRY, "--ticket=fast/round_06", "--controls=dense-transferred", "--run_dir=carried")
+    assert code == 2 and "needs the dense net trained in full, and its search ended that after 1 of 4 epochs" in err and not Path("carried").exists()
     code, _, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--rate=0.2", "--run_dir=slow")
     assert code == 2 and "budget='3x' is too small: 12 rounds" in err and not Path("slow").exists()
 

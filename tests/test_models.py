@@ -106,7 +106,7 @@ def test_logits_stay_float32_under_mixed_precision():
 ])
 def test_accelerators_train_in_the_precision_that_their_makers_name(monkeypatch, gpus, strategy, fastest):
     details = {n: {} if of is None else {"compute_capability": of} for n, of in enumerate(gpus)}
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: list(details))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: list(details))
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
     before = tf_keras.mixed_precision.global_policy()
     try:

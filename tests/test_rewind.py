@@ -182,6 +182,26 @@ def test_rewind_once_takes_back_before_the_last_round_alone(rewind, tmp_path):
     assert equal(ticket.weights, spy.starts[-1][0]) and equal(ticket.trained, spy.states[-1][0]) and ticket.info["rewind_once"] is True
 
 
+@skip_unless("tf_keras", reason="Keras 3 makes the metrics from a batch")
+@pytest.mark.parametrize("labels", [(16,), (16, 1)])
+def test_accuracy_means_what_the_batches_say_where_the_model_does_not(labels):
+    image = keras.Input((None, 4))
+    model = keras.Model(image, L.Activation("sigmoid")(L.Flatten()(L.Dense(1)(L.Dense(5)(image)))))
+    model.compile("sgd", "mse", metrics=["accuracy"])
+    data = in_order((RNG.normal(size=(16, 1, 4)).astype("float32"), np.arange(16.0).reshape(labels) % 2), 8)
+    wrapped = lottery.wrap(model)
+    pruning.engine(wrapped).compile_like(wrapped, model)
+    expected = model.fit(data, verbose=0).history
+    [first, _] = lottery.find_ticket(wrapped, data, epochs=1, rounds=1, rate=0.3, verbose=0).rounds
+    assert {name: [value] for name, value in first["history"][0].items()} == expected
+
+
+@pytest.mark.parametrize("rewind_once", ["false", 1])
+def test_rewind_once_is_true_or_false(rewind_once):
+    with pytest.raises(lottery.LotteryError, match="give True or False"):
+        lottery.find_ticket(compiled(net()), batches(), epochs=1, rounds=2, rewind_once=rewind_once, verbose=0)
+
+
 @pytest.mark.parametrize("rewind", ["lr", "finetune"])
 def test_rewind_once_wants_a_rewind_point(rewind, tmp_path):
     with pytest.raises(lottery.LotteryError, match=f"rewind='{rewind}' never does: leave out one of them"):

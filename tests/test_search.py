@@ -436,6 +436,39 @@ def unknown_length():
     return lottery.data.batches(X, Y, batch_size=32).filter(lambda x, y: True)
 
 
+def categorical_crossentropy(true, predicted):
+    """Of the name of Keras' own, for class numbers."""
+    return keras.losses.sparse_categorical_crossentropy(true, predicted)
+
+
+def pointer():
+    """A softmax over time, however long."""
+    x = L.Input((None, 4))
+    scores = L.Dense(1)(L.Dense(5)(x))
+    return keras.Model(x, L.Softmax()(L.Reshape((-1,))(scores)))
+
+
+def over_an_axis():
+    x = L.Input((6, 4))
+    return keras.Model(x, L.Softmax(axis=1)(L.Dense(1)(L.Dense(5)(x))))
+
+
+STEP = np.arange(32) % 6
+
+
+@pytest.mark.parametrize("model, loss, labels", [
+    (pointer, "categorical_crossentropy", np.eye(6)[STEP]),
+    (pointer, "sparse_categorical_crossentropy", STEP),
+    (over_an_axis, keras.losses.CategoricalCrossentropy(axis=1), np.eye(6)[STEP]),
+    (lambda: dense(6), categorical_crossentropy, STEP),
+])
+def test_labels_that_keras_takes_are_not_refused(model, loss, labels):
+    net = model()
+    x = np.random.default_rng(0).normal(size=(32, *(side or 6 for side in net.input_shape[1:]))).astype("float32")
+    net.compile("sgd", loss)
+    assert lottery.find_ticket(net, (x, labels.astype("float32")), epochs=1, rounds=1, rate=0.3, verbose=0).sparsity
+
+
 class Endless(keras.utils.PyDataset if KERAS3 else object):
     def __getitem__(self, step):
         return X[:32], Y[:32]

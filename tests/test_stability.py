@@ -224,6 +224,18 @@ AUTO = ["--rewind=auto", "--model=lenet", "--width=0.1", "--classes=0,1,2,3", "-
         "--optimizer=adam", "--learning_rate=0.01", "--precision=float32", f"--backend={WORLD}", "--run_dir=auto"]
 
 
+@skip_unless("tf_keras", reason="the rounds are tested in each world elsewhere")
+def test_auto_asks_no_step_that_the_budget_cannot_hold(tmp_path, monkeypatch):
+    from apps import find_ticket
+    from keras_lottery import autorewind
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(autorewind, "STABLE", 0.0)
+    code, out, err = command(find_ticket, *AUTO, "--epochs=2", "--budget=1.5x")
+    assert code == 2 and "no ticket is stable" in err
+    assert "over the steps 0, 1, 2: " in out, "a later one would make the first round longer than an epoch"
+
+
 @skip_unless("tf_keras", reason="the rounds, and what a kill leaves, are tested in each world elsewhere")
 def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     from apps import find_ticket

@@ -10,7 +10,8 @@ from world import keras
 import keras_lottery as lottery
 from keras_lottery.errors import LotteryError
 from keras_lottery.masks import changed
-from keras_lottery.stopping import Stopping
+from keras_lottery.schedule import round_sparsities
+from keras_lottery.stopping import Stopping, fast
 
 L = keras.layers
 STEPS = 4  # of an epoch
@@ -81,6 +82,24 @@ def test_early_bird_ends_rounds_whose_masks_have_settled():
     all_rounds = search(epochs=30, early_bird=0.2)
     assert all(2 <= length < 30 for length in lengths(all_rounds)[:-1]) and lengths(all_rounds)[-1] == 30
     assert all_rounds.sparsity == 0.875 and all_rounds.info["early_bird"] == 0.2
+
+
+@pytest.mark.parametrize("more, chosen", [
+    ({}, {"rate": 0.32, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
+    ({"rewind_once": False, "budget": "4x"}, {"rate": 0.32, "final_sparsity": 0.9}),
+    ({"rewind": "lr"}, {"rate": 0.32, "budget": "3x", "final_sparsity": 0.9}),
+    ({"rate": 0.0}, {"budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),  # which is refused later, not replaced
+    ({"rounds": 3, "final_sparsity": 0.9}, {"budget": "3x", "rewind_once": True}),
+    ({"epochs": 2}, {"rate": 0.44, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
+    ({"final_sparsity": [0.5, 0.8, 0.9, 0.95, 0.98]}, {"rate": 0.44, "budget": "3x", "rewind_once": True}),
+    ({"final_sparsity": 0.95, "rewind": "trained"}, {"rate": 0.44, "budget": "3x", "rewind_once": True}),
+])
+def test_fast_chooses_the_rest(more, chosen):
+    given = {**dict.fromkeys(("rounds", "rate", "final_sparsity", "budget", "rewind_once")), "rewind": "init", "epochs": 5, **more}
+    assert fast(given) == chosen
+    if not given["rounds"] and given["rate"] is None:
+        plan = {**given, **chosen}
+        Stopping(given["rewind"], [0.0, *round_sparsities(rate=plan["rate"], final_sparsity=plan["final_sparsity"])], given["epochs"], STEPS, plan["budget"])
 
 
 def test_changed_is_the_share_of_what_is_dropped():

@@ -22,6 +22,7 @@ from .compiled import (  # noqa: F401  part of the engine
     compiled,
     finalize_optimizer,
     load_optimizer,
+    loss,
     optimizer_state,
     reset_optimizer,
     steps_per_execution,

@@ -55,6 +55,11 @@ def compiled(model):
     return json.loads(json.dumps(account, default=_told))
 
 
+def loss(model):
+    """The loss as it was given to compile."""
+    return model._compile_config.config.get("loss")
+
+
 def build_optimizer(model):
     """Make the slots of the model's optimizer, if they are not there yet.
 

@@ -81,6 +81,11 @@ def _told(value):
     return getattr(value, "__name__", type(value).__name__)
 
 
+def loss(model):
+    """The loss as it was given to compile."""
+    return model._compile_config.config.get("loss")
+
+
 def build_optimizer(model):
     """Make the slots of the model's optimizer, if they are not there yet.
 
@@ -100,10 +105,12 @@ def build_optimizer(model):
 
 def build_metrics(model, train):
     """Make the metrics' variables, which Keras would make in the first step, so that TensorFlow has to trace it twice."""
-    given, kind, outputs = getattr(train, "element_spec", None), type(model), model.output
-    own = any(getattr(kind, name) is not getattr(tf_keras.Model, name) for name in ("train_step", "compute_loss", "compute_metrics"))
+    given, outputs = getattr(train, "element_spec", None), model.output
+    own = any(getattr(type(model), name) is not getattr(tf_keras.Model, name) for name in ("train_step", "compute_loss", "compute_metrics"))
     if own or given is None or model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return
+    if any(output.shape.rank is None or None in output.shape[1:] for output in tf.nest.flatten(outputs)):
+        return  # what "accuracy" means is told by the sides of a batch
     _, labels, _ = tf_keras.utils.unpack_x_y_sample_weight(given)
     if not model.compiled_loss.built:
         model.compiled_loss.build(outputs)
