@@ -19,7 +19,8 @@ from keras_lottery.distribution import place
 from keras_lottery.errors import LotteryError
 
 pytestmark = pytest.mark.skipif(KERAS3, reason="the workers train with tf_keras")
-FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.5 --optimizer=adam --learning_rate=0.003 --rewind=5 "
+# Not Adam: a gradient of about its epsilon, of a weight that does nothing, makes a step of what rounding left of it.
+FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.5 --optimizer=sgd --learning_rate=0.05 --rewind=5 "
         "--precision=float32 --batch_size=64 --noverbose").split()
 
 
