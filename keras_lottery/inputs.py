@@ -32,7 +32,7 @@ def open_data(model, train, seed, name="train"):
             raise LotteryError(f"{name} has {len(train)} parts: {_WANTED}.")
         train = tuple(_arrays(part, name) for part in train)
         if isinstance(train[1], np.ndarray):
-            _check_labels(model, train[1])
+            _check_classes(model, train[1])
         account = _hash(train)
         train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
@@ -152,7 +152,7 @@ def _fits(shape, form):
     return len(shape) == len(form) and all(None in (side, wanted) or side == wanted for side, wanted in zip(shape, form))
 
 
-def _check_labels(model, labels):
+def _check_classes(model, labels):
     """Raises LotteryError for a class that a model trained on class numbers has no output for."""
     if labels.dtype.kind in "US":
         raise LotteryError(f"the labels are text, such as {labels.flat[0]!r}: give numbers, as np.unique(y, return_inverse=True)[1] does.")
@@ -175,6 +175,6 @@ def _own_loss(model):
     if isinstance(loss, str):
         return loss, {}
     named = loss if hasattr(loss, "__name__") else type(loss)
-    if not named.__module__.startswith(_KERAS):
+    if not str(named.__module__).startswith(_KERAS):
         return None, {}
     return named.__name__, loss.get_config() if hasattr(loss, "get_config") else {}

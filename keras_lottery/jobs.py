@@ -22,7 +22,7 @@ from .transfer import transfer as carry
 from .variants import unusual
 
 ROUNDS = 10
-ON_THE_WAY = "on the way"  # a round that ended early or was not rewound: nothing to compare with
+ON_THE_WAY = "on the way"  # a round that ended early or was not rewound: no verdict is on it
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
