@@ -57,7 +57,7 @@ def ours(given):
     from keras_lottery import models, pruning, training
 
     training.set_precision(given.precision)
-    pruning.engine_of("tf_keras")  # TF-MOT, which the other side has imported before it starts too
+    pruning.engine_of("tf_keras"), lottery.find_ticket  # imported now, as the other sides' packages are before they start
     start = time.perf_counter()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
     training.compile_classifier(net, training.make_optimizer("sgd", LEARNING_RATE))

@@ -25,7 +25,7 @@ KINDS = {  # by the beginning of an operation's name, oneDNN's prefix left out
     "batch normalisation, gradient": ("FusedBatchNormGradV3",),
     "ReLU and its gradient": ("Relu", "ReluGrad"),
     "sums of branches, optimizer": ("AddV2", "AddN", "AssignAddVariableOp", "AssignSubVariableOp", "Mul", "Sub"),
-    "masks": ("SelectV2",),
+    "masks": ("Select",),
 }
 
 
@@ -87,9 +87,10 @@ def operations(net, batch):
 def measure(given):
     loaded, _, _ = search.images(given)
     import keras_lottery as lottery
-    from keras_lottery import models, training
+    from keras_lottery import models, pruning, training
 
     training.set_precision("auto")
+    pruning.engine_of("tf_keras"), lottery.find_ticket  # imported now, as search.py does
     ticking, taken = clock()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
     training.compile_classifier(net, training.make_optimizer("sgd", search.LEARNING_RATE))

@@ -4,8 +4,7 @@ import jinja2
 
 from . import runs
 
-_CARD = jinja2.Template(
-    """\
+_CARD = """\
 # {{ name }}
 
 A lottery ticket: {{ "%.1f" % (100 * ticket.sparsity) }}% of {{ "{:,}".format(total) }} prunable weights are zero, {{ "{:,}".format(kept) }} are left.
@@ -66,10 +65,7 @@ All other weights are dense.
 {% for file in files %}
 | {{ file.name }} | {{ "{:,}".format(file.size) }} | {{ file.hash }} |
 {% endfor %}
-""",
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+"""
 
 
 def card(ticket, name, files):
@@ -79,8 +75,9 @@ def card(ticket, name, files):
     kept = sum(int(mask.sum()) for mask in ticket.masks.values())
     about = {key: value for key, value in ticket.info.items() if key != "results"}
     told = [{"name": file.name, "size": file.stat().st_size, "hash": runs.sha256(file)} for file in files]
-    return _CARD.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=list(_flat(about)), files=told,
-                        results=ticket.info.get("results"))
+    template = jinja2.Template(_CARD, trim_blocks=True, lstrip_blocks=True)
+    return template.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=list(_flat(about)), files=told,
+                           results=ticket.info.get("results"))
 
 
 def _flat(info, prefix=""):

@@ -587,4 +587,4 @@ def test_a_step_masks_each_weight_once(policy):
     data = iter(tf.data.Dataset.from_tensor_slices((np.ones((8, 4), "float32"), np.ones((8, 2), "float32"))).batch(8))
     graph = model.make_train_function().get_concrete_function(data).graph.as_graph_def()
     operations = [node.op for node in graph.node] + [node.op for function in graph.library.function for node in function.node_def]
-    assert operations.count("SelectV2") == len(lottery.prunable(model)) == 2
+    assert operations.count("Select") == len(lottery.prunable(model)) == 2

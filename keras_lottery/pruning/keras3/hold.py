@@ -10,6 +10,8 @@ from keras.src.backend.common.stateless_scope import get_stateless_scope, in_sta
 _BACKEND = keras.backend.backend()
 if _BACKEND == "jax":
     import jax
+elif _BACKEND == "tensorflow":
+    import tensorflow as tf
 
 
 class Hold:
@@ -84,6 +86,9 @@ def _is_traced(value):
 def _keep(mask, value, dtype):
     # Not a product: NaN * 0 is NaN, and -1 * 0 is -0.
     value = ops.convert_to_tensor(value, dtype)
+    if _BACKEND == "tensorflow":  # whose where with a scalar is slower
+        mask = ops.convert_to_tensor(mask)
+        return tf.raw_ops.Select(condition=mask, x=value, y=tf.cast(mask, value.dtype))
     return ops.where(mask, value, ops.zeros((), value.dtype))
 
 

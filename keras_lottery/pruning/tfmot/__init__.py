@@ -121,9 +121,18 @@ def _held(model):
 
 def architecture(model):
     """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
-    config = json.loads(strip(model).to_json())
+    config = _without_wrappers(json.loads(model.to_json()))
     default = json.loads(json.dumps(tf_keras.layers.Layer().get_config()["dtype"]))
     return _without_dtype(config, default)
+
+
+def _without_wrappers(config):
+    """Each wrapper's entry with what it says of its layer in place of what it says of itself."""
+    if isinstance(config, dict):
+        if config.get("registered_name") == "keras_lottery>LotteryPrune":
+            config = {**config, **config["config"]["layer"]}
+        return {k: _without_wrappers(v) for k, v in config.items()}
+    return [_without_wrappers(item) for item in config] if isinstance(config, list) else config
 
 
 def _without_dtype(config, default):

@@ -29,8 +29,9 @@ class Hold:
         return self.kept is not None and self.kept() is value
 
     def keep(self, value):
-        # Not a product: NaN * 0 is NaN, and -1 * 0 is -0.
-        return tf.where(self.mask, value, tf.zeros((), value.dtype))
+        # Not a product: NaN * 0 is NaN, and -1 * 0 is -0. And not tf.where with a scalar, whose broadcasting is slower.
+        mask = tf.convert_to_tensor(self.mask)
+        return tf.raw_ops.Select(condition=mask, x=value, y=tf.cast(mask, value.dtype))
 
 
 def hold(variable, mask):

@@ -113,10 +113,11 @@ def _contents(layer):
     """(name, layer or variable) directly below a layer, in a fixed order."""
     if is_graph(layer):
         return [(child.name, child) for child in layer.layers]
-    found = [(name, child) for name, child in _tracked(layer) if not _is_bookkeeping(layer, name)]
-    known = {id(item) for _, item in _tracked(layer)}
+    tracked = list(_tracked(layer))
+    known = {id(item) for _, item in tracked}
     # Made by add_weight but kept under no attribute.
     loose = [v for v in layer._trainable_weights + layer._non_trainable_weights if id(v) not in known]
+    found = [(name, child) for name, child in tracked if not _is_bookkeeping(layer, name)]
     return found + [(f"weight_{n}", variable) for n, variable in enumerate(loose)]
 
 
