@@ -55,13 +55,14 @@ def ours(given):
     loaded, _, _ = images(given)
     import keras_lottery as lottery
     from keras_lottery import models, pruning, training
+    from keras_lottery.search import find_ticket
 
     training.set_precision(given.precision)
-    pruning.engine_of("tf_keras"), lottery.find_ticket  # imported now, as the other sides' packages are before they start
+    pruning.engine_of("tf_keras")  # TF-MOT, which the other side has imported before it starts too
     start = time.perf_counter()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
     training.compile_classifier(net, training.make_optimizer("sgd", LEARNING_RATE))
-    lottery.find_ticket(net, loaded.train, epochs=EPOCHS, rounds=ROUNDS, rate=RATE, verbose=0)
+    find_ticket(net, loaded.train, epochs=EPOCHS, rounds=ROUNDS, rate=RATE, verbose=0)
     return {"seconds": time.perf_counter() - start, "sparsity": lottery.sparsity(net), "test_accuracy": net.evaluate(loaded.test, verbose=0)[1]}
 
 

@@ -88,13 +88,14 @@ def measure(given):
     loaded, _, _ = search.images(given)
     import keras_lottery as lottery
     from keras_lottery import models, pruning, training
+    from keras_lottery.search import find_ticket
 
     training.set_precision("auto")
-    pruning.engine_of("tf_keras"), lottery.find_ticket  # imported now, as search.py does
+    pruning.engine_of("tf_keras")
     ticking, taken = clock()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
     training.compile_classifier(net, training.make_optimizer("sgd", search.LEARNING_RATE))
-    lottery.find_ticket(net, loaded.train, epochs=search.EPOCHS, rounds=search.ROUNDS, rate=search.RATE, verbose=0, callbacks=[ticking])
+    find_ticket(net, loaded.train, epochs=search.EPOCHS, rounds=search.ROUNDS, rate=search.RATE, verbose=0, callbacks=[ticking])
     first, *steps = taken.pop("steps")
     step = statistics.median(steps)
     parts = {"tracing, in the first step": first - step, f"{1 + len(steps)} steps": step + sum(steps), **{name: sum(of) for name, of in taken.items()}}
