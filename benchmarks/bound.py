@@ -4,7 +4,7 @@
 
 resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it, PyTorch in
 float32 and its default layout, and in its fastest setting as search.py takes it. A process a side, in turn. The
-figures go to results/bound_PRECISION.json.
+figures go to results/bound_PRECISION_PROCESSOR.json.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def main():
             for name, taken in found.items()]
     for row in rows:
         print(f"{row['side']:>16}: {row['over_tf_keras']['median']:.2f} times the step of tf_keras")
-    bench.write(f"bound_{precision}", rows, precision=precision)
+    bench.write_of_here("bound", rows, precision=precision)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ reading of the images, which all get in memory, and imports are not in it.
   pytorch-fastest   the same with channels_last, and with bfloat16 autocast where ours trains in it: a processor that
                     does not compute in bfloat16 is slower with it
 
-The figures go to results/search_PRECISION.json, by what ours trained in.
+The figures go to results/search_PRECISION_PROCESSOR.json, by what ours trained in and on.
 """
 
 import argparse
@@ -210,7 +210,7 @@ def main():
                      "test_accuracy": round(statistics.mean(run["test_accuracy"] for run in runs), 4),
                      "over_ours": bench.ratio(seconds, [run["seconds"] for run in found["ours"]])})
         print(f"{name:>16}: {rows[-1]['over_ours']['median']:.2f} times the time of ours")
-    bench.write(f"search_{precision}", rows, precision=precision, dataset=given.dataset, images=given.images)
+    bench.write_of_here("search", rows, precision=precision, dataset=given.dataset, images=given.images)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def write(name, rows, **about):
     aside.write_text(json.dumps({**machine(), **about, "rows": rows}, indent=1) + "\n")
     aside.replace(path)
     print(f"written: {path.relative_to(ROOT)}")
+
+
+def write_of_here(name, rows, **about):
+    """As write, in a file of this processor's and precision's own: which side is faster depends on both."""
+    processor = re.sub("[^a-z0-9]+", "-", machine()["processor"].lower()).strip("-")
+    write(f"{name}_{about['precision']}_{processor}", rows, **about)
 
 
 def machine():

@@ -16,12 +16,15 @@ median over neighbours, quartiles in brackets. `make bench` measures all of it a
 """
 
 
-PRECISIONS = ("mixed_bfloat16", "float32")
-
-
 def read(name):
     path = bench.RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {"rows": []}
+
+
+def read_all(name):
+    """{what it was measured on and in: the file}, of each processor and precision."""
+    found = [json.loads(path.read_text()) for path in sorted(bench.RESULTS.glob(f"{name}_*.json"))]
+    return {f"{file['processor']} in {file['precision']}": file for file in found}
 
 
 def of(ratio):
@@ -54,17 +57,10 @@ def boundary():
 
 def search():
     goals = {"tfmot": "1.4", "pytorch": "1.8", "pytorch-fastest": "1.0"}
-    rows = [(precision, row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
-            for precision in PRECISIONS for row in read(f"search_{precision}")["rows"]]
-    return ("A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there). " + told("search"),
-            table(("ours in", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
-
-
-def told(name):
-    """What each precision was measured on."""
-    found = {precision: read(f"{name}_{precision}") for precision in PRECISIONS}
-    images = {precision: f"{about['images']:,} images of {about['dataset']}, " if "images" in about else "" for precision, about in found.items()}
-    return " ".join(f"{precision}: {images[precision]}{about['processor']}." for precision, about in found.items() if about["rows"])
+    rows = [(on, f"{file['images']:,} of {file['dataset']}", row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
+            for on, file in read_all("search").items() for row in file["rows"]]
+    return ("A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there).",
+            table(("ours on", "images", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
 
 
 def where():
@@ -74,9 +70,9 @@ def where():
 
 
 def bound():
-    rows = [(precision, row["side"], of(row["over_tf_keras"])) for precision in PRECISIONS for row in read(f"bound_{precision}")["rows"]]
+    rows = [(on, row["side"], of(row["over_tf_keras"])) for on, file in read_all("bound").items() for row in file["rows"]]
     return ("A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
-            "Keras trains from PyTorch's before it does anything of its own. " + told("bound"), table(("tf_keras in", "side", "step / tf_keras"), rows))
+            "Keras trains from PyTorch's before it does anything of its own.", table(("tf_keras on", "side", "step / tf_keras"), rows))
 
 
 def memory():
@@ -113,15 +109,15 @@ def in_short():
     steps = {row["model"]: row["masked"]["median"] for row in read("step")["rows"] if (row["backend"], row["precision"]) == ("tf_keras", "float32")}
     if not steps:
         return  # not measured here
-    yield (f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). A whole search of resnet20 by "
-           f"hand takes {', and '.join(filter(None, map(_by_hand, PRECISIONS)))} ([benchmarks](benchmarks/README.md)).")
+    by_hand = "; ".join(_by_hand(on, file) for on, file in read_all("search").items())
+    yield (f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). "
+           f"A whole search of resnet20 by hand takes {by_hand} ([benchmarks](benchmarks/README.md)).")
 
 
-def _by_hand(precision):
-    times = {row["side"]: row["over_ours"]["median"] for row in read(f"search_{precision}")["rows"]}
-    on = {"mixed_bfloat16": "on a processor that computes in bfloat16", "float32": "on one that does not"}[precision]
-    return times and (f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32 and {times['pytorch-fastest']:.1f} "
-                      f"times with PyTorch's fastest settings {on}")
+def _by_hand(on, file):
+    times = {row["side"]: row["over_ours"]["median"] for row in file["rows"]}
+    return (f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32 and {times['pytorch-fastest']:.2f} "
+            f"times with PyTorch's fastest settings on {on}")
 
 
 if __name__ == "__main__":
