@@ -70,17 +70,24 @@ def _sides(shape):
 
 
 def warn_of_order(train):
-    """Say what a run that is killed will not do: go on in the order of data that shuffle anew in each pass, as far as they tell."""
-    if _shuffles_anew(train):
-        warnings.warn("train shuffles anew in each pass, in an order that no file can keep: killed, this run goes on in another order. "
+    """Say what a run that is killed will not do: go on in the order of data that no file keeps, as far as they tell."""
+    how = _shuffles(train)
+    if how:
+        warnings.warn(f"train shuffles {how}, in an order that no file can keep: killed, this run goes on in another order. "
                       "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.", stacklevel=3)
 
 
-def _shuffles_anew(dataset):
+def _shuffles(dataset):
+    """How a tf.data.Dataset shuffles, if another process would not find its order again; None if it would."""
     if hasattr(dataset, "_lottery_epoch"):
-        return False
+        return None
+    if hasattr(dataset, "_reshuffle_each_iteration"):
+        if dataset._reshuffle_each_iteration:
+            return "anew in each pass"
+        if not int(dataset._seed) and not int(dataset._seed2):
+            return "without a seed"
     inputs = getattr(dataset, "_inputs", None)
-    return bool(getattr(dataset, "_reshuffle_each_iteration", False)) or callable(inputs) and any(map(_shuffles_anew, inputs()))
+    return next(filter(None, map(_shuffles, inputs())), None) if callable(inputs) else None
 
 
 def _arrays(part, name):

@@ -479,6 +479,10 @@ def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
     train = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1).batch(32)
     with pytest.warns(UserWarning, match="train shuffles anew in each pass, in an order that no file can keep"):
         search(train=train, run_dir=tmp_path / "told")
+    tf.random.set_seed(None)  # as in a process that has set none
+    train = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, reshuffle_each_iteration=False).batch(32)
+    with pytest.warns(UserWarning, match="train shuffles without a seed, in an order that no file can keep"):
+        search(train=train, run_dir=tmp_path / "unseeded")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         search(train=train)  # no file, nothing to go on from

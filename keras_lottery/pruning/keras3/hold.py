@@ -88,7 +88,9 @@ def _keep(mask, value, dtype):
     value = ops.convert_to_tensor(value, dtype)
     if _BACKEND == "tensorflow":  # whose where with a scalar is slower
         mask = ops.convert_to_tensor(mask)
-        return tf.raw_ops.Select(condition=mask, x=value, y=tf.cast(mask, value.dtype))
+        with tf.control_dependencies([value]):  # or all zeros of a step would be made when it begins, and kept
+            zeros = tf.cast(mask, value.dtype)
+        return tf.raw_ops.Select(condition=mask, x=value, y=zeros)
     return ops.where(mask, value, ops.zeros((), value.dtype))
 
 
