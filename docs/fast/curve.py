@@ -80,7 +80,7 @@ def page(rows):
              "precision. The cost is in dense trainings; a round's length is the dense training's where nothing ends it. \"Rewound once\" takes",
              "the weights back before the last round alone. `python docs/fast/curve.py` makes this page.", "",
              "What --fast does was chosen after trials on resnet8, most of them with seed 0, whose test accuracies were seen: its figure there is",
-             "not independent of the choice, lenet's is. The float32 rows that are rewound once were run on another processor than the rest.", ""]
+             "not independent of the choice, lenet's is. The rows that are rewound once were run on other processors than the rest.", ""]
     for net, how in NETS.items():
         found = by_arm(rows, net)
         dense = [100 * row["dense_test_accuracy"] for (arm, _), of in found.items() if arm == FULL for row in of.values()]
@@ -102,7 +102,7 @@ def in_short(rows):
             if {(FULL, precision), (QUICK, precision)} <= found.keys():
                 full, fast = found[FULL, precision], found[QUICK, precision]
                 difference = paired(accuracy(fast), accuracy(full))
-                yield (f"- {net} on Fashion-MNIST at 90% zeros: {cost(fast):.1f} dense trainings instead of {cost(full):.1f}, "
+                yield (f"- {net} on Fashion-MNIST at 90% zeros, in {precision}: {cost(fast):.1f} dense trainings instead of {cost(full):.1f}, "
                        f"{difference.mean:+.2f} ± {difference.half:.2f} points")
 
 
