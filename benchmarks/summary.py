@@ -60,7 +60,7 @@ def search():
     rows = [(on, f"{file['images']:,} of {file['dataset']}", row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
             for on, file in read_all("search").items() for row in file["rows"]]
     return ("A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there). A processor's rows stay "
-            "until it is measured again: those of the Intel processor are of an earlier state of the package.",
+            "until it is measured again; the package may have changed since.",
             table(("ours on", "images", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
 
 

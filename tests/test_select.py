@@ -419,6 +419,12 @@ class OwnCallFromConfig(L.Dense):
         return 2 * super().call(x)
 
 
+def _wrapped_by_tfmot():
+    import tensorflow_model_optimization as tfmot
+
+    return tfmot.sparsity.keras.prune_low_magnitude(Sequential([L.Dense(3, input_shape=(4,)), L.Dense(2)]))
+
+
 REFUSED = [
     (lambda: zoo.called(OwnConstructor(), (4,)), "OwnConstructor has its own train_step, which a wrapped model would not call"),
     (lambda: OwnSequential([Input((4,)), L.Dense(3), L.Dense(2)]), "OwnSequential has its own compute_loss"),
@@ -432,6 +438,7 @@ REFUSED = [
     (OwnConstructor, "OwnConstructor has its own train_step, which a copy of .* would lose"),
     (lambda: OwnSequential([L.Dense(3, input_shape=(4,)), L.Dense(2)]), "OwnSequential has its own compute_loss"),
     (_nested_with_its_own_call, "OwnCall has its own call"),
+    (_wrapped_by_tfmot, "TF-MOT's own wrapper 'prune_low_magnitude_.*strip_pruning"),
 ]
 
 

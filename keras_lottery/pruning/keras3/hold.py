@@ -11,7 +11,7 @@ _BACKEND = keras.backend.backend()
 if _BACKEND == "jax":
     import jax
 elif _BACKEND == "tensorflow":
-    import tensorflow as tf
+    from ..masked import masked
 
 
 class Hold:
@@ -84,14 +84,10 @@ def _is_traced(value):
 
 
 def _keep(mask, value, dtype):
-    # Not a product: NaN * 0 is NaN, and -1 * 0 is -0.
     value = ops.convert_to_tensor(value, dtype)
-    if _BACKEND == "tensorflow":  # whose where with a scalar is slower
-        mask = ops.convert_to_tensor(mask)
-        with tf.control_dependencies([value]):  # or all zeros of a step would be made when it begins, and kept
-            zeros = tf.cast(mask, value.dtype)
-        return tf.raw_ops.Select(condition=mask, x=value, y=zeros)
-    return ops.where(mask, value, ops.zeros((), value.dtype))
+    if _BACKEND == "tensorflow":
+        return masked(ops.convert_to_tensor(mask), value)
+    return ops.where(mask, value, ops.zeros((), value.dtype))  # no product: NaN * 0 is NaN, and -1 * 0 is -0
 
 
 def _after_torch_step(optimizer, args, kwargs):

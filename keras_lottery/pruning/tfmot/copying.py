@@ -3,7 +3,7 @@
 from ...errors import LotteryError
 from ..adapted import check_none_adapted
 from . import walk
-from .legacy import tf_keras
+from .legacy import PruneLowMagnitude, tf_keras
 from .wrapper import LotteryPrune
 
 # What a model's class may do in its own way.
@@ -21,6 +21,10 @@ def check(model):
             "functional model, tf_keras.Model(inputs, outputs)."
         )
     _check_class(model)
+    for layer in model._flatten_layers():
+        if isinstance(layer, PruneLowMagnitude) and not isinstance(layer, LotteryPrune):
+            raise LotteryError(f"TF-MOT's own wrapper {layer.name!r} prunes a layer of {model.name!r}: take such wrappers out first, "
+                               "model = tfmot.sparsity.keras.strip_pruning(model).")
 
 
 def _check_class(model):

@@ -5,6 +5,8 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from ..masked import masked
+
 
 class Hold:
     """A constraint that composes the user's own with a mask (True = kept).
@@ -29,12 +31,7 @@ class Hold:
         return self.kept is not None and self.kept() is value
 
     def keep(self, value):
-        # Not a product: NaN * 0 is NaN, and -1 * 0 is -0. Nor tf.where with a scalar, whose broadcasting is slow.
-        # Where the mask is False, the mask itself is the 0 that is to be taken.
-        mask, value = tf.convert_to_tensor(self.mask), tf.convert_to_tensor(value)
-        with tf.control_dependencies([value]):  # or all zeros of a step would be made when it begins, and kept
-            zeros = tf.cast(mask, value.dtype)
-        return tf.raw_ops.Select(condition=mask, x=value, y=zeros)
+        return masked(self.mask, value)
 
 
 def hold(variable, mask):
