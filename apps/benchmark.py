@@ -8,7 +8,7 @@ Example:
 
 from absl import flags
 
-from apps import flags as shared
+from . import flags as shared
 
 FLAGS = flags.FlagValues()
 FLAGS.set_gnu_getopt(True)  # flags may come after the files

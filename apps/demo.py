@@ -6,8 +6,8 @@ Example:
 
 from absl import flags
 
-from apps import flags as shared
-from apps.flags import FLAGS, run_command
+from . import flags as shared
+from .flags import FLAGS, run_command
 
 flags.DEFINE_string("run_dir", "runs/demo", "folder of the run; it is made anew")
 flags.DEFINE_string("backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here")

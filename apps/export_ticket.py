@@ -9,7 +9,7 @@ smaller file that loses at most --max_loss points on validation images is taken 
 
 from absl import flags
 
-from apps import flags as shared
+from . import flags as shared
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("ticket", None, "ticket folder with trained weights, such as RUN_DIR/ticket/student", FLAGS)

@@ -7,7 +7,7 @@ Example:
 
 from absl import flags
 
-from apps import flags as shared
+from . import flags as shared
 
 FLAGS = flags.FlagValues()
 shared.define_data(FLAGS)

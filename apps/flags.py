@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags  # noqa: E402
 
-from apps.quiet import filter_stderr  # noqa: E402
+from .quiet import filter_stderr  # noqa: E402
 
 FLAGS = flags.FLAGS
 _PLAIN = {  # absl's words -> ours

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from absl import flags
 
-from apps import flags as shared
-from apps.flags import FLAGS, run_command
+from . import flags as shared
+from .flags import FLAGS, run_command
 
 flags.DEFINE_list("results", [], "result.json files of finished runs")
 flags.DEFINE_string("rows", None, "rows.jsonl of an earlier report, to which the results are added")

@@ -12,7 +12,7 @@ import dataclasses
 
 from absl import flags
 
-from apps import flags as shared
+from . import flags as shared
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("source", "digits", "data set that tickets are found on", FLAGS)

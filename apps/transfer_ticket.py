@@ -6,7 +6,7 @@ Example:
 
 from absl import flags
 
-from apps import flags as shared
+from . import flags as shared
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("ticket", None, "ticket folder, such as saved_models/NAME or RUN_DIR/round_09", FLAGS)

@@ -12,8 +12,8 @@ import shlex
 
 from absl import flags
 
-from apps import find_ticket
-from apps import flags as shared
+from . import find_ticket
+from . import flags as shared
 
 FLAGS = flags.FlagValues()
 shared.define_data(FLAGS)

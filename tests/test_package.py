@@ -1,7 +1,7 @@
-"""The wheel, built and installed in a new environment outside the checkout.
+"""The wheel, built and installed in a new environment outside the checkout, and an editable install.
 
-The new environment borrows the dependencies of this one (a second TensorFlow would take minutes);
-keras_lottery and apps come from the wheel, which is asserted.
+The new environments borrow the dependencies of this one (a second TensorFlow would take minutes);
+keras_lottery and its commands come from the wheel, which is asserted.
 """
 import ast
 import configparser
@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,9 @@ COMMANDS = {"lottery-find": "--dataset", "lottery-transfer": "--ticket", "lotter
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 
-def call(args, cwd):
+def call(args, cwd, **variables):
     """Run args in cwd, with nothing on the path that leads back to the checkout."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "VIRTUAL_ENV"}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "VIRTUAL_ENV"} | variables
     return subprocess.run([str(a) for a in args], cwd=cwd, env=env, capture_output=True, text=True)
 
 
@@ -35,35 +35,45 @@ def check(args, cwd):
 
 
 @pytest.fixture(scope="module")
-def venv(tmp_path_factory):
-    top = tmp_path_factory.mktemp("wheel")
-    source = top / "source"             # a copy, so that building leaves nothing in the checkout
+def source(tmp_path_factory):
+    """A copy of the checkout, so that building leaves nothing in it."""
+    source = tmp_path_factory.mktemp("package") / "source"
     source.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source)
     for name in ("keras_lottery", "apps", "saved_models"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    check([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", top], source)
-    wheel, = top.glob("*.whl")
-    assert wheel.stat().st_size < 6_000_000
+    return source
 
-    new = top / "venv"
-    check([sys.executable, "-m", "venv", new], top)
-    python = new / BIN / "python"
-    check([python, "-m", "pip", "install", "--no-deps", "--no-index", wheel], top)
+
+def environment(folder, wheel):
+    """A new environment in a folder with what a wheel puts there."""
+    python = folder / BIN / "python"
+    check([sys.executable, "-m", "venv", "--without-pip", folder], folder.parent)
+    check([sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel], folder.parent)
     # Written after the install, so that pip sees an empty environment. A folder named in a .pth file comes
     # last on the path and its own .pth files are not read: an editable install in it has no effect.
-    site = Path(check([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], top).strip())
-    places = dict.fromkeys(sysconfig.get_path(key) for key in ("purelib", "platlib"))
+    site = Path(check([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder.parent).strip())
+    places = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
     (site / "zz_borrowed.pth").write_text("\n".join(places) + "\n")
-    return new
+    return folder
+
+
+@pytest.fixture(scope="module")
+def venv(source):
+    check([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source.parent], source)
+    wheel, = source.parent.glob("*.whl")
+    assert wheel.stat().st_size < 6_000_000
+    with zipfile.ZipFile(wheel) as there:
+        assert {name.split("/")[0] for name in there.namelist() if ".dist-info/" not in name} == {"keras_lottery"}
+    return environment(source.parent / "venv", wheel)
 
 
 def test_import_comes_from_the_wheel(venv):
     out = check([venv / BIN / "python", "-c",
-                 "import keras_lottery, keras_lottery.pruning, apps, importlib.metadata as m\n"
-                 "print(keras_lottery.__file__, keras_lottery.pruning.__file__, apps.__file__, sep='\\n')\n"
+                 "import keras_lottery.apps, keras_lottery.pruning, importlib.metadata as m\n"
+                 "print(keras_lottery.__file__, keras_lottery.pruning.__file__, keras_lottery.apps.__file__, sep='\\n')\n"
                  "print(m.version('keras_lottery') == keras_lottery.__version__)\n"
                  "from keras_lottery import *\n"
                  "print(find_ticket.__code__.co_filename)"], venv.parent)
@@ -91,8 +101,8 @@ def test_the_counters_source_is_in_the_wheel(venv):
 def test_every_package_is_named():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    there = {".".join(file.parent.relative_to(ROOT).parts) for top in ("keras_lottery", "apps") for file in (ROOT / top).rglob("__init__.py")}
-    assert set(config["options"]["packages"].split()) == there | {"keras_lottery.saved_models"}
+    there = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "keras_lottery").rglob("__init__.py")}
+    assert set(config["options"]["packages"].split()) == there | {"keras_lottery.apps", "keras_lottery.saved_models"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -101,6 +111,35 @@ def test_command(venv, command):
     assert done.returncode in (0, 1), done.stderr[-2000:]       # absl leaves with 1 after its help
     assert "Traceback" not in done.stderr
     assert COMMANDS[command] in done.stdout, done.stdout
+
+
+@pytest.fixture
+def site_of_apps(tmp_path):
+    """A project that has a package `apps` of its own, as Django projects do."""
+    (tmp_path / "apps").mkdir()
+    for name in ("__init__", "flags", "find_ticket"):
+        (tmp_path / "apps" / f"{name}.py").write_text("raise RuntimeError('another apps')\n")
+    return tmp_path
+
+
+def test_commands_beside_another_package_called_apps(venv, site_of_apps):
+    """The package takes no name but its own, as a command or as a module."""
+    for args in ([venv / BIN / "lottery-find"], [venv / BIN / "python", "-m", "keras_lottery.apps.find_ticket"]):
+        done = call([*args, "--helpshort"], site_of_apps, PYTHONPATH=str(site_of_apps))
+        assert done.returncode == 0 and "--final_sparsity" in done.stdout, done.stderr[-2000:]
+
+
+def test_an_editable_install_beside_another_package_called_apps(source, site_of_apps):
+    """The commands and the shipped tickets lie outside keras_lottery there."""
+    wheel = check([sys.executable, "-c", "from setuptools import build_meta; print(build_meta.build_editable('..'))"], source).split()[-1]
+    new = environment(source.parent / "editable", source.parent / wheel)
+    done = call([new / BIN / "lottery-find", "--helpshort"], site_of_apps, PYTHONPATH=str(site_of_apps))
+    assert done.returncode == 0 and "--final_sparsity" in done.stdout, done.stderr[-2000:]
+    out = check([new / BIN / "python", "-c", "import keras_lottery.apps.flags as f, keras_lottery as l\n"
+                 "from keras_lottery.ticket import shipped\n"
+                 "print(f.__file__, l.__file__, *shipped().values(), sep='\\n')"], site_of_apps)
+    files = [Path(line).resolve() for line in out.splitlines()]
+    assert len(files) > 2 and all(file.is_relative_to(source.resolve()) for file in files), files
 
 
 def test_every_import_is_required():
@@ -121,7 +160,7 @@ def test_every_import_is_required():
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
                 [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             for name in {n.split(".")[0] for n in names}:
-                if name in sys.stdlib_module_names or name in ("keras_lottery", "apps"):
+                if name in sys.stdlib_module_names or name == "keras_lottery":
                     continue
                 if not {plain(d) for d in homes.get(name, [name])} & required:
                     missing.append(f"{path.relative_to(ROOT)}:{node.lineno} imports {name}")
