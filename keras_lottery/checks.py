@@ -1,24 +1,46 @@
-"""Numbers that a user gives, checked where they come in."""
+"""Values that a user gives, checked where they come in."""
 
 import difflib
+import math
+import reprlib
+
+import numpy as np
 
 from .errors import LotteryError
 
+MOST = 2**31 - 1  # of whole numbers: what TensorFlow and its file formats count by
+SEED = {"least": 0, "most": 2**32 - 1}  # what NumPy takes
+_SMALLEST, _LARGEST = float(np.finfo("float32").smallest_subnormal), float(np.finfo("float32").max)
 
-def whole(name, value, least=1, most=None):
-    """`value` as an int; raises LotteryError unless it is a whole number from `least` (to `most`).
+
+def shown(value):
+    """`value` as a message quotes it: its repr, shortened if it is long.
+
+    >>> shown("b" * 200)
+    "'bbbbbbbbbbbbbbbbbbbbbbbbbbbb...bbbbbbbbbbbbbbbbbbbbbbbbbbbbb'"
+    """
+    how = reprlib.Repr()
+    how.maxstring = how.maxother = how.maxlong = 62
+    try:
+        return " ".join(how.repr(value).split())
+    except Exception:  # of a class of the user's, or a whole number of more digits than Python writes
+        return f"a value of type {type(value).__name__}"
+
+
+def whole(name, value, least=1, most=MOST):
+    """`value` as an int; raises LotteryError unless it is a whole number from `least` to `most`.
 
     >>> whole("epochs", 3.0)
     3
     """
     try:
         number = int(value)
-        fits = number == value and number >= least and (most is None or number <= most)
+        fits = bool(number == value) and not isinstance(value, (bool, np.bool_))
     except (TypeError, ValueError, OverflowError):
         fits = False
-    if not fits or isinstance(value, bool):
-        upto = f"to {most}" if most is not None else "up"
-        raise LotteryError(f"{name}={value!r} is impossible: give a whole number from {least} {upto}.")
+    if not fits or not least <= number <= most:
+        upto = "up" if most == MOST and not (fits and number > most) else f"to {most}"
+        raise LotteryError(f"{name}={shown(value)} is impossible: give a whole number from {least} {upto}.")
     return number
 
 
@@ -28,27 +50,43 @@ def share(name, value):
     >>> share("compare_at", "0.9")
     0.9
     """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or not 0 < number < 1:
-        raise LotteryError(f"{name}={value!r} is impossible: give a share between 0 and 1, for example 0.9.")
+    number = _float(value)
+    if not 0 < number < 1:
+        raise LotteryError(f"{name}={shown(value)} is impossible: give a share between 0 and 1, for example 0.9.")
     return number
 
 
 def known(name, value, choices):
     """Raises LotteryError, with the nearest choice, unless `value` is one of `choices`."""
-    if value not in choices:
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         near = difflib.get_close_matches(str(value).lower(), [choice for choice in choices if isinstance(choice, str)], 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise LotteryError(f"{name}={value!r} is unknown: choose {', '.join(map(repr, choices))}.{hint}")
+        raise LotteryError(f"{name}={shown(value)} is unknown: choose {', '.join(map(repr, choices))}.{hint}")
 
 
 def above_zero(name, value):
-    """Raises LotteryError unless 0 < value < infinity."""
-    if not 0 < value < float("inf"):
-        raise LotteryError(f"{name}={value!r} is impossible: give a number above 0, for example 0.1.")
+    """`value` as a float; raises LotteryError unless it is above 0 and float32 can hold it."""
+    number = _float(value)
+    if not _SMALLEST <= number <= _LARGEST:
+        raise LotteryError(f"{name}={shown(value)} is impossible: give a number above 0{_in_range(number)}, for example 0.1.")
+    return number
 
 
-SEED = {"least": 0, "most": 2**32 - 1}  # what NumPy takes
+def zero_or_more(name, value):
+    """`value` as a float; raises LotteryError unless it is 0 or more and float32 can hold it."""
+    number = _float(value)
+    if not 0 <= number <= _LARGEST:
+        raise LotteryError(f"{name}={shown(value)} is impossible: give 0 or more{_in_range(number)}, for example 1e-4.")
+    return number
+
+
+def _float(value):
+    """`value` as a float, NaN if it is no number."""
+    try:
+        return math.nan if isinstance(value, (bool, np.bool_)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _in_range(number):
+    return " that float32 can hold, 1.4e-45 to 3.4e38" if 0 < number < math.inf else ""

@@ -39,13 +39,13 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     [0.6, 0.8, 0.9, 0.95]
     """
     if rounds is not None:
-        rounds = whole("rounds", rounds)
+        rounds = whole("rounds", rounds, most=MOST)
     if rate is not None:
         rate = share("rate", rate)
     if final_sparsity is None:
         if rounds is None or rate is None:
             raise LotteryError("how far to prune is open: give rounds and rate, or final_sparsity with one of them.")
-        return [1 - (1 - rate) ** n for n in range(1, rounds + 1)]
+        return _pruning([1 - (1 - rate) ** n for n in range(1, rounds + 1)], rate)
     if isinstance(final_sparsity, (list, tuple)):
         return _one_after_the_other(rounds, rate, final_sparsity)
     final_sparsity = share("final_sparsity", final_sparsity)
@@ -56,11 +56,18 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     elif rate is None:
         raise LotteryError("how fast to prune is open: give rounds or rate beside final_sparsity.")
     else:
-        # The small number keeps a quotient that is whole but for rounding from adding a round.
-        rounds = math.ceil(math.log1p(-final_sparsity) / math.log1p(-rate) - 1e-9)
-    if rounds > MOST:
-        raise LotteryError(f"rate={rate!r} takes {rounds:,} rounds to {final_sparsity:.1%}: give a higher rate.")
-    return [1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity]
+        rounds = math.log1p(-final_sparsity) / math.log1p(-rate)
+        if rounds > MOST:
+            raise LotteryError(f"rate={rate!r} takes more than {MOST:,} rounds to {final_sparsity:.1%}: give a higher rate.")
+        rounds = math.ceil(rounds - 1e-9)  # a quotient that is whole but for rounding adds no round
+    return _pruning([1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity], rate)
+
+
+def _pruning(sparsities, rate):
+    """`sparsities`; raises LotteryError if the first round would prune nothing, as far as floats tell."""
+    if not sparsities[0]:
+        raise LotteryError(f"rate={rate!r} would prune nothing: give a higher rate, or fewer rounds.")
+    return sparsities
 
 
 def steepest(sparsities):

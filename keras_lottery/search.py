@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import io
+import itertools
 import json
 import warnings
 
@@ -224,7 +225,10 @@ def _check_names(run_dir, config):
     """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
     there, config = runs.check_run_dir(run_dir) or {}, plain(config)
     if {name for name in {**there, **config} if name != runs.KIND and there.get(name) != config.get(name)} in ({"weights"}, {"masks", "weights"}):
-        was, now = next(pair for pair in zip(there["weights"], config["weights"]) if pair[0] != pair[1])
+        was, now = next(pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1])
+        if was is None or now is None:
+            raise LotteryError(f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now {len(config['weights'])}: "
+                               f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew.")
         raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
                            "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")
 

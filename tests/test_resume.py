@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import stress_resume
 from small import L, arrays, bits, compiled, conv, dense, everything, files, mirrored, noisy, python, search
-from world import BACKEND, KERAS3, WORLD, keras, skip_unless, tensor
+from world import BACKEND, KERAS3, WORLD, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery import jobs, runs
@@ -237,6 +237,32 @@ def test_finished_run_returns_at_once(tmp_path, monkeypatch):
 
 def renamed():
     return keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="first"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
+
+
+@register
+class Growing(L.Layer):
+    """Has more weights than its configuration tells."""
+
+    extra = False
+
+    def build(self, shape):
+        self.scale = self.add_weight(name="scale", shape=(1,), initializer="ones")
+        if self.extra:
+            self.shift = self.add_weight(name="shift", shape=(1,), initializer="zeros")
+
+    def call(self, inputs):
+        return inputs * self.scale + (self.shift if self.extra else 0)
+
+
+def test_a_run_whose_weights_begin_those_of_the_model_is_another(tmp_path, monkeypatch):
+    def found():
+        model = keras.Sequential([L.Input((8,)), L.Dense(12, name="a"), L.Dense(3, name="head"), Growing(name="last")])
+        return search(compiled(model), run_dir=tmp_path / "run", epochs=1, rounds=1)
+
+    found()
+    monkeypatch.setattr(Growing, "extra", True)
+    with pytest.raises(lottery.LotteryError, match=r"of a model with 5 weights, now 6: '.*last/shift.*' is in one of them alone"):
+        found()
 
 
 CHANGES = {

@@ -136,6 +136,10 @@ def test_loaded_schedule_goes_on(file, tmp_path):
         (dict(rounds=3, rate=0.2, final_sparsity=0.9), "contradict"),
         (dict(rate=0.2), "how far to prune is open"),
         (dict(final_sparsity=0.9), "how fast to prune is open"),
+        (dict(rounds=20000, rate=0.2), "rounds=20000 is impossible: give a whole number from 1 to 10000"),
+        (dict(rate=1e-310, final_sparsity=0.9), "rate=1e-310 takes more than 10,000 rounds to 90.0%: give a higher rate"),
+        (dict(rounds=3, rate=1e-310), "rate=1e-310 would prune nothing: give a higher rate, or fewer rounds"),
+        (dict(rounds=10**5000, rate=0.2), "rounds=a value of type int is impossible"),
     ],
 )
 def test_impossible_rounds(arguments, said):
