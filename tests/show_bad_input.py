@@ -21,7 +21,7 @@ CASES = [
     (FIND, "--rate=20", "rate=20.0 is impossible", EARLY),
     (FIND, "--final_sparsity=1", "final_sparsity=1.0 is impossible", EARLY),
     (FIND, "--final_sparsity=0", "final_sparsity=0.0 is impossible", EARLY),
-    (FIND, "--rounds=0", "rounds=0 is impossible: give a whole number from 1 up", EARLY),
+    (FIND, "--rounds=0", "rounds=0 is impossible: give a whole number from 1 to 10000", EARLY),
     (FIND, "--rounds=3 --rate=0.2 --final_sparsity=0.9", "give two of the three", EARLY),
     (FIND, "--rounds=many", "flag --rounds=many: expected a whole number, not 'many'", EARLY),
     (FIND, "--final_sparsity=0.99999999", "leaves none of the .* prunable weights of the model: prune less", LATE),
