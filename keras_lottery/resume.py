@@ -191,7 +191,8 @@ def _memory(callback):
     found = {}
     for name, value in vars(callback).items():
         arrays = {}
-        with contextlib.suppress(TypeError):  # a model, a function, an open file
+        # A model, a function, an open file, a list that holds itself.
+        with contextlib.suppress(TypeError, RecursionError):
             found[name] = _pack(value, name, arrays), arrays
     return found
 
@@ -210,21 +211,33 @@ def _digests(arrays):
     return {name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest() for name, array in arrays.items()}
 
 
+# What safetensors holds. Other arrays, of text, dates or complex numbers, go there as their bytes.
+_NUMBERS = {"bool", "bfloat16", "float16", "float32", "float64",
+            *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
+
+
 def _pack(value, name, arrays):
     """`value` as JSON, its arrays moved to `arrays`; raises TypeError for what cannot be written."""
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        arrays[name] = value
-        return {"array": name}
-    if isinstance(value, np.generic):
+    if type(value) is np.ndarray and not value.dtype.hasobject:
+        key = f"{name}/{len(arrays)}"
+        if value.dtype.name in _NUMBERS and value.dtype.isnative:
+            arrays[key] = value
+            return {"array": key}
+        if np.dtype(value.dtype.str) == value.dtype:  # records lose their fields there
+            arrays[key] = np.frombuffer(value.tobytes(), np.uint8)
+            return {"array": key, "dtype": value.dtype.str, "shape": list(value.shape)}
+    if isinstance(value, np.generic) and not isinstance(value, str):
+        if value.dtype.name not in _NUMBERS:
+            return {"scalar": _pack(np.asarray(value), name, arrays)}
         value = value.item()
     if isinstance(value, list):
-        return [_pack(item, f"{name}/{n}", arrays) for n, item in enumerate(value)]
+        return [_pack(item, name, arrays) for item in value]
     if type(value) is tuple:
         return {"tuple": _pack(list(value), name, arrays)}
     if isinstance(value, dict) and all(type(key) in (int, float, bool) for key in value) and value:
-        return {"pairs": [[key, _pack(item, f"{name}/{key}", arrays)] for key, item in value.items()]}
+        return {"pairs": [[key, _pack(item, name, arrays)] for key, item in value.items()]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: _pack(item, f"{name}/{key}", arrays) for key, item in value.items()}}
+        return {"dict": {key: _pack(item, name, arrays) for key, item in value.items()}}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     names = [getattr(value, name, "") for name in ("__module__", "__name__")]
@@ -238,7 +251,10 @@ def _unpack(form, arrays):
     if isinstance(form, list):
         return [_unpack(item, arrays) for item in form]
     if isinstance(form, dict) and "array" in form:
-        return arrays[form["array"]]
+        array = arrays[form["array"]]
+        return np.ndarray(form["shape"], form["dtype"], array.tobytes()).copy() if "dtype" in form else array
+    if isinstance(form, dict) and "scalar" in form:
+        return _unpack(form["scalar"], arrays)[()]
     if isinstance(form, dict) and "tuple" in form:
         return tuple(_unpack(form["tuple"], arrays))
     if isinstance(form, dict) and "pairs" in form:

@@ -132,7 +132,11 @@ def new_file(path):
     aside = _aside(path)
     with _cannot_write(path):
         try:
+            aside.touch()
+            mode = aside.stat().st_mode
             yield aside
+            if aside.stat().st_mode != mode:  # safetensors puts a file that only its owner may read there
+                aside.chmod(mode)
             os.replace(aside, path)
         finally:
             _remove(aside)

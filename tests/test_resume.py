@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import stat
 import sys
 
 import numpy as np
@@ -15,7 +16,7 @@ from small import L, arrays, bits, compiled, conv, dense, everything, files, mir
 from world import BACKEND, KERAS3, WORLD, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import jobs, runs
+from keras_lottery import jobs, pruning, resume, runs
 
 watched = {"folder": None, "take": None}
 
@@ -352,6 +353,43 @@ def test_disk_full(tmp_path):
     said, left = done.stdout.strip().splitlines()[-2:]
     assert said.startswith("cannot write 'run/") and said.endswith("File too large.")
     assert "writing" not in left and "config.json" in left
+
+
+class KeepsArrays(keras.callbacks.Callback):
+    """Of every kind, at the end of each epoch, and what no file holds."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kept = [np.array(["ä", "longer"])[epoch:], np.datetime64("2026-01-31T12") + epoch, np.array("2026", "M8[D]"),
+                     np.array([[1 + 2j * epoch]], "c8"), np.complex64(1j), np.longdouble([epoch]), np.array([b"x", b"yz"]),
+                     np.zeros((0, 3), "U2"), np.arange(3, dtype=">i2")]
+        self.kept_by = {"a/b": np.array([epoch]), "a": {"b": np.array(["text"])}}
+        self.records = np.array([(1, 2.0)], [("a", int), ("b", float)])
+        self.itself = [self.records]
+        self.itself.append(self.itself)
+        self.masked = np.ma.masked_array([1, 2], [True, False])
+
+
+def test_callbacks_keep_arrays_of_any_kind(tmp_path):
+    """To the bit, or not at all; a search does not end over it."""
+    model = compiled(lottery.wrap(dense()))
+    callback, again = KeepsArrays(), KeepsArrays()
+    train = pruning.engine(model).batches(*arrays(), batch_size=32, seed=0)
+    resume.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
+    resume.recall(tmp_path / "a", [again])
+    assert "records" not in vars(again) and "itself" not in vars(again) and "masked" not in vars(again)
+    for old, new in zip([*callback.kept, callback.kept_by["a/b"], callback.kept_by["a"]["b"]],
+                            [*again.kept, again.kept_by["a/b"], again.kept_by["a"]["b"]], strict=True):
+        assert type(old) is type(new) and old.dtype == new.dtype and old.shape == new.shape and np.array_equal(old, new)
+
+
+def test_all_files_have_the_mode_that_the_umask_gives(tmp_path):
+    before = os.umask(0o027)
+    try:
+        search(compiled(lottery.wrap(dense())), run_dir=tmp_path / "run", epochs=1, rounds=1)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "run").rglob("*")}
+    assert {name: mode for name, mode in modes.items() if mode != (0o750 if name.startswith("round_") else 0o640)} == {}
 
 
 def test_files_of_a_run(tmp_path):
