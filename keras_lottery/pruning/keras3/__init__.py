@@ -10,6 +10,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
 from ..adapted import check_none_adapted
+from ..own import own_methods, way_out
 from ..resize import resize  # noqa: F401  part of the engine
 from ..select import head_layers, select
 from . import walk
@@ -38,19 +39,13 @@ from .randomness import keep_randomness, load_random_state, random_state  # noqa
 
 nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
-# What a model's class may do in its own way when it trains.
-_OWN = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
-
 
 def choose(model, skip=None, include=None, prune_head=False):
     """{path: why it is left dense} for every weight of a plain model; "" if it is to be pruned."""
+    plain = walk.unwrap(model)
+    if own := own_methods(plain, keras.Model):
+        raise LotteryError(f"{type(plain).__name__} has its own {own}, which a wrapped model would not call: {way_out(plain, keras)}.")
     _check(model)
-    kind = type(walk.unwrap(model))
-    own = [name for name in _OWN if getattr(kind, name) is not getattr(keras.Model, name)]
-    if own:
-        raise LotteryError(
-            f"{kind.__name__} has its own {own[0]}, which a wrapped model would not call: wrap the model of layers in it."
-        )
     return select(walk, model, skip, include, prune_head)
 
 

@@ -95,6 +95,16 @@ class LotteryModel(keras.Model):
     def summary(self, *args, **kwargs):
         return self.inner.summary(*args, **kwargs)
 
+    def __getattr__(self, name):
+        """What the model held has of its own: attributes such as `data_format`, which KerasHub's tasks ask for, methods."""
+        held = vars(self).get("inner", vars(self).get("_modules", {}).get("inner"))  # PyTorch keeps it among its modules
+        try:
+            return super().__getattr__(name)  # PyTorch's
+        except AttributeError:
+            if held is not None and not name.startswith("_"):
+                return getattr(held, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
     @property
     def layers(self):
         return self.inner.layers

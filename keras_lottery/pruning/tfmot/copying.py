@@ -2,12 +2,10 @@
 
 from ...errors import LotteryError
 from ..adapted import check_none_adapted
+from ..own import METHODS, own_methods, way_out
 from . import walk
 from .legacy import PruneLowMagnitude, tf_keras
 from .wrapper import LotteryPrune
-
-# What a model's class may do in its own way.
-_OWN = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
 def check(model):
@@ -27,16 +25,16 @@ def check(model):
                                "model = tfmot.sparsity.keras.strip_pruning(model).")
 
 
-def _check_class(model):
+def _check_class(model, names=("call", *METHODS)):
     """Raises LotteryError where a copy would lose what the model's own class does."""
     functional = tf_keras.src.engine.functional
     kind, sequential = type(model), isinstance(model, tf_keras.Sequential)
     plain = tf_keras.Sequential if sequential else functional.Functional
-    own = [name for name in _OWN if getattr(kind, name) is not getattr(plain, name)]
-    if own and (sequential or not functional.has_functional_like_constructor(kind)):
+    kept = not sequential and functional.has_functional_like_constructor(kind)
+    if own := own_methods(model, kind if kept else plain, names):
         raise LotteryError(
-            f"{kind.__name__} has its own {own[0]}, which a copy of {model.name!r} would lose: make it a class of "
-            "functional models, a tf_keras.Model without a constructor that is called as Model(inputs, outputs)."
+            f"{kind.__name__} has its own {own}, which a copy of {model.name!r} would lose: {way_out(model, tf_keras)}, or give it a class "
+            "without a constructor that is called as Model(inputs, outputs)."
         )
 
 
@@ -49,7 +47,7 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
         plain = walk.unwrap(layer)
         if id(plain) not in copies:
             if walk.is_graph(plain):
-                _check_class(plain)
+                _check_class(plain, ("call",))  # the others are those of the model that trains
             copies[id(plain)] = _copy_graph(plain, copy) if walk.is_graph(plain) else copy_layer(plain)
         return copies[id(plain)]
 
