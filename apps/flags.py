@@ -11,6 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags  # noqa: E402
 
 from .quiet import filter_stderr  # noqa: E402
+from .words import in_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
 _PLAIN = {  # absl's words -> ours
@@ -102,9 +103,19 @@ def training_arguments(given):
     return {**rest, "recipe": recipe(given), "verbose": "auto" if given.verbose else 0}
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as `kill`, a cluster's scheduler or a container gives it: the command ends as it does on Ctrl-C."""
+
+
+def _terminate(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+    raise Terminated
+
+
 def run_command(command, main, values=FLAGS):
     """The command as a program: TensorFlow's notices off the terminal, the exit code to the shell."""
     drain = filter_stderr()
+    signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends it without a traceback
     try:
@@ -124,7 +135,7 @@ def execute(command, main, values, argv):
     """Parse the flags in argv[1:] into `values` and call main(); `command` begins the line about a mistake.
 
     Returns:
-      The exit code: 0, 2 for a mistake of the user's, 130 if interrupted.
+      The exit code: 0, 2 for a mistake of the user's, 130 if interrupted, 143 if terminated.
     """
     doc = sys.modules[main.__module__].__doc__
     if {"--help", "-h", "--helpshort", "-help", "-helpshort"} & set(argv[1:]):
@@ -141,7 +152,7 @@ def execute(command, main, values, argv):
         from keras_lottery import LotteryError
 
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"{command}: note: {_line(message)}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_: print(f"{command}: note: {in_flags(_line(message), values)}", file=sys.stderr)
             try:
                 if "backend" in values:  # before anything imports Keras
                     from keras_lottery.training import choose_backend
@@ -149,12 +160,12 @@ def execute(command, main, values, argv):
                     choose_backend(values.backend)
                 main()
             except LotteryError as error:
-                return _mistake(command, error)
+                return _mistake(command, in_flags(str(error), values))
     except flags.Error as error:
         return _mistake(command, error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped" + "; the same command goes on from the last finished epoch" * ("run_dir" in values), file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
     return 0
 
 

@@ -82,12 +82,12 @@ def check(arm, dense):
     if arm not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
             f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
-            "give --ticket=RUN_DIR/round_NN of a search's run folder."
+            "give a ticket of a search's run folder, RUN_DIR/round_NN."
         )
     if arm in _OF_DENSE and was_cut(dense):
         raise LotteryError(
             f"control {arm!r} needs the dense net trained in full, and its search ended that after {len(dense.rounds[0]['history'])} of "
-            f"{dense.info['epochs']} epochs: search without budget, early_bird and --fast, or leave it out."
+            f"{dense.info['epochs']} epochs: search without budget, early_bird and fast, or leave it out."
         )
 
 

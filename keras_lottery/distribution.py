@@ -130,7 +130,7 @@ def _tpu(tf, tpu):
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, OSError, tf.errors.OpError) as error:
         said = str(error).strip().partition("\n")[0].rstrip(".")[:200]
-        raise LotteryError(f"no TPU at {tpu or 'local'!r}: {said}. Give its name with --tpu=, on a machine that reaches it.") from error
+        raise LotteryError(f"no TPU at {tpu or 'local'!r}: {said}. Give its name, as tpu='NAME', on a machine that reaches it.") from error
 
 
 _MAKERS = {"none": _none, "mirrored": _mirrored, "multiworker": _multiworker, "tpu": _tpu}

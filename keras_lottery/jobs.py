@@ -130,7 +130,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
       trained student is the ticket folder run_dir/ticket/student.
     """
     if not ticket:
-        raise LotteryError("no ticket given: --ticket=saved_models/NAME or a round's folder of a search.")
+        raise LotteryError("no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder of a search.")
     found, folder = load_ticket(ticket), ticket_folder(ticket)
     beside = runs.round_folder(folder.parent, 0)
     found.start(start)
@@ -237,7 +237,7 @@ def load(dataset, seed):
 
 
 def _tell(backend, policy, precision):
-    chosen = " (the fastest here; --precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
+    chosen = " (the fastest here; precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
     print(f"training with {backend} in {policy}{chosen}", flush=True)
 
 

@@ -1,6 +1,7 @@
 """Processes that train, each with its share of the cores. Imports nothing heavy: thread pools are made when TensorFlow is."""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,17 @@ def pool(jobs, of=None):
     """
     context = multiprocessing.get_context("spawn")
     return concurrent.futures.ProcessPoolExecutor(jobs, context, _settle, (context.Value("i", 0), of or jobs))
+
+
+@contextlib.contextmanager
+def ended_with_this_block():
+    """If the block is left by an error or a signal, end the processes of all pools rather than wait for what they do."""
+    try:
+        yield
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
 
 
 def _settle(turn, of):

@@ -45,7 +45,7 @@ def finished_rounds(run_dir):
         number += 1
     if len(there) > number:
         raise LotteryError(f"{str(run_dir)!r} holds {max(there)} but not {round_folder(run_dir, number).name}: bring it back, give another "
-                           "run_dir, or overwrite=True (--overwrite) to start anew.")
+                           "run_dir, or overwrite=True to start anew.")
     return number
 
 
@@ -71,7 +71,7 @@ def open_run(run_dir, kind, config, overwrite=False):
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
         raise LotteryError(
             f"{str(run_dir)!r} holds a run with another configuration: {'; '.join(found[:5])}{more}. "
-            "Give another run_dir, the same configuration to go on, or overwrite=True (--overwrite) to start anew."
+            "Give another run_dir, the same configuration to go on, or overwrite=True to start anew."
         )
     team.wait()
     if team.is_chief():
@@ -155,7 +155,7 @@ def new_folder(path, overwrite=False):
         return
     path = Path(path)
     if path.exists() and not overwrite:
-        raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True (--overwrite).")
+        raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True.")
     check_writable(path.parent)
     aside = _aside(path)
     with _cannot_write(path):

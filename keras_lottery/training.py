@@ -118,7 +118,7 @@ def _load(path, engine):
         raise LotteryError(f"model={str(path)!r}: there is no such file.")
     version, name = _keras_version(path), engine.keras.__name__
     if version and (version.split(".")[0] == "2") != (name == "tf_keras"):
-        other = "--backend=tensorflow, jax or torch" if name == "tf_keras" else "--backend=tf_keras"
+        other = "backend='tensorflow', or jax or torch" if name == "tf_keras" else "backend='tf_keras'"
         raise LotteryError(f"model={str(path)!r} was saved by Keras {version}: give {other}.")
     try:
         loaded = engine.keras.models.load_model(path, compile=False)

@@ -236,7 +236,7 @@ def _check_same(run_dir, config):
         raise LotteryError(f"the chief's run is not in {str(run_dir)!r}: give all processes one run_dir, on a shared disk.")
     found = differences(runs.read_json(run_dir / runs.CONFIG), plain({runs.KIND: "tune", **config}))
     if found:
-        raise LotteryError(f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same flags.")
+        raise LotteryError(f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same settings.")
 
 
 def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs):
@@ -248,7 +248,7 @@ def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs)
         "rewind": None if rewinds is None else [
             check_rewind(int(at) if str(at).isdecimal() else at) for at in _filled("rewinds", rewinds)],
         "learning_rate": [learning_rate / 3, learning_rate * 3] if learning_rates is None else (
-            _range("learning_rate_range", learning_rates, _positive)),
+            _range("learning_rate_range", learning_rates, above_zero)),
         "epochs": [max(1, epochs // 2), epochs] if epochs_range is None else _range("epochs_range", epochs_range, _whole),
     }
 
@@ -261,7 +261,7 @@ def _rewinds(rewinds, steps):
 
 def _filled(name, values):
     if not values:
-        raise LotteryError(f"{name} is empty: give one value or more, with commas between them, or leave the flag out.")
+        raise LotteryError(f"{name} is empty: give one value or more, with commas between them, or leave it out.")
     return values
 
 
@@ -273,15 +273,6 @@ def _range(name, values, check):
     if low > high:
         raise LotteryError(f"{name}={low:g},{high:g} is out of order: give the lowest first.")
     return [low, high]
-
-
-def _positive(name, value):
-    try:
-        value = float(value)
-    except ValueError:
-        raise LotteryError(f"{name}={value!r} is impossible: give numbers above 0, for example 0.01,0.1.") from None
-    above_zero(name, value)
-    return value
 
 
 def _whole(name, value):

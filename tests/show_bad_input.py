@@ -25,29 +25,29 @@ CASES = [
     (FIND, "--rounds=3 --rate=0.2 --final_sparsity=0.9", "give two of the three", EARLY),
     (FIND, "--rounds=many", "flag --rounds=many: expected a whole number, not 'many'", EARLY),
     (FIND, "--final_sparsity=0.99999999", "leaves none of the .* prunable weights of the model: prune less", LATE),
-    (FIND, "--rewind=banana", "rewind='banana' is unknown: give 'init', a step", EARLY),
-    (FIND, "--rewind=-5", "rewind='-5' is unknown", EARLY),
+    (FIND, "--rewind=banana", "rewind=banana is unknown: give 'init', a step", EARLY),
+    (FIND, "--rewind=-5", "rewind=-5 is unknown", EARLY),
     (FIND, "--rewind=1000 --epochs=2", "rewind=1000 is past the first round, which has 20 steps", LATE),
-    (FIND, "--scope=locale", "scope='locale' is unknown: choose 'global', 'layer'", EARLY),
-    (FIND, "--compare_at=0.5,often", "compare_at='often' is impossible: give a share between 0 and 1", EARLY),
-    (FIND, "--compare_at=95", "compare_at='95' is impossible", EARLY),
+    (FIND, "--scope=locale", "scope=locale is unknown: choose 'global', 'layer'", EARLY),
+    (FIND, "--compare_at=0.5,often", "compare_at=often is impossible: give a share between 0 and 1", EARLY),
+    (FIND, "--compare_at=95", "compare_at=95 is impossible", EARLY),
     (FIND, "--epochs=-1", "epochs=-1 is impossible: give a whole number from 1 up", EARLY),
     (FIND, "--seed=-1", "seed=-1 is impossible", EARLY),
-    (FIND, "--optimizer=adm", "optimizer='adm' is unknown: choose 'sgd', .*Did you mean 'adam'", EARLY),
-    (FIND, "--schedule=cosin", "schedule='cosin' is unknown: .*Did you mean 'cosine'", EARLY),
+    (FIND, "--optimizer=adm", "optimizer=adm is unknown: choose 'sgd', .*Did you mean 'adam'", EARLY),
+    (FIND, "--schedule=cosin", "schedule=cosin is unknown: .*Did you mean 'cosine'", EARLY),
     (FIND, "--learning_rate=0", "learning_rate=0.0 is impossible: give a number above 0", EARLY),
     (FIND, "--learning_rate=nan", "learning_rate=nan is impossible", EARLY),
     (FIND, "--weight_decay=-1", "weight_decay=-1.0 is impossible: give 0 or more", EARLY),
-    (FIND, "--precision=float16", "precision='float16' is unknown: .*Did you mean", EARLY),
-    (FIND, "--strategy=miror", "strategy='miror' is unknown: .*Did you mean 'mirrored'", EARLY),
+    (FIND, "--precision=float16", "precision=float16 is unknown: .*Did you mean", EARLY),
+    (FIND, "--strategy=miror", "strategy=miror is unknown: .*Did you mean 'mirrored'", EARLY),
     (FIND, "--model=resnet21", "no model is called 'resnet21'; did you mean .*resnet20", EARLY),
     (FIND, "--model=net.keras --dataset=digits", "its output shape is .*7.*, the data need .*10", LATE),
-    (FIND, "--model=absent.keras", "model='absent.keras': there is no such file", EARLY),
-    (FIND, "--model=unbuilt.keras", "model='unbuilt.keras' is not built", EARLY),
-    (FIND, "--model=keras3.keras", r"'keras3.keras' was saved by Keras 3\.\S+: give --backend=tensorflow, jax or torch", EARLY),
-    (FIND, "--model=cut.keras", "'cut.keras' cannot be read by tf_keras: .*whole", EARLY),
-    (FIND, "--model=lambda.keras", "'lambda.keras' holds a Lambda layer, whose code is not run", EARLY),
-    (FIND, "--model=two_inputs.keras", "two_inputs.keras'.*input shape", LATE),
+    (FIND, "--model=absent.keras", "model=absent.keras: there is no such file", EARLY),
+    (FIND, "--model=unbuilt.keras", "model=unbuilt.keras is not built", EARLY),
+    (FIND, "--model=keras3.keras", r"=keras3.keras was saved by Keras 3\.\S+: give --backend=tensorflow, or jax or torch", EARLY),
+    (FIND, "--model=cut.keras", "=cut.keras cannot be read by tf_keras: .*whole", EARLY),
+    (FIND, "--model=lambda.keras", "=lambda.keras holds a Lambda layer, whose code is not run", EARLY),
+    (FIND, "--model=two_inputs.keras", "two_inputs.keras: .*input shape", LATE),
     (FIND, "--model=net.keras --width=2", "width=2.0 is for the builders", EARLY),
     (FIND, "--width=0", "width=0.0 is impossible", EARLY),
     (FIND, "--dataset=fashion_mnst", "no data set is called 'fashion_mnst'.*did you mean fashion_mnist", LATE),
@@ -59,21 +59,21 @@ CASES = [
     (FIND, "--batch_size=0", "batch_size=0: expected a whole number, 1 or more", LATE),
     (FIND, "--image_size=4", "images must be at least 8x8", LATE),
     (FIND, "--channels=2", "channels=2: expected 1", LATE),
-    (FIND, "--train_split=trian", "train_split='trian' is not in digits", LATE),
+    (FIND, "--train_split=trian", "train_split=trian is not in digits", LATE),
     (FIND, "--run_dir=/proc/run", "cannot write to '/proc/run'", EARLY),
     (FIND, "--run_dir=net.keras/run", "cannot write to 'net.keras/run': Not a directory", EARLY),
-    (FIND, "--run_dir=images", "'images' is not empty and holds no run: give another run_dir", EARLY),
+    (FIND, "--run_dir=images", "'images' is not empty and holds no run: give another --run_dir", EARLY),
     (FIND, "--run_dir=images --overwrite", "'images' is not empty and holds no run", EARLY),
     (FIND, "--modle=lenet", "Unknown command line flag 'modle'. Did you mean: model", EARLY),
     (FIND, "lenet", "'lenet' is no flag: write --name=value", EARLY),
-    (CARRY, "", "no ticket given: --ticket=", EARLY),
+    (CARRY, "", "no ticket given: give --ticket=NAME", EARLY),
     (CARRY, "--ticket=absent", "no ticket at 'absent': give a folder that holds ticket.json", EARLY),
     (CARRY, "--ticket=damaged", "weights.safetensors' is cut or altered", EARLY),
     (CARRY, "--ticket=other", r"input_shape=\(8, 8, 1\) has 3 axes, the ticket's model has \(8,\)", LATE),
     (CARRY, "--ticket=lenet", "does not fit this architecture: dense1/kernel would be .* Resize the images", LATE),
     (CARRY, "--ticket=small --start=trained", "saved without trained weights", EARLY),
-    (CARRY, "--ticket=small --start=winning", "start='winning' is unknown: choose 'rewind', 'trained', 'random'", EARLY),
-    (CARRY, "--ticket=small --controls=randon", "control='randon' is unknown: .*Did you mean 'random'", EARLY),
+    (CARRY, "--ticket=small --start=winning", "start=winning is unknown: choose 'rewind', 'trained', 'random'", EARLY),
+    (CARRY, "--ticket=small --controls=randon", "controls=randon is unknown: .*Did you mean 'random'", EARLY),
     (CARRY, "--ticket=small --controls=random", "needs the dense weights of the search, round_00 beside", EARLY),
     (CARRY, "--ticket=small --classes=5", "1 class to tell apart", LATE),
     (EXPORT, "--ticket=small --output=student.onnx --start=rewind", "expected a file name that ends in .tflite", EARLY),
@@ -84,14 +84,14 @@ CASES = [
     (EXPORT, "--ticket=small --output=x.tflite --dataset=digits --start=rewind", "does not say how its images were normalised", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite", "saved without trained weights", EARLY),
     (FIND, "--rewind=auto --validation=0", "validation", LATE),
-    (FIND, "--learning_rate=0.1,0.01", "several rates are for schedule='step', not 'cosine'", EARLY),
+    (FIND, "--learning_rate=0.1,0.01", "several rates are for --schedule=step, not 'cosine'", EARLY),
     (FIND, "--final_sparsity=0.9,0.8", "give rising sparsities", EARLY),
     (STUDY, "--targets=digits", "'digits' is the source: leave it out", EARLY),
     (STUDY, "--sparsities=0.9,0.8", "give rising sparsities", EARLY),
-    (STUDY, "--sparsities=90", "sparsities='90' is impossible: give a share", EARLY),
-    (STUDY, "--controls=randon", "control='randon' is unknown: .*Did you mean 'random'", EARLY),
+    (STUDY, "--sparsities=90", "sparsities=90 is impossible: give a share", EARLY),
+    (STUDY, "--controls=randon", "controls=randon is unknown: .*Did you mean 'random'", EARLY),
     (STUDY, "--controls=random@0.7", "one of the study's sparsities, 0.8, 0.9, 0.95", EARLY),
-    (STUDY, "--target_steps=9 --target_epochs=9", "told twice: give target_steps or target_epochs", EARLY),
+    (STUDY, "--target_steps=9 --target_epochs=9", "told twice: give --target_steps or --target_epochs", EARLY),
     (STUDY, "--seeds=0", "seeds=0 is impossible", EARLY),
     (STUDY, "--jobs=0", "jobs=0 is impossible", EARLY),
     (STUDY, "--run_dir=/proc/run", "cannot write to '/proc/run'", EARLY),
@@ -136,12 +136,18 @@ def prepare(folder):
             tf_keras.utils.save_img(folder / "images" / name / f"{n}.png", [[[n * 9]] * 8] * 8, scale=False)
 
 
+def of(app):
+    """The module of a command."""
+    from apps import export_ticket, find_ticket, study, transfer_ticket, tune
+
+    return {FIND: find_ticket, CARRY: transfer_ticket, EXPORT: export_ticket, STUDY: study, TUNE: tune}[app]
+
+
 def say(app, given):
     """(exit code, stdout, stderr) of a command in the present folder."""
-    from apps import export_ticket, find_ticket, study, transfer_ticket, tune
     from small import command
 
-    return command({FIND: find_ticket, CARRY: transfer_ticket, EXPORT: export_ticket, STUDY: study, TUNE: tune}[app], *given.split())
+    return command(of(app), *given.split())
 
 
 def main():

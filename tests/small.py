@@ -132,8 +132,17 @@ def files(folder):
 
 def python(*arguments, **options):
     """A fresh Python with this checkout on its path; its CompletedProcess."""
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, env=env, timeout=300, **options)
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, env=_environment(), timeout=300, **options)
+
+
+def start(*arguments, **options):
+    """The same, left running; its Popen."""
+    return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=_environment(), **options)
+
+
+def _environment():
+    return {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def command(app, *arguments):

@@ -1,12 +1,15 @@
 """Every mistake gets one clear line and exit code 2, before any training, and leaves nothing behind."""
 
+import ast
+import doctest
 import re
 
 import pytest
 import tf_keras
-from show_bad_input import CASES, prepare, say
-from small import files
+from show_bad_input import CASES, of, prepare, say
+from small import ROOT, files
 
+from apps import words
 from keras_lottery import jobs
 
 
@@ -28,6 +31,8 @@ def test_one_line(app, given, said, early, folder, monkeypatch):
     assert code == 2, (out, err)
     assert err.startswith(f"lottery-{app}: ") and err.count("\n") == 1 and "Traceback" not in err and len(err) < 700
     assert re.search(said, err), err
+    flags = "|".join(of(app).FLAGS)
+    assert not re.search(rf"(?<![\w.'-])({flags})=", err), "a command speaks of its flags, not of arguments"
     # What is pruned is printed only where the shape of the data decided.
     assert out == "" or (not early and "parameters are pruned" in out)
     assert files(folder) == before and not (folder / "runs").exists() and not list(folder.rglob(".writing-*"))
@@ -35,3 +40,13 @@ def test_one_line(app, given, said, early, folder, monkeypatch):
 
 def test_there_are_twenty_and_more():
     assert len({given for _, given, _, _ in CASES}) >= 40
+
+
+def test_the_library_speaks_of_arguments_and_the_commands_of_flags():
+    """What the library raises and warns of has no flag in it; the commands put its arguments in their words."""
+    for file in sorted((ROOT / "keras_lottery").rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
+            if getattr(call.func, "id", getattr(call.func, "attr", "")) in ("LotteryError", "Diverged", "warn"):
+                said = " ".join(part.value for part in ast.walk(call) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+                assert not re.search(r"(?<!\w)--\w|\bflags?\b", said), f"{file.name}: {said}"
+    assert doctest.testmod(words).attempted == 2

@@ -169,7 +169,7 @@ def test_the_command_prints_a_table_and_writes_the_same_as_json(folder, monkeypa
     ("dense.tflite dense.tflite", "'dense.tflite' is given twice"),
     ("dense.tflite --threads=0", "threads=0 is impossible: give a whole number from 1 up"),
     ("dense.tflite --seconds=0", "seconds=0.0 is impossible: give a number above 0"),
-    ("dense.tflite --output=out.csv", "output='out.csv' is impossible: give a file name that ends in .json"),
+    ("dense.tflite --output=out.csv", "output=out.csv is impossible: give a file name that ends in .json"),
     ("dense.tflite --output=/proc/out.json", "cannot write to '/proc'"),
     ("dense.tflite --output=note.txt/out.json", "cannot write to 'note.txt': Not a directory"),
     ("dense.tflite --thread=2", "Unknown command line flag 'thread'. Did you mean: threads"),
@@ -196,8 +196,8 @@ def test_the_counters_marks_are_read():
 
 
 @pytest.mark.parametrize("given, said", [
-    ("--cpu=cortex-a75", "cpu='cortex-a75' is unknown: choose 'cortex-a53', .*Did you mean 'cortex-a76'"),
-    ("--arm --arm_root=note.txt", "note.txt' holds something else: give another folder with --arm_root"),
+    ("--cpu=cortex-a75", "cpu=cortex-a75 is unknown: choose 'cortex-a53', .*Did you mean 'cortex-a76'"),
+    ("--arm --arm_root=note.txt", "note.txt' holds something else: give another one, as --arm_root=FOLDER"),
     ("--arm --arm_root=.", "holds something else"),
 ])
 def test_what_is_wrong_with_arm_is_told_before_anything_is_measured(folder, monkeypatch, given, said):
@@ -210,7 +210,7 @@ def test_what_is_wrong_with_arm_is_told_before_anything_is_measured(folder, monk
 def test_missing_programs_are_named(folder, monkeypatch, tmp_path):
     for name in ("apt-get", "apt-cache", "dpkg-deb", "gcc"):
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(LotteryError, match="apt" if name != "gcc" else "--arm needs gcc.*apt-get install gcc") as error:
+        with pytest.raises(LotteryError, match="apt" if name != "gcc" else "arm=True needs gcc.*apt-get install gcc") as error:
             arm.instructions([folder / "dense.tflite"], folder=tmp_path / "root")
         assert "\n" not in str(error.value) and not (tmp_path / "root").exists()
         (tmp_path / name).symlink_to("/bin/true")

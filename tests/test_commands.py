@@ -2,20 +2,23 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from small import L, bits, command, conv, files, python
+from small import L, bits, command, conv, files, python, start
 
 import keras_lottery as lottery
 from apps import benchmark, export_ticket, find_ticket, transfer_ticket
 from apps import flags as shared
-from keras_lottery import data, jobs, pruning, resume, runs, training
+from keras_lottery import data, jobs, processes, pruning, resume, runs, training
 from keras_lottery.export import of_ticket
 from keras_lottery.ticket import from_model
 
@@ -128,7 +131,7 @@ def test_as_programs(tmp_path):
     assert done.returncode == 0 and "--final_sparsity" in done.stdout and "tensorflow" not in done.stderr
     done = python("-m", "apps.find_ticket", "--rate=0", **quiet)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("lottery-find: rate=0.0 is impossible: give a share") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("lottery-find: --rate=0.0 is impossible: give a share") and done.stderr.count("\n") == 1
     done = python("-m", "apps.find_ticket", *QUICK, "--model=lenet", "--epochs=1", "--rounds=1", "--run_dir=a", **quiet)
     assert done.returncode == 0 and done.stderr == "" and "next:" in done.stdout, done.stderr
     assert not list(tmp_path.rglob(".writing-*"))
@@ -160,13 +163,31 @@ def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     code, _, err = command(transfer_ticket, *CARRY, "--ticket=fast/round_06", "--controls=dense-transferred", "--run_dir=carried")
     assert code == 2 and "needs the dense net trained in full, and its search ended that after 1 of 4 epochs" in err and not Path("carried").exists()
     code, _, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--rate=0.2", "--run_dir=slow")
-    assert code == 2 and "budget='3x' is too small: 12 rounds" in err and not Path("slow").exists()
+    assert code == 2 and "--budget=3x is too small: 12 rounds" in err and not Path("slow").exists()
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr(jobs.data, "load", lambda **k: (_ for _ in ()).throw(KeyboardInterrupt))
     code, out, err = command(find_ticket)
     assert code == 130 and "the same command goes on from the last finished epoch" in err
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_stopped_says_the_same_whatever_stops_it(stop, tmp_path):
+    arguments = [*QUICK, "--model=lenet", "--epochs=2000", "--rounds=1", "--run_dir=a", "--verbose"]
+    running = start("-u", "-m", "apps.find_ticket", *arguments, cwd=tmp_path)
+    while "round 0" not in running.stdout.readline():
+        assert running.poll() is None
+    running.send_signal(stop)
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (128 + stop, "\nstopped; the same command goes on from the last finished epoch\n")
+
+
+def test_a_study_that_is_stopped_does_not_wait_for_its_processes():
+    with pytest.raises(KeyboardInterrupt), processes.pool(1) as pool, processes.ended_with_this_block():
+        pool.submit(os.getpid).result()
+        pool.submit(time.sleep, 3600)
+        raise KeyboardInterrupt  # or the test takes an hour
 
 
 def test_demo_and_report_still_run_through_these_flags():

@@ -123,7 +123,7 @@ def test_transfers_of_tickets_that_were_found_in_another_way_are_told_apart(tmp_
         made |= {"ticket": {**made["ticket"], "seed": 0, **search}, **more}
         paths.append(tmp_path / f"{n}.json")
         paths[-1].write_text(json.dumps(made))
-    with pytest.warns(UserWarning, match="tickets of 2 seeds were carried with the same --seed=0"):
+    with pytest.warns(UserWarning, match="tickets of 2 seeds were carried with the same seed=0"):
         assert report.write(report.collect(paths), tmp_path / "a") == 5
     titles = [line for line in (tmp_path / "a" / "tables.md").read_text().splitlines() if line.startswith("### lenet")]
     assert len(set(titles)) == 4

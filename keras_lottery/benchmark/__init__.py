@@ -75,6 +75,6 @@ def _checked(output, overwrite):
     if output.suffix != ".json":
         raise LotteryError(f"output={str(output)!r} is impossible: give a file name that ends in .json.")
     if output.exists() and not overwrite:
-        raise LotteryError(f"{str(output)!r} exists already: give another output, or overwrite=True (--overwrite).")
+        raise LotteryError(f"{str(output)!r} exists already: give another output, or overwrite=True.")
     runs.check_writable(output.parent)
     return output

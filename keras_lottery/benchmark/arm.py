@@ -84,7 +84,7 @@ def _row(name, content, here, cpu, root):
         np.savez(given, **{str(n): here.get_tensor(detail["index"]) for n, detail in enumerate(here.get_input_details())})
         done = emulate.run(root, cpu, folder, GUEST, model, given, gave, folder / "counts")
         if done.returncode:
-            return Row(name, problem=f"stops under QEMU with --cpu={cpu}: {_why(done)}")
+            return Row(name, problem=f"stops under QEMU with cpu={cpu!r}: {_why(done)}")
         number = int(done.stdout.split()[-1])
         first, second = parse((folder / "counts").read_text(), number)
         with np.load(gave) as arrays:

@@ -77,7 +77,7 @@ def _about(folder):
     if (folder / ABOUT).is_file():
         return runs.read_json(folder / ABOUT)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LotteryError(f"{str(folder)!r} holds something else: give another folder with --arm_root.")
+        raise LotteryError(f"{str(folder)!r} holds something else: give another one, as arm_root='FOLDER'.")
     return {}
 
 
@@ -87,14 +87,14 @@ def _litert():
 
 def _check_machine():
     if sys.platform != "linux":
-        raise LotteryError(f"--arm needs Linux with apt (Debian, Ubuntu), and this is {platform.system()}: run it there, or in a container.")
+        raise LotteryError(f"arm=True needs Linux with apt (Debian, Ubuntu), and this is {platform.system()}: run it there, or in a container.")
     missing = [name for name in NEEDED if not shutil.which(name)]
     if "apt-get" in missing or "dpkg-deb" in missing:
-        raise LotteryError(f"--arm needs Linux with apt (Debian, Ubuntu), and there is no {missing[0]} here: run it there, or in a container.")
+        raise LotteryError(f"arm=True needs Linux with apt (Debian, Ubuntu), and there is no {missing[0]} here: run it there, or in a container.")
     if missing:
-        raise LotteryError(f"--arm needs {missing[0]}, which is not here: apt-get install {NEEDED[missing[0]]}.")
+        raise LotteryError(f"arm=True needs {missing[0]}, which is not here: apt-get install {NEEDED[missing[0]]}.")
     if not find_spec("pip"):
-        raise LotteryError(f"--arm needs pip, which {sys.executable} does not have: {sys.executable} -m ensurepip.")
+        raise LotteryError(f"arm=True needs pip, which {sys.executable} does not have: {sys.executable} -m ensurepip.")
 
 
 def _fill(folder):
@@ -144,7 +144,7 @@ class Apt:
 
     def failure(self, done):
         said = [line[3:] for line in (self.warnings + done.stderr).splitlines() if line.startswith(("W: ", "E: "))]
-        return LotteryError(f"apt cannot get what --arm needs: {said[0] if said else 'no word why'}. Check that this machine "
+        return LotteryError(f"apt cannot get what arm=True needs: {said[0] if said else 'no word why'}. Check that this machine "
                             "reaches the Debian or Ubuntu archive in apt's sources, and that it has arm64 packages.")
 
     def unpack(self, packages, folder):
@@ -213,5 +213,5 @@ def _run(what, *words, env=None):
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise LotteryError(f"{what} for --arm failed: {last}")
+        raise LotteryError(f"{what}, as arm=True needs it, failed: {last}")
     return done.stdout

@@ -31,12 +31,12 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
       The result, a JSON-able dict, which is in `output`.json as well.
     """
     if not ticket or not output:
-        raise LotteryError("give --ticket=FOLDER and --output=FILE.tflite.")
+        raise LotteryError("there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'.")
     output = checked_path(output, overwrite)
     beside = output.with_suffix(".labels.txt")
     for other in (beside, Path(f"{output}.json")):
         if other.exists() and not overwrite:
-            raise LotteryError(f"{other} exists: choose another output, or pass --overwrite.")
+            raise LotteryError(f"{other} exists: choose another output, or pass overwrite=True.")
     ticket_name, ticket = str(ticket), load_ticket(ticket)
     images = ticket.info.get("data") or {}
     if dataset and "mean" not in images:

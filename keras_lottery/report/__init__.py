@@ -124,7 +124,7 @@ def _warn_of_shared_seeds(rows):
             tickets.setdefault((*setting(entry), entry["seed"]), set()).add(entry["ticket_seed"])
     for (*_, seed), of in tickets.items():
         if len(of) > 1:
-            warnings.warn(f"tickets of {len(of)} seeds were carried with the same --seed={seed}: they share the new head, the order of the data "
+            warnings.warn(f"tickets of {len(of)} seeds were carried with the same seed={seed}: they share the new head, the order of the data "
                           "and the dense nets, so the intervals are too narrow. Carry each with a seed of its own.", stacklevel=3)
 
 

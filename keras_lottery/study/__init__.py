@@ -16,7 +16,7 @@ from ..distribution import place
 from ..errors import LotteryError
 from ..jsonable import plain
 from ..masks import check_leaves_some
-from ..processes import pool
+from ..processes import ended_with_this_block, pool
 from ..schedule import check_rewind, round_sparsities, steepest
 from ..ticket import from_model
 from ..transfer import transfer
@@ -155,7 +155,7 @@ def estimate(study, sizes, tasks, folder, jobs, steps=10):
     """
     left = [task for task in tasks if not workers.is_done(folder, task.name)]
     on = {task.name: sizes[task.about["dataset"]] for task in left}
-    with pool(1, of=jobs) as alone:
+    with pool(1, of=jobs) as alone, ended_with_this_block():
         measured = {size: alone.submit(_seconds_per_step, study, size, steps).result() for size in dict.fromkeys(on.values())}
     return {task.name: task.steps * measured[on[task.name]] for task in left}
 

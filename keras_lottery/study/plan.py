@@ -63,6 +63,8 @@ class Study:
             known(name, getattr(self, name), choices)
         put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
         put("rate", share("rate", self.rate))
+        if not self.sparsities or list(self.sparsities) != sorted(set(self.sparsities)):
+            raise LotteryError(f"sparsities={list(self.sparsities)}: give rising sparsities, such as [0.8, 0.9].")
         round_sparsities(rate=self.rate, final_sparsity=self.sparsities)
         put("rewinds", tuple(_rewind(point) for point in self.rewinds))
         for name in ("rewinds", "targets", "controls"):

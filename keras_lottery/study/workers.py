@@ -11,7 +11,7 @@ import filelock
 
 from .. import runs
 from ..errors import LotteryError
-from ..processes import pool
+from ..processes import ended_with_this_block, pool
 
 LOCK = ".lock"
 LOG = ".log.txt"  # in the folder of a task
@@ -132,7 +132,8 @@ def _processes(jobs):
             return held[0].submit(perform, *given)
 
     try:
-        yield submit
+        with ended_with_this_block():
+            yield submit
     finally:
         held[0].shutdown(cancel_futures=True)
 
