@@ -64,8 +64,7 @@ def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="
         row = tested(arm, model, loaded, history, best and best.epoch)
         if not save:
             return row
-        about = {"arm": arm, "seed": seed, "data": loaded.describe()}
-        from_model(model, start, [], about).save(folder / "student", overwrite=True)
+        from_model(model, start, [], {"data": loaded.describe()}, settings={"arm": arm, "seed": seed}).save(folder / "student", overwrite=True)
         runs.write_json(folder / runs.RESULT, row)
         team.wait()
     runs.remove(backup)

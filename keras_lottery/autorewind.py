@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from . import data, jobs, pruning, runs, training
-from .checks import known, share, whole
+from .checks import known, share, true_or_false, whole
 from .errors import LotteryError
 from .jsonable import plain
 from .masks import BLOCKS, SCOPES
@@ -46,6 +46,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     if rounds is None and final_sparsity is None:
         rounds = jobs.ROUNDS
     check_budget(budget)
+    true_or_false(rewind_once=rewind_once, structured=structured, overwrite=overwrite)
     patience = None if patience is None else whole("patience", patience)
     planned = LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity)
     trainings = 1 + planned.rounds

@@ -73,11 +73,13 @@ def card(ticket, name, files):
     metrics = list(dict.fromkeys(metric for record in ticket.rounds for metric in record["metrics"]))
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(int(mask.sum()) for mask in ticket.masks.values())
-    about = {key: value for key, value in ticket.info.items() if key != "results"}
+    results = ticket.info.get("results")
+    results = results if isinstance(results, dict) and results.keys() == {"title", "note", "header", "rows"} else None
+    notes = {key: value for key, value in ticket.info.items() if key != "results" or not results}
     told = [{"name": file.name, "size": file.stat().st_size, "hash": runs.sha256(file)} for file in files]
     template = jinja2.Template(_CARD, trim_blocks=True, lstrip_blocks=True)
-    return template.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=list(_flat(about)), files=told,
-                           results=ticket.info.get("results"))
+    return template.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=[*_flat(ticket.settings), *_flat(notes)], files=told,
+                           results=results)
 
 
 def _flat(info, prefix=""):

@@ -6,6 +6,8 @@ import reprlib
 
 import numpy as np
 
+import numpy as np
+
 from .errors import LotteryError
 
 MOST = 2**31 - 1  # of whole numbers: what TensorFlow and its file formats count by
@@ -42,6 +44,13 @@ def whole(name, value, least=1, most=MOST):
         upto = "up" if most == MOST and not (fits and number > most) else f"to {most}"
         raise LotteryError(f"{name}={shown(value)} is impossible: give a whole number from {least} {upto}.")
     return number
+
+
+def true_or_false(**values):
+    """Raises LotteryError unless each value is True or False; text, for one, would count as True whatever it says."""
+    for name, value in values.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise LotteryError(f"{name}={value!r} is impossible: give True or False.")
 
 
 def share(name, value):

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from .checks import known
+from .checks import known, true_or_false
 from .errors import LotteryError
 from .masks import prune, random
 from .masks import shuffled as moved_about
@@ -54,6 +54,7 @@ def student(arm, ticket, dense, *, num_classes=None, input_shape=None, freeze_ba
     Raises:
       LotteryError: unknown arm, or an arm that needs `dense` without it.
     """
+    true_or_false(freeze_backbone=freeze_backbone)
     made, start = control(arm, ticket, dense, seed)
     if num_classes is None:
         return made.model(start, keras)
@@ -87,7 +88,7 @@ def check(arm, dense):
     if arm in _OF_DENSE and was_cut(dense):
         raise LotteryError(
             f"control {arm!r} needs the dense net trained in full, and its search ended that after {len(dense.rounds[0]['history'])} of "
-            f"{dense.info['epochs']} epochs: search without budget, early_bird and fast, or leave it out."
+            f"{dense.settings['epochs']} epochs: search without budget, early_bird and fast, or leave it out."
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import controls as arms
 from . import data, pruning, runs, training
 from .arm import best_epoch, on_target, tested, train
-from .checks import SEED, known, share, whole
+from .checks import SEED, known, share, true_or_false, whole
 from .distribution import STRATEGIES, check_batches, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
@@ -58,6 +58,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     planned = round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
     check_rewind_once(rewind_once, rewind)
+    true_or_false(structured=structured, overwrite=overwrite)
     check_budget(budget)
     early_bird = None if early_bird is None else share("early_bird", early_bird)
     patience = None if patience is None else whole("patience", patience)
@@ -131,6 +132,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     """
     if not ticket:
         raise LotteryError("no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder of a search.")
+    true_or_false(freeze_backbone=freeze_backbone, overwrite=overwrite)
     found, folder = load_ticket(ticket), ticket_folder(ticket)
     beside = runs.round_folder(folder.parent, 0)
     found.start(start)
@@ -143,7 +145,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"ticket": found.info, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
+    about = {"ticket": {"settings": found.settings, "info": found.info}, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
              "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras, "freeze_backbone": freeze_backbone}
@@ -193,7 +195,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"arm": arm, "ticket": found.info, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
+    about = {"arm": arm, "ticket": {"settings": found.settings, "info": found.info}, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
 

@@ -8,6 +8,9 @@ import os
 from .errors import LotteryError
 
 
+MISSING = object()  # an entry that is not there, which None is not
+
+
 def plain(value):
     """`value` as JSON knows it: lists for tuples and arrays, Python's numbers for NumPy's, None for NaN and infinity.
 
@@ -44,9 +47,14 @@ def text(value, depth=0):
 
 
 def differences(old, new, name=""):
-    """Lines that name the entries in which two JSON-able values differ, with both values."""
+    """Lines that name the entries in which two JSON-able values differ, with both values.
+
+    >>> differences({"seed": 0}, {"seed": 1, "budget": None})
+    ['budget was missing, now null', 'seed was 0, now 1']
+    """
     if isinstance(old, dict) and isinstance(new, dict):
-        return [line for key in sorted({*old, *new}) for line in differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)]
+        return [line for key in sorted({*old, *new})
+                for line in differences(old.get(key, MISSING), new.get(key, MISSING), f"{name}.{key}" if name else key)]
     return [] if old == new else [f"{name} was {_short(old)}, now {_short(new)}"]
 
 
@@ -56,5 +64,7 @@ def digest(value):
 
 
 def _short(value):
+    if value is MISSING:
+        return "missing"
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:40]}... ({digest(value)})"

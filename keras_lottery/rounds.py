@@ -10,11 +10,11 @@ from .ticket import from_model, load_ticket
 class Rounds:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, model, architecture, rewind, scope, sides, run_dir, info):
+    def __init__(self, model, architecture, rewind, scope, sides, run_dir, info, settings):
         self.model, self.architecture = model, architecture
         self.engine = pruning.engine(model)
         self.run_dir = run_dir
-        self.info = info
+        self.info, self.settings = info, settings
         self.records = []
         self.ticket = None
         self.finished = runs.finished_rounds(run_dir) if run_dir else 0
@@ -47,7 +47,7 @@ class Rounds:
         start = self.start or self._rewound(number)
         metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
         self.records.append({**record(self.model, number, metrics), "history": history, **notes})
-        self.ticket = from_model(self.model, start, self.records, self.info, self.architecture)
+        self.ticket = from_model(self.model, start, self.records, self.info, self.architecture, self.settings)
         if self.run_dir:
             folder = runs.round_folder(self.run_dir, number)
             if team.is_chief() and folder.exists():  # the others of a team may find what their chief just wrote

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
-from . import team
+from . import older, team
 from .errors import LotteryError
 from .jsonable import differences, plain, text
 
@@ -101,7 +101,7 @@ def check_run_dir(run_dir):
     run_dir = Path(run_dir)
     config = read_json(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
     if isinstance(config, dict) and KIND in config:
-        return config
+        return older.config(config)
     if run_dir.exists() and any(not path.name.startswith(".") for path in run_dir.iterdir()):
         raise LotteryError(f"{str(run_dir)!r} is not empty and holds no run: give another run_dir.")
     return None

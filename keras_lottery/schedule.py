@@ -4,7 +4,7 @@ import math
 import numbers
 import sys
 
-from .checks import share, whole
+from .checks import share, true_or_false, whole
 from .errors import LotteryError
 
 MOST = 10_000  # rounds
@@ -180,8 +180,7 @@ def check_rewind(rewind, round_steps=None):
 
 
 def check_rewind_once(rewind_once, rewind):
-    """Raises LotteryError if it is no bool, or there is nothing to take the weights back to; `rewind` as `check_rewind` gives it."""
-    if not isinstance(rewind_once, bool):
-        raise LotteryError(f"rewind_once={rewind_once!r} is impossible: give True or False.")
+    """Raises LotteryError if it is no bool or there is nothing to take the weights back to; `rewind` as `check_rewind` gives it."""
+    true_or_false(rewind_once=rewind_once)
     if rewind_once and rewind in KEPT:
         raise LotteryError(f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: leave out one of them.")

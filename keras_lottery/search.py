@@ -8,10 +8,10 @@ import json
 import warnings
 
 from . import pruning, runs, team
-from .checks import SEED, known, whole
+from .checks import SEED, known, true_or_false, whole
 from .errors import LotteryError
 from .inputs import check_labels, open_data, warn_of_order
-from .jsonable import digest, plain
+from .jsonable import MISSING, digest, plain
 from .masks import SCOPES, check_leaves_some
 from .resume import fit, keep, recall
 from .rewind import RewindCallback, check_stateless, check_steps
@@ -77,7 +77,7 @@ def find_ticket(
       callbacks: for each round's fit. What they remember survives a kill as far as it is
         numbers, text, arrays, and lists and dicts of these.
       verbose: as for `fit`; 0 prints nothing.
-      info: JSON-able notes for the ticket, such as the data's name.
+      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them.
 
     Returns:
       The Ticket of the last round, with rewind weights and trained weights.
@@ -101,13 +101,15 @@ def find_ticket(
     sparsities = [0.0, *_plan(rounds, rate, final_sparsity)]
     rewind = check_rewind(rewind)
     check_rewind_once(rewind_once, rewind)
+    true_or_false(structured=structured, overwrite=overwrite)
     if scope is not None:
         known("scope", scope, SCOPES)
     epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
-    info = {**plain(info or {}), "rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
-            **{name: value for name, value in (("rewind_once", rewind_once), ("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
+    info = plain(info or {})
+    settings = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
+                **{name: value for name, value in (("rewind_once", rewind_once), ("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
     callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
@@ -125,7 +127,7 @@ def find_ticket(
     with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
         model = _ready(model, scope)
     how = engine.settings(model)[1]
-    info["scope"] = scope = scope or how["scope"]
+    settings["scope"] = scope = scope or how["scope"]
     check_leaves_some(engine.masks(model), sparsities[-1], scope)
     sides = None
     if structured:
@@ -137,7 +139,8 @@ def find_ticket(
     if run_dir is not None:
         warn_of_order(train)
         config = {
-            **info,
+            **settings,
+            "info": info,
             "sparsities": sparsities[1:],
             "steps": steps,
             "train": account,
@@ -153,7 +156,7 @@ def find_ticket(
 
     backup = run_dir and run_dir / runs.BACKUP
     gc.collect()  # copies that were made on the way refer to themselves
-    state = Rounds(model, architecture, rewind, scope, sides, run_dir, info)
+    state = Rounds(model, architecture, rewind, scope, sides, run_dir, info, settings)
     held = recall(backup, callbacks)
     for number in range(state.finished, len(sparsities)):
         state.ticket = None  # memory for the boundary and the training
@@ -224,7 +227,7 @@ def _ready(model, scope):
 def _check_names(run_dir, config):
     """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
     there, config = runs.check_run_dir(run_dir) or {}, plain(config)
-    if {name for name in {**there, **config} if name != runs.KIND and there.get(name) != config.get(name)} in ({"weights"}, {"masks", "weights"}):
+    if {name for name in {**there, **config} if name != runs.KIND and there.get(name, MISSING) != config.get(name, MISSING)} in ({"weights"}, {"masks", "weights"}):
         was, now = next(pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1])
         if was is None or now is None:
             raise LotteryError(f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now {len(config['weights'])}: "

@@ -40,7 +40,8 @@ def fast(given):
 
 def was_cut(ticket):
     """Whether the last round of a Ticket ended early, by a budget or since its mask had settled."""
-    return any(ticket.info.get(name) for name in ("budget", "early_bird")) and len(ticket.rounds[-1]["history"]) < ticket.info["epochs"]
+    told = ticket.settings
+    return bool(told.get("budget") or told.get("early_bird")) and len(ticket.rounds[-1]["history"]) < told["epochs"]
 
 
 class Stopping(Callback):

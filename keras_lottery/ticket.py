@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from . import jsonable, pruning, runs
+from . import jsonable, older, pruning, runs
 from .architecture import kind, translate
 from .card import card
-from .checks import known
+from .checks import known, true_or_false
 from .errors import LotteryError
 from .masks import sparsity
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, FORMAT)  # in 1 settings were among the notes
 MASKS = "masks.safetensors.gz"
+DESCRIBED = {"name", "splits", "classes", "mean", "std", "validation"}  # of data, as `data.Data.describe` does
 STARTS = ("rewind", "trained", "random")
 
 
@@ -34,7 +36,8 @@ class Ticket:
       architecture: the plain model as JSON-able dict.
       heads: paths of the output layers.
       rounds: one record a round: round, sparsity (0..1), kept, total, metrics.
-      info: where it is from: rewind, scope, seed, data, versions.
+      settings: what its search was told: rewind, scope, epochs, seed, and what else it was.
+      info: notes, which nothing is computed from: data, model, versions, the caller's own.
     """
 
     masks: dict
@@ -44,6 +47,7 @@ class Ticket:
     heads: list
     rounds: list
     info: dict = dataclasses.field(default_factory=dict)
+    settings: dict = dataclasses.field(default_factory=dict)
 
     @property
     def sparsity(self):
@@ -66,9 +70,15 @@ class Ticket:
         return assemble(engine, architecture, self.masks, values, pruned_by=self.pruned_by)
 
     @property
+    def images(self):
+        """What `data.load` said of the images of its search, {} where the notes hold no such thing."""
+        data = self.info.get("data")
+        return data if isinstance(data, dict) and DESCRIBED <= data.keys() else {}
+
+    @property
     def pruned_by(self):
         """What `masks.prune` was told besides the sparsity: scope and blocks."""
-        return {"scope": self.info.get("scope") or "global", "blocks": self.info.get("blocks") or {}}
+        return {"scope": self.settings.get("scope") or "global", "blocks": self.settings.get("blocks") or {}}
 
     def start(self, name):
         """{path: array} to start from, {} for "random"."""
@@ -91,6 +101,7 @@ class Ticket:
         Raises:
           LotteryError: the folder exists and overwrite is False, or cannot be written.
         """
+        true_or_false(overwrite=overwrite, trained=trained)
         if overwrite and Path(path).exists() and not (Path(path) / "ticket.json").is_file():
             raise LotteryError(f"{str(path)!r} holds no ticket to overwrite: give another path.")
         with runs.new_folder(path, overwrite) as folder:
@@ -111,6 +122,7 @@ class Ticket:
                 "masks": shapes,
                 "heads": self.heads,
                 "rounds": self.rounds,
+                "settings": self.settings,
                 "info": self.info,
                 "sha256": files,
             })
@@ -158,7 +170,7 @@ def load_ticket(path):
         raise LotteryError(f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or the name of "
                            f"one that comes with the package, such as {', '.join(near)}.")
     content = runs.read_json(folder / "ticket.json")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") not in READ:
         raise LotteryError(f"{str(path)!r} is no ticket of format {FORMAT}: it was made by another version.")
     if content.pop("checksum", None) != _checksum(content):
         raise LotteryError(f"{str(folder / 'ticket.json')!r} was altered: its checksum differs. Restore it from a copy.")
@@ -198,15 +210,20 @@ def _read(folder, content):
         return values
 
     rest = {name: content[name] for name in ("heads", "rounds", "info")}
-    if [type(value) for value in rest.values()] != [list, list, dict]:
-        raise TypeError("heads, rounds or info are not what they should be")
+    if content["format"] == 1 and isinstance(rest["info"], dict):
+        rest["settings"], rest["info"] = older.settings_of(rest["info"])
+    else:
+        rest["settings"] = content["settings"]
+    if [type(value) for value in rest.values()] != [list, list, dict, dict]:
+        raise TypeError("heads, rounds, info or settings are not what they should be")
     architecture = json.loads(gzip.decompress((folder / "architecture.json.gz").read_bytes()))
     return Ticket(masks, read("weights.safetensors"), read("trained.safetensors"), architecture, **rest)
 
 
-def from_model(model, start, rounds, info=None, architecture=None):
+def from_model(model, start, rounds, info=None, architecture=None, settings=None):
     """The Ticket in a wrapped model that was trained from the state `start` ({path: array}).
 
+    info, settings: as for `Ticket`; versions, scope and blocks are added.
     architecture: what `engine.architecture(model)` gives, where it is at hand.
     """
     engine = pruning.engine(model)
@@ -219,7 +236,8 @@ def from_model(model, start, rounds, info=None, architecture=None):
         architecture=architecture or engine.architecture(model),
         heads=engine.heads(model),
         rounds=jsonable.plain(rounds),
-        info=jsonable.plain({**engine.versions(), "scope": how["scope"], **(info or {}), **blocked}),
+        info=jsonable.plain({**engine.versions(), **(info or {})}),
+        settings=jsonable.plain({"scope": how["scope"], **(settings or {}), **blocked}),
     )
 
 

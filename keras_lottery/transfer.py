@@ -2,7 +2,7 @@
 
 import warnings
 
-from .checks import whole
+from .checks import true_or_false, whole
 from .errors import LotteryError
 from .ticket import Ticket, as_built_by, assemble
 
@@ -39,6 +39,7 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     if not isinstance(ticket, Ticket):
         raise LotteryError(f"ticket is a {type(ticket).__name__}: give a Ticket, as load_ticket and find_ticket return it.")
     num_classes = whole("num_classes", num_classes, 2)
+    true_or_false(freeze_backbone=freeze_backbone)
     if input_shape is not None:
         input_shape = _shape(input_shape)
     values = ticket.start(start)

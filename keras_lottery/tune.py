@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import jobs, pruning, runs, training
-from .checks import above_zero, known, share, whole
+from .checks import above_zero, known, share, true_or_false, whole
 from .distribution import OF_ONE_MACHINE
 from .errors import Diverged, LotteryError
 from .jsonable import differences, digest, plain
@@ -64,6 +64,7 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     role, run_dir = _role(), Path(run_dir)
     final_sparsity, trials = share("final_sparsity", final_sparsity), whole("trials", trials)
     known("scope", scope, SCOPES)
+    true_or_false(overwrite=overwrite)
     known("strategy", strategy, OF_ONE_MACHINE)
     backend, policy, _ = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
     ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)

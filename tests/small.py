@@ -120,7 +120,7 @@ def everything(ticket):
         "masks": bits(ticket.masks),
         "weights": bits(ticket.weights),
         "trained": ticket.trained and bits(ticket.trained),
-        "rest": json.dumps([ticket.architecture, ticket.heads, ticket.rounds, ticket.info], sort_keys=True),
+        "rest": json.dumps([ticket.architecture, ticket.heads, ticket.rounds, ticket.info, ticket.settings], sort_keys=True),
     }
 
 

@@ -276,7 +276,7 @@ CHANGES = {
     "model": (dict(model=lambda: compiled(dense(4))), "architecture was"),
     "names": (dict(model=lambda: compiled(renamed())), "other names, 'a/kernel', now 'first/kernel': name the layers"),
     "scope": (dict(scope="layer"), 'scope was "global", now "layer"'),
-    "info": (dict(info={"data": {"name": "x"}}), 'data was null, now {"name": "x"}'),
+    "info": (dict(info={"data": {"name": "x"}}), 'info.data was missing, now {"name": "x"}'),
     "notes of the same names": (dict(epochs=3, info={"epochs": 2, "run": "find_ticket"}), "epochs was 2, now 3"),
 }
 

@@ -179,7 +179,7 @@ def test_rewind_once_takes_back_before_the_last_round_alone(rewind, tmp_path):
         assert zoo.same(slots, spy.starts[0][1]), "the optimizer did not start anew"
         kept = lottery.load_ticket(tmp_path / f"round_{number:02d}").weights
         assert equal({path: kept[path] for path in point}, masked(point, spy.masks[number]))
-    assert equal(ticket.weights, spy.starts[-1][0]) and equal(ticket.trained, spy.states[-1][0]) and ticket.info["rewind_once"] is True
+    assert equal(ticket.weights, spy.starts[-1][0]) and equal(ticket.trained, spy.states[-1][0]) and ticket.settings["rewind_once"] is True
 
 
 @skip_unless("tf_keras", reason="Keras 3 makes the metrics from a batch")

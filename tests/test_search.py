@@ -71,7 +71,7 @@ def test_rewind_points(rewind, tmp_path):
     for path, value in second.weights.items():
         mask = second.masks.get(path, np.ones(value.shape, bool))
         assert np.array_equal(value[mask], expected[path][mask]) and not value[~mask].any()
-    assert ticket.info["rewind"] == rewind
+    assert ticket.settings["rewind"] == rewind
 
 
 def test_data_as_arrays_weighted_arrays_or_dataset():
@@ -145,7 +145,7 @@ def test_final_sparsity_is_exact_and_scope_layer():
     by_rate = search(rounds=None, rate=0.6, final_sparsity=0.7, epochs=1)
     assert [r["sparsity"] for r in by_rate.rounds] == pytest.approx([0, 0.6, 0.7], abs=0.005)
     by_layer = search(scope="layer", epochs=1)
-    assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.info["scope"] == "layer"
+    assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.settings["scope"] == "layer"
 
 
 def cut_blocks(masks, block=4):
@@ -157,12 +157,12 @@ def cut_blocks(masks, block=4):
 def test_blocks_live_and_die_as_wholes_from_wrap_to_the_controls(tmp_path):
     ticket = search(compiled(lottery.wrap(dense(), block=4)), rounds=3, epochs=1, run_dir=tmp_path)
     assert sum(int(mask.sum()) for mask in ticket.masks.values()) == 216 - pruned_count(216, 0.875)
-    assert cut_blocks(ticket.masks) <= 2 and ticket.info["blocks"] == {"a/kernel": 4, "b/kernel": 4}
+    assert cut_blocks(ticket.masks) <= 2 and ticket.settings["blocks"] == {"a/kernel": 4, "b/kernel": 4}
     tickets = [lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in range(4)]
     assert all(not (after.masks[path] & ~before.masks[path]).any()
                for before, after in zip(tickets, tickets[1:]) for path in ticket.masks)
     net = ticket.model()
-    assert ENGINE.settings(net)[1] == {"scope": "global", "blocks": ticket.info["blocks"]}
+    assert ENGINE.settings(net)[1] == {"scope": "global", "blocks": ticket.settings["blocks"]}
     for made in (controls.random_mask(tickets[3], tickets[0], 1), controls.shuffled(ticket, 1), controls.one_shot(tickets[0], 0.875)):
         assert cut_blocks(made.masks) <= 2 and made.masks.keys() == ticket.masks.keys()
     with pytest.raises(lottery.LotteryError, match="another configuration"):

@@ -254,7 +254,7 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     assert [row["arm"] for row in result["rows"]] == ["dense", "ticket"] and result["run_dir"] == "auto"
     assert result["ticket"] == f"auto/rewind_{result['rewind']}/round_01"
     ticket = lottery.load_ticket(result["ticket"])
-    assert ticket.sparsity == pytest.approx(0.5, abs=0.001) and ticket.info["rewind"] == (result["rewind"] or "init")
+    assert ticket.sparsity == pytest.approx(0.5, abs=0.001) and ticket.settings["rewind"] == (result["rewind"] or "init")
 
     # As a kill in the second probe leaves it.
     shutil.copytree(tmp_path / "whole", tmp_path / "killed")

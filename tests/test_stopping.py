@@ -81,7 +81,7 @@ def test_early_bird_ends_rounds_whose_masks_have_settled():
     assert lengths(search(early_bird=1e-9, epochs=3))[-1] == 3
     all_rounds = search(epochs=30, early_bird=0.2)
     assert all(2 <= length < 30 for length in lengths(all_rounds)[:-1]) and lengths(all_rounds)[-1] == 30
-    assert all_rounds.sparsity == 0.875 and all_rounds.info["early_bird"] == 0.2
+    assert all_rounds.sparsity == 0.875 and all_rounds.settings["early_bird"] == 0.2
 
 
 @pytest.mark.parametrize("more, chosen", [

@@ -124,7 +124,7 @@ def test_structured_rounds_leave_less_work_at_the_same_sparsity(tmp_path):
 
     plain, structured = search(False), search(True, run_dir=tmp_path)
     assert structured.sparsity == plain.sparsity and work(structured) < 0.7 * work(plain)
-    assert structured.info["structured"] and "structured" not in plain.info
+    assert structured.settings["structured"] and "structured" not in plain.settings
     with pytest.raises(lottery.LotteryError, match="another configuration"):
         search(False, run_dir=tmp_path)
 

@@ -162,7 +162,7 @@ def test_cut_flipped_and_missing_files(name, saved, tmp_path):
 def test_edited_ticket_json(saved, tmp_path):
     file = copied(saved, tmp_path / "t") / "ticket.json"
     content = json.loads(file.read_text())
-    for change in ({"sparsity": 0.1}, {"heads": []}, {"sha256": {}}, {"format": 2}, {"checksum": None}, {"extra": 1}):
+    for change in ({"sparsity": 0.1}, {"heads": []}, {"sha256": {}}, {"format": 3}, {"checksum": None}, {"extra": 1}):
         file.write_text(json.dumps({**content, **change}))
         refuses(tmp_path / "t", str(tmp_path / "t"))
     for broken in ("", "[]", "null", "{}", "{", "\x00", "3"):

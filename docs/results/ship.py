@@ -24,7 +24,7 @@ def main(runs):
             path = Path("saved_models") / f"{net}-fashion_mnist-{percent}"
             dataclasses.replace(best, info=info).save(path, overwrite=True)
             size = sum(file.stat().st_size for file in path.iterdir())
-            print(f"{path}: seed {best.info['seed']}, {best.sparsity:.2%} sparse, {size:,} bytes")
+            print(f"{path}: seed {best.settings['seed']}, {best.sparsity:.2%} sparse, {size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(folder, flagfile):
     model = label(made.model, made.width).replace(" ", "")
     for at in WANTED:
         found = [lottery.load_ticket(runs.round_folder(path, numbers.index(at) + 1)) for path in searches]
-        found = [ticket for ticket in found if ticket.info["rewind"] == made.rewinds[0]]
+        found = [ticket for ticket in found if ticket.settings["rewind"] == made.rewinds[0]]
         best = max(found, key=lambda ticket: ticket.rounds[-1]["metrics"]["val_accuracy"])
         compared = [table for table in tables(rows) if table.title.startswith("The ticket against ")]
         lines = [(table.title.removeprefix("The ticket against "), *row) for table in compared for row in table.rows if row[1] == f"{at:.1%}"]
@@ -37,7 +37,7 @@ def main(folder, flagfile):
                 "command": f"lottery-study --flagfile={flagfile}", "results": results}
         path = Path("saved_models") / f"{model}-{made.source}-{100 * at:.0f}"
         dataclasses.replace(best, info=info).save(path, overwrite=True)
-        print(f"{path}: seed {best.info['seed']}, {best.sparsity:.2%} zeros, {sum(f.stat().st_size for f in path.iterdir()):,} bytes")
+        print(f"{path}: seed {best.settings['seed']}, {best.sparsity:.2%} zeros, {sum(f.stat().st_size for f in path.iterdir()):,} bytes")
 
 
 if __name__ == "__main__":

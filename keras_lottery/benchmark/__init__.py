@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .. import runs
-from ..checks import known
+from ..checks import known, true_or_false
 from ..errors import LotteryError
 from ..jsonable import plain
 
@@ -37,6 +37,7 @@ def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm
     from . import arm as emulated
 
     known("cpu", cpu, emulate.CPUS)
+    true_or_false(arm=arm, overwrite=overwrite)
     output = _checked(output, overwrite)
     contents = reading.read(files) if files or not adb_output else {}
     # What is missing is told before anything is measured.

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery.checks import SEED, whole
+from keras_lottery.checks import SEED, true_or_false, whole
 from keras_lottery.data import sources
 from keras_lottery.data.pipeline import batches, hold, set_epoch, stream
 from keras_lottery.errors import LotteryError
@@ -84,6 +84,7 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         ((8, 8, 1), 5)
     """
     _check(name, classes, validation, batch_size, channels, seed)
+    true_or_false(augment=augment, download=download)
     size = _size(image_size)
     form = sources.Form(size, channels and int(channels))
     name = os.fsdecode(name)

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery.checks import true_or_false
 from keras_lottery.errors import LotteryError
 from keras_lottery.pixels import Pixels
 
@@ -41,6 +42,7 @@ def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, 
         >>> len(train), train.element_spec[0].shape
         (4, TensorShape([64, 8, 8, 1]))
     """
+    true_or_false(shuffle=shuffle, augment=augment)
     arrays = tf.nest.map_structure(_as_fit_takes, _packed(x, y, sample_weight))
     sizes = {a.shape[0] if a.ndim else 0 for a in tf.nest.flatten(arrays)}
     if len(sizes) > 1:

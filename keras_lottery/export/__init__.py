@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import runs
 from ..benchmark import local
-from ..checks import known
+from ..checks import known, true_or_false
 from ..compact import compact as without_dead_channels
 from ..errors import LotteryError
 from ..pruning import engine, is_wrapped, strip
@@ -123,6 +123,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     'float16'
     """
     known("goal", goal, GOALS)
+    true_or_false(compact=compact, overwrite=overwrite)
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
     kept = {} if variants_dir is None else {

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import data, runs
+from ..checks import known, true_or_false
 from ..errors import LotteryError
 from ..export import accuracies, checked_path
 from ..export import export as export_model
@@ -12,6 +13,7 @@ from ..pixels import Pixels
 from ..ticket import load_ticket
 from .float32 import in_float32
 
+EXPORTED = ("trained", "rewind")  # new weights would be nothing to export
 CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000
 
@@ -32,19 +34,21 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     """
     if not ticket or not output:
         raise LotteryError("there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'.")
+    known("start", start, EXPORTED)
+    true_or_false(compact=compact, overwrite=overwrite)
     output = checked_path(output, overwrite)
     beside = output.with_suffix(".labels.txt")
     for other in (beside, Path(f"{output}.json")):
         if other.exists() and not overwrite:
             raise LotteryError(f"{other} exists: choose another output, or pass overwrite=True.")
     ticket_name, ticket = str(ticket), load_ticket(ticket)
-    images = ticket.info.get("data") or {}
-    if dataset and "mean" not in images:
+    images = ticket.images
+    if dataset and not images:
         raise LotteryError(f"{ticket_name} does not say how its images were normalised, so {dataset['name']} cannot be given to "
                            "it; use keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training.")
     model = ticket.model(start)
     given = dict(goal=goal, formats=formats, max_loss=max_loss, compact=compact, variants_dir=variants_dir, overwrite=overwrite)
-    if "mean" in images:
+    if images:
         given |= dict(normalization=(images["mean"], images["std"]), class_names=images.get("classes"))
     loaded = dataset and _data_for(dataset, model, images)
     if loaded:

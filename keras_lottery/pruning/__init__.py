@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..checks import known, whole
+from ..checks import known, true_or_false, whole
 from ..errors import LotteryError
 from ..masks import BLOCKS, SCOPES
 from ..schedule import LotterySchedule
@@ -53,6 +53,7 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
       32 of 58 parameters are pruned in rounds, 1 of 4 weights...
     """
     known("scope", scope, SCOPES)
+    true_or_false(prune_head=prune_head)
     known("block", whole("block", block), BLOCKS)
     if schedule is not None and not isinstance(schedule, LotterySchedule):
         raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")

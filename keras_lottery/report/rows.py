@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
-from .. import runs
+from .. import older, runs
 from ..errors import LotteryError
 from ..jsonable import digest
 from ..variants import VARIANTS, unusual
 
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
+NOTED = {"model": str, "width": (int, float), "data": (dict, str), "recipe": dict, "patience": int}  # of a ticket's notes
+
 
 def collect(results):
     """Rows of several results of `jobs.find` and `jobs.transfer`.
@@ -27,7 +29,7 @@ def collect(results):
         if not isinstance(result, dict) or result.get("command") not in ("find", "transfer") or not NEEDED <= result.keys():
             raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
         carried = result["command"] == "transfer"
-        source = result["ticket"] if carried else result
+        source = _of_search(result["ticket"]) if carried else result
         model = label(source.get("model", "own model"), source.get("width", 1))
         found_on = source.get("data", "own data")
         name = found_on.get("name", "own data") if isinstance(found_on, dict) else str(found_on)
@@ -36,6 +38,13 @@ def collect(results):
             more |= _searched(source, found_on)
         rows += [{**row(result, entry, model, name, result.get("sparsity", entry["sparsity"])), **more} for entry in result["rows"]]
     return rows
+
+
+def _of_search(ticket):
+    """The settings of a ticket's search, and of its notes those that `jobs.find` made."""
+    told = older.told_of(ticket)
+    noted = {name: told["info"][name] for name, kind in NOTED.items() if isinstance(told["info"].get(name), kind)}
+    return {**noted, **told["settings"]}
 
 
 def _searched(ticket, data):
@@ -72,7 +81,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
         "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
                  "classes": digest(result["data"]["classes"])},
-        **unusual({**(result["ticket"] if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}),
+        **unusual({**(_of_search(result["ticket"]) if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}),
     }
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import data, pruning, report, runs, training
+from ..checks import true_or_false
 from ..distribution import place
 from ..errors import LotteryError
 from ..jsonable import plain
@@ -85,6 +86,7 @@ def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, te
     Raises:
       LotteryError: runs that failed; the others are done and written.
     """
+    true_or_false(tensorboard=tensorboard)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     runs.write_json(folder / CONFIG, dataclasses.asdict(study))
