@@ -8,10 +8,12 @@ import difflib
 import math
 import operator
 
-from . import pruning
+from . import counted, memory, pruning
+from .checks import above_zero
 from .errors import LotteryError
 
 SMALLEST_SIDE = 8
+TRAINED = 12  # bytes that training takes for a weight: itself, its gradient and one slot of the optimizer
 
 
 def names():
@@ -52,13 +54,28 @@ def build(name, input_shape, num_classes, width=1, keras=None):
     78714
     """
     builder = _builder(name)
-    shape, num_classes, width = _checked_shape(input_shape), _checked_classes(num_classes), _checked_width(width)
+    shape, num_classes, width = _checked_shape(input_shape), _checked_classes(num_classes), above_zero("width", width)
     keras = pruning.engine_of(keras).keras
     layers = keras.layers
+
+    def scale(count):
+        return max(1, math.floor(count * width + 0.5))
+
+    weights = _count(builder, shape, scale, num_classes)
+    memory.check(f"width={width:g}: the {weights:.3g} weights of {name} for images of {'x'.join(map(str, shape))}, in training,",
+                 TRAINED * weights, "give a smaller width" if width > 1 else "give smaller images, or another net")
     image = layers.Input(shape, name="image")
-    features, init = builder(layers, image, lambda count: max(1, math.floor(count * width + 0.5)))
+    features, init = builder(layers, image, scale)
     logits = layers.Dense(num_classes, kernel_initializer=init, dtype="float32", name="logits")(features)
     return keras.Model(image, logits, name=name)
+
+
+def _count(builder, shape, scale, num_classes):
+    """How many weights the net will have."""
+    layers = counted.Layers()
+    features, _ = builder(layers, counted.Tensor((None, *shape)), scale)
+    layers.Dense(num_classes)(features)
+    return layers.weights
 
 
 # A builder takes Keras' layers, the input tensor and `scale` (a layer's count in the literature -> its count at this
@@ -200,15 +217,4 @@ def _checked_classes(count):
         checked = 0
     if checked < 2:
         raise LotteryError(f"num_classes is {count!r}: expected a whole number of at least 2.")
-    return checked
-
-
-def _checked_width(width):
-    try:
-        checked = float(width)
-    except (TypeError, ValueError):
-        checked = math.nan
-    if not (math.isfinite(checked) and checked > 0):
-        raise LotteryError(f"width is {width!r}: expected a number above 0, such as 0.5 or 2 (1 is the "
-                           "literature's size).")
     return checked

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import models, pruning, runs
-from .checks import above_zero, known
+from .checks import above_zero, known, whole, zero_or_more
 from .errors import LotteryError
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
@@ -90,7 +90,7 @@ def builder(model, width=1.0, keras="tf_keras"):
       LotteryError: unknown name, or a file that this Keras cannot read. The function raises
         it where a saved model is of another shape.
     """
-    above_zero("width", width)
+    width = above_zero("width", width)
     if not str(model).endswith((".keras", ".h5")):
         if model not in models.names():
             models.build(model, (8, 8, 1), 2, keras=keras)  # which says what is near
@@ -177,12 +177,16 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
     known("optimizer", optimizer, OPTIMIZERS)
     known("schedule", schedule, SCHEDULES)
     rates = learning_rate if isinstance(learning_rate, (list, tuple)) else [learning_rate]
-    for rate in rates:
-        above_zero("learning_rate", rate)
+    rates = [above_zero("learning_rate", rate) for rate in rates]
+    if not rates:
+        raise LotteryError("learning_rate=[] holds no rate: give one, for example 0.1.")
     if len(rates) != 1 and schedule != "step":
         raise LotteryError(f"learning_rate={learning_rate!r}: several rates are for schedule='step', not {schedule!r}.")
-    if not 0 <= weight_decay < float("inf"):
-        raise LotteryError(f"weight_decay={weight_decay!r} is impossible: give 0 or more, for example 1e-4.")
+    weight_decay = zero_or_more("weight_decay", weight_decay)
+    if schedule != "constant":
+        if steps is None:
+            raise LotteryError(f"schedule={schedule!r} goes by the steps of one training: give steps=NUMBER, or schedule='constant'.")
+        steps = whole("steps", steps, most=2**63 - 1)
     rate, optimizers = rates[0], pruning.engine_of(keras).keras.optimizers
     if schedule == "cosine":
         rate = optimizers.schedules.CosineDecay(rate, steps, alpha=end)

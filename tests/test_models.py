@@ -44,6 +44,13 @@ def test_size_is_the_literatures(name):
 
 
 @pytest.mark.parametrize("name", models.names())
+def test_weights_are_counted_before_they_are_made(name, monkeypatch):
+    counted = []
+    monkeypatch.setattr(models, "_count", lambda *given, count=models._count: counted.append(count(*given)) or counted[-1])
+    assert models.build(name, (28, 45, 3), 4, width=0.3).count_params() == counted[-1]
+
+
+@pytest.mark.parametrize("name", models.names())
 def test_gives_finite_logits_on_the_smallest_image(name):
     model = models.build(name, **SMALL)
     logits = model(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype("float32")).numpy()
@@ -129,10 +136,13 @@ def test_accelerators_train_in_the_precision_that_their_makers_name(monkeypatch,
     (dict(input_shape=(7, 32, 3)), "at least 8x8"),
     (dict(num_classes=1), "num_classes is 1"),
     (dict(num_classes="10"), "num_classes is '10'"),
-    (dict(width=0), "width is 0"),
-    (dict(width=-1.0), "width is -1.0"),
-    (dict(width=float("nan")), "width is nan"),
-    (dict(width="wide"), "width is 'wide'"),
+    (dict(width=0), "width=0 is impossible"),
+    (dict(width=-1.0), "width=-1.0 is"),
+    (dict(width=float("nan")), "width=nan is"),
+    (dict(width="wide"), "width='wide' is"),
+    (dict(width=1e39), "width=1e+39 is"),
+    (dict(width=1e6), "width=1e+06: the 3e+16 weights of lenet for images of 28x28x1, in training, need "),
+    (dict(num_classes=10**12), "GB are free: give smaller images, or another net"),
 ])
 def test_bad_input_gets_one_line_that_names_it(change, words):
     with pytest.raises(LotteryError) as error:

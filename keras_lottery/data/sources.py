@@ -9,6 +9,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery import memory
 from keras_lottery.data.pipeline import aligned
 from keras_lottery.errors import LotteryError
 
@@ -121,14 +122,10 @@ def slices(name, infos, train_split, test_split):
 
 def allocate(name, count, shape):
     """An empty uint8 array for count images, if there is memory for it."""
-    import psutil
     if None in shape:
         raise LotteryError(f"{name}: images of differing sizes; give image_size, such as image_size=32")
-    need, free = count * math.prod(shape), psutil.virtual_memory().available
-    if need > free:
-        raise LotteryError(f"{name}: {count} images of {' x '.join(map(str, shape))} need {need / 1e9:.1f} GB "
-                           f"of memory and {free / 1e9:.1f} GB are free; give a smaller image_size "
-                           "or a slice of the split")
+    memory.check(f"{name}: {count} images of {' x '.join(map(str, shape))}", count * math.prod(shape),
+                 "give a smaller image_size or a slice of the split")
     return aligned((count, *shape), np.uint8)
 
 
