@@ -4,6 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from .checks import shown
+from .errors import LotteryError
+
 
 @dataclasses.dataclass(frozen=True)
 class Pixels:
@@ -17,6 +20,27 @@ class Pixels:
     """
     mean: tuple
     std: tuple
+
+    @classmethod
+    def of(cls, normalization, channels):
+        """What a user gives as (mean, std), each one number or one for each channel.
+
+        Raises:
+          LotteryError: it is something else, or a deviation that is not above 0.
+
+        >>> Pixels.of((0.5, [0.1, 0.2]), 2)
+        Pixels(mean=(0.5, 0.5), std=(0.1, 0.2))
+        """
+        try:
+            mean, std = (np.ravel(np.asarray(part, "float64")) for part in normalization)
+            mean, std = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
+            fits = np.isfinite([mean, std]).all() and (np.float32(std) > 0).all()
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise LotteryError(f"normalization is {shown(normalization)}: expected (mean, std) of pixels / 255, each one number or "
+                               f"one for each of {channels} channels, std above 0.")
+        return cls(tuple(mean.tolist()), tuple(std.tolist()))
 
     def normalise(self, images):
         """Float32 of an array or tensor of pixels in float32, with its channels last."""

@@ -50,6 +50,13 @@ CASES = [
     (FIND, "--model=two_inputs.keras", "two_inputs.keras: .*input shape", LATE),
     (FIND, "--model=net.keras --width=2", "width=2.0 is for the builders", EARLY),
     (FIND, "--width=0", "width=0.0 is impossible", EARLY),
+    (FIND, "--width=1000000", "width=1e.06: the .* weights of lenet .* need .* GB of memory, .* give a smaller width", LATE),
+    (FIND, "--epochs=100000000000000000000", "epochs=1.*0 is impossible: give a whole number from 1 to 2147483647", EARLY),
+    (FIND, "--learning_rate=1e39", "learning_rate=1e.39 is impossible: give a number above 0 that float32 can hold", EARLY),
+    (FIND, "--weight_decay=1e39", "weight_decay=1e.39 is impossible: give 0 or more that float32 can hold", EARLY),
+    (FIND, "--rate=1e-310", "rate=1e-310 would prune nothing", EARLY),
+    (FIND, "--validation=0.9999", "hold out less than --validation=0.9999$", LATE),
+    (FIND, "--dataset=looped", "looped/cat cannot be read: Too many levels of symbolic links", LATE),
     (FIND, "--dataset=fashion_mnst", "no data set is called 'fashion_mnst'.*did you mean fashion_mnist", LATE),
     (FIND, "--dataset=./absent", "absent: no such folder", LATE),
     (FIND, "--dataset=./images", "no image to train on in .*empty", LATE),
@@ -130,6 +137,8 @@ def prepare(folder):
     keras.Sequential([keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(folder / "keras3.keras")
     (folder / "cut.keras").write_bytes((folder / "net.keras").read_bytes()[:900])
     (folder / "there.tflite").write_bytes(b"x")
+    (folder / "looped").mkdir()
+    (folder / "looped" / "cat").symlink_to("cat")
     for name in ("cat", "dog", "empty"):
         (folder / "images" / name).mkdir(parents=True)
         for n in range(6 if name != "empty" else 0):

@@ -346,6 +346,13 @@ def test_images_of_known_channels_become_grey_or_colour_in_a_traced_map(given, w
     assert all((image == 77).all() or abs(int(image.max()) - 77) <= 1 for image in made.as_numpy_iterator())
 
 
+def test_one_number_normalises_all_channels(tfds_dir):
+    one = data.load("tiny_shapes", data_dir=tfds_dir, normalization=(0.5, 0.25), batch_size=4)
+    each = data.load("tiny_shapes", data_dir=tfds_dir, normalization=((0.5, 0.5, 0.5), [0.25] * 3), batch_size=4)
+    assert (one.mean, one.std) == (each.mean, each.std) == ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    assert np.array_equal(*(next(iter(made.test))[0] for made in (one, each)))
+
+
 def test_describe_is_json(tfds_dir):
     made = data.load("tiny_shapes", data_dir=tfds_dir, augment=True, seed=7, batch_size=6, train_split="train[:50]")
     told = json.loads(json.dumps(made.describe()))
@@ -390,7 +397,7 @@ def test_a_mixed_folder_is_colour_and_needs_one_size(folder):
 
 @pytest.mark.parametrize("spoil, said", [
     (lambda f: (f / "cat" / "007.png").write_bytes(b"\x89PNG\r\n\x1a\nno"), "007.png cannot be read as an image"),
-    (lambda f: (f / "cat" / "photo.heic").write_bytes(b"x"), "photo.heic is not one of .png"),
+    (lambda f: (f / "cat" / "photo.heic").write_bytes(b"x"), "photo.heic cannot be used, not being .png"),
     (lambda f: (f / "fox").mkdir(), r"no image to train on in \[fox\].*classes=\[cat, dog\]"),
     (lambda f: write_images(f / "train" / "cat", [1]), "holds train/: expected both train/ and test/"),
 ])
@@ -398,6 +405,43 @@ def test_a_spoilt_folder_is_named(folder, spoil, said):
     spoil(folder)
     with pytest.raises(LotteryError, match=said):
         data.load(str(folder))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has such files")
+def test_all_files_that_cannot_be_images_are_named_at_once_and_never_opened(folder, tmp_path_factory):
+    """A pipe or a device would be read for ever."""
+    cat, dog = folder / "cat", folder / "dog"
+    for n in (1, 4, 9, 16):
+        (cat / f"{n:03}.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    for n in range(8):
+        (dog / f"{n}.gif").write_bytes(b"")
+    os.mkfifo(cat / "pipe.png")
+    (cat / "zero.jpg").symlink_to("/dev/zero")
+    (cat / "pictures.png").mkdir()
+    (cat / "itself.png").symlink_to("itself.png")
+    (cat / "gone.png").symlink_to("nowhere.png")
+    (dog / "notes.txt").write_text("x")
+    with pytest.raises(LotteryError) as caught:
+        data.load(folder)
+    assert str(caught.value) == (
+        f"{folder}: cat/gone.png cannot be read: No such file or directory; take it out; "
+        "cat/itself.png cannot be read: Too many levels of symbolic links; take it out; "
+        "cat/pictures.png, cat/pipe.png, cat/zero.jpg cannot be read as an image, being no regular file: take out; "
+        "dog/notes.txt cannot be used, not being .png, .jpg, .jpeg, .bmp, .gif: convert or take out; "
+        "cat/001.png, cat/004.png, cat/009.png, cat/016.png, dog/0.gif and 7 more (12 in all) cannot be read as an image; "
+        "expected a whole PNG, JPEG, BMP or GIF: replace or take out")
+
+
+@pytest.mark.parametrize("link, to, said", [
+    ("fox", "fox", "fox cannot be read: Too many levels of symbolic links; take it out"),
+    ("fox", "nowhere", "fox cannot be read: No such file or directory; take it out"),
+    ("fox", ".", "fox/cat, fox/dog, fox/fox cannot be used, not being .png"),
+    ("cat/more", "..", "cat/more cannot be used, not being .png"),
+])
+def test_folders_that_lead_back_to_themselves(folder, link, to, said):
+    (folder / link).symlink_to(to)
+    with pytest.raises(LotteryError, match=said):
+        data.load(folder)
 
 
 BMPS = {  # as PIL saves them
@@ -432,7 +476,7 @@ def test_bmps_of_whole_colours_and_of_grey_levels_are_read(tmp_path, kind, chann
 @pytest.mark.parametrize("kind", ["palette", "white to black", "1 bit"])
 def test_a_bmp_with_a_palette_is_refused(tmp_path, kind, how):
     write_bmps(tmp_path, kind)
-    with pytest.raises(LotteryError, match=r"^\S*0.bmp is a BMP with a palette.*save it as PNG$"):
+    with pytest.raises(LotteryError, match=r"^\S*: blue/0.bmp, .*red/0.bmp and 3 more \(8 in all\) cannot be read, being BMP with a palette: save as PNG$"):
         data.load(tmp_path, **how)
 
 
@@ -503,9 +547,15 @@ def test_empty_folders(tmp_path):
     *((dict(validation=v), rf"validation={re.escape(repr(v))}: expected the share") for v in ("0.1", None, float("nan"), [0.1, 0.2])),
     *((dict(batch_size=b), f"batch_size={b!r}: expected a whole number") for b in ("4", None, float("inf"), 1.5, 10**30)),
     *((dict(image_size=s), rf"image_size={re.escape(repr(s))}: expected a positive whole number")
-      for s in ("big", "44", float("nan"), 8.5, (4, None), (4, -4), [4, [4]], 10**30, (10**200, 8))),
+      for s in ("big", "44", float("nan"), 8.5, (4, None), (4, -4), [4, [4]], 10**30)),
+    (dict(image_size=(10**200, 8)), r"image_size=\(1000.*, 8\): expected a positive whole number"),
     *((dict(classes=c), f"classes={c!r}: expected a list of labels or names") for c in (5, "disc", b"disc")),
     (dict(classes=["--5", 1]), "class '--5' is not in"),
+    (dict(classes=["9" * 5000, 1]), r"class '9+\.\.\.9+' is not in"),
+    (dict(channels=True), "channels=True"),
+    (dict(validation=0.999), r"hold out less than validation=0.999$"),
+    *((dict(normalization=n), "normalization is .*each one number or one for each of 3 channels, std above 0")
+      for n in ((0.5, 0), (0.5, -1), ("a", "b"), (0.5,), 0.5, ([0.5, 0.5], 0.5), (float("nan"), 1), (0.5, 1e-60), "mean")),
     *((dict(seed=s), f"seed={s!r} is impossible: give a whole number from 0 to 4294967295") for s in (None, "a", -1, 1.5, 2**32)),
 ])
 def test_a_bad_argument_gets_one_line(tfds_dir, how, said):

@@ -6,10 +6,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery.checks import SEED, true_or_false, whole
+from keras_lottery.checks import SEED, shown, true_or_false, whole
 from keras_lottery.data import sources
+from keras_lottery.data.folder import from_folder
 from keras_lottery.data.pipeline import batches, hold, set_epoch, stream
 from keras_lottery.errors import LotteryError
+from keras_lottery.pixels import Pixels
 
 __all__ = ["Data", "batches", "load", "set_epoch"]
 
@@ -65,8 +67,8 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
             takes its place unless it is 0.
         image_size: an int or (height, width) to resize to, bilinear with antialiasing; None to keep.
         channels: 1 or 3 to turn colour into grey or grey into colour; None to keep.
-        normalization: (mean, std) of pixels / 255, one float a channel each, to normalise by, such as those of the
-            data that a model was trained on; None for the train part's.
+        normalization: (mean, std) of pixels / 255 to normalise by, each one number or one a channel, such as those of
+            the data that a model was trained on; None for the train part's.
         augment: random flip and pad-4 crop of the train part.
         batch_size: int >= 1; seed: int in [0, 2**32), for order and augmentation.
         download: fetch TFDS data that are not there.
@@ -91,7 +93,7 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
     if name == "digits":
         source = sources.from_digits(form)
     elif _is_folder(name, data_dir):
-        source = sources.from_folder(name, form)
+        source = from_folder(name, form)
     else:
         from keras_lottery.data import tfds_source
         source = tfds_source.find(name, data_dir, form, download)
@@ -105,16 +107,14 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
             raise LotteryError(f"{name}: the {part} part holds 0 images of the classes asked for; "
                                f"give a larger {part}_split")
     _carve(parts, validation)
-    _no_empty_class(name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names)
-    mean, std = map(tuple, normalization) if normalization else _moments(images, parts["train"])
-    if len(mean) != images.shape[-1] or len(std) != len(mean):
-        raise LotteryError(f"normalization={normalization} is for {len(mean)} channels, the images have {images.shape[-1]}; give channels={len(mean)}")
+    _no_empty_class(name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names, validation)
+    pixels = Pixels(*_moments(images, parts["train"])) if normalization is None else Pixels.of(normalization, images.shape[-1])
 
     tensors = hold(images), hold(labels)
     del images
 
     def serve(part, **how):
-        return stream(tensors, parts[part], batch_size=batch_size, seed=seed, mean=mean, std=std, **how)
+        return stream(tensors, parts[part], batch_size=batch_size, seed=seed, mean=pixels.mean, std=pixels.std, **how)
 
     return Data(
         name=name,
@@ -124,8 +124,8 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         input_shape=tuple(int(n) for n in tensors[0].shape[1:]),
         num_classes=len(class_names),
         class_names=class_names,
-        mean=mean,
-        std=std,
+        mean=pixels.mean,
+        std=pixels.std,
         sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
         settings={"train_split": train_split, "test_split": test_split, "validation": validation,
                   "image_size": list(size) if size else None, "channels": form.channels, "augment": bool(augment),
@@ -135,22 +135,22 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
 
 def _check(name, classes, validation, batch_size, channels, seed):
     if not isinstance(name, (str, os.PathLike)):
-        raise LotteryError(f"name={name!r}: expected text: digits, a TFDS name or a folder of images (./NAME)")
+        raise LotteryError(f"name={shown(name)}: expected text: digits, a TFDS name or a folder of images (./NAME)")
     if classes is not None and (isinstance(classes, (str, bytes)) or not np.iterable(classes)):
-        raise LotteryError(f"classes={classes!r}: expected a list of labels or names, such as [0, 1], or None for all")
+        raise LotteryError(f"classes={shown(classes)}: expected a list of labels or names, such as [0, 1], or None for all")
     try:
-        held_out = 0 <= validation < 1
+        held_out = bool(0 <= validation < 1)
     except (TypeError, ValueError):
         held_out = False
     if not held_out:
-        raise LotteryError(f"validation={validation!r}: expected the share of train to hold out, 0 <= share < 1")
+        raise LotteryError(f"validation={shown(validation)}: expected the share of train to hold out, 0 <= share < 1")
     try:
         whole("batch_size", batch_size, most=2**63 - 1)
     except LotteryError:
-        raise LotteryError(f"batch_size={batch_size!r}: expected a whole number, 1 or more") from None
+        raise LotteryError(f"batch_size={shown(batch_size)}: expected a whole number, 1 or more") from None
     whole("seed", seed, **SEED)
-    if channels not in (None, 1, 3):
-        raise LotteryError(f"channels={channels}: expected 1 (grey), 3 (colour) or None (as stored)")
+    if channels is not None and (isinstance(channels, bool) or not np.isscalar(channels) or channels not in (1, 3)):
+        raise LotteryError(f"channels={shown(channels)}: expected 1 (grey), 3 (colour) or None (as stored)")
 
 
 def _size(image_size):
@@ -160,7 +160,7 @@ def _size(image_size):
         height, width = (image_size,) * 2 if np.ndim(image_size) == 0 else image_size
         return whole("height", height, most=2**31 - 1), whole("width", width, most=2**31 - 1)
     except (TypeError, ValueError):  # LotteryError is one
-        raise LotteryError(f"image_size={image_size!r}: expected a positive whole number below 2**31 or (height, width) of such") from None
+        raise LotteryError(f"image_size={shown(image_size)}: expected a positive whole number below 2**31 or (height, width) of such") from None
 
 
 def _is_folder(name, data_dir):
@@ -180,21 +180,22 @@ def _classes(name, names, wanted):
     else:
         keep = [_label(name, names, c) for c in wanted]
     if len(set(keep)) < len(keep):
-        raise LotteryError(f"classes={list(wanted)}: each class once, please")
+        raise LotteryError(f"classes={shown(list(wanted))}: each class once, please")
     if len(keep) < 2:
         raise LotteryError(f"{name}: {len(keep)} class{'es' * (len(keep) != 1)} to tell apart; expected 2 or more")
     return keep, tuple(names[k] for k in keep)
 
 
 def _label(name, names, wanted):
-    text = str(wanted)
-    if not isinstance(wanted, (int, np.integer)) and text in names:
+    number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
+    text = wanted if isinstance(wanted, str) else shown(wanted)
+    if not number and text in names:
         return names.index(text)
-    if text.isdecimal() and int(text) < len(names):
-        return int(text)
-    shown = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
-    raise LotteryError(f"class {wanted!r} is not in {name}: expected labels 0 to {len(names) - 1} "
-                       f"or names among {shown}" + ("" if text.isdigit() else sources.near(text, names)))
+    if number and 0 <= wanted < len(names) or text.isdecimal() and len(text) < 10 and int(text) < len(names):
+        return int(wanted)
+    among = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
+    raise LotteryError(f"class {shown(wanted)} is not in {name}: expected labels 0 to {len(names) - 1} "
+                       f"or names among {among}" + ("" if text.isdigit() else sources.near(text, names)))
 
 
 def _relabel(name, labels, keep, num_classes):
@@ -219,12 +220,14 @@ def _carve(parts, validation):
         parts["train"] = rows[np.sort(order[count:])]
 
 
-def _no_empty_class(name, counts, class_names):
+def _no_empty_class(name, counts, class_names, validation):
     empty = [c for c, n in zip(class_names, counts) if not n]
     if empty:
         there = [c for c, n in zip(class_names, counts) if n]
+        ways = ["add some", "give a larger train_split"] + [f"hold out less than validation={validation:g}"] * (validation > 0)
+        ways += [f"name the classes with classes={_some(there)}"] * (len(there) > 1)
         raise LotteryError(f"{name}: no image to train on in {_some(empty)}; expected at least one a class: "
-                           f"add some, give a larger train_split, or name the classes with classes={_some(there)}")
+                           f"{', '.join(ways[:-1])}, or {ways[-1]}")
 
 
 def _some(names):

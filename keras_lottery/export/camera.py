@@ -14,17 +14,11 @@ def checked(normalization, specs):
     """
     if normalization is None:
         return None
-    try:
-        mean, std = (np.ravel(np.asarray(part, "float64")) for part in normalization)
-    except (TypeError, ValueError):
-        raise LotteryError(f"normalization is {normalization!r}: expected (mean, std), each one number a channel.") from None
     shape = specs[0].shape
     if len(specs) > 1 or len(shape) != 4 or specs[0].dtype != "float32":
         raise LotteryError("normalization is for a model of one input of images, (height, width, channels) of float32; "
                            f"this one takes {', '.join(str(spec.shape[1:]) for spec in specs)}.")
-    if mean.shape != std.shape or mean.size not in (1, shape[-1]) or not (np.isfinite(mean).all() and (std > 0).all() and np.isfinite(std).all()):
-        raise LotteryError(f"normalization is {normalization!r}: expected (mean, std) of {shape[-1]} numbers each, std above 0.")
-    return Pixels(tuple(np.broadcast_to(mean, shape[-1]).tolist()), tuple(np.broadcast_to(std, shape[-1]).tolist()))
+    return Pixels.of(normalization, shape[-1])
 
 
 def extremes(images):
