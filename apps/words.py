@@ -16,8 +16,8 @@ def in_flags(text, names):
 
     >>> in_flags("optimizer='adm' is unknown. Give another run_dir, or overwrite=True.", ["optimizer", "run_dir", "overwrite"])
     '--optimizer=adm is unknown. Give another --run_dir, or --overwrite.'
-    >>> in_flags("control='randon' is unknown; sizes=[8, 9]", ["controls", "sizes"])
-    '--controls=randon is unknown; --sizes=8,9'
+    >>> in_flags("control='randon' is unknown; width=1e+06, sizes=[8, 9]", ["controls", "width", "sizes"])
+    '--controls=randon is unknown; --width=1e+06, --sizes=8,9'
     """
     names = set(names)
 
@@ -33,12 +33,13 @@ def in_flags(text, names):
 
 
 def _flag(name, value):
-    try:
-        value = ast.literal_eval(value)
-    except (ValueError, SyntaxError):  # words
-        value = value.strip("[]").split(", ")
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no{name}"
+    if value in ("True", "False"):
+        return f"--{name}" if value == "True" else f"--no{name}"
+    if value[0] in "'\"[(":
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):  # words
+            value = value.strip("[]()").split(", ")
     if isinstance(value, (list, tuple)):
         value = ",".join(map(str, value))
-    return f"--{name}={shlex.quote(str(value)) if ' ' in str(value) else value}"
+    return f"--{name}={shlex.quote(value) if ' ' in value else value}"
