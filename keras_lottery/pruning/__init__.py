@@ -105,8 +105,8 @@ def masks(model):
 
 
 def sparsity(model):
-    """Share of zeros, 0..1, over the prunable weights of a wrapped or a plain model."""
-    weights = [variable.numpy() for variable in prunable(model).values()]
+    """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one, frozen ones too."""
+    weights = engine(model).kernels(model).values()
     total = sum(weight.size for weight in weights)
     return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
 

@@ -7,6 +7,9 @@ classes of layers (KERNELS, ON_REQUEST) and which layers make the outputs.
 from ..errors import LotteryError
 
 
+FROZEN = "frozen (trainable is False)"
+
+
 def select(walk, model, skip=None, include=None, prune_head=False):
     """{path: reason} for every variable of `model`, in order; reason "" means: prune it.
 
@@ -24,7 +27,7 @@ def select(walk, model, skip=None, include=None, prune_head=False):
             elif any(layer is head for layer in owners for head in heads):
                 reason = "output layer (prune_head=True prunes it)"
             elif not (variable.trainable and all(layer.trainable for layer in owners)):
-                reason = "frozen (trainable is False)"
+                reason = FROZEN
         reasons[path] = reason
     skip.check()
     include.check()

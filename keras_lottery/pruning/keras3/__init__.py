@@ -12,7 +12,7 @@ from ...errors import LotteryError
 from ..adapted import check_none_adapted
 from ..own import own_methods, way_out
 from ..resize import resize  # noqa: F401  part of the engine
-from ..select import head_layers, select
+from ..select import FROZEN, head_layers, select
 from . import walk
 from .batches import Batches
 from .compiled import (  # noqa: F401  part of the engine
@@ -66,6 +66,19 @@ def prunable(model):
     if isinstance(model, LotteryModel):
         return {path: hold.variable for path, hold in _holds(model).items()}
     return {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason}
+
+
+def kernels(model):
+    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, frozen ones too.
+
+    They are those that the layers compute with: quantized ones, and the sum where LoRA adds to them.
+    """
+    synchronise(model)
+    if isinstance(model, LotteryModel):
+        return {path: _array(hold.variable) for path, hold in _holds(model).items()}
+    reasons = select(walk, model)
+    return {path: _computed_with(owners[-1], name, variable)
+            for path, variable, name, owners in walk.owned_variables(model) if reasons[path] in ("", FROZEN)}
 
 
 def masks(model):
@@ -197,6 +210,15 @@ def set_epoch(train, epoch):
 
 def _holds(model):
     return dict(zip(model.paths, model.holds)) if isinstance(model, LotteryModel) else {}
+
+
+def _computed_with(layer, name, variable):
+    """The array of a weight that a layer computes with, 0 where that is 0; quantized values keep their scale."""
+    value = _array(getattr(layer, name, variable))
+    if name == "kernel" and hasattr(layer, "kernel_zero") and layer.quantization_mode == "int4":
+        zeros = _array(layer.kernel_zero)[_array(layer.g_idx).astype(int)]  # which number means 0, in each group of inputs
+        value = value.reshape(zeros.shape) - zeros
+    return value
 
 
 def _array(variable):

@@ -35,7 +35,8 @@ class LotteryModel(keras.Model):
         self.blocks = dict(blocks or {})
         self.schedule = schedule
         self.supports_masking = True
-        variables = walk.variables(model)
+        owned = {path: (variable, owners[-1]) for path, variable, _, owners in walk.owned_variables(model)}
+        variables = {path: variable for path, (variable, _) in owned.items()}
         self.paths = list(paths)
         self.mask_weights = [
             self.add_weight(
@@ -45,6 +46,8 @@ class LotteryModel(keras.Model):
             for path in self.paths
         ]
         self.holds = [Hold(variables[path], mask) for path, mask in zip(self.paths, self.mask_weights)]
+        for path in self.paths:
+            _refuse_new_weights(owned[path][1])
         self.built = True
 
     def call(self, inputs, training=None):
@@ -68,6 +71,9 @@ class LotteryModel(keras.Model):
         if str(filepath).endswith((".h5", ".hdf5")):
             raise LotteryError(f"{str(filepath)!r}: a whole .h5 file of Keras 3 holds no masks. Save as .keras, or strip the model first.")
         return super().save(filepath, *args, **kwargs)
+
+    def quantize(self, *args, **kwargs):
+        raise LotteryError(_STRIP_FIRST.format(f"the wrapped model {self.name!r}", "quantize"))
 
     def export(self, *args, **kwargs):
         return self.inner.export(*args, **kwargs)
@@ -122,3 +128,22 @@ class LotteryModel(keras.Model):
     output_shape = property(lambda self: self.inner.output_shape)
     input_names = property(lambda self: self.inner.input_names)
     output_names = property(lambda self: self.inner.output_names)
+
+
+_STRIP_FIRST = "{} has masks, which weights that {} makes would not have: take a stripped model, lottery.strip(model)."
+
+
+def _refuse_new_weights(layer):
+    """Make the methods of a layer with a mask that replace its weights, or add others to them, raise LotteryError."""
+    policy = layer.dtype_policy
+
+    def refused(name):
+        def refuse(*args, **kwargs):
+            layer._dtype_policy = policy  # which is set before it quantizes
+            raise LotteryError(_STRIP_FIRST.format(f"layer {layer.name!r}", name))
+
+        return refuse
+
+    for name in ("enable_lora", "quantize"):
+        if hasattr(layer, name):
+            setattr(layer, name, refused(name))

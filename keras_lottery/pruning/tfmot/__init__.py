@@ -10,7 +10,7 @@ from ...architecture.entries import below
 from ...architecture.tables import APPLICATIONS
 from ...errors import LotteryError
 from .legacy import tf_keras
-from ..select import head_layers, select
+from ..select import FROZEN, head_layers, select
 from . import walk
 from .copying import check, copy_state, in_a_line, load_state, rebuild  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
@@ -54,6 +54,7 @@ def wrap_paths(model, paths, scope="global", blocks=None, schedule=None):
 def strip(model):
     """See `keras_lottery.strip`."""
     check(model)
+    _held(model)  # which says so where zeros are not held any more
     return rebuild(model, {})
 
 
@@ -61,6 +62,13 @@ def prunable(model):
     """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
     held = {path: variable for path, (variable, _) in _held(model).items()}
     return held or {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason}
+
+
+def kernels(model):
+    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, frozen ones too."""
+    held = {path: variable for path, (variable, _) in _held(model).items()}
+    found = held or {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if reason in ("", FROZEN)}
+    return {path: variable.numpy() for path, variable in found.items()}
 
 
 def masks(model):

@@ -49,6 +49,11 @@ def hold(variable, mask):
     _follow_mask(variable, constraint)
 
 
+def is_held(variable):
+    """Whether `hold` was called with this variable."""
+    return isinstance(getattr(variable, "_constraint", None), Hold)
+
+
 def _mask_assign(variable, constraint):
     assign = variable.assign
 

@@ -7,9 +7,10 @@ holds the zeros on the variables themselves.
 
 import tensorflow as tf
 
+from ...errors import LotteryError
 from .legacy import PruneLowMagnitude, tf_keras
 from . import walk
-from .hold import hold
+from .hold import hold, is_held
 
 
 @tf_keras.utils.register_keras_serializable("keras_lottery")
@@ -75,8 +76,16 @@ class LotteryPrune(PruneLowMagnitude):
             self.holding = True
 
     def held(self):
-        """(variable, its mask variable) of each held weight."""
+        """(variable, its mask variable) of each held weight.
+
+        Raises:
+          LotteryError: another variable has taken the place of one that is held.
+        """
         variables = walk.variables(self.layer)
+        for path in self.masks:
+            if self.holding and not (path in variables and is_held(variables[path])):
+                raise LotteryError(f"{path!r} of layer {self.name!r} is not the variable that has the mask: give that one values, "
+                                   "variable.assign(value), or replace it before lottery.wrap.")
         return [(variables[path], mask) for path, mask in self.masks.items()]
 
     def compute_mask(self, inputs, mask=None):
