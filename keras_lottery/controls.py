@@ -2,6 +2,7 @@
 
 A control is a Ticket of its own and the weights it starts from, so it is built, carried to another data set and
 trained exactly as the ticket is. Three find their mask on the target itself: see `saliency` and `gradual`.
+Newly drawn is what trains: what is frozen, and what Normalization was adapted to, is the ticket's in every arm.
 """
 
 import dataclasses

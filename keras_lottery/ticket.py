@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import json
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from . import jsonable, older, pruning, runs
+from .anew import drawn_anew
 from .architecture import kind, translate
 from .card import card
 from .checks import known, true_or_false
@@ -58,7 +60,8 @@ class Ticket:
         """The wrapped, uncompiled model with the ticket in it.
 
         Args:
-          start: the weights under the mask: "rewind", "trained" or "random" (newly drawn).
+          start: the weights under the mask: "rewind", "trained" or "random": newly drawn, except for
+            what is frozen and what Normalization was adapted to.
           keras: "tf_keras" or "keras" (Keras 3), whichever it was found with; None for that one.
 
         Raises:
@@ -67,7 +70,7 @@ class Ticket:
         """
         values = self.start(start)
         engine, architecture = as_built_by(keras, self.architecture)
-        return assemble(engine, architecture, self.masks, values, pruned_by=self.pruned_by)
+        return assemble(engine, architecture, self.masks, values, draw=start == "random", pruned_by=self.pruned_by)
 
     @property
     def images(self):
@@ -81,11 +84,11 @@ class Ticket:
         return {"scope": self.settings.get("scope") or "global", "blocks": self.settings.get("blocks") or {}}
 
     def start(self, name):
-        """{path: array} to start from, {} for "random"."""
+        """{path: array} to start from; for "random" those that give what is not drawn anew."""
         known("start", name, STARTS)
         if name == "trained" and self.trained is None:
             raise LotteryError("start='trained': this ticket was saved without trained weights. Choose 'rewind' or 'random'.")
-        return {"rewind": self.weights, "trained": self.trained, "random": {}}[name]
+        return self.trained if name == "trained" else self.weights
 
     def save(self, path, overwrite=False, trained=True):
         """Write the ticket as a folder: ticket.json, safetensors files, a readable README.md.
@@ -247,18 +250,23 @@ def as_built_by(keras, architecture):
     return engine, translate(architecture, engine.keras.__name__)
 
 
-def assemble(engine, architecture, masks, values, new=(), *, pruned_by):
-    """A wrapped model of `architecture` with `masks` and `values`; without values, and at the paths `new`, as newly drawn."""
+def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_by):
+    """A wrapped model of `architecture` with `masks` and `values`, newly drawn at the paths `new`, and with `draw` wherever it trains."""
     plain = engine.build(architecture)
     shapes = {path: tuple(variable.shape) for path, variable in engine.variables(plain).items()}
     given = {path: array.shape for path, array in {**masks, **values}.items()}
-    needed = {path: shape for path, shape in shapes.items() if path in given or (values and path not in new)}
+    needed = {path: shape for path, shape in shapes.items() if path in given or path not in new}
     for path in sorted({*given, *needed}):
         if given.get(path) != needed.get(path):
             raise LotteryError(
                 f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in the one, "
                 f"{given.get(path)} in the other."
             )
+    drawn = drawn_anew(engine, plain)
+    if stuck := sorted({*new} & shapes.keys() - drawn):
+        warnings.warn(f"{', '.join(stuck)} is new, and frozen as in the ticket: what was newly drawn stays as it is.", stacklevel=3)
+    if draw:
+        values = {path: value for path, value in values.items() if path not in drawn}
     model = engine.wrap_paths(plain, list(masks), **pruned_by)
     engine.set_masks(model, masks)
     engine.load_state(model, {**engine.values(model), **values})

@@ -19,7 +19,8 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
         channels differs, the first convolution is new and dense; where the architecture
         cannot take the shape (a Dense layer on flattened pixels), that is an error.
       start: the weights under the mask: "rewind" (early weights, the winning ticket),
-        "trained" (at the end of the search, the paper's late reset) or "random".
+        "trained" (at the end of the search, the paper's late reset) or "random": newly drawn,
+        except for what is frozen and what Normalization was adapted to.
       freeze_backbone: train the head alone. Tickets do badly at that (see the warning).
       keras: "tf_keras" or "keras" (Keras 3), whichever the ticket was found with; None for
         that one.
@@ -52,7 +53,7 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
         raise LotteryError(f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
                            "ticket's number of channels.")
     model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new,
-                     pruned_by=_of(masks, ticket.pruned_by))
+                     draw=start == "random", pruned_by=_of(masks, ticket.pruned_by))
     if freeze_backbone:
         warnings.warn(
             "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% sparsity a "
