@@ -255,7 +255,7 @@ def _warn_of_layers(model, architecture):
     if all(type(layer).__module__.startswith(own) and type(layer).__name__ not in unsure for layer in engine.layers(model).values()):
         return
     try:
-        built = engine.variables(engine.build(architecture))
+        built = engine.shapes(architecture)
         if built.keys() != engine.variables(model).keys():
             other = sorted(built.keys() ^ engine.variables(model).keys())
             raise LotteryError(f"built from its configs it has other weights, such as {other[0]!r}.")

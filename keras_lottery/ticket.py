@@ -14,10 +14,12 @@ import numpy as np
 from . import jsonable, older, pruning, runs
 from .anew import drawn_anew
 from .architecture import kind, translate
+from .architecture.trust import check_depth
 from .card import card
 from .checks import known, true_or_false
 from .errors import LotteryError
 from .masks import sparsity
+from .pruning.sizes import check_sizes
 
 FORMAT = 2
 READ = (1, FORMAT)  # in 1 settings were among the notes
@@ -69,7 +71,7 @@ class Ticket:
             that the other Keras has no counterpart for.
         """
         values = self.start(start)
-        engine, architecture = as_built_by(keras, self.architecture)
+        engine, architecture = as_built_by(keras, self)
         return assemble(engine, architecture, self.masks, values, draw=start == "random", pruned_by=self.pruned_by)
 
     @property
@@ -244,10 +246,17 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
     )
 
 
-def as_built_by(keras, architecture):
-    """(engine, architecture in its form) for "tf_keras", "keras", or None: the Keras of `architecture`."""
-    engine = pruning.engine_of(keras or kind(architecture))
-    return engine, translate(architecture, engine.keras.__name__)
+def as_built_by(keras, ticket):
+    """(engine, the ticket's architecture in its form) for "tf_keras", "keras", or None: the Keras that it is of.
+
+    Raises:
+      LotteryError: the architecture holds what no file may, cannot be built, or has other weights than the ticket.
+    """
+    check_depth(ticket.architecture)
+    engine = pruning.engine_of(keras or kind(ticket.architecture))
+    architecture = translate(ticket.architecture, engine.keras.__name__)
+    check_sizes(engine.shapes(architecture, sum(value.nbytes for value in ticket.weights.values())), ticket.weights)
+    return engine, architecture
 
 
 def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_by):

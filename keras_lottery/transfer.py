@@ -44,7 +44,7 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     if input_shape is not None:
         input_shape = _shape(input_shape)
     values = ticket.start(start)
-    engine, architecture = as_built_by(keras, ticket.architecture)
+    engine, architecture = as_built_by(keras, ticket)
     after_head = engine.resize(architecture, ticket.heads, num_classes)
     architecture = engine.resize(architecture, ticket.heads, num_classes, input_shape)
     new = _new_paths(engine, ticket, after_head, architecture, input_shape)
@@ -105,7 +105,7 @@ def _new_paths(engine, ticket, after_head, architecture, input_shape):
 
 
 def _shapes(engine, architecture):
-    return {path: tuple(variable.shape) for path, variable in engine.variables(engine.build(architecture)).items()}
+    return {path: shape for path, (shape, _) in engine.shapes(architecture).items()}
 
 
 def _had(ticket, path, otherwise):

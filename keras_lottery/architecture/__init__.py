@@ -9,6 +9,7 @@ from ..errors import LotteryError
 from . import tables
 from .entries import KINDS, below, is_layer, is_operation, refuse
 from .layers import translated
+from .trust import line
 
 
 def kind(architecture):
@@ -47,8 +48,13 @@ def translate(architecture, to):
         raise LotteryError(f"to={to!r}: expected one of {', '.join(KINDS)}.")
     if kind(architecture) == to:
         return copy.deepcopy(architecture)
-    _check(list(below(architecture)), to)
-    model = translated(copy.deepcopy(architecture), to)
+    try:
+        _check(list(below(architecture)), to)
+        model = translated(copy.deepcopy(architecture), to)
+    except LotteryError:
+        raise
+    except Exception as error:  # JSON of no model, from a file
+        raise LotteryError(f"the architecture is no model's of {kind(architecture)}: {type(error).__name__} {line(str(error))}.") from error
     return {**model, "backend": "tensorflow"} if to == "tf_keras" else model
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from ..resize import resize  # noqa: F401  part of the engine
 from ..select import FROZEN, head_layers, select
 from . import walk
 from .batches import Batches
+from .building import build, shapes  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
     build_metrics,
     build_optimizer,
@@ -36,6 +36,7 @@ from .gradients import gradients  # noqa: F401  part of the engine
 from .lambdas import with_functions_of
 from .model import LotteryModel
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
+from .said import in_a_line
 
 nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
@@ -142,20 +143,9 @@ def architecture(model):
     try:
         config = walk.tell_names(walk.unwrap(model), json.loads(walk.unwrap(model).to_json()))
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise LotteryError(f"{model.name!r} cannot be written as JSON: {_in_a_line(error)}") from error
+        raise LotteryError(f"{model.name!r} cannot be written as JSON: {in_a_line(error)}") from error
     default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
     return _without_dtype(config, default)
-
-
-def build(architecture):
-    """A new plain model, randomly initialised, in the current global precision policy."""
-    try:
-        return walk.take_names(keras.models.model_from_json(json.dumps(architecture)), architecture)
-    except (ValueError, TypeError) as error:
-        raise LotteryError(
-            f"the ticket's architecture cannot be built: {_in_a_line(error)} Check the input shape; register custom "
-            "layers with keras.saving.register_keras_serializable before loading."
-        ) from error
 
 
 def versions():
@@ -252,7 +242,7 @@ def _copy(model):
                 # configs forget that, a clone layer by layer does not.
                 new = keras.models.clone_model(plain, clone_function=_from_config, recursive=True)
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
-        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {_in_a_line(error)}") from error
+        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {in_a_line(error)}") from error
     made = _shapes(new)
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path]:
@@ -288,11 +278,3 @@ def _without_dtype(config, default):
     if isinstance(config, list):
         return [_without_dtype(item, default) for item in config]
     return config
-
-
-def _in_a_line(error):
-    """The first paragraph of an error's text that says something: Keras puts the class, its config and the call before it."""
-    text = re.sub("\x1b\\[[0-9;]*m", "", str(error)).rpartition("Error encountered during deserialization:")[2]
-    said = [" ".join(part.split()).removeprefix("Exception encountered: ") for part in text.split("\n\n")]
-    where = ("<", "config=", "Exception encountered when calling", "Arguments received by")
-    return next((part for part in said if part and not part.startswith(where)), type(error).__name__)[:300]

@@ -1,18 +1,15 @@
 """The tf_keras engine: models copied layer by layer, wrapped where a weight is to be pruned."""
 
 import contextlib
-import importlib
 import json
 
 import tensorflow as tf
 
-from ...architecture.entries import below
-from ...architecture.tables import APPLICATIONS
-from ...errors import LotteryError
 from .legacy import tf_keras
 from ..select import FROZEN, head_layers, select
 from . import walk
-from .copying import check, copy_state, in_a_line, load_state, rebuild  # noqa: F401  part of the engine
+from .building import build, shapes  # noqa: F401  part of the engine
+from .copying import check, copy_state, load_state, rebuild  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
     build_metrics,
     build_optimizer,
@@ -31,7 +28,6 @@ from .randomness import keep_randomness, load_random_state, random_state  # noqa
 from .float32 import in_float32, is_float32  # noqa: F401  part of the engine
 from .gradients import gradients  # noqa: F401  part of the engine
 from ..resize import resize  # noqa: F401  part of the engine
-from .operations import check_operations
 from .schedule import LotteryPruningSchedule
 from .wrapper import LotteryPrune
 
@@ -149,25 +145,6 @@ def _without_dtype(config, default):
     if isinstance(config, list):
         return [_without_dtype(item, default) for item in config]
     return config
-
-
-def build(architecture):
-    """A new plain model, randomly initialised, in the current global precision policy."""
-    check_operations(architecture)
-    try:
-        with tf_keras.utils.custom_object_scope(_of_applications(architecture)):
-            return tf_keras.models.model_from_json(json.dumps(architecture))
-    except (AttributeError, ValueError, TypeError) as error:
-        raise LotteryError(
-            f"the ticket's architecture cannot be built: {in_a_line(error)}. Check the input shape; register custom "
-            "layers with tf_keras.utils.register_keras_serializable before loading."
-        ) from error
-
-
-def _of_applications(architecture):
-    """The classes of stock applications in it, which tf_keras does not know by name."""
-    used = APPLICATIONS.keys() & {entry["class_name"] for entry in below(architecture)}
-    return {name: getattr(importlib.import_module(f"tf_keras.src.applications.{APPLICATIONS[name][0]}"), name) for name in used}
 
 
 def values(model):

@@ -1,0 +1,91 @@
+"""Keras 3 models made from the JSON of a file, which is checked first, and what weights they would have."""
+
+import contextlib
+import json
+import math
+
+import keras
+from keras.src.backend.common import global_state
+from keras.src.saving.serialization_lib import SafeModeScope
+
+from ...architecture.trust import trusted
+from ...errors import LotteryError
+from ..exported import names
+from ..sizes import Budget, built, dtype_name
+from . import walk
+from .operations import OPERATIONS
+from .said import in_a_line
+
+NAMES = names(
+    keras, ("layers", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "quantizers", "random"),
+    operations=OPERATIONS,
+)
+
+
+def build(architecture):
+    """A new plain model, randomly initialised, in the current global precision policy; the JSON may be a file's.
+
+    Raises:
+      LotteryError: it holds what is not allowed, see `architecture.trust`, or cannot be built.
+    """
+    return built(lambda: _made(trusted(architecture, NAMES)), in_a_line, NAMES.register)
+
+
+def shapes(architecture, most=math.inf):
+    """{path: (shape, dtype)} of the weights that `build` would make, of `most` bytes in total, without making them.
+
+    Raises:
+      LotteryError: as `build`, or they would take more.
+    """
+    return built(lambda: _shapes(trusted(architecture, NAMES), most), in_a_line, NAMES.register)
+
+
+def _shapes(checked, most):
+    def make(scope):
+        with _counted(Budget(most)), scope:
+            variables = walk.variables(_made(checked))
+            return {path: (tuple(variable.shape), dtype_name(variable.dtype)) for path, variable in variables.items()}
+
+    try:
+        return make(_symbolic())
+    except LotteryError:
+        raise
+    except Exception:  # of layers that want their values at once; what is made for them is within the same bytes
+        return make(contextlib.nullcontext())
+
+
+def _made(checked):
+    with SafeModeScope(safe_mode=True):
+        if "module" in checked:
+            return walk.take_names(keras.saving.deserialize_keras_object(json.loads(json.dumps(checked))), checked)
+        # A whole .h5 file.
+        kind = NAMES.registered(checked["class_name"]) or {"Sequential": keras.Sequential}.get(checked["class_name"], keras.Model)
+        return kind.from_config(json.loads(json.dumps(checked["config"])))
+
+
+@contextlib.contextmanager
+def _symbolic():
+    """In the block, variables have shapes and no values, and get none at its end."""
+    before = global_state.get_global_attribute("uninitialized_variables")
+    global_state.set_global_attribute("uninitialized_variables", [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", before)
+
+
+@contextlib.contextmanager
+def _counted(budget):
+    """In the block, each weight that a layer adds is taken from the budget before it is made."""
+    add = keras.Layer.add_weight
+
+    def add_weight(layer, shape=None, initializer=None, dtype=None, *others, **named):
+        budget.take(shape or (), {"float64": 8, "int64": 8, "bool": 1, "int8": 1, "uint8": 1}.get(dtype_name(dtype), 4))
+        return add(layer, shape, initializer, dtype, *others, **named)
+
+    keras.Layer.add_weight = add_weight
+    try:
+        yield
+    finally:
+        keras.Layer.add_weight = add

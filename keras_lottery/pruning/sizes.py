@@ -1,0 +1,75 @@
+"""How much memory the weights of a model from a file may take, told before they are made."""
+
+import math
+
+from ..architecture.trust import line
+from ..errors import LotteryError
+
+SLACK = 2**20  # bytes of counts and random states, which tickets do not list
+
+
+class Budget:
+    """Bytes that the weights of a model may take, and a little more."""
+
+    def __init__(self, most):
+        self.most = self.left = most + SLACK
+
+    def take(self, shape, itemsize):
+        """Take the bytes of a weight; returns its number of values.
+
+        Raises:
+          LotteryError: there are not so many left.
+        """
+        size = math.prod(int(side) for side in shape)
+        self.left -= size * itemsize
+        if self.left < 0:
+            raise LotteryError(f"its weights take more than the {self.most:,.0f} bytes that the file holds, one of them {tuple(shape)}")
+        return size
+
+
+def built(make, said, register):
+    """What `make()` returns.
+
+    Raises:
+      LotteryError: for whatever error Keras has on what a file says; `said` makes a line of it.
+    """
+    try:
+        return make()
+    except LotteryError as error:
+        raise LotteryError(f"the architecture cannot be built: {error}.") from error
+    except Exception as error:  # of any kind: the file says what Keras does
+        raise LotteryError(
+            f"the architecture cannot be built: {short(said(error))}. Check the input shape; register custom layers with "
+            f"{register} before loading."
+        ) from error
+
+
+def short(text):
+    """One line of an error, without the config that Keras may quote at its end."""
+    text = " ".join(str(text).split()).partition("Full object config")[0].partition("Received: config")[0].rstrip(". ")
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def check_sizes(shapes, given):
+    """Raises LotteryError unless `shapes` ({path: (shape, dtype)}) are those of the arrays `given` ({path: array})."""
+    for path in sorted({*shapes, *given}):
+        needed = shapes[path][0] if path in shapes else None
+        told = given[path].shape if path in given else None
+        if needed != told:
+            raise LotteryError(
+                f"the ticket's architecture does not fit its weights: {line(path)} is {needed} in the one, {told} in the other."
+            )
+        if kind(shapes[path][1]) != kind(given[path].dtype):
+            raise LotteryError(f"the ticket's architecture does not fit its weights: {line(path)} is {shapes[path][1]} in the one, "
+                               f"{given[path].dtype} in the other.")
+
+
+def dtype_name(dtype):
+    """The name of a dtype of NumPy, TensorFlow or Keras 3."""
+    return str(getattr(dtype, "name", dtype))
+
+
+def kind(dtype):
+    """What numbers a dtype has: "float", "int", "bool" or another's name."""
+    name = dtype_name(dtype).removeprefix("<dtype: '").removeprefix("b" * dtype_name(dtype).startswith("bfloat"))
+    return next((of for of in ("float", "int", "bool") if name.removeprefix("u").startswith(of)), name)

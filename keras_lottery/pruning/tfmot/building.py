@@ -1,0 +1,107 @@
+"""tf_keras models made from the JSON of a file, which is checked first, and what weights they would have."""
+
+import contextlib
+import importlib
+import json
+import math
+
+import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
+
+from ...architecture.entries import below
+from ...architecture.tables import APPLICATIONS
+from ...architecture.trust import trusted
+from ...errors import LotteryError
+from ..exported import names
+from ..sizes import Budget, built, dtype_name
+from . import walk
+from .copying import in_a_line
+from .legacy import tf_keras
+from .operations import SYMBOLS
+
+_OPERATIONS = dict.fromkeys(SYMBOLS, "tf_keras.src.layers.core.tf_op_layer")
+NAMES = names(tf_keras, ("layers", "initializers", "regularizers", "constraints", "activations", "mixed_precision"),
+              operations=_OPERATIONS, symbols=SYMBOLS)
+_PASSES = 1000  # more than the layers of any model wait for one another
+_SMALL = 2**16  # values; layers may read what is no larger while they are built
+
+
+def build(architecture):
+    """A new plain model, randomly initialised, in the current global precision policy; the JSON may be a file's.
+
+    Raises:
+      LotteryError: it holds what is not allowed, see `architecture.trust`, or cannot be built.
+    """
+    return built(lambda: _made(trusted(architecture, NAMES)), in_a_line, NAMES.register)
+
+
+def shapes(architecture, most=math.inf):
+    """{path: (shape, dtype)} of the weights that `build` would make, of `most` bytes in total, without making them.
+
+    Raises:
+      LotteryError: as `build`, or they would take more.
+    """
+    return built(lambda: _shapes(trusted(architecture, NAMES), most), in_a_line, NAMES.register)
+
+
+def _shapes(checked, most):
+    def make(symbolic):
+        with tf.variable_creator_scope(_creator(Budget(most), symbolic)):
+            variables = walk.variables(_made(checked))
+        return {path: (tuple(variable.shape), dtype_name(variable.dtype)) for path, variable in variables.items()}
+
+    try:
+        return make(symbolic=True)
+    except LotteryError:
+        raise
+    except Exception:  # of layers that read what they have just made; what is made for them is within the same bytes
+        return make(symbolic=False)
+
+
+def _creator(budget, symbolic):
+    def create(next_creator, **arguments):
+        shape, dtype = arguments.get("shape"), arguments.get("dtype")
+        if shape is None or dtype is None:  # a scalar, or what is given its value, which the JSON holds
+            return next_creator(**arguments)
+        size = budget.take(shape, tf.as_dtype(dtype).size)
+        if not symbolic or size <= _SMALL:
+            return next_creator(**arguments)
+        return UninitializedVariable(trainable=arguments.get("trainable", True), name=arguments.get("name"), shape=shape, dtype=dtype)
+
+    return create
+
+
+def _made(checked):
+    text = json.dumps(checked)
+    with contextlib.ExitStack() as scopes:
+        scopes.enter_context(tf_keras.utils.custom_object_scope(_of_applications(checked)))
+        scopes.enter_context(tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=True))
+        # What model_from_json does, but for the lists of layers.
+        config = tf_keras.src.saving.legacy.saved_model.json_utils.decode(text)
+        return tf_keras.layers.deserialize(_counted(config))
+
+
+def _of_applications(architecture):
+    """The classes of stock applications in it, which tf_keras does not know by name."""
+    used = APPLICATIONS.keys() & {entry["class_name"] for entry in below(architecture)}
+    return {name: getattr(importlib.import_module(f"tf_keras.src.applications.{APPLICATIONS[name][0]}"), name) for name in used}
+
+
+def _counted(value):
+    """JSON with the layers of its graphs in lists that tf_keras cannot go through for ever, waiting for a tensor that never comes."""
+    if isinstance(value, dict):
+        new = {key: _counted(item) for key, item in value.items()}
+        if "input_layers" in new and isinstance(new.get("layers"), list):
+            new["layers"] = _Layers(new["layers"])
+        return new
+    return type(value)(map(_counted, value)) if type(value) in (list, tuple) else value
+
+
+class _Layers(list):
+    passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        if self.passes > min(len(self) * 2, _PASSES) + 8:
+            raise LotteryError("a layer in it takes a tensor that no call makes")
+        return super().__iter__()
