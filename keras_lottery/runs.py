@@ -179,10 +179,12 @@ def write_json(path, value):
 
 
 def read_json(path):
-    """Raises LotteryError if the file is cut or altered so that it is no JSON."""
+    """Raises LotteryError if the file cannot be read, or is cut or altered so that it is no JSON."""
     try:
         return json.loads(Path(path).read_text())
-    except ValueError as error:
+    except OSError as error:
+        raise LotteryError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy.") from error
 
 
@@ -197,25 +199,50 @@ def write_arrays(path, arrays, **notes):
             save_file(arrays, aside, metadata=notes)
 
 
-def read_arrays(path, below=""):
-    """({name: array}, notes) of `write_arrays`, of the names that begin with `below`; raises LotteryError for a damaged file."""
+def read_arrays(path, below="", most=None):
+    """({name: array}, notes) of `write_arrays`, of the names that begin with `below`.
+
+    most: bytes that a compressed file may unpack to.
+
+    Raises:
+      LotteryError: the file is missing, cut or altered, or unpacks to more.
+    """
     try:
-        with _decompressed(Path(path)) as plain, safe_open(plain, "numpy") as file:  # which reads one array at a time
+        with _unpacked(Path(path), most) as plain, safe_open(plain, "numpy") as file:  # which reads one array at a time
             arrays = {name: file.get_tensor(name) for name in file.keys() if name.startswith(below)}
             return arrays, json.loads((file.metadata() or {}).get("notes", "{}"))
-    except (OSError, EOFError, zlib.error, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, LotteryError):
+            raise
+        said = " ".join(str(error).split())[:200]
+        raise LotteryError(f"{str(path)!r} is missing, cut or altered: {said}. Restore it from a copy.") from error
+
+
+def decompressed(path, most=None):
+    """The content of a .gz file.
+
+    Raises:
+      LotteryError: it is cut or altered, or unpacks to more than `most` bytes.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read(-1 if most is None else most + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
+    if most is not None and len(content) > most:
+        raise LotteryError(f"{str(path)!r} unpacks to more than the {most:,} bytes that it can have. Restore it from a copy.")
+    return content
 
 
 @contextlib.contextmanager
-def _decompressed(path):
+def _unpacked(path, most):
     """The path of a file, or of its content if the name ends in .gz."""
     if path.suffix != ".gz":
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         content = Path(folder, "content")
-        content.write_bytes(gzip.decompress(path.read_bytes()))
+        content.write_bytes(decompressed(path, most))
         yield content
 
 

@@ -3,15 +3,13 @@
 import dataclasses
 import difflib
 import gzip
-import hashlib
 import json
-import math
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from . import jsonable, older, pruning, runs
+from . import jsonable, pruning, runs, ticket_file
 from .anew import drawn_anew
 from .architecture import kind, translate
 from .architecture.trust import check_depth
@@ -21,9 +19,6 @@ from .errors import LotteryError
 from .masks import sparsity
 from .pruning.sizes import check_sizes
 
-FORMAT = 2
-READ = (1, FORMAT)  # in 1 settings were among the notes
-MASKS = "masks.safetensors.gz"
 DESCRIBED = {"name", "splits", "classes", "mean", "std", "validation"}  # of data, as `data.Data.describe` does
 STARTS = ("rewind", "trained", "random")
 
@@ -111,18 +106,18 @@ class Ticket:
             raise LotteryError(f"{str(path)!r} holds no ticket to overwrite: give another path.")
         with runs.new_folder(path, overwrite) as folder:
             packed = {name: np.packbits(mask) for name, mask in self.masks.items()}
-            runs.write_arrays(folder / MASKS, packed)
-            runs.write_arrays(folder / "weights.safetensors", self._survivors(self.weights))
+            runs.write_arrays(folder / ticket_file.MASKS, packed)
+            runs.write_arrays(folder / ticket_file.WEIGHTS, self._survivors(self.weights))
             if trained and self.trained is not None:
-                runs.write_arrays(folder / "trained.safetensors", self._survivors(self.trained))
+                runs.write_arrays(folder / ticket_file.TRAINED, self._survivors(self.trained))
             # mtime=0: equal tickets are equal files.
-            (folder / "architecture.json.gz").write_bytes(
+            (folder / ticket_file.ARCHITECTURE).write_bytes(
                 gzip.compress(json.dumps(self.architecture).encode(), mtime=0)
             )
             files = {file.name: runs.sha256(file) for file in sorted(folder.iterdir())}
             shapes = {name: {"shape": list(m.shape), "kept": int(m.sum())} for name, m in self.masks.items()}
             content = jsonable.plain({
-                "format": FORMAT,
+                "format": ticket_file.FORMAT,
                 "sparsity": self.sparsity,
                 "masks": shapes,
                 "heads": self.heads,
@@ -131,7 +126,7 @@ class Ticket:
                 "info": self.info,
                 "sha256": files,
             })
-            runs.write_json(folder / "ticket.json", {**content, "checksum": _checksum(content)})
+            runs.write_json(folder / "ticket.json", {**content, "checksum": ticket_file.checksum(content)})
             (folder / "README.md").write_text(card(self, Path(path).name, sorted(folder.iterdir())), encoding="utf-8")
 
     def _survivors(self, values):
@@ -174,55 +169,7 @@ def load_ticket(path):
         near = difflib.get_close_matches(Path(path).name, names, 1) or list(names)[:3]
         raise LotteryError(f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or the name of "
                            f"one that comes with the package, such as {', '.join(near)}.")
-    content = runs.read_json(folder / "ticket.json")
-    if not isinstance(content, dict) or content.get("format") not in READ:
-        raise LotteryError(f"{str(path)!r} is no ticket of format {FORMAT}: it was made by another version.")
-    if content.pop("checksum", None) != _checksum(content):
-        raise LotteryError(f"{str(folder / 'ticket.json')!r} was altered: its checksum differs. Restore it from a copy.")
-    try:
-        return _read(folder, content)
-    except LotteryError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, OSError, EOFError, AttributeError) as error:
-        raise LotteryError(f"{str(path)!r} is damaged: {type(error).__name__} {error}. Restore it from a copy.") from error
-
-
-def _read(folder, content):
-    for name, digest in content["sha256"].items():
-        if not (folder / name).is_file():
-            raise LotteryError(f"{str(folder / name)!r} is missing: the ticket is not whole. Restore it from a copy.")
-        if runs.sha256(folder / name) != digest:
-            raise LotteryError(f"{str(folder / name)!r} is cut or altered: its hash differs. Restore it from a copy.")
-    masks = {}
-    # The first tickets had it uncompressed.
-    packed, _ = runs.read_arrays(folder / (MASKS if MASKS in content["sha256"] else "masks.safetensors"))
-    for name, told in content["masks"].items():
-        size = math.prod(told["shape"])
-        if packed[name].size != -(-size // 8):
-            raise ValueError(f"{name!r} has {packed[name].size} bytes of mask for {size} weights")
-        masks[name] = np.unpackbits(packed[name], count=size).astype(bool).reshape(told["shape"])
-        if int(masks[name].sum()) != told["kept"]:
-            raise LotteryError(f"{str(folder)!r} is damaged: the mask of {name!r} keeps another number of weights than told.")
-
-    def read(name):
-        if name not in content["sha256"]:
-            return None
-        values, _ = runs.read_arrays(folder / name)
-        for path, mask in masks.items():
-            whole = np.zeros(mask.shape, values[path].dtype)
-            whole[mask] = values[path]
-            values[path] = whole
-        return values
-
-    rest = {name: content[name] for name in ("heads", "rounds", "info")}
-    if content["format"] == 1 and isinstance(rest["info"], dict):
-        rest["settings"], rest["info"] = older.settings_of(rest["info"])
-    else:
-        rest["settings"] = content["settings"]
-    if [type(value) for value in rest.values()] != [list, list, dict, dict]:
-        raise TypeError("heads, rounds, info or settings are not what they should be")
-    architecture = json.loads(gzip.decompress((folder / "architecture.json.gz").read_bytes()))
-    return Ticket(masks, read("weights.safetensors"), read("trained.safetensors"), architecture, **rest)
+    return Ticket(**ticket_file.read(folder))
 
 
 def from_model(model, start, rounds, info=None, architecture=None, settings=None):
@@ -280,7 +227,3 @@ def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_
     engine.set_masks(model, masks)
     engine.load_state(model, {**engine.values(model), **values})
     return model
-
-
-def _checksum(content):
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

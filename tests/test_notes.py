@@ -11,7 +11,8 @@ import keras_lottery as lottery
 from keras_lottery import benchmark, controls, jobs, older, runs
 from keras_lottery.jsonable import differences
 from keras_lottery.stopping import was_cut
-from keras_lottery.ticket import _checksum, shipped
+from keras_lottery.ticket import shipped
+from keras_lottery.ticket_file import checksum as _checksum
 
 NOTES = {
     "budget": "2000 EUR", "early_bird": "the owl", "blocks": ["north", "south"], "scope": "Leipzig", "rewind": "1999", "epochs": "many",

@@ -14,7 +14,8 @@ import keras_lottery as lottery
 from keras_lottery import models, pruning
 from keras_lottery.errors import LotteryError
 from keras_lottery.masks import prune
-from keras_lottery.ticket import Ticket, _checksum, from_model
+from keras_lottery.ticket import Ticket, from_model
+from keras_lottery.ticket_file import checksum as _checksum
 
 FILES = ["architecture.json.gz", "masks.safetensors.gz", "ticket.json", "trained.safetensors", "weights.safetensors"]
 
