@@ -5,13 +5,11 @@ import warnings
 
 import numpy as np
 
-from . import pruning
+from . import labels, pruning
+from .callback import Callback
 from .errors import LotteryError
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
-_CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
-_KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
-_ONE_HOT = ("CategoricalCrossentropy", "categorical_crossentropy")
 
 
 def open_data(model, train, seed, name="train"):
@@ -32,7 +30,7 @@ def open_data(model, train, seed, name="train"):
             raise LotteryError(f"{name} has {len(train)} parts: {_WANTED}.")
         train = tuple(_arrays(part, name) for part in train)
         if isinstance(train[1], np.ndarray):
-            _check_classes(model, train[1])
+            labels.check(model, train[1], name)
         account = _hash(train)
         train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
@@ -41,32 +39,6 @@ def open_data(model, train, seed, name="train"):
         account = str(getattr(train, "element_spec", type(train).__name__))
     _check_inputs(model, train, name)
     return train, _steps(train, name), account
-
-
-def check_labels(model, train, name="train"):
-    """Raises LotteryError for batches without labels, or with class numbers where the loss takes one-hot vectors, or the reverse."""
-    given = getattr(train, "element_spec", None)
-    if given is None or pruning.engine(model).loss(model) is None or not type(model).train_step.__module__.startswith(_KERAS):
-        return
-    if not isinstance(given, tuple) or len(given) < 2:
-        raise LotteryError(f"{name} gives no labels, and the model was compiled with a loss of them: give batches of (x, y).")
-    output, shape = _sides(getattr(model, "output_shape", None)), _sides(getattr(given[1], "shape", None))
-    loss, settings = _own_loss(model)
-    if not output or not shape or output[-1] in (None, 1) or settings.get("axis", -1) != -1:
-        return
-    if loss in _CLASS_NUMBERS and len(shape) == len(output) and shape[-1] == output[-1]:
-        raise LotteryError(f"{name} gives one-hot labels, of shape {shape}, and {loss} takes class numbers: give y.argmax(-1), or compile "
-                           "the model with categorical_crossentropy.")
-    if loss in _ONE_HOT and (len(shape) == len(output) - 1 or len(shape) == len(output) and shape[-1] == 1):
-        raise LotteryError(f"{name} gives labels of shape {shape}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
-                           f"sparse_categorical_crossentropy, or give keras.utils.to_categorical(y, {output[-1]}).")
-
-
-def _sides(shape):
-    """A shape as a tuple of ints and None; () where it is unknown or of several tensors."""
-    if shape is None or getattr(shape, "rank", 0) is None or isinstance(shape, dict) or any(isinstance(side, (tuple, dict)) for side in shape):
-        return ()
-    return tuple(shape)
 
 
 def warn_of_order(train):
@@ -114,7 +86,7 @@ def _steps(train, name):
         steps = train.num_batches if hasattr(type(train), "num_batches") else len(train)  # of a PyDataset, None: no end
         endless = steps is None
     except (TypeError, NotImplementedError) as error:
-        steps, endless = None, isinstance(error, NotImplementedError) or "infinite" in str(error)
+        steps, endless = None, isinstance(error, NotImplementedError) or "infinite" in str(error) or _is_endless(train)
     if endless:
         raise LotteryError(f"{name} never ends: give as many batches as one epoch has, such as {name}.take(STEPS).")
     if steps is None and not any(True for _ in train):
@@ -122,6 +94,38 @@ def _steps(train, name):
     if steps == 0:
         raise LotteryError(f"{name} is empty: it holds no batch.")
     return steps
+
+
+def _is_endless(dataset):
+    """Whether a tf.data.Dataset never ends, though it may not know: one that passes on what an endless one gives."""
+    if hasattr(dataset, "cardinality") and int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
+        return True
+    inputs = dataset._inputs() if callable(getattr(dataset, "_inputs", None)) else ()
+    return len(inputs) == 1 and type(dataset).__name__ not in _MAY_END and _is_endless(inputs[0])
+
+
+_MAY_END = ("_TakeDataset", "_TakeWhileDataset")  # before what they are made from does
+
+
+class LongEpochs(Callback):
+    """Tells once of an epoch, of data that do not say their length, which is longer than nearly any."""
+
+    BATCHES = 100_000
+
+    def __init__(self):
+        super().__init__()
+        self.told = False
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch >= self.BATCHES and not self.told:
+            self.told = True
+            warnings.warn(f"the epoch has had {batch:,} batches and goes on: if the data never end, stop this and give as many batches as one "
+                          "epoch should have, such as train.take(STEPS).", stacklevel=2)
+
+    on_test_batch_end = on_train_batch_end
+
+    def _implements_test_batch_hooks(self):
+        return True
 
 
 def _hash(arrays):
@@ -157,31 +161,3 @@ def _fits(shape, form):
     if getattr(shape, "rank", 0) is None:  # a tf.TensorShape that is not known
         return True
     return len(shape) == len(form) and all(None in (side, wanted) or side == wanted for side, wanted in zip(shape, form))
-
-
-def _check_classes(model, labels):
-    """Raises LotteryError for a class that a model trained on class numbers has no output for."""
-    if labels.dtype.kind in "US":
-        raise LotteryError(f"the labels are text, such as {labels.flat[0]!r}: give numbers, as np.unique(y, return_inverse=True)[1] does.")
-    if labels.dtype.kind in "mM":
-        raise LotteryError(f"the labels are of type {labels.dtype}: give numbers.")
-    output, (loss, settings) = _sides(getattr(model, "output_shape", None)), _own_loss(model)
-    if output and output[-1] is not None and loss in _CLASS_NUMBERS and settings.get("ignore_class") is None:
-        wrong = labels[(labels < 0) | (labels >= output[-1])]
-        if wrong.size:
-            raise LotteryError(
-                f"{wrong.size} labels are out of range, such as {wrong[0]}: the model has outputs for 0 to {output[-1] - 1}."
-            )
-
-
-def _own_loss(model):
-    """(name, settings) of the model's loss if it is one of Keras' own, alone or the only one in a list or dict; else (None, {})."""
-    loss = pruning.engine(model).loss(model)
-    if isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
-        (loss,) = loss.values() if isinstance(loss, dict) else loss
-    if isinstance(loss, str):
-        return loss, {}
-    named = loss if hasattr(loss, "__name__") else type(loss)
-    if not str(named.__module__).startswith(_KERAS):
-        return None, {}
-    return named.__name__, loss.get_config() if hasattr(loss, "get_config") else {}

@@ -16,6 +16,7 @@ import numpy as np
 from . import pruning, runs, team
 from .callback import Callback
 from .jsonable import plain
+from .labels import told_in_one_line
 
 
 def recall(backup, callbacks):
@@ -63,15 +64,16 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
     keeper = _Backup(backup, label, callbacks, [*held, *map(_held, callbacks[len(held):])], train)
     team.wait()
     keeper.restore(model, goes_on)
-    model.fit(
-        train,
-        validation_data=validation_data,
-        initial_epoch=epochs if keeper.stopped else len(keeper.history),
-        epochs=epochs,
-        callbacks=[*callbacks, keeper],
-        shuffle=False,  # it would be by Python's random, which no file keeps
-        verbose=verbose,
-    )
+    with told_in_one_line():
+        model.fit(
+            train,
+            validation_data=validation_data,
+            initial_epoch=epochs if keeper.stopped else len(keeper.history),
+            epochs=epochs,
+            callbacks=[*callbacks, keeper],
+            shuffle=False,  # it would be by Python's random, which no file keeps
+            verbose=verbose,
+        )
     return keeper.history
 
 

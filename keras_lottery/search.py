@@ -10,8 +10,9 @@ import warnings
 from . import pruning, runs, team
 from .checks import SEED, known, true_or_false, whole
 from .errors import LotteryError
-from .inputs import check_labels, open_data, warn_of_order
+from .inputs import LongEpochs, open_data, warn_of_order
 from .jsonable import MISSING, digest, plain
+from .labels import check_labels
 from .masks import SCOPES, check_leaves_some
 from .resume import fit, keep, recall
 from .rewind import RewindCallback, check_stateless, check_steps
@@ -174,7 +175,7 @@ def find_ticket(
             epochs=epochs,
             backup=backup,
             label=f"round {number}",
-            callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point), stopping],
+            callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point), stopping, *([LongEpochs()] if steps is None else [])],
             held=held,
             goes_on=rewind == "finetune",
             verbose=verbose,

@@ -11,8 +11,9 @@ from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, eve
 from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import controls, team
+from keras_lottery import controls, labels, team
 from keras_lottery.gradual import GradualPruning
+from keras_lottery.inputs import LongEpochs
 from keras_lottery.masks import pruned_count
 
 if BACKEND == "tensorflow":
@@ -379,11 +380,15 @@ MISTAKES = {
     "a number": (lambda: search(train=3), "train is a int"),
     "generator": (lambda: search(train=generator()), "train is a generator"),
     "wrong width": (lambda: search(train=(X[:, :5], Y)), r"batches of shape \(32, 5\), the model takes \(None, 8\)"),
-    "label out of range": (lambda: search(train=(X, Y + 1)), "labels are out of range, such as 3: the model has outputs for 0 to 2"),
+    "label out of range": (lambda: search(train=(X, Y + 1)), "labels of train are out of range, such as 3: the model has outputs for 0 to 2"),
     "info": (lambda: search(info={"a": object()}), "which JSON cannot hold"),
     "info of another type": (lambda: search(info=3), "info is a int: give a dict"),
     "no labels": (lambda: search(train=(X, None)), "train holds a NoneType where an array is expected"),
-    "labels of text": (lambda: search(train=(X, np.array(["a", "b", "c"])[Y])), r"the labels are text, such as .*np.unique\(y, return_inverse=True\)"),
+    "labels of text": (lambda: search(train=(X, np.array(["a", "b", "c"])[Y])), r"the labels of train are text, such as .*np.unique\(y, return_inverse=True\)"),
+    "labels of NaN": (lambda: search(train=(X, np.where(Y, Y, np.nan))), "labels of train are no numbers, such as nan: leave out"),
+    "labels of NaN, another loss": (lambda: search(compiled(dense(1), loss="mse"), train=(X, np.full(96, np.inf))), "96 labels of train are no numbers, such as inf"),
+    "labels of a half": (lambda: search(train=(X, Y * 0.5)), "labels of train are no class numbers, such as 0.5: give whole numbers, 0 to 2"),
+    "labels for another loss": (lambda: search(compiled(dense(1), loss="binary_crossentropy"), train=(X, 2.0 * Y[:, None])), "are out of range, such as .*: binary_crossentropy takes shares from 0 to 1"),
     "objects": (lambda: search(train=([[1, None]] * 8, Y[:8])), "train holds objects such as 1: give arrays of numbers"),
     "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
@@ -394,15 +399,15 @@ MISTAKES = {
     "train is a name": (lambda: search(train="mnist"), "train is a str: give"),
     "train is a dict": (lambda: search(train={"x": X, "y": Y}), "train is a dict: give"),
     "two inputs for one": (lambda: search(train=([X, X], Y)), "train gives 2 inputs, the model takes one"),
-    "labels of dates": (lambda: search(train=(X, Y.astype("datetime64[s]"))), r"the labels are of type datetime64\[s\]: give numbers"),
-    "label out of range, loss in a list": (lambda: search(compiled(dense(), loss=[LOGITS]), train=(X, Y + 1)), "labels are out of range"),
+    "labels of dates": (lambda: search(train=(X, Y.astype("datetime64[s]"))), r"the labels of train are of type datetime64\[s\]: give numbers"),
+    "label out of range, loss in a list": (lambda: search(compiled(dense(), loss=[LOGITS]), train=(X, Y + 1)), "labels of train are out of range"),
     "validation alone": (lambda: search(validation_data=X), "validation_data is a ndarray: give"),
     "validation generator": (lambda: search(validation_data=generator()), "validation_data is a generator"),
     "validation of another width": (lambda: search(validation_data=(X[:, :5], Y)), r"validation_data gives batches of shape \(32, 5\)"),
-    "validation out of range": (lambda: search(validation_data=(X, Y + 5)), "labels are out of range, such as"),
+    "validation out of range": (lambda: search(validation_data=(X, Y + 5)), "labels of validation_data are out of range, such as"),
     "validation empty": (lambda: search(validation_data=(X[:0], Y[:0])), "0 examples"),
     "stateful": (lambda: search(stateful(), train=(np.ones((64, 5, 4), "float32"), Y[:64])), "'gru' is stateful: its state cannot be rewound"),
-    "rate of nothing": (lambda: search(rounds=None, rate=1e-17, final_sparsity=0.5), "rate=1e-17 takes .* rounds to 50.0%: give a higher rate"),
+    "rate of nothing": (lambda: search(rounds=None, rate=1e-17, final_sparsity=0.5), "rate=1e-17 takes more than 10,000 rounds to 50.0%: give a higher rate"),
     "rewind is an array": (lambda: search(rewind=np.array([1, 2])), "rewind=array.* is unknown"),
     "run_dir is a number": (lambda: search(run_dir=3), "3 is no path"),
     "run_dir below a file": (lambda: search(run_dir=__file__ + "/x"), "cannot write to .*Not a directory"),
@@ -415,6 +420,14 @@ if BACKEND == "tensorflow":
         "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
         "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
         "endless validation": (lambda: search(validation_data=lottery.data.batches(X, Y, batch_size=32).repeat()), "validation_data never ends"),
+        "endless, told to nobody": (lambda: search(train=batched(Y).repeat().filter(lambda *_: True).prefetch(1)), "train never ends"),
+        "batches of text labels": (lambda: search(train=batched(np.array(["a", "b", "c"])[Y])), "the labels of train are text, such as '[abc]'"),
+        "batches out of range": (lambda: search(train=batched(np.where(np.arange(96) == 95, 7, Y))), "1 labels of train are out of range, such as 7"),
+        "batches of a half": (lambda: search(validation_data=batched(Y * 0.5)), "labels of validation_data are no class numbers, such as 0.5"),
+        "batches of NaN": (lambda: search(train=batched(np.where(Y, Y, np.nan))), "labels of train are no numbers, such as nan"),
+        "length too high": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(7))),
+                            "train: Input dataset was expected to contain 7 elements but contained only 6 elements: give assert_cardinality the"),
+        "length too low": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(5))), "train: Input dataset was expected to contain 5 elements but"),
         "one-hot labels": (lambda: search(train=(X, np.eye(3)[Y])), r"one-hot labels, of shape \(.*, 3\), and .* takes class numbers: give y.argmax"),
         "class numbers": (lambda: search(compiled(dense(), loss="categorical_crossentropy")), "takes one-hot vectors of 3: compile the model with sparse"),
         "no labels": (lambda: search(train=tf.data.Dataset.from_tensor_slices(X).batch(32)), "train gives no labels"),
@@ -425,12 +438,40 @@ if BACKEND == "tensorflow":
 if KERAS3:
     MISTAKES |= {
         "endless PyDataset": (lambda: search(train=Endless()), "train never ends"),
+        "PyDataset of a half": (lambda: search(train=InOrder((X, Y * 0.5), 32, 1)), "labels of train are no class numbers, such as 0.5"),
         "empty PyDataset": (lambda: search(train=InOrder((X[:0], Y[:0]), 32, 1)), "train is empty"),
     }
 
 
 def other_keras():
     return importlib.import_module("tf_keras" if KERAS3 else "keras")
+
+
+def batched(labels):
+    return tf.data.Dataset.from_tensor_slices((X, labels)).batch(16)
+
+
+@HAS_TF_DATA
+@pytest.mark.parametrize("train, said", [
+    (lambda: batched(Y).apply(tf.data.experimental.assert_cardinality(7)), "expected to contain 7 elements but contained only 6 elements: give assert_cardinality"),
+    (lambda: batched(np.where(np.arange(96) == 95, 7, Y)), "Received a label value of 7 which is outside the valid range of .0, 3.*: give as labels the numbers"),
+])
+def test_what_is_found_wrong_with_data_while_they_are_trained_on_is_one_line(train, said, monkeypatch):
+    monkeypatch.setattr(labels, "SECONDS", -1)  # only the first batch is looked at
+    with pytest.raises(lottery.LotteryError, match=said) as error:
+        search(train=train())
+    assert "\n" not in str(error.value)
+
+
+@HAS_TF_DATA
+def test_an_epoch_that_does_not_end_is_told(monkeypatch):
+    monkeypatch.setattr(LongEpochs, "BATCHES", 2)
+    with pytest.warns(UserWarning, match="the epoch has had 2 batches and goes on: if the data never end, stop this") as told:
+        search(train=unknown_length(), epochs=2, rounds=1)
+    assert sum("goes on" in str(warning.message) for warning in told) == 2, "once a round"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search(train=lottery.data.batches(X, Y, batch_size=32), rounds=1)
 
 
 def unknown_length():
