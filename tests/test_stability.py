@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ENGINE, L, arrays, bits, command, compiled, dense, files, in_order, noisy, state_of, weights
 from world import EAGER, WORLD, array, keras, skip_unless
@@ -196,6 +196,7 @@ def test_two_replicas():
         np.testing.assert_allclose(both[path], alone[path], rtol=1e-5, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.data())
 def test_bisection_finds_the_earliest_stable_step(count, draw):
     from keras_lottery.autorewind import earliest
