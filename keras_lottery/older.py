@@ -1,9 +1,17 @@
 """What earlier versions wrote, read as this one would have written it."""
 
+import gzip
+import json
+from pathlib import Path
+
+from .architecture import form
+from .jsonable import digest
+
 # What the tickets of format 1 held among the notes in their info.
 SETTINGS = ("rewind", "scope", "epochs", "seed", "rewind_once", "structured", "budget", "early_bird", "blocks", "arm")
 # What the configuration of a search held beside notes and settings.
 _OF_SEARCH = ("run", "sparsities", "steps", "train", "architecture", "masks", "weights", "compiled")
+_UNTOLD = ("content", "validation")  # of it, which earlier versions did not write down
 
 
 def settings_of(info):
@@ -16,10 +24,17 @@ def settings_of(info):
             {name: value for name, value in info.items() if name not in SETTINGS})
 
 
-def config(there):
-    """The configuration of a run with settings and notes apart; one that has them so stays as it is."""
+def config(there, now, run_dir):
+    """The configuration `there` of the run in the folder, as this version has it.
+
+    now: the configuration that it is compared with, which knows what earlier versions did not write down.
+    """
     if there["run"] == "find_ticket" and "info" not in there:
         told = {name: value for name, value in there.items() if name in (*SETTINGS, *_OF_SEARCH)}
+        told |= {name: now[name] for name in _UNTOLD if name in now}
+        first = Path(run_dir) / "round_00" / "architecture.json.gz"
+        if first.is_file():  # its hash was of another text
+            told["architecture"] = digest(form(json.loads(gzip.decompress(first.read_bytes()))))
         return {**told, "info": {name: value for name, value in there.items() if name not in told}}
     if there["run"] in ("transfer", "train_arm") and isinstance(there.get("ticket"), dict):
         return {**there, "ticket": told_of(there["ticket"])}

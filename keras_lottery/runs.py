@@ -65,7 +65,7 @@ def open_run(run_dir, kind, config, overwrite=False):
     check_writable(run_dir)
     run_dir = Path(run_dir)
     config = plain({**config, KIND: kind})
-    there = check_run_dir(run_dir)
+    there = check_run_dir(run_dir, config)
     if there and there != config and not overwrite:
         found = differences(there, config) if there.get(KIND) == kind else [f"it is a run of {there.get(KIND)}, not {kind}"]
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
@@ -91,8 +91,10 @@ def open_run(run_dir, kind, config, overwrite=False):
     return run_dir
 
 
-def check_run_dir(run_dir):
+def check_run_dir(run_dir, now=None):
     """The configuration of the run in the folder, None where there is none yet.
+
+    now: what it is to be compared with, where an earlier version may have written it.
 
     Raises:
       LotteryError: the folder holds something that is no run, or cannot be written.
@@ -101,7 +103,7 @@ def check_run_dir(run_dir):
     run_dir = Path(run_dir)
     config = read_json(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
     if isinstance(config, dict) and KIND in config:
-        return older.config(config)
+        return older.config(config, now, run_dir) if now else config
     if run_dir.exists() and any(not path.name.startswith(".") for path in run_dir.iterdir()):
         raise LotteryError(f"{str(run_dir)!r} is not empty and holds no run: give another run_dir.")
     return None

@@ -4,13 +4,13 @@ import contextlib
 import gc
 import io
 import itertools
-import json
 import warnings
 
 from . import pruning, runs, team
+from .architecture import form
 from .checks import SEED, known, true_or_false, whole
 from .errors import LotteryError
-from .inputs import LongEpochs, open_data, warn_of_order
+from .inputs import LongEpochs, content, open_data, warn_of_order
 from .jsonable import MISSING, digest, plain
 from .labels import check_labels
 from .masks import SCOPES, check_leaves_some
@@ -118,9 +118,11 @@ def find_ticket(
     train, steps, account = open_data(model, train, seed)
     check_labels(model, train)
     check_steps(model, rewind, epoch_steps=steps)
+    validated = None
     if validation_data is not None:
-        held_out, *_ = open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
+        held_out, _, validated = open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
         check_labels(model, held_out, "validation_data")
+        validated = [validated, content(held_out)]
     if steps is not None:
         check_rewind(rewind, steps * epochs)
     stopping = Stopping(rewind, sparsities, epochs, steps, budget, early_bird)
@@ -145,7 +147,9 @@ def find_ticket(
             "sparsities": sparsities[1:],
             "steps": steps,
             "train": account,
-            "architecture": digest(_form(model, architecture)),
+            "content": content(train),
+            "validation": validated,
+            "architecture": digest(form(architecture)),
             "masks": list(engine.masks(model)),
             "weights": list(engine.variables(model)),
             "compiled": engine.compiled(model),
@@ -227,7 +231,7 @@ def _ready(model, scope):
 
 def _check_names(run_dir, config):
     """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
-    there, config = runs.check_run_dir(run_dir) or {}, plain(config)
+    there, config = runs.check_run_dir(run_dir, config) or {}, plain(config)
     if {name for name in {**there, **config} if name != runs.KIND and there.get(name, MISSING) != config.get(name, MISSING)} in ({"weights"}, {"masks", "weights"}):
         was, now = next(pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1])
         if was is None or now is None:
@@ -235,17 +239,6 @@ def _check_names(run_dir, config):
                                f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew.")
         raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
                            "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")
-
-
-def _form(model, architecture):
-    """The architecture as text, without the layers' names, which Keras counts up for each model that is built."""
-    text = json.dumps(architecture, sort_keys=True)
-    is_graph = pruning.engine(model).walk.is_graph
-    layers = model._flatten_layers()  # the inputs too
-    named = [item for layer in layers for item in (layer, *(getattr(layer, "operations", ()) if is_graph(layer) else ()))]
-    for n, name in enumerate(dict.fromkeys(item.name for item in named)):
-        text = text.replace(json.dumps(name), f'"layer {n}"')
-    return text
 
 
 def _warn_of_layers(model, architecture):

@@ -8,6 +8,7 @@ import copy
 from ..errors import LotteryError
 from . import tables
 from .entries import KINDS, below, is_layer, is_operation, refuse
+from .form import form  # noqa: F401  part of this package
 from .layers import translated
 from .trust import line
 

@@ -1,0 +1,111 @@
+"""A folder gives back a finished result of what is asked for, and refuses everything else, by name."""
+
+import numpy as np
+import pytest
+from small import L, arrays, compiled, dense, everything, files, search
+from world import KERAS3, keras, skip_unless
+
+import keras_lottery as lottery
+from keras_lottery import pruning
+from keras_lottery.architecture import form
+
+
+def chain(*layers):
+    return keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(3, 3, name="c"), *layers, L.Flatten(name="f"), L.Dense(3, name="head")])
+
+
+def graph(activation, name):
+    given = L.Input((8,), name="given")
+    x = L.Dense(6, name="a")(given)
+    return keras.Model(given, L.Dense(3, name="head")(L.Add(name="add")([x, L.Activation(activation, name=name)(x)])))
+
+
+def inner(activation):
+    given = L.Input((8,), name="given")
+    net = keras.Model(given, L.Activation(activation, name=activation)(L.Dense(6, name="a")(given)), name="net")
+    outer = L.Input((8,), name="outer")
+    return keras.Model(outer, L.Dense(3, name="head")(net(outer)))
+
+
+def crossed(first, second):
+    """Two branches into a subtraction, whose order is the whole difference."""
+    given = L.Input((8,), name="given")
+    one, other = L.Dense(6, "relu", name="one")(given), L.Dense(6, name="other")(given)
+    named = {"one": one, "other": other}
+    return keras.Model(given, L.Dense(3, name="head")(L.Subtract(name="less")([named[first], named[second]])))
+
+
+PAIRS = {  # nets of equal weights that compute otherwise
+    "activation": [lambda a=a: keras.Sequential([L.Input((8,)), L.Dense(6, name="a"), L.Activation(a, name=a), L.Dense(3, name="head")])
+                   for a in ("relu", "tanh")],
+    "pooling": [lambda kind=kind: chain(kind(2, name=kind.__name__)) for kind in (L.MaxPooling2D, L.AveragePooling2D)],
+    "padding": [lambda p=p: chain(L.Conv2D(3, 3, padding=p, dilation_rate=1, name=p), L.GlobalAveragePooling2D(name="g"), L.Reshape((1, 3), name="r"))
+                for p in ("same", "valid")],
+    "in a graph": [lambda a=a: graph(a, a) for a in ("relu", "tanh")],
+    "in a model inside": [lambda a=a: inner(a) for a in ("relu", "tanh")],
+    "wiring": [lambda: crossed("one", "other"), lambda: crossed("other", "one")],
+    "precision of a layer": [lambda d=d: keras.Sequential([L.Input((8,)), L.Dense(6, name="a", dtype=d), L.Dense(3, name="head")])
+                             for d in ("mixed_bfloat16", "mixed_float16")],
+    "in a wrapper": [lambda a=a: keras.Sequential([L.Input((8,)), L.Reshape((4, 2), name="r"), L.TimeDistributed(L.Activation(a, name=a), name="t"),
+                                                   L.Flatten(name="f"), L.Dense(6, name="a"), L.Dense(3, name="head")]) for a in ("relu", "tanh")],
+}
+
+
+def of(model):
+    return form(pruning.engine(model).architecture(model))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_nets_that_compute_otherwise_differ_whatever_their_layers_are_called(name):
+    one, other = (of(make()) for make in PAIRS[name])
+    assert one != other and one == of(PAIRS[name][0]())
+    assert "relu" not in str(of(keras.Sequential([L.Input((8,)), L.Dense(3, name="relu")])))
+
+
+def unnamed():
+    """A layer of each place that a name stands in, named by Keras."""
+    given = L.Input((8,))
+    inside = L.Input((8,))
+    net = keras.Model(inside, L.ReLU()(L.Dense(6)(inside)))
+    x = L.Reshape((3, 2))(net(given))
+    x = L.Bidirectional(L.LSTM(2, return_sequences=True))(L.TimeDistributed(L.Dense(4))(x))
+    x = L.RNN([L.GRUCell(2), L.GRUCell(3)])(x)
+    x = L.Add()([L.Dropout(0.1)(x), x]) * 2.0 if not KERAS3 else keras.ops.multiply(L.Add()([L.Dropout(0.1)(x), x]), 2.0)
+    return keras.Model(given, L.Dense(3, activation=L.LeakyReLU())(x))
+
+
+def test_names_that_keras_counts_up_make_no_difference():
+    one, other = unnamed(), unnamed()
+    assert one.layers[-1].name != other.layers[-1].name and of(one) == of(other)
+
+
+@pytest.mark.parametrize("name", ["activation", "pooling"])
+def test_a_finished_run_of_another_model_is_not_given_back(name, tmp_path):
+    one, other = PAIRS[name]
+    rng = np.random.default_rng(0)
+    data = arrays() if name == "activation" else (rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.arange(64) % 3)
+    ticket = search(compiled(one()), data, epochs=1, rounds=1, run_dir=tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(lottery.LotteryError, match="holds a run with another configuration: architecture was"):
+        search(compiled(other()), data, epochs=1, rounds=1, run_dir=tmp_path)
+    assert files(tmp_path) == before and everything(search(compiled(one()), data, epochs=1, rounds=1, run_dir=tmp_path)) == everything(ticket)
+
+
+def test_other_validation_data_are_another_run(tmp_path):
+    held = arrays(seed=3)
+    search(epochs=1, rounds=1, run_dir=tmp_path, validation_data=held)
+    search(epochs=1, rounds=1, run_dir=tmp_path, validation_data=held)
+    for other, said in ((arrays(seed=4), "validation was"), (None, "now null")):
+        with pytest.raises(lottery.LotteryError, match=said):
+            search(epochs=1, rounds=1, run_dir=tmp_path, validation_data=other)
+
+
+@skip_unless("tf_keras", "tensorflow", reason="of tf.data")
+def test_other_data_of_our_own_batches_are_another_run(tmp_path):
+    def batches(seed):
+        return lottery.data.batches(*arrays(seed=seed), batch_size=32, seed=0)
+
+    search(compiled(dense()), batches(0), epochs=1, rounds=1, run_dir=tmp_path)
+    search(compiled(dense()), batches(0), epochs=1, rounds=1, run_dir=tmp_path)
+    with pytest.raises(lottery.LotteryError, match="content was"):
+        search(compiled(dense()), batches(1), epochs=1, rounds=1, run_dir=tmp_path)
