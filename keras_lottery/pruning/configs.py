@@ -1,23 +1,36 @@
-"""Optimizers and metrics of either Keras by their configs, which not all of them have."""
+"""Optimizers and metrics of either Keras made anew, with what their configs leave out."""
+
+import inspect
+
+import numpy as np
 
 from ..errors import LotteryError
 
 _NO_CONFIG = (NotImplementedError, TypeError, ValueError)
+_KERAS = ("keras.", "tf_keras.")
 
 
 def remade(item, remake):
-    """What remake() gives, a new `item` from its config.
+    """What remake(config) gives, a new `item` from its config.
+
+    The config has what get_config() tells, the very schedules and functions that rates follow, and those arguments of
+    the user's own class that its get_config leaves out. Plain attributes that were set later are the new item's too.
 
     Raises:
       LotteryError: the config does not hold what it takes.
     """
     try:
-        return remake()
+        new = remake(_full_config(item))
     except _NO_CONFIG as error:
+        if isinstance(error, LotteryError):
+            raise
         first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(
-            f"{type(item).__name__} cannot be made anew from its config: {first}. Wrap the model, then compile the wrapped one."
-        ) from error
+        raise LotteryError(f"{type(item).__name__} cannot be made anew from its config: {first}. {_CURE}") from error
+    _carry(item, new)
+    return new
+
+
+_CURE = "Wrap the model, then compile the wrapped one."
 
 
 def told(optimizer, serialize):
@@ -26,3 +39,102 @@ def told(optimizer, serialize):
         return serialize(optimizer)
     except _NO_CONFIG:
         return type(optimizer).__name__
+
+
+def untold(optimizer, losses, variables):
+    """What tells one run from another and is in no config, by name; empty where configs tell all.
+
+    Args:
+      optimizer: the model's.
+      losses: the loss functions, flat.
+      variables: {path: variable} of the model.
+    """
+    parts = list(optimizers(optimizer))
+    found = {
+        "without_decay": [_without_decay(part, variables) for part in parts],
+        "attributes": [_attributes(item) for item in (*parts, *losses)],
+    }
+    return {name: told for name, told in found.items() if any(told)}
+
+
+def _without_decay(optimizer, variables):
+    """Paths of the variables that were taken out of an optimizer's weight decay."""
+    decays = getattr(optimizer, "_use_weight_decay", None)
+    return [path for path, variable in variables.items() if decays and variable.trainable and not decays(variable)]
+
+
+def _attributes(item):
+    """{name: value} of the public plain attributes of an object of a user's class that its config does not hold."""
+    if not hasattr(item, "__dict__") or inspect.isroutine(item) or type(item).__module__.startswith(_KERAS):
+        return {}
+    try:
+        config = item.get_config()
+    except (AttributeError, *_NO_CONFIG):
+        config = {}
+    return {name: value for name, value in vars(item).items()
+            if not name.startswith("_") and name not in (*config, "built", "name") and _is_plain(value) and not inspect.isroutine(value)}
+
+
+def optimizers(optimizer):
+    """An optimizer and those inside it, in order: under loss scaling, or one for each of several groups of variables."""
+    yield optimizer
+    for inner in (getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "_inner_optimizers", ())):
+        if inner is not None:
+            yield from optimizers(inner)
+
+
+def keep_from_decay(old, new, given, made):
+    """Take out of the weight decay of a new optimizer, not built yet, what is out of the old one's; {path: variable} of either model."""
+    for before, after in zip(optimizers(old), optimizers(new), strict=True):
+        if paths := _without_decay(before, given):
+            after.exclude_from_weight_decay(var_list=[made[path] for path in paths])
+
+
+def _full_config(item):
+    if callable(getattr(item, "_optimizer_map", None)) and not hasattr(item._optimizer_map, "values"):
+        raise LotteryError(f"a {type(item).__name__} that asks a function for the optimizer of each weight cannot be made anew. {_CURE}")
+    config = dict(item.get_config())
+    rates = {"learning_rate": vars(item).get("_learning_rate"), **vars(item).get("_hyper", {})}
+    config |= {name: value for name, value in rates.items() if name in config and callable(value)}
+    for name in _arguments(type(item)):
+        if name not in config:
+            found = [value for own, value in vars(item).items() if own in (name, f"_{name}")]
+            if not found:
+                raise LotteryError(f"the get_config of {type(item).__name__} leaves out {name!r}, so that it cannot be made anew: add it. {_CURE}")
+            config[name] = found[0]
+    return config
+
+
+def _arguments(kind):
+    """Names of the arguments of a class of the user's own, where a config is what its constructor takes."""
+    maker = next(owner for owner in kind.__mro__ if "from_config" in vars(owner))
+    if kind.__module__.startswith(_KERAS) or not maker.__module__.startswith(_KERAS):
+        return []
+    named = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    return [parameter.name for parameter in named if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+
+
+def _carry(old, new):
+    """Give `new` the public plain attributes of `old` that it has otherwise or not at all."""
+    for before, after in zip(optimizers(old), optimizers(new), strict=True):
+        for name, value in vars(before).items():
+            if name.startswith("_") or name in ("built", "name") or not _is_plain(value):
+                continue
+            if name not in vars(after) or not _equal(vars(after)[name], value):
+                setattr(after, name, value)
+
+
+def _is_plain(value):
+    """Whether it holds numbers, texts, arrays and functions alone: no variables, and nothing that may lead to some."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple, set)):
+        return all(map(_is_plain, value))
+    return value is None or inspect.isroutine(value) or isinstance(value, (bool, int, float, complex, str, np.generic, np.ndarray))
+
+
+def _equal(first, second):
+    try:
+        return first is second or bool(np.all(first == second)) and np.shape(first) == np.shape(second)
+    except ValueError:  # arrays in lists
+        return False

@@ -10,7 +10,8 @@ from keras import tree
 
 from ...errors import LotteryError
 from .. import slots
-from ..configs import remade, told
+from ..configs import keep_from_decay, remade, told, untold
+from . import walk
 
 
 def check_compiled(model):
@@ -37,6 +38,7 @@ def compile_like(model, other):
     """
     arguments = dict(other._compile_config.config)
     arguments["optimizer"] = _anew(other.optimizer)
+    keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tree.map_structure(_anew, arguments.get(name))
     model.compile(**arguments, auto_scale_loss=isinstance(other.optimizer, keras.optimizers.LossScaleOptimizer))
@@ -51,6 +53,7 @@ def compiled(model):
         "loss_weights": given.get("loss_weights"),
         "precision": keras.config.dtype_policy().name,
         "backend": keras.backend.backend(),
+        **untold(model.optimizer, tree.flatten(given.get("loss")), walk.variables(model)),
     }
     return json.loads(json.dumps(account, default=_told))
 
@@ -135,8 +138,7 @@ def _anew(item):
     parts = vars(item).values()
     own = {type(part).__name__: type(part) for part in parts if not type(part).__module__.startswith(("keras.", "builtins"))}
 
-    def remake():
-        config = item.get_config()
+    def remake(config):
         for function in filter(inspect.isfunction, parts):
             name, text = f"function {len(own)}", keras.saving.serialize_keras_object(function)
             entry = {"class_name": "function", "config": name, "registered_name": name, "module": None}

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from ...errors import LotteryError
 from .. import slots
-from ..configs import remade, told
+from ..configs import keep_from_decay, optimizers, remade, told, untold
+from . import walk
 from .legacy import tf_keras
 
 
@@ -36,6 +37,7 @@ def compile_like(model, other):
     """
     arguments = dict(other._compile_config.config)
     arguments["optimizer"] = _anew(other.optimizer)
+    keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tf.nest.map_structure(_anew, arguments.get(name))
     try:
@@ -53,6 +55,7 @@ def compiled(model):
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": tf_keras.mixed_precision.global_policy().name,
+        **untold(model.optimizer, tf.nest.flatten(given.get("loss")), walk.variables(model)),
     }
     return json.loads(json.dumps(account, default=_told))
 
@@ -66,9 +69,9 @@ def _anew(item):
     parts = [type(part) for part in vars(item).values()]
     own = {kind.__name__: kind for kind in parts if not kind.__module__.startswith(("tf_keras.", "builtins"))}
 
-    def remake():
+    def remake(config):
         with tf_keras.utils.custom_object_scope(own):
-            return type(item).from_config(item.get_config())
+            return type(item).from_config(config)
 
     return remade(item, remake)
 
@@ -125,7 +128,7 @@ def optimizer_state(model):
 
 def weight_copies(model):
     """[(slot, weight)] of the slots that begin as copies of the weights; asked before the first step."""
-    return [pair for inner in _optimizers(model.optimizer) for pair in slots.weight_copies(inner, model.trainable_variables, np.asarray)]
+    return [pair for inner in optimizers(model.optimizer) for pair in slots.weight_copies(inner, model.trainable_variables, np.asarray)]
 
 
 def reset_optimizer(model, start, copies=()):
@@ -139,7 +142,7 @@ def load_optimizer(model, arrays):
     """Assign arrays as `optimizer_state` gave them."""
     for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
         variable.assign(value)
-    for inner in _optimizers(model.optimizer):
+    for inner in optimizers(model.optimizer):
         if model.run_eagerly and hasattr(inner, "_u_product_counter"):  # Nadam's own count of steps; a traced step holds it
             inner._u_product_counter = int(inner.iterations) + 1
 
@@ -150,14 +153,8 @@ def finalize_optimizer(model):
         model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
-def _optimizers(optimizer):
-    yield optimizer
-    if hasattr(optimizer, "inner_optimizer"):  # loss scaling
-        yield optimizer.inner_optimizer
-
-
 def _optimizer_variables(optimizer):
-    listed = [v for o in _optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)]
+    listed = [v for o in optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)]
     found = {id(variable): variable for variable in listed}
     stack = [optimizer]
     seen = set()
