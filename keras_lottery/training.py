@@ -1,19 +1,17 @@
 """What the commands train, and with what: model, precision, optimizer and learning-rate schedule by name."""
 
-import contextlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from . import models, pruning, runs
+from . import model_file, models, pruning, runs
 from .checks import above_zero, known, whole, zero_or_more
 from .errors import LotteryError
+from .pruning.sizes import short
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "step")
@@ -116,27 +114,19 @@ def _load(path, engine):
     path = Path(path)
     if not path.is_file():
         raise LotteryError(f"model={str(path)!r}: there is no such file.")
-    version, name = _keras_version(path), engine.keras.__name__
+    version, name = model_file.keras_version(path), engine.keras.__name__
     if version and (version.split(".")[0] == "2") != (name == "tf_keras"):
         other = "backend='tensorflow', or jax or torch" if name == "tf_keras" else "backend='tf_keras'"
-        raise LotteryError(f"model={str(path)!r} was saved by Keras {version}: give {other}.")
+        raise LotteryError(f"model={str(path)!r} was saved by Keras {version[:20]}: give {other}.")
     try:
-        loaded = engine.keras.models.load_model(path, compile=False)
-    except Exception as error:  # of many kinds, from zip and h5 files, JSON and layers
-        if "Lambda" in str(error):
-            raise LotteryError(f"model={str(path)!r} holds a Lambda layer, whose code is not run: make it a layer class.") from error
-        first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(f"model={str(path)!r} cannot be read by {name}: {first}. Is it a whole, saved model?") from error
+        loaded = model_file.load(path, engine)
+    except LotteryError as error:
+        raise LotteryError(f"model={str(path)!r} cannot be read by {name}: {str(error).rstrip('.')}.") from error
+    except Exception as error:  # of many kinds, from zip and h5 files and layers
+        raise LotteryError(f"model={str(path)!r} cannot be read by {name}: {short(error)}. Is it a whole, saved model?") from error
     if not engine.walk.is_graph(loaded):
         raise LotteryError(f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer.")
     return pruning.strip(loaded) if pruning.is_wrapped(loaded) else loaded
-
-
-def _keras_version(path):
-    """Of the Keras that saved the file, "" where it does not say."""
-    with contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError), zipfile.ZipFile(path) as archive:
-        return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
-    return ""
 
 
 def set_precision(name="auto", backend="tf_keras", strategy="none"):

@@ -16,7 +16,7 @@ LONGEST = 2**24  # characters of JSON; EfficientNetB7 has 0.6 million
 FILES = ("vocabulary", "idf_weights")
 # What runs code that is in the file, or loads another file, though Keras exports some of it.
 NEVER = {
-    **dict.fromkeys(("Lambda", "__lambda__"), "a Lambda, whose code is not run"),
+    **dict.fromkeys(("Lambda", "__lambda__"), "a Lambda layer, whose code is not run: make it a layer class"),
     **dict.fromkeys(("__typespec__", "TypeSpec", "CompositeTensor"), "a type spec"),
     **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "DenseFeatures", "TensorFlowOpLayer",
                      "ClassMethod"), "a layer that runs what is not Keras'"),
@@ -71,7 +71,7 @@ def trusted(architecture: dict, names: Names) -> dict:
     """
     check_depth(architecture)
     # An optimizer or loss of a model in the model is not needed to build it.
-    copy = json.loads(json.dumps(architecture), object_hook=lambda one: {k: v for k, v in one.items() if k != "compile_config"})
+    copy = json.loads(json.dumps(architecture), object_hook=_without_training)
     for value in _below(copy):
         if "__passive_serialization__" in value:
             _refuse("passive serialization")
@@ -86,6 +86,10 @@ def trusted(architecture: dict, names: Names) -> dict:
         if isinstance(value.get("layers"), list) and "input_layers" in value:
             _check_calls(value["layers"])
     return copy
+
+
+def _without_training(value):
+    return {key: item for key, item in value.items() if key != "compile_config" or not item}
 
 
 def check_depth(value):

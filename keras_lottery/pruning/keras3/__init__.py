@@ -14,7 +14,7 @@ from ..resize import resize  # noqa: F401  part of the engine
 from ..select import FROZEN, head_layers, select
 from . import walk
 from .batches import Batches
-from .building import build, shapes  # noqa: F401  part of the engine
+from .building import NAMES, build, shapes  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
     build_metrics,
     build_optimizer,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from .legacy import tf_keras
 from ..select import FROZEN, head_layers, select
 from . import walk
-from .building import build, shapes  # noqa: F401  part of the engine
+from .building import NAMES, build, shapes  # noqa: F401  part of the engine
 from .copying import check, copy_state, load_state, rebuild  # noqa: F401  part of the engine
 from .compiled import (  # noqa: F401  part of the engine
     build_metrics,

@@ -19,7 +19,8 @@ from .copying import in_a_line
 from .legacy import tf_keras
 from .operations import SYMBOLS
 
-_OPERATIONS = dict.fromkeys(SYMBOLS, "tf_keras.src.layers.core.tf_op_layer")
+_OPERATIONS = {**dict.fromkeys(SYMBOLS, "tf_keras.src.layers.core.tf_op_layer"),
+               **dict.fromkeys(("AddLoss", "AddMetric"), "tf_keras.src.engine.base_layer")}
 NAMES = names(tf_keras, ("layers", "initializers", "regularizers", "constraints", "activations", "mixed_precision"),
               operations=_OPERATIONS, symbols=SYMBOLS)
 _PASSES = 1000  # more than the layers of any model wait for one another

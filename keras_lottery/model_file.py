@@ -1,0 +1,114 @@
+"""A saved model, .keras or .h5, read as data: its JSON and the sizes of its weights are checked before Keras sees the file."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from .architecture.trust import LONGEST, line, parsed, trusted
+from .errors import LotteryError
+
+CONFIG = "config.json"
+METADATA = "metadata.json"
+WEIGHTS = "model.weights.h5"
+ASSETS = "assets/"  # vocabularies
+
+
+def load(path, engine):
+    """The uncompiled model in a file of `engine`'s Keras.
+
+    Raises:
+      LotteryError: a file of another kind, cut or altered, or one that holds what no file may; the message begins with "it".
+    """
+    import h5py
+
+    try:
+        if not zipfile.is_zipfile(path):
+            with h5py.File(path, "r") as file:
+                text = file.attrs.get("model_config")
+                if text is None:
+                    raise LotteryError("it holds no model's config")
+                config, stored = parsed(text), _stored(h5py, file)
+            if json.dumps(trusted(config, engine.NAMES)) != json.dumps(config):
+                raise LotteryError("it holds settings of a training inside its model; save it as .keras")
+            engine.shapes(config, stored)
+            return engine.keras.models.load_model(path, compile=False)
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+            config = parsed(_members(archive, path)[CONFIG])
+            with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
+                stored = _stored(h5py, file)
+            engine.shapes(config, stored)
+            # What was checked is what Keras reads.
+            checked = Path(folder, "model.keras")
+            _rewrite(archive, checked, trusted(config, engine.NAMES))
+            return engine.keras.models.load_model(checked, compile=False)
+    except (OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise LotteryError(f"it is no whole, saved model: {' '.join(str(error).split())[:200]}") from error
+
+
+def keras_version(path):
+    """Of the Keras that saved a .keras file, "" where it does not say."""
+    with contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError), zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(METADATA)
+        told = json.loads(archive.read(METADATA)) if info.file_size < 2**16 else None
+        return str(told.get("keras_version", "")) if isinstance(told, dict) else ""
+    return ""
+
+
+def _members(archive, path):
+    """{CONFIG: its text} of an archive that holds what Keras writes, uncompressed as Keras does."""
+    found = archive.infolist()
+    names = [info.filename for info in found]
+    odd = [name for name in names if name not in (CONFIG, METADATA, WEIGHTS) and not name.startswith(ASSETS) or ".." in name]
+    if odd or len(set(names)) < len(names):
+        raise LotteryError(f"it holds {line((odd or names)[0])}, which Keras does not write, or twice")
+    for name in (CONFIG, WEIGHTS):
+        if name not in names:
+            raise LotteryError(f"it holds no {name}")
+    if sum(info.file_size for info in found) > os.path.getsize(path):
+        raise LotteryError("it unpacks to more than its own size, and Keras does not compress: save it by Keras again")
+    if archive.getinfo(CONFIG).file_size > LONGEST:
+        raise LotteryError(f"its {CONFIG} is longer than any model's")
+    return {CONFIG: archive.read(CONFIG)}
+
+
+def _rewrite(archive, path, config):
+    """A copy of an archive with another config."""
+    with zipfile.ZipFile(path, "w") as new:
+        for info in archive.infolist():
+            if info.filename == CONFIG:
+                new.writestr(CONFIG, json.dumps(config))
+            elif not info.is_dir():
+                with archive.open(info) as source, new.open(info.filename, "w") as target:
+                    shutil.copyfileobj(source, target)
+
+
+def _stored(h5py, file):
+    """The bytes of numbers in an HDF5 file; LotteryError if some lie elsewhere."""
+    seen, stack, stored = set(), [file], 0
+    while stack:
+        group = stack.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise LotteryError(f"its {line(name)} is a link to elsewhere")
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                stack.append(item)
+            elif not isinstance(item, h5py.Dataset):
+                raise LotteryError(f"its {line(name)} is no array")
+            elif item.external or item.is_virtual:
+                raise LotteryError(f"the numbers of its {line(name)} are in another file")
+            else:
+                if item.size is not None and item.size * item.dtype.itemsize > item.id.get_storage_size() + 64:
+                    raise LotteryError(f"its {line(name)} is told as {item.shape}, of which the file does not hold all: save it by Keras again")
+                stored += item.id.get_storage_size()
+    return stored
