@@ -1,6 +1,5 @@
 """What a search trains on, looked at before anything is trained."""
 
-import hashlib
 import warnings
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from . import labels, pruning
 from .callback import Callback
 from .errors import LotteryError
+from .fingerprint import fingerprint, leaves
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 
@@ -31,7 +31,7 @@ def open_data(model, train, seed, name="train"):
         train = tuple(_arrays(part, name) for part in train)
         if isinstance(train[1], np.ndarray):
             labels.check(model, train[1], name)
-        account = _hash(train)
+        account = fingerprint(train)
         train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
         raise LotteryError(f"{name} is a {type(train).__name__}: {_WANTED}.")
@@ -72,7 +72,7 @@ def _arrays(part, name):
     """x, y or sample_weight as arrays. A list of arrays is several inputs or outputs, any other is one of numbers."""
     if isinstance(part, dict):
         return {key: _arrays(item, name) for key, item in part.items()}
-    if isinstance(part, (list, tuple)) and any(np.ndim(leaf) if hasattr(leaf, "shape") else False for leaf in _leaves(part)):
+    if isinstance(part, (list, tuple)) and any(np.ndim(leaf) if hasattr(leaf, "shape") else False for leaf in leaves(part)):
         return tuple(_arrays(item, name) for item in part)
     try:
         array = np.asarray(part)
@@ -134,29 +134,14 @@ class LongEpochs(Callback):
         return True
 
 
-def _hash(arrays):
-    content = hashlib.sha256()
-    for array in map(np.asarray, _leaves(arrays)):
-        content.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()[:12]
-
-
-def _leaves(structure):
-    if isinstance(structure, dict):
-        return [leaf for key in sorted(structure) for leaf in _leaves(structure[key])]
-    if isinstance(structure, (list, tuple)):
-        return [leaf for item in structure for leaf in _leaves(item)]
-    return [structure]
-
-
 def _check_inputs(model, train, name):
     """Raises LotteryError if a model of one input cannot take the batches of `train`."""
     wanted, given = getattr(model, "input_shape", None), getattr(train, "element_spec", None)
     given = given[0] if isinstance(given, tuple) and given else given
     if not isinstance(wanted, tuple) or any(isinstance(side, (tuple, list, dict)) for side in wanted):
         return
-    if len(_leaves(given)) > 1:
-        raise LotteryError(f"{name} gives {len(_leaves(given))} inputs, the model takes one: change one of them.")
+    if len(leaves(given)) > 1:
+        raise LotteryError(f"{name} gives {len(leaves(given))} inputs, the model takes one: change one of them.")
     if getattr(given, "shape", None) is not None:
         forms = [wanted, (*wanted, 1)] + [wanted[:-1]] * (wanted[-1] == 1)  # Keras adds or drops an axis of 1
         if not any(_fits(given.shape, form) for form in forms):

@@ -145,8 +145,8 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"ticket": {"settings": found.settings, "info": found.info}, "ticket_hash": runs.sha256(folder / "ticket.json")[:12], "sparsity": found.sparsity,
-             "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
+    about = {"ticket": {"settings": found.settings, "info": found.info}, "ticket_hash": _hash(folder),
+             "dense_hash": _hash(beside), "sparsity": found.sparsity, "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras, "freeze_backbone": freeze_backbone}
 
@@ -188,6 +188,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     Returns: the result, a JSON-able dict with one row, which is in run_dir/result.json too.
     """
     known("on", on, ("source", "target"))
+    hashes = {"ticket_hash": ticket and _hash(ticket), "dense_hash": _hash(dense)}
     dense = load_ticket(dense)
     found = load_ticket(ticket) if ticket else dense
     arms.check(arm, dense)
@@ -195,7 +196,7 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"arm": arm, "ticket": {"settings": found.settings, "info": found.info}, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
+    about = {"arm": arm, "ticket": {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
 
@@ -236,6 +237,12 @@ def load(dataset, seed):
     loaded = data.load(**dataset, seed=seed)
     check_batches(loaded)
     return loaded
+
+
+def _hash(folder):
+    """What tells a ticket from others; None where there is none. Its file has the hashes of all the others."""
+    file = ticket_folder(folder) / "ticket.json"
+    return runs.sha256(file)[:12] if file.is_file() else None
 
 
 def _tell(backend, policy, precision):

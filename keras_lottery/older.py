@@ -37,7 +37,8 @@ def config(there, now, run_dir):
             told["architecture"] = digest(form(json.loads(gzip.decompress(first.read_bytes()))))
         return {**told, "info": {name: value for name, value in there.items() if name not in told}}
     if there["run"] in ("transfer", "train_arm") and isinstance(there.get("ticket"), dict):
-        return {**there, "ticket": told_of(there["ticket"])}
+        hashes = {name: now[name] for name in ("ticket_hash", "dense_hash") if name in now}
+        return {**hashes, **there, "ticket": told_of(there["ticket"])}
     return there
 
 

@@ -1,13 +1,15 @@
 """Stability to data order: whether two trainings from the same weights end in one linearly connected valley."""
 
-from pathlib import Path
-
 import numpy as np
 
 from . import pruning, runs
+from .architecture import form
 from .batch_norm import BATCHES, BatchNormStatistics
 from .checks import whole
 from .errors import LotteryError
+from .fingerprint import fingerprint
+from .inputs import content, open_data
+from .jsonable import digest
 from .resume import fit
 
 STABLE = 2.0  # points of error; Frankle et al. 2020, section 2
@@ -74,7 +76,8 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
       validation: data for the errors, as `fit` takes its validation_data.
       epochs: epochs of each training.
       run_dir: folder of this one measurement. Killed and started again with the same call
-        it goes on after the last finished epoch; a finished one is read.
+        it goes on after the last finished epoch; a finished one is read. The folder of
+        another is refused.
       points, batches: as for `barrier`.
       verbose: as for `fit`.
 
@@ -83,19 +86,21 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
       if its barrier is below `STABLE` points.
 
     Raises:
-      LotteryError: as `barrier`.
+      LotteryError: as `barrier`; `run_dir` holds the measurement of other weights, data, ...: the
+        difference is shown.
     """
     engine = pruning.engine(model)
-    folder = run_dir and Path(run_dir)
-    if folder and (folder / runs.RESULT).exists():
-        return runs.read_json(folder / runs.RESULT)
+    folder = None
+    if run_dir is not None:
+        about = {"epochs": whole("epochs", epochs), "points": points, "batches": batches}
+        folder = runs.open_run(run_dir, "instability", {**about, **_measured(model, orders, validation)})
+        if (folder / runs.RESULT).exists():
+            return runs.read_json(folder / runs.RESULT)
     with engine.scope(model):
         engine.build_optimizer(model)
         engine.keep_randomness(model)
     _error(model, validation)  # before anything is trained
     start, slots = engine.values(model), engine.optimizer_state(model)
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
     backup = folder and folder / runs.BACKUP
     files = [folder and folder / f"order_{number}.safetensors" for number in range(2)]
     ends = []
@@ -117,6 +122,19 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
         for file in (backup, *files):
             runs.remove(file)
     return record
+
+
+def _measured(model, orders, validation):
+    """What tells this measurement from another, JSON-able."""
+    engine = pruning.engine(model)
+    given = {"train": orders[0], "train again": orders[1], "validation": validation}
+    opened = {name: open_data(model, data, seed=0, name=name) for name, data in given.items()}
+    return {
+        "architecture": digest(form(engine.architecture(model))),
+        "weights": fingerprint([*engine.values(model).values(), *engine.masks(model).values()]),
+        "compiled": engine.compiled(model),
+        **{name: [account, steps, content(data)] for name, (data, steps, account) in opened.items()},
+    }
 
 
 def _error(model, validation):

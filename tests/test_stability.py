@@ -171,13 +171,34 @@ def test_instability_survives_a_kill_and_leaves_the_model(tmp_path):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt(patch, at=2)
         measure(tmp_path / "killed")
-    assert set(files(tmp_path / "killed")) == {"epoch.safetensors", "order_0.safetensors"}
+    assert set(files(tmp_path / "killed")) == {"config.json", "epoch.safetensors", "order_0.safetensors"}
     assert measure(tmp_path / "killed") == whole
-    assert files(tmp_path / "killed") == files(tmp_path / "whole") and set(files(tmp_path / "whole")) == {"result.json"}
+    assert files(tmp_path / "killed") == files(tmp_path / "whole") and set(files(tmp_path / "whole")) == {"config.json", "result.json"}
     assert len(set(whole["errors"])) > 1
     with pytest.MonkeyPatch.context() as patch:
         interrupt(patch, at=1)
         assert measure(tmp_path / "whole") == whole
+
+
+def test_a_folder_gives_back_its_own_measurement_alone(tmp_path):
+    def measure(state=1, epochs=1, seed=0, optimizer="adam", net=dense, sparse=False, **options):
+        model = wrapped(net(), masked=sparse)
+        ENGINE.load_state(model, {path: value * state for path, value in drawn(model).items()})
+        compiled(model, optimizer)
+        given = {"validation": arrays(seed=seed), "points": 3, "batches": 2, **options}
+        orders = [ENGINE.batches(*arrays(seed=seed), batch_size=32, seed=order) for order in (0, 1)]
+        return instability(model, orders, epochs=epochs, run_dir=tmp_path, verbose=0, **given)
+
+    def other():
+        return keras.Sequential([L.Input((8,)), L.Dense(12, "tanh", name="a"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
+
+    record, before = measure(), files(tmp_path)
+    for change, said in ((dict(state=2), "weights was"), (dict(epochs=2), "epochs was 1, now 2"), (dict(seed=1), "train was"),
+                         (dict(optimizer="sgd"), "compiled.optimizer"), (dict(net=other), "architecture was"), (dict(points=5), "points was"),
+                         (dict(sparse=True), "weights was"), (dict(validation=arrays(seed=2)), "validation was"), (dict(batches=3), "batches was")):
+        with pytest.raises(lottery.LotteryError, match=said):
+            measure(**change)
+    assert measure() == record and files(tmp_path) == before
 
 
 @skip_unless("tf_keras", "tensorflow", reason="a strategy of tf.distribute")
@@ -282,4 +303,4 @@ def test_auto_needs_a_validation_split(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     code, _, err = command(find_ticket, *AUTO, "--validation=0")
-    assert code == 2 and "rewind='auto' chooses by validation error" in err and not (tmp_path / "auto").exists()
+    assert code == 2 and "chooses by validation error" in err and not (tmp_path / "auto").exists()

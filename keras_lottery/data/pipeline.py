@@ -1,7 +1,6 @@
 """Arrays in memory -> batches whose order and augmentation are a function of (seed, epoch) alone."""
 
 import functools
-import hashlib
 import os
 
 import numpy as np
@@ -9,6 +8,7 @@ import tensorflow as tf
 
 from keras_lottery.checks import true_or_false
 from keras_lottery.errors import LotteryError
+from keras_lottery.fingerprint import fingerprint
 from keras_lottery.pixels import Pixels
 
 PAD = 4  # pixels that a training image may be shifted by
@@ -140,17 +140,9 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     dataset = dataset.with_options(options)
     dataset._lottery_epoch = counter
-    dataset._lottery_content = functools.cache(lambda: _digest(tensors, rows, batch_size, seed, shuffle, augment, mean, std))
+    dataset._lottery_content = functools.cache(lambda: fingerprint(
+        [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))], size, int(seed), shuffle, augment, mean, std))
     return dataset
-
-
-def _digest(tensors, rows, *how):
-    """A short hash of the examples that are served and of how they are."""
-    found = hashlib.sha256(repr(how).encode())
-    for array in (rows.numpy(), *(tensor.numpy() for tensor in tf.nest.flatten(tensors))):
-        found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    return found.hexdigest()[:12]
 
 
 def _packed(x, y, sample_weight):

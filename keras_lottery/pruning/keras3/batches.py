@@ -5,6 +5,7 @@ import numpy as np
 from keras import tree
 
 from ...errors import LotteryError
+from ...fingerprint import fingerprint
 
 
 class Batches(keras.utils.PyDataset):
@@ -32,7 +33,10 @@ class Batches(keras.utils.PyDataset):
             raise LotteryError("0 examples: expected at least one")
         self.size = min(batch_size, self.examples)
         self.seed, self.epoch = seed, 0
-        self.element_spec = tree.map_structure(lambda a: keras.KerasTensor((self.size, *a.shape[1:]), str(a.dtype)), self.arrays)
+        self.element_spec = tree.map_structure(lambda a: keras.KerasTensor((self.size, *a.shape[1:]), str(a.dtype), name="batch"), self.arrays)
+
+    def _lottery_content(self):
+        return fingerprint(self.arrays, self.size, self.seed)
 
     def __len__(self):
         return self.examples // self.size
