@@ -53,11 +53,15 @@ def thing(kind, marker):
             "config": {"name": "loaded", "filepath": str(marker), "call_endpoint": "serve"}}
 
 
+def layer(config, name):
+    """The entry of a layer of the model's JSON."""
+    return next(one for one in config["config"]["layers"] if one["config"].get("name") == name)
+
+
 def put(config, place, what, marker):
     """Put what `thing` made at a place of a model's JSON, which is changed."""
     layers = config["config"]["layers"]
-    dense = next(layer for layer in layers if layer["config"].get("name") == "a")
-    inner = next(layer for layer in layers if layer["config"].get("name") == "inner")
+    dense, inner = layer(config, "a"), layer(config, "inner")
     if place == "layer":
         operation = what["class_name"] == "TFOpLambda"
         text = str(marker) if operation else f"touch {marker}"
@@ -91,9 +95,7 @@ def write(container, folder, change, base=None):
     if container == ".h5":
         with h5py.File(path, "r+") as file:
             text = file.attrs["model_config"]
-            config = json.loads(text)
-            config = change(config) or config
-            file.attrs["model_config"] = json.dumps(config).encode()
+            file.attrs["model_config"] = changed(json.loads(text), change)
         return path
     other = folder / "plain.keras"
     path.rename(other)
@@ -101,11 +103,16 @@ def write(container, folder, change, base=None):
         for name in old.namelist():
             content = old.read(name)
             if name == "config.json":
-                config = json.loads(content)
-                content = json.dumps(change(config) or config).encode()
+                content = changed(json.loads(content), change)
             new.writestr(name, content)
     other.unlink()
     return path
+
+
+def changed(config, change):
+    """The JSON of `config` after `change(config)`, which may return another or the text itself."""
+    new = change(config)
+    return (new if isinstance(new, str) else json.dumps(config if new is None else new)).encode()
 
 
 def saved_ticket(made, folder):
@@ -120,8 +127,7 @@ def saved_ticket(made, folder):
 def altered(folder, change):
     """The ticket with its architecture changed and its hashes made to fit."""
     file = folder / ARCHITECTURE
-    config = json.loads(gzip.decompress(file.read_bytes()))
-    file.write_bytes(gzip.compress(json.dumps(change(config) or config).encode()))
+    file.write_bytes(gzip.compress(changed(json.loads(gzip.decompress(file.read_bytes())), change)))
     return rehashed(folder)
 
 

@@ -7,7 +7,7 @@ import time
 import hostile
 import pytest
 from hostile import CONTAINERS, KINDS, PLACES, altered, open_file, put, thing, write
-from small import files
+from small import ROOT, files, python
 from world import KERAS3, keras, register, skip_unless
 
 import keras_lottery as lottery
@@ -50,3 +50,11 @@ def test_these_files_would_run_code(tmp_path, kind, place):
         net.fit([[0.0] * 8], [[0.0] * 3], verbose=0)
         raise ValueError("no error")
     assert marker.exists()
+
+
+def test_no_file_takes_more_than_it_declares(tmp_path):
+    """Gigabytes, hangs and endless graphs: one line each, at once, and no more memory than TensorFlow's own."""
+    done = python(ROOT / "tests/hostile_sizes.py", tmp_path / "files")
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["said"] == [] and told["cases"] > 60

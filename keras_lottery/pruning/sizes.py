@@ -5,6 +5,7 @@ import math
 from ..architecture.trust import line
 from ..errors import LotteryError
 
+_WHY = "Exception encountered: "  # before it Keras quotes the config
 SLACK = 2**20  # bytes of counts and random states, which tickets do not list
 
 
@@ -12,7 +13,7 @@ class Budget:
     """Bytes that the weights of a model may take, and a little more."""
 
     def __init__(self, most):
-        self.most = self.left = most + SLACK
+        self.most, self.left = most, most + SLACK
 
     def take(self, shape, itemsize):
         """Take the bytes of a weight; returns its number of values.
@@ -39,7 +40,7 @@ def built(make, said, register):
         raise LotteryError(f"the architecture cannot be built: {error}.") from error
     except Exception as error:  # of any kind: the file says what Keras does
         raise LotteryError(
-            f"the architecture cannot be built: {short(said(error))}. Check the input shape; register custom layers with "
+            f"the architecture cannot be built: {short(str(error).rpartition(_WHY)[2] if _WHY in str(error) else said(error))}. Check the input shape; register custom layers with "
             f"{register} before loading."
         ) from error
 
@@ -47,7 +48,7 @@ def built(make, said, register):
 def short(text):
     """One line of an error, without the config that Keras may quote at its end."""
     text = " ".join(str(text).split()).partition("Full object config")[0].partition("Received: config")[0].rstrip(". ")
-    return text if len(text) <= 300 else f"{text[:297]}..."
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def check_sizes(shapes, given):
