@@ -4,7 +4,6 @@ import contextlib
 import gc
 import io
 import itertools
-import warnings
 
 from . import pruning, runs, team
 from .architecture import form
@@ -138,7 +137,6 @@ def find_ticket(
 
         sides = groups.sides(model)
     architecture = engine.architecture(model)
-    _warn_of_layers(model, architecture)
     if run_dir is not None:
         warn_of_order(train)
         config = {
@@ -239,19 +237,3 @@ def _check_names(run_dir, config):
                                f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew.")
         raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
                            "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")
-
-
-def _warn_of_layers(model, architecture):
-    """Say before the search, not after, that the ticket's model could not be built again."""
-    engine = pruning.engine(model)
-    own = (f"{engine.keras.__name__}.", "keras_lottery.")
-    unsure = "Lambda", "SpectralNormalization"  # tf_keras does not build the latter from what it says of it
-    if all(type(layer).__module__.startswith(own) and type(layer).__name__ not in unsure for layer in engine.layers(model).values()):
-        return
-    try:
-        built = engine.shapes(architecture)
-        if built.keys() != engine.variables(model).keys():
-            other = sorted(built.keys() ^ engine.variables(model).keys())
-            raise LotteryError(f"built from its configs it has other weights, such as {other[0]!r}.")
-    except LotteryError as error:
-        warnings.warn(f"the ticket will hold masks and weights, but its model cannot be built from its file: {error}", stacklevel=3)

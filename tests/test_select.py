@@ -493,7 +493,7 @@ def test_classes_of_one_name_are_told_apart_or_refused():
 
         return Scale
 
-    with pytest.raises(lottery.LotteryError, match="two layer classes of .* are called 'Scale'.*rename one"):
+    with pytest.raises(lottery.LotteryError, match="two classes or functions in .* are called 'Scale'.*rename one"):
         lottery.wrap(Sequential([Input((4,)), make(2.0)(), L.Dense(5), make(3.0)(), L.Dense(2)]))
 
 

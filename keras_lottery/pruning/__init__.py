@@ -7,6 +7,7 @@ A path names a weight by its layers and its attribute: "conv1/kernel".
 import importlib
 import importlib.util
 import sys
+import warnings
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +17,7 @@ from ..checks import known, true_or_false, whole
 from ..errors import LotteryError
 from ..masks import BLOCKS, SCOPES
 from ..schedule import LotterySchedule
+from .again import lost
 
 
 def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False):
@@ -23,7 +25,8 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
 
     The copy computes exactly what `model` does and is compiled and trained like any Keras
     model: weights that a mask drops stay exactly 0 under every optimizer. `model` itself
-    stays as it is.
+    stays as it is. A warning says what no file can bring back of it, such as a class that is not
+    registered: its tickets hold masks and weights all the same.
 
     Args:
       model: a built Keras 3 model, subclassed ones included, or a Sequential or functional
@@ -65,6 +68,8 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
         raise LotteryError(f"there is nothing to prune in {model.name!r}: {'; '.join(said)}.")
     blocks = _blocks(model, paths, block)
     wrapped = engine(model).wrap_paths(model, paths, scope=scope, blocks=blocks, schedule=schedule)
+    if why := lost(engine(model), wrapped):
+        warnings.warn(f"the model of a saved ticket could not be built again: {why}.", stacklevel=2)
     print(_overview(_rows(model, reasons)))
     if blocks:
         print(f"  in blocks of {block} inputs: {', '.join(blocks)}")

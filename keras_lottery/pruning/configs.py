@@ -33,6 +33,30 @@ def remade(item, remake):
 _CURE = "Wrap the model, then compile the wrapped one."
 
 
+def own_parts(layer):
+    """The functions, and the classes of activations, regularizers and the like, that a layer was given and no Keras has."""
+    given = [part for name, part in vars(layer).items() if not hasattr(type(layer), name)]  # not a method that Keras wraps
+    parts = [part if inspect.isfunction(part) else type(part) for part in given if inspect.isfunction(part) or hasattr(part, "get_config")]
+    return [part for part in parts if not part.__module__.startswith((*_KERAS, "builtins", "tensorflow."))]
+
+
+def given_a_lambda(layers):
+    """What to say where a copy fails over a lambda, such as an activation; "" for none."""
+    for layer in layers:
+        if type(layer).__name__ != "Lambda" and any(getattr(part, "__name__", "") == "<lambda>" for part in vars(layer).values()):
+            return f"{layer.name!r} was given a lambda, which no config can name: give it a function that has a name"
+    return ""
+
+
+def check_copied(path, old, new):
+    """Raises LotteryError if an argument of a class of the user's own, kept under its name, did not come into a copy by the config."""
+    for name in _arguments(type(old)):
+        for own, value in vars(old).items():
+            if own in (name, f"_{name}") and _is_plain(value) and not inspect.isroutine(value) and not _equal(vars(new).get(own), value):
+                raise LotteryError(f"a copy of {path or old.name!r} made from its config has another {name!r}, {vars(new).get(own)!r} for "
+                                   f"{value!r}: the get_config of {type(old).__name__} must hold it.")
+
+
 def told(optimizer, serialize):
     """What tells an optimizer from another: what `serialize` gives, or where it cannot, the class alone."""
     try:

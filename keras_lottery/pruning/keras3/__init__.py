@@ -9,6 +9,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
 from ..adapted import check_none_adapted
+from ..configs import check_copied, given_a_lambda
 from ..own import own_methods, way_out
 from ..resize import resize  # noqa: F401  part of the engine
 from ..select import FROZEN, head_layers, select
@@ -142,7 +143,7 @@ def architecture(model):
     """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
     try:
         config = walk.tell_names(walk.unwrap(model), json.loads(walk.unwrap(model).to_json()))
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise LotteryError(f"{model.name!r} cannot be written as JSON: {in_a_line(error)}") from error
     default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
     return _without_dtype(config, default)
@@ -234,15 +235,17 @@ def _copy(model):
     """A new plain model with the same layers, weights and settings."""
     plain = walk.unwrap(model)
     given = values(model)
+    own = walk.custom_objects(plain)
     try:
-        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False), with_functions_of(plain):
+        with keras.saving.custom_object_scope(own), SafeModeScope(safe_mode=False), with_functions_of(plain):
             new = _from_config(plain)
             if walk.is_graph(plain) and _shapes(new).keys() != given.keys():
                 # A layer shared between models below this one, or one that leaves its name out of its config:
                 # configs forget that, a clone layer by layer does not.
                 new = keras.models.clone_model(plain, clone_function=_from_config, recursive=True)
-    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
-        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {in_a_line(error)}") from error
+    except (NotImplementedError, TypeError, ValueError, AttributeError, NameError, OSError) as error:
+        said = given_a_lambda(plain._flatten_layers()) or in_a_line(error)
+        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {said}") from error
     made = _shapes(new)
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path]:
@@ -251,8 +254,10 @@ def _copy(model):
                 "layer that owns it must hold every argument of its constructor, and it be built by a call on symbolic "
                 "tensors, or by a build() of its own; a layer inside another must not be called by itself as well."
             )
-    load_state(new, given)
     below = walk.layers(new)
+    for path, layer in {"": plain, **walk.layers(plain)}.items():
+        check_copied(path, layer, below.get(path, new))
+    load_state(new, given)
     new._trainable = plain._trainable
     for path, layer in walk.layers(plain).items():
         if path in below:  # a clone names its inputs anew

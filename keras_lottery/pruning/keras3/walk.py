@@ -12,6 +12,7 @@ from keras import tree
 from keras.src.models.functional import Functional
 
 from ...errors import LotteryError
+from ..configs import own_parts
 
 _L = keras.layers
 
@@ -81,16 +82,17 @@ def finalize(model):
 
 
 def custom_objects(model):
-    """{registered name: class} of the layers that are not Keras' own, for a copy made in this process; Keras has names twice.
+    """{registered name: class or function} of layers, and of what they were given, that is not Keras' own, for a copy made in this process.
 
     Raises:
       LotteryError: two of them have one name.
     """
     named = {}
-    for kind in {type(layer) for layer in model._flatten_layers()}:
-        name = keras.saving.get_registered_name(kind)
-        if not kind.__module__.startswith("keras.") and named.setdefault(name, kind) is not kind:
-            raise LotteryError(f"two layer classes of {model.name!r} are called {name!r}, and a copy goes by their names: rename one.")
+    layers = list(model._flatten_layers())
+    for own in {type(layer) for layer in layers} | {part for layer in layers for part in own_parts(layer)}:
+        name = keras.saving.get_registered_name(own)  # Keras itself has names twice
+        if not own.__module__.startswith("keras.") and name != "<lambda>" and named.setdefault(name, own) is not own:
+            raise LotteryError(f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their names: rename one.")
     return named
 
 

@@ -126,6 +126,7 @@ def _held(model):
 def architecture(model):
     """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
     config = _without_wrappers(json.loads(model.to_json()))
+    config["class_name"] = tf_keras.saving.get_registered_name(type(model))
     default = json.loads(json.dumps(tf_keras.layers.Layer().get_config()["dtype"]))
     return _without_dtype(config, default)
 

@@ -2,6 +2,7 @@
 
 from ...errors import LotteryError
 from ..adapted import check_none_adapted
+from ..configs import check_copied, given_a_lambda, own_parts
 from ..own import METHODS, own_methods, way_out
 from . import walk
 from .legacy import PruneLowMagnitude, tf_keras
@@ -52,12 +53,13 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
         return copies[id(plain)]
 
     def copy_layer(layer):
+        own = {tf_keras.saving.get_registered_name(part): part for below in layer._flatten_layers() for part in own_parts(below)}
         try:
-            new = type(layer).from_config(layer.get_config())
+            with tf_keras.utils.custom_object_scope(own):
+                new = type(layer).from_config(layer.get_config())
         except (NotImplementedError, TypeError, ValueError) as error:
-            raise LotteryError(
-                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {in_a_line(error)}"
-            ) from error
+            said = given_a_lambda(layer._flatten_layers()) or in_a_line(error)
+            raise LotteryError(f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {said}") from error
         new._name = layer.name  # which not every config holds
         prefix = paths[id(layer)] + "/"
         below, blocked = ({path[len(prefix) :]: value for path, value in of.items() if path.startswith(prefix)} for of in (shapes, blocks or {}))
@@ -72,6 +74,7 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
     copy_state(model, new)
     below = walk.layers(new)
     for path, layer in walk.layers(model).items():
+        check_copied(path, layer, below[path])
         below[path]._trainable = layer._trainable  # no config knows it of layers in layers
     return new
 
@@ -113,6 +116,6 @@ def _finalize(model):
 
 def in_a_line(error):
     """The first paragraph of an error's text that says something: Keras wraps it in where it was called."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
-    where = ("Exception encountered", "ValueError: Exception encountered", "in user code", "File ", "Call arguments")
+    paragraphs = [" ".join(paragraph.split()).removeprefix("Exception encountered: ") for paragraph in str(error).split("\n\n")]
+    where = ("Error when deserializing class", "Exception encountered", "ValueError: Exception encountered", "in user code", "File ", "Call arguments")
     return next((text for text in paragraphs if text and not text.startswith(where)), paragraphs[0]).rstrip(".")
