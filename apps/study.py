@@ -41,7 +41,7 @@ def main():
     from keras_lottery import study as studies
     from keras_lottery.checks import whole
 
-    jobs = whole("jobs", FLAGS.jobs)
+    jobs = whole("jobs", FLAGS.jobs, most=1000)
     study, sizes, tasks = studies.prepare(given(), FLAGS.run_dir)
     if FLAGS.dry_run:
         return studies.show(tasks, studies.estimate(study, sizes, tasks, FLAGS.run_dir, jobs), jobs)

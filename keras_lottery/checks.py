@@ -2,7 +2,9 @@
 
 import difflib
 import math
+import os
 import reprlib
+from pathlib import Path
 
 import numpy as np
 
@@ -51,6 +53,31 @@ def true_or_false(**values):
     for name, value in values.items():
         if not isinstance(value, (bool, np.bool_)):
             raise LotteryError(f"{name}={value!r} is impossible: give True or False.")
+
+
+def whole_or_text(value):
+    """`value`, as an int if it is text of a whole number, as flags give it.
+
+    >>> whole_or_text("200"), whole_or_text("init")
+    (200, 'init')
+    """
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 20 else value
+
+
+def of_kind(name, value, kind, wanted):
+    """Raises LotteryError unless `value` is an instance of `kind`; `wanted` says what to give."""
+    if not isinstance(value, kind):
+        raise LotteryError(f"{name} is a {type(value).__name__}: give {wanted}.")
+
+
+def path(value, wanted="a file's or folder's name"):
+    """`value` as a Path; raises LotteryError for what no file can be called."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise LotteryError(f"{shown(value)} is no path: give {wanted} as text.")
+    name = os.fsdecode(value)
+    if "\0" in name or any(len(os.fsencode(part)) > 255 for part in Path(name).parts) or len(os.fsencode(name)) > 4000:
+        raise LotteryError(f"{shown(name)} is no path that a file can have: give {wanted}.")
+    return Path(name)
 
 
 def share(name, value):

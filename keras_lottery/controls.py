@@ -10,11 +10,12 @@ import zlib
 
 import numpy as np
 
-from .checks import known, true_or_false
+from .checks import SEED, known, of_kind, true_or_false, whole
 from .errors import LotteryError
 from .masks import prune, random
 from .masks import shuffled as moved_about
 from .stopping import was_cut
+from .ticket import Ticket
 from .transfer import transfer
 
 ARMS = {
@@ -65,6 +66,8 @@ def student(arm, ticket, dense, *, num_classes=None, input_shape=None, freeze_ba
 def control(arm, ticket, dense, seed=0):
     """(Ticket, start) of an arm: its masks and weights, and the name of the weights to start from."""
     check(arm, dense)
+    of_kind("ticket", ticket, Ticket, "a Ticket")
+    seed = whole("seed", seed, **SEED)
     if arm in _OF_TICKET:
         return ticket, _OF_TICKET[arm]
     if arm == "random":
@@ -81,6 +84,8 @@ def control(arm, ticket, dense, seed=0):
 def check(arm, dense):
     """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None or was not trained in full."""
     known("control", arm, ARMS)
+    if dense is not None:
+        of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search, or None")
     if arm not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
             f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
@@ -101,6 +106,7 @@ def random_mask(ticket, dense, seed):
       dense: the Ticket of round 0 of the same search: all weights at the rewind point.
       seed: int.
     """
+    _check_pair(ticket, dense)
     return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
 
 
@@ -109,6 +115,8 @@ def shuffled(ticket, seed):
 
     Counts and values are the ticket's own; only where they stand is lost. Blocks move whole.
     """
+    of_kind("ticket", ticket, Ticket, "a Ticket")
+
     def moved(path, array):
         return moved_about(array, np.random.default_rng([seed, zlib.crc32(path.encode())]), ticket.pruned_by["blocks"].get(path, 1))
 
@@ -122,8 +130,18 @@ def one_shot(dense, sparsity):
 
     Source: one-shot pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.
     """
+    of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search")
     scores = {path: np.abs(dense.start("trained")[path]) for path in dense.masks}
     return _over(dense, prune(scores, dense.masks, sparsity, **dense.pruned_by), dense.weights)
+
+
+def _check_pair(ticket, dense):
+    """Raises LotteryError unless both are Tickets of one net."""
+    of_kind("ticket", ticket, Ticket, "a Ticket")
+    of_kind("dense", dense, Ticket, "the Ticket of round 0 of the same search")
+    other = [path for path, mask in ticket.masks.items() if np.shape(dense.weights.get(path)) != mask.shape]
+    if other:
+        raise LotteryError(f"dense is of another net than the ticket: {other[0]!r} has another shape there, or none. Give round 0 of its search.")
 
 
 def _over(ticket, places, weights):

@@ -8,6 +8,7 @@ from . import labels, pruning
 from .callback import Callback
 from .errors import LotteryError
 from .fingerprint import fingerprint, leaves
+from .told import told_in_one_line
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 
@@ -31,6 +32,10 @@ def open_data(model, train, seed, name="train"):
         train = tuple(_arrays(part, name) for part in train)
         if isinstance(train[1], np.ndarray):
             labels.check(model, train[1], name)
+        if len(train) == 3:
+            labels.check_numbers(train[2], "sample_weight", name)
+        if any(leaf.dtype.kind in "US" for leaf in leaves(train[0])):
+            _check_takes_text(model, name)
         account = fingerprint(train)
         train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
@@ -95,8 +100,9 @@ def _steps(train, name):
         steps, endless = None, isinstance(error, NotImplementedError) or "infinite" in str(error) or _is_endless(train)
     if endless:
         raise LotteryError(f"{name} never ends: give as many batches as one epoch has, such as {name}.take(STEPS).")
-    if steps is None and not any(True for _ in train):
-        steps = 0
+    if steps is None:
+        with told_in_one_line(name):
+            steps = None if any(True for _ in train) else 0
     if steps == 0:
         raise LotteryError(f"{name} is empty: it holds no batch.")
     return steps
@@ -142,10 +148,18 @@ def _check_inputs(model, train, name):
         return
     if len(leaves(given)) > 1:
         raise LotteryError(f"{name} gives {len(leaves(given))} inputs, the model takes one: change one of them.")
+    if "string" in str(getattr(given, "dtype", "")):
+        _check_takes_text(model, name)
     if getattr(given, "shape", None) is not None:
         forms = [wanted, (*wanted, 1)] + [wanted[:-1]] * (wanted[-1] == 1)  # Keras adds or drops an axis of 1
         if not any(_fits(given.shape, form) for form in forms):
             raise LotteryError(f"{name} gives batches of shape {given.shape}, the model takes {wanted}: change one of them.")
+
+
+def _check_takes_text(model, name):
+    takes = [getattr(tensor.dtype, "name", tensor.dtype) for tensor in getattr(model, "inputs", None) or ()]  # TensorFlow's or Keras' own
+    if takes and "string" not in takes:
+        raise LotteryError(f"{name} gives text, and the model takes {takes[0]}: give numbers.")
 
 
 def _fits(shape, form):

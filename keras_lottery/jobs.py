@@ -8,7 +8,7 @@ from pathlib import Path
 from . import controls as arms
 from . import data, pruning, runs, training
 from .arm import best_epoch, on_target, tested, train
-from .checks import SEED, known, share, true_or_false, whole
+from .checks import SEED, known, share, true_or_false, whole, whole_or_text
 from .distribution import STRATEGIES, check_batches, place
 from .errors import LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
@@ -56,7 +56,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     if rate is None and (rounds is None or final_sparsity is None):
         rate = 0.2
     planned = round_sparsities(rounds, rate, final_sparsity)
-    rewind = check_rewind(int(rewind) if str(rewind).isdecimal() else rewind)
+    rewind = check_rewind(whole_or_text(rewind))
     check_rewind_once(rewind_once, rewind)
     true_or_false(structured=structured, overwrite=overwrite)
     check_budget(budget)

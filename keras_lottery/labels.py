@@ -1,14 +1,13 @@
 """Whether a model can be trained on the labels it is given, asked before anything is trained."""
 
-import contextlib
 import itertools
-import sys
 import time
 
 import numpy as np
 
 from . import pruning
 from .errors import LotteryError
+from .told import told_in_one_line
 
 SECONDS = 1.0  # that a look at the batches of a data set may take
 _CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
@@ -56,15 +55,9 @@ def _check_spec(model, given, name):
 
 def check(model, labels, name="train"):
     """Raises LotteryError for labels, an array, that are no numbers or that the model's loss cannot mean."""
-    if labels.dtype.kind in "USO":
-        raise LotteryError(f"the labels of {name} are text, such as {_first(labels)!r}: give numbers, as np.unique(y, return_inverse=True)[1] does.")
-    if labels.dtype.kind in "mM":
-        raise LotteryError(f"the labels of {name} are of type {labels.dtype}: give numbers.")
+    check_numbers(labels, "labels", name)
     if labels.dtype.kind not in "biuf":  # of two numbers, or few bits
         return
-    wrong = labels[~np.isfinite(labels)] if labels.dtype.kind == "f" else labels[:0]
-    if wrong.size:
-        raise LotteryError(f"{wrong.size} labels of {name} are no numbers, such as {wrong.flat[0]}: leave out their examples.")
     output, (loss, settings) = _sides(getattr(model, "output_shape", None)), _own_loss(model)
     one_hot = len(output) > 1 and labels.ndim == len(output) and labels.shape[-1] == output[-1]
     wrong = labels[(labels < -1e-6) | (labels > 1 + 1e-6)] if loss in _SHARES and one_hot else labels[:0]
@@ -82,27 +75,6 @@ def check(model, labels, name="train"):
     if not fits.all():
         raise LotteryError(f"{(~fits).sum()} labels of {name} are out of range, such as {labels[~fits].flat[0]}: the model has outputs for 0 "
                            f"to {output[-1] - 1}.")
-
-
-@contextlib.contextmanager
-def told_in_one_line(name="the data"):
-    """Tell what TensorFlow finds wrong with data, as it takes them, as a LotteryError."""
-    tf = sys.modules.get("tensorflow")
-    try:
-        yield
-    except tf.errors.OpError if tf else () as error:
-        said = next((line for line in str(error.message).splitlines() if any(mark in line for mark in _SAID)), None)
-        if said is None:
-            raise
-        mark = next(mark for mark in _SAID if mark in said)
-        said = said[said.index(mark):].partition(" [Op:")[0].rstrip(". ")
-        raise LotteryError(f"{name}: {said}: {_SAID[mark]}") from error
-
-
-_SAID = {  # by TensorFlow -> what to do
-    "Input dataset was expected to contain": "give assert_cardinality the number of batches that there are, or leave it out.",
-    "Received a label value of": "give as labels the numbers of the model's outputs, from 0.",
-}
 
 
 def _sides(shape):
@@ -123,6 +95,20 @@ def _own_loss(model):
     if not str(named.__module__).startswith(_KERAS):
         return None, {}
     return named.__name__, loss.get_config() if hasattr(loss, "get_config") else {}
+
+
+def check_numbers(array, what, name):
+    """Raises LotteryError unless an array holds finite numbers; `what` says what they are, `name` of which data."""
+    if not isinstance(array, np.ndarray):
+        return
+    if array.dtype.kind in "USO":
+        cure = "give numbers, as np.unique(y, return_inverse=True)[1] does." if what == "labels" else "give numbers."
+        raise LotteryError(f"the {what} of {name} are text, such as {_first(array)!r}: {cure}")
+    if array.dtype.kind in "mM":
+        raise LotteryError(f"the {what} of {name} are of type {array.dtype}: give numbers.")
+    wrong = array[~np.isfinite(array)] if array.dtype.kind == "f" else array[:0]
+    if wrong.size:
+        raise LotteryError(f"{wrong.size} {what} of {name} are no numbers, such as {wrong.flat[0]}: leave out their examples.")
 
 
 def _batches(data):

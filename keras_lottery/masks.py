@@ -5,10 +5,11 @@ real numbers, larger = more worth keeping (magnitudes, for lottery tickets).
 """
 
 import itertools
+import numbers
 
 import numpy as np
 
-from .checks import known
+from .checks import known, shown
 from .errors import Diverged, LotteryError
 
 SCOPES = ("global", "layer")
@@ -48,8 +49,8 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     {'w': array([ True, False, False,  True])}
     """
     known("scope", scope, SCOPES)
-    if not 0 <= sparsity < 1:
-        raise LotteryError(f"sparsity={sparsity!r} is impossible: give a share of zeros from 0 up to, not including, 1.")
+    if not isinstance(sparsity, (numbers.Real, np.generic)) or not 0 <= sparsity < 1:
+        raise LotteryError(f"sparsity={shown(sparsity)} is impossible: give a share of zeros from 0 up to, not including, 1.")
     for path, score in scores.items():
         if np.isnan(score).any():
             raise Diverged(f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients.")

@@ -16,7 +16,7 @@ import numpy as np
 from . import pruning, runs, team
 from .callback import Callback
 from .jsonable import plain
-from .labels import told_in_one_line
+from .told import told_in_one_line
 
 
 def recall(backup, callbacks):

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
-from . import older, team
+from . import checks, older, team
 from .errors import LotteryError
 from .jsonable import differences, plain, text
 
@@ -111,9 +111,7 @@ def check_run_dir(run_dir, now=None):
 
 def check_writable(folder):
     """Raises LotteryError if `folder` cannot be made or files cannot be made in it; leaves nothing there."""
-    if not isinstance(folder, (str, os.PathLike)):
-        raise LotteryError(f"{folder!r} is no path: give a folder's name as text.")
-    folder = Path(folder)
+    folder = checks.path(folder, "a folder's name")
     try:
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryDirectory(dir=there, prefix=".writing-"):
@@ -155,7 +153,7 @@ def new_folder(path, overwrite=False):
         with tempfile.TemporaryDirectory() as nowhere:
             yield Path(nowhere)
         return
-    path = Path(path)
+    path = checks.path(path, "a folder's name")
     if path.exists() and not overwrite:
         raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True.")
     check_writable(path.parent)

@@ -4,7 +4,9 @@ import numpy as np
 
 from . import pruning
 from .checks import known
+from .errors import LotteryError
 from .masks import prune
+from .told import told_in_one_line
 
 CRITERIA = ("snip", "grasp")
 TEMPERATURE = 200  # what GraSP's authors divide logits by before the loss (Wang et al. 2020, section 4)
@@ -35,12 +37,19 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
     """
     known("criterion", criterion, CRITERIA)
     engine = pruning.engine(model)
+    pruning.masks(model)  # which says so if it has none
+    if not callable(loss):
+        raise LotteryError(f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of Keras.")
+    if x is None or y is None or np.ndim(x) and np.ndim(y) and not 0 < len(x) == len(y):
+        raise LotteryError("x and y are no batch: give as many labels as inputs, one or more.")
     plain, paths = engine.in_float32(pruning.strip(model)), list(engine.masks(model))
     weights = {path: value for path, value in engine.values(plain).items() if path in paths}
     if criterion == "snip":
-        slope, _ = engine.gradients(plain, paths, x, y, loss)
+        with told_in_one_line("the batch"):
+            slope, _ = engine.gradients(plain, paths, x, y, loss)
         scores = {path: np.abs(weights[path] * slope[path]) for path in paths}
     else:
-        _, change = engine.gradients(plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE))
+        with told_in_one_line("the batch"):
+            _, change = engine.gradients(plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE))
         scores = {path: weights[path] * change[path] for path in paths}
     return prune(scores, engine.masks(model), sparsity, **engine.settings(model)[1])

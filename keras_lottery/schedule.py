@@ -4,7 +4,7 @@ import math
 import numbers
 import sys
 
-from .checks import share, true_or_false, whole
+from .checks import share, shown, true_or_false, whole
 from .errors import LotteryError
 
 MOST = 10_000  # rounds
@@ -169,12 +169,12 @@ def check_rewind(rewind, round_steps=None):
         return rewind
     if isinstance(rewind, bool) or not isinstance(rewind, numbers.Integral) or rewind < 0:
         raise LotteryError(
-            f"rewind={rewind!r} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained', 'lr' or "
+            f"rewind={shown(rewind)} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained', 'lr' or "
             "'finetune'."
         )
     if round_steps is not None and rewind >= round_steps:
         raise LotteryError(
-            f"rewind={rewind} is past the first round, which has {round_steps} steps: give an earlier step."
+            f"rewind={shown(rewind)} is past the first round, which has {round_steps} steps: give an earlier step."
         )
     return int(rewind)
 

@@ -5,7 +5,7 @@ import numpy as np
 from . import pruning, runs
 from .architecture import form
 from .batch_norm import BATCHES, BatchNormStatistics
-from .checks import whole
+from .checks import shown, whole
 from .errors import LotteryError
 from .fingerprint import fingerprint
 from .inputs import content, open_data
@@ -56,6 +56,10 @@ def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
     alphas = [n / (points - 1) for n in range(whole("points", points, least=3))]
     engine = pruning.engine(model)
     restated, before = BatchNormStatistics(model, train, batches), engine.values(model)
+    for name, state in {"a": a, "b": b}.items():
+        other = [path for path, value in before.items() if np.shape(state.get(path)) != value.shape]
+        if other:
+            raise LotteryError(f"{name} is no state of this model: {other[0]!r} has another shape there, or none. Give two states of {model.name!r}.")
     errors = []
     try:
         for alpha in alphas:
@@ -90,12 +94,19 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
         difference is shown.
     """
     engine = pruning.engine(model)
+    engine.check_compiled(model)
+    epochs = whole("epochs", epochs)
+    if not isinstance(orders, (list, tuple)) or len(orders) != 2:
+        raise LotteryError(f"orders is {shown(orders)}: give the data of two trainings, the same but for their order.")
+    if validation is None:
+        raise LotteryError("validation is None: give data to measure errors on, as fit takes its validation_data.")
     folder = None
     if run_dir is not None:
-        about = {"epochs": whole("epochs", epochs), "points": points, "batches": batches}
+        about = {"epochs": epochs, "points": points, "batches": batches}
         folder = runs.open_run(run_dir, "instability", {**about, **_measured(model, orders, validation)})
         if (folder / runs.RESULT).exists():
             return runs.read_json(folder / runs.RESULT)
+    orders = [open_data(model, train, seed, "orders")[0] for seed, train in enumerate(orders)]
     with engine.scope(model):
         engine.build_optimizer(model)
         engine.keep_randomness(model)

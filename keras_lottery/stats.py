@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from .checks import above_zero
+from .checks import above_zero, shown
 from .errors import LotteryError
 
 CLAIMS = ("beats", "matches", "is worse")  # of two that hold, the first is said
@@ -58,7 +58,10 @@ def estimate(values):
     >>> estimate([1.0, 2.0, 3.0]).mean
     2.0
     """
-    values = np.asarray(list(values), float)
+    try:
+        values = np.asarray(list(values), float)
+    except (TypeError, ValueError):
+        raise LotteryError(f"values is {shown(values)}: give a list of numbers, one a seed.") from None
     if not values.size:
         raise LotteryError("no values: give one figure a seed.")
     if values.size == 1:

@@ -6,7 +6,7 @@ import time
 
 from . import pruning, team
 from .callback import Callback
-from .checks import share
+from .checks import share, shown
 from .errors import LotteryError
 from .masks import changed
 from .schedule import KEPT, round_sparsities
@@ -136,8 +136,8 @@ def check_budget(budget):
     """
     if budget is None:
         return None
-    text = str(budget).strip()
-    if text.isdecimal() and int(text) > 0:
+    text = budget.strip() if isinstance(budget, str) else shown(budget)
+    if text.isdecimal() and len(text) < 20 and int(text) > 0:
         return int(text), "steps"
     amount = math.inf
     with contextlib.suppress(ValueError):
@@ -146,7 +146,7 @@ def check_budget(budget):
         if text[-1] == "m" and team.is_joined():
             raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
         return amount, text[-1]
-    raise LotteryError(f"budget={budget!r} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
+    raise LotteryError(f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
 
 
 def _epochs_or_minutes(budget, epochs, steps):

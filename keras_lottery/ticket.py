@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import jsonable, pruning, runs, ticket_file
+from . import checks, jsonable, pruning, runs, ticket_file
 from .anew import drawn_anew
 from .architecture import kind, translate
 from .architecture.trust import check_depth
 from .card import card
-from .checks import known, true_or_false
+from .checks import known, of_kind, true_or_false
 from .errors import LotteryError
 from .masks import sparsity
 from .pruning.sizes import check_sizes
@@ -145,7 +145,7 @@ def shipped():
 
 def ticket_folder(ticket):
     """The folder of a ticket that is named by its path, or by its name if it comes with the package."""
-    path = Path(ticket)
+    path = checks.path(ticket, "a ticket's folder or its name")
     return path if (path / "ticket.json").is_file() else shipped().get(str(ticket), path)
 
 
@@ -179,18 +179,31 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
     architecture: what `engine.architecture(model)` gives, where it is at hand.
     """
     engine = pruning.engine(model)
+    pruning.masks(model)  # which says so if it has none
+    of_kind("start", start, dict, "the model's state, {path: array}")
+    of_kind("rounds", rounds, (list, tuple), "a list of one record a round")
+    of_kind("info", info or {}, dict, "a dict of notes")
+    trained = engine.values(model)
+    other = {path for path in {*start, *trained} if np.shape(start.get(path)) != np.shape(trained.get(path)) or path not in start}
+    if other:
+        raise LotteryError(f"start is no state of this model: {min(other)!r} is {_form(start, min(other))} in the one, {_form(trained, min(other))} "
+                           "in the other. Give what the model held before its training.")
     _, how = engine.settings(model)
     blocked = {"blocks": how["blocks"]} if how["blocks"] else {}
     return Ticket(
         masks=engine.masks(model),
         weights=start,
-        trained=engine.values(model),
+        trained=trained,
         architecture=architecture or engine.architecture(model),
         heads=engine.heads(model),
         rounds=jsonable.plain(rounds),
         info=jsonable.plain({**engine.versions(), **(info or {})}),
         settings=jsonable.plain({"scope": how["scope"], **(settings or {}), **blocked}),
     )
+
+
+def _form(state, path):
+    return np.shape(state[path]) if path in state else "missing"
 
 
 def as_built_by(keras, ticket):

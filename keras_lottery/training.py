@@ -137,6 +137,7 @@ def set_precision(name="auto", backend="tf_keras", strategy="none"):
     GPUs with tensor cores, mixed_bfloat16 on TPUs; else float32. Weights are float32 in each
     case. Returns the policy's name.
     """
+    known("precision", name, PRECISIONS)
     if name == "auto":
         name = _fastest_policy(strategy) if backend in ("tf_keras", "tensorflow") else "float32"
     pruning.engine_of(kind(backend)).keras.mixed_precision.set_global_policy(name)
@@ -172,7 +173,7 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
         raise LotteryError("learning_rate=[] holds no rate: give one, for example 0.1.")
     if len(rates) != 1 and schedule != "step":
         raise LotteryError(f"learning_rate={learning_rate!r}: several rates are for schedule='step', not {schedule!r}.")
-    weight_decay = zero_or_more("weight_decay", weight_decay)
+    weight_decay, end = zero_or_more("weight_decay", weight_decay), zero_or_more("end", end)
     if schedule != "constant":
         if steps is None:
             raise LotteryError(f"schedule={schedule!r} goes by the steps of one training: give steps=NUMBER, or schedule='constant'.")

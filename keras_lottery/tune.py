@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import jobs, pruning, runs, training
-from .checks import above_zero, known, share, true_or_false, whole
+from .checks import above_zero, known, share, true_or_false, whole, whole_or_text
 from .distribution import OF_ONE_MACHINE
 from .errors import Diverged, LotteryError
 from .jsonable import differences, digest, plain
@@ -247,7 +247,7 @@ def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs)
     return {
         "rate": [share("rates", rate) for rate in _filled("rates", rates)],
         "rewind": None if rewinds is None else [
-            check_rewind(int(at) if str(at).isdecimal() else at) for at in _filled("rewinds", rewinds)],
+            check_rewind(whole_or_text(at)) for at in _filled("rewinds", rewinds)],
         "learning_rate": [learning_rate / 3, learning_rate * 3] if learning_rates is None else (
             _range("learning_rate_range", learning_rates, above_zero)),
         "epochs": [max(1, epochs // 2), epochs] if epochs_range is None else _range("epochs_range", epochs_range, _whole),
@@ -277,4 +277,4 @@ def _range(name, values, check):
 
 
 def _whole(name, value):
-    return whole(name, int(value) if str(value).isdecimal() else value)
+    return whole(name, whole_or_text(value))

@@ -114,7 +114,7 @@ def test_set_epoch_reaches_through_transformations_and_refuses_others():
     assert data.set_epoch(twice, 1) and order(twice) == epochs[1] != epochs[0]
     assert not data.set_epoch(tf.data.Dataset.range(3), 0)
     assert not data.set_epoch([1, 2], 0)
-    with pytest.raises(LotteryError, match="epoch -1"):
+    with pytest.raises(LotteryError, match="epoch=-1 is impossible"):
         data.set_epoch(dataset, -1)
 
 
@@ -215,9 +215,15 @@ def test_arrays_keep_their_form_as_in_fit():
 
 
 @pytest.mark.parametrize("call, said", [
-    (lambda: numbered(batch_size=0), "batch_size 0"),
+    (lambda: numbered(batch_size=0), "batch_size=0 is impossible"),
     (lambda: numbered(n=0), "0 examples"),
     (lambda: numbered(seed=2**70), "seed"),
+    (lambda: numbered(seed="a"), "seed='a' is impossible"),
+    (lambda: numbered(batch_size=None), "batch_size=None is impossible"),
+    (lambda: data.batches([object()], batch_size=1), "holds objects such as <object"),
+    (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5), "normalization is"),
+    (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5, std=0), "normalization is"),
+    (lambda: data.set_epoch(numbered(), "first"), "epoch='first' is impossible"),
     (lambda: data.batches(np.zeros(3), np.zeros(4), batch_size=2), r"arrays of \[3, 4\] examples"),
     (lambda: data.batches(np.zeros((8, 4)), augment=True, batch_size=2), r"augment=True with x of shape \(8, 4\)"),
 ])

@@ -426,8 +426,8 @@ if BACKEND == "tensorflow":
         "batches of a half": (lambda: search(validation_data=batched(Y * 0.5)), "labels of validation_data are no class numbers, such as 0.5"),
         "batches of NaN": (lambda: search(train=batched(np.where(Y, Y, np.nan))), "labels of train are no numbers, such as nan"),
         "length too high": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(7))),
-                            "train: Input dataset was expected to contain 7 elements but contained only 6 elements: give assert_cardinality the"),
-        "length too low": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(5))), "train: Input dataset was expected to contain 5 elements but"),
+                            "train cannot be used: Input dataset was expected to contain 7 elements but contained only 6 elements. Give assert_cardinality the"),
+        "length too low": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(5))), "train cannot be used: Input dataset was expected to contain 5 elements but"),
         "one-hot labels": (lambda: search(train=(X, np.eye(3)[Y])), r"one-hot labels, of shape \(.*, 3\), and .* takes class numbers: give y.argmax"),
         "class numbers": (lambda: search(compiled(dense(), loss="categorical_crossentropy")), "takes one-hot vectors of 3: compile the model with sparse"),
         "no labels": (lambda: search(train=tf.data.Dataset.from_tensor_slices(X).batch(32)), "train gives no labels"),
@@ -453,8 +453,8 @@ def batched(labels):
 
 @HAS_TF_DATA
 @pytest.mark.parametrize("train, said", [
-    (lambda: batched(Y).apply(tf.data.experimental.assert_cardinality(7)), "expected to contain 7 elements but contained only 6 elements: give assert_cardinality"),
-    (lambda: batched(np.where(np.arange(96) == 95, 7, Y)), "Received a label value of 7 which is outside the valid range of .0, 3.*: give as labels the numbers"),
+    (lambda: batched(Y).apply(tf.data.experimental.assert_cardinality(7)), "expected to contain 7 elements but contained only 6 elements. Give assert_cardinality"),
+    (lambda: batched(np.where(np.arange(96) == 95, 7, Y)), "Received a label value of 7 which is outside the valid range of .0, 3.*Give as labels the numbers"),
 ])
 def test_what_is_found_wrong_with_data_while_they_are_trained_on_is_one_line(train, said, monkeypatch):
     monkeypatch.setattr(labels, "SECONDS", -1)  # only the first batch is looked at

@@ -303,4 +303,4 @@ def test_auto_needs_a_validation_split(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     code, _, err = command(find_ticket, *AUTO, "--validation=0")
-    assert code == 2 and "chooses by validation error" in err and not (tmp_path / "auto").exists()
+    assert code == 2 and "--rewind=auto chooses by validation error" in err and not (tmp_path / "auto").exists()

@@ -2,10 +2,12 @@
 
 import gzip
 import os
-from pathlib import Path
+from collections.abc import Iterable
 
 import zstandard
 
+from ..checks import path as checked_path
+from ..checks import shown
 from ..errors import LotteryError
 
 ZSTD_LEVEL = 19     # what a store's server takes the time for, once
@@ -19,6 +21,8 @@ def read(files):
     """
     if isinstance(files, (str, bytes, os.PathLike)):
         files = [files]
+    if not isinstance(files, Iterable):
+        raise LotteryError(f"files is {shown(files)}: give .tflite files, the one to compare with first.")
     if not isinstance(files, dict):
         paths = list(files)
         unnamed = [path for path in paths if isinstance(path, (bytes, bytearray))]
@@ -41,7 +45,7 @@ def sizes(content):
 def _content(name, file):
     if not isinstance(file, (bytes, bytearray)):
         try:
-            file = Path(file).read_bytes()
+            file = checked_path(file, ".tflite files").read_bytes()
         except (OSError, ValueError) as error:
             why = {FileNotFoundError: "there is no such file", IsADirectoryError: "it is a folder"}.get(type(error))
             raise LotteryError(f"cannot read {name!r}: {why or getattr(error, 'strerror', None) or error}. "

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lottery.checks import true_or_false
+from keras_lottery.checks import shown, whole
 from keras_lottery.errors import LotteryError
 from keras_lottery.fingerprint import fingerprint
 from keras_lottery.pixels import Pixels
@@ -72,8 +73,7 @@ def set_epoch(dataset, epoch):
         >>> set_epoch(train, 1), next(iter(train)).numpy().tolist() == second
         (True, True)
     """
-    if epoch < 0 or epoch != int(epoch):
-        raise LotteryError(f"epoch {epoch}: expected a whole number, 0 or more")
+    epoch = whole("epoch", epoch, least=0, most=2**63 - 1)
     counter = getattr(dataset, "_lottery_epoch", None)
     if counter is not None:
         _set(counter, int(epoch))
@@ -106,10 +106,8 @@ def hold(array):
 
 def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None, std=None):
     """As `batches`, over the given rows of tensors made by `hold`; no copy of them is taken."""
-    if batch_size < 1 or batch_size != int(batch_size):
-        raise LotteryError(f"batch_size {batch_size}: expected a whole number, 1 or more")
-    if not -2**63 <= seed < 2**63 or seed != int(seed):
-        raise LotteryError(f"seed {seed}: expected a whole number of at most 63 bits")
+    batch_size = whole("batch_size", batch_size, most=2**63 - 1)
+    seed = whole("seed", seed, least=-2**63, most=2**63 - 1)
     if not len(rows):
         raise LotteryError("0 examples: expected at least one")
     size = min(int(batch_size), len(rows)) if shuffle else int(batch_size)
@@ -152,7 +150,12 @@ def _packed(x, y, sample_weight):
 
 
 def _as_fit_takes(array):
-    array = np.asarray(array)
+    try:
+        array = np.asarray(array)
+    except ValueError as error:
+        raise LotteryError(f"an array has rows of different lengths: {error}") from error
+    if array.dtype == object:
+        raise LotteryError(f"an array holds objects such as {shown(next(iter(array.flat), None))}: give arrays of numbers or text")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # DLPack takes no other
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
@@ -182,7 +185,7 @@ def _set(counter, epoch):
 def _finisher(tensors, size, augment, mean, std):
     """(gathered x, key of the batch) -> x as the model gets it."""
     x = tensors[0]
-    normalise = _as_it_is if mean is None else _normaliser(mean, std)
+    normalise = _as_it_is if mean is None and std is None else _normaliser(mean, std, x)
     if not augment:
         return lambda images, key: normalise(images)
     if tf.nest.is_nested(x) or x.shape.rank != 4:
@@ -196,8 +199,10 @@ def _as_it_is(x):
     return x
 
 
-def _normaliser(mean, std):
-    pixels = Pixels(mean, std)
+def _normaliser(mean, std, x):
+    if tf.nest.is_nested(x) or not x.shape.rank or not (x.dtype.is_floating or x.dtype.is_integer):
+        raise LotteryError("mean and std are for images, one array of numbers with the channels last: leave them out.")
+    pixels = Pixels.of((mean, std), x.shape[-1])
     return lambda images: pixels.normalise(tf.cast(images, tf.float32))
 
 

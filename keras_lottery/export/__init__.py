@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from .. import runs
+from .. import checks, runs
 from ..benchmark import local
 from ..checks import known, true_or_false
 from ..compact import compact as without_dead_channels
@@ -127,7 +127,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
     kept = {} if variants_dir is None else {
-        (form, encoding): checked_path(pathlib.Path(variants_dir, f"{form}-{encoding}.tflite"), overwrite)
+        (form, encoding): checked_path(pathlib.Path(checks.path(variants_dir, "a folder's name"), f"{form}-{encoding}.tflite"), overwrite)
         for form in formats for encoding in convert.ENCODINGS}
     if path in kept.values():
         raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")

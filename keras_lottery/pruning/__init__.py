@@ -94,6 +94,7 @@ def strip(model):
 
 def prunable(model):
     """{weight path: variable} of the weights that have a mask or, in a plain model, would get one."""
+    _check_built(model)
     return engine(model).prunable(model)
 
 
@@ -111,6 +112,7 @@ def masks(model):
 
 def sparsity(model):
     """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one, frozen ones too."""
+    _check_built(model)
     weights = engine(model).kernels(model).values()
     total = sum(weight.size for weight in weights)
     return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
@@ -123,6 +125,7 @@ def summary(model):
       A list of dicts with path, shape, size, pruned (bool), reason ("" if pruned) and
       sparsity (0..1), in the order of the model.
     """
+    _check_built(model)
     rows = _rows(model, engine(model).reasons(model))
     table = Table(title=f"{model.name}: {_overview(rows).splitlines()[0]}", title_justify="left")
     for column in ("weight", "shape", "size", "zeros", "pruned"):
@@ -176,6 +179,11 @@ def check_unpruned(model):
     """Raises LotteryError if a mask of `model` has dropped a weight already."""
     if not all(mask.all() for mask in engine(model).masks(model).values()):
         raise LotteryError(f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew.")
+
+
+def _check_built(model):
+    if not engine(model).variables(model) and not getattr(model, "built", True):
+        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it once first.")
 
 
 def _blocks(model, paths, block):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import anatomy, runs
+from ..checks import path as checked_path
 from ..errors import LotteryError
 from ..masks import sparsity
 from ..ticket import load_ticket
@@ -64,7 +65,7 @@ def read(path):
     Raises:
       LotteryError: no such file, or a line that is no JSON.
     """
-    path = Path(path)
+    path = checked_path(path, "a rows.jsonl")
     if not path.is_file():
         raise LotteryError(f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote.")
     try:

@@ -1,9 +1,12 @@
 """Rows: one an arm, sparsity, rewind point and seed, ready for JSON lines."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from .. import older, runs
+from ..checks import path as checked_path
+from ..checks import shown
 from ..errors import LotteryError
 from ..jsonable import digest
 from ..variants import VARIANTS, unusual
@@ -22,8 +25,10 @@ def collect(results):
       LotteryError: a file that is not there or no such result.
     """
     rows = []
+    if isinstance(results, (str, bytes)) or not isinstance(results, Iterable):
+        raise LotteryError(f"results is {shown(results)}: give a list of result.json files.")
     for path in results:
-        if not Path(path).is_file():
+        if not checked_path(path, "a result.json").is_file():
             raise LotteryError(f"there is no file {str(path)!r}: give result.json of a finished run.")
         result = runs.read_json(path)
         if not isinstance(result, dict) or result.get("command") not in ("find", "transfer") or not NEEDED <= result.keys():

@@ -1,15 +1,19 @@
 """A study as tasks: which searches and which trainings there are, each with its own name."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from .. import controls as arms
-from ..checks import above_zero, known, share, whole
+from ..checks import MOST, above_zero, known, share, shown, whole, whole_or_text
 from ..distribution import OF_ONE_MACHINE
 from ..errors import LotteryError
 from ..jsonable import digest, plain
 from ..masks import SCOPES
 from ..schedule import check_rewind, round_sparsities
 from ..training import BACKENDS, PRECISIONS, of_file
+
+
+SEEDS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,9 @@ class Study:
 
         for name, choices in (("scope", SCOPES), ("precision", PRECISIONS), ("strategy", OF_ONE_MACHINE), ("backend", BACKENDS)):
             known(name, getattr(self, name), choices)
+        for name in ("sparsities", "rewinds", "targets", "controls"):
+            if isinstance(getattr(self, name), str) or not isinstance(getattr(self, name), Iterable):
+                raise LotteryError(f"{name}={shown(getattr(self, name))} is impossible: give a list.")
         put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
         put("rate", share("rate", self.rate))
         if not self.sparsities or list(self.sparsities) != sorted(set(self.sparsities)):
@@ -79,10 +86,10 @@ class Study:
         if (self.target_steps is None) == (self.target_epochs is None):
             raise LotteryError("the budget on a target is open or told twice: give target_steps or target_epochs.")
         for name in ("seeds", "epochs", "target_steps" if self.target_epochs is None else "target_epochs"):
-            put(name, whole(name, getattr(self, name)))
+            put(name, whole(name, getattr(self, name), most=SEEDS if name == "seeds" else MOST))
         above_zero("width", self.width)
         for control in self.controls:
-            arm, _, at = control.partition("@")
+            arm, _, at = str(control).partition("@")
             known("control", arm, [name for name in arms.ARMS if name != "ticket"])
             if at and (arm in arms.DENSE or share(control, at) not in self.sparsities):
                 raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
@@ -218,4 +225,4 @@ def _movable(arguments):
 
 
 def _rewind(point):
-    return check_rewind(int(point) if str(point).isdecimal() else point)
+    return check_rewind(whole_or_text(point))

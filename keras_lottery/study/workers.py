@@ -36,7 +36,7 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
     names = {task.name for task in tasks}
     done, failed, running = names - waiting.keys(), {}, {}
     deaths = collections.defaultdict(list)  # {name: how far it was each time}
-    with (_ray(ray_address) if ray_address else _processes(jobs)) as submit:
+    with (_ray(ray_address) if ray_address else _processes(min(jobs, max(1, len(waiting))))) as submit:
         while waiting or running:
             for name, task in list(waiting.items()):
                 lost = [need for need in task.needs if need in failed or need not in names]

@@ -115,6 +115,8 @@ def build_metrics(model, train):
     if any(output.shape.rank is None or None in output.shape[1:] for output in tf.nest.flatten(outputs)):
         return  # what "accuracy" means is told by the sides of a batch
     _, labels, _ = tf_keras.utils.unpack_x_y_sample_weight(given)
+    if any(part.shape.rank is None for part in tf.nest.flatten(labels)):
+        return
     if not model.compiled_loss.built:
         model.compiled_loss.build(outputs)
     if not model.compiled_metrics.built:
