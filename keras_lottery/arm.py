@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import controls as arms
-from . import pruning, resume, runs, team, training
+from . import alive, pruning, resume, runs, team, training
 from .gradual import GradualPruning
 from .jsonable import plain
 from .masks import sparsity
@@ -16,7 +16,7 @@ def on_target(arm, sparsity, loaded, steps):
     if arm in CRITERIA:
         def mask(net):
             x, y = _sample(loaded, pruning.engine(net))
-            pruning.engine(net).set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
+            alive.set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
             return net
         return mask, [], 0
     if arm == "gradual":

@@ -1,4 +1,4 @@
-"""The one error a user can cause, and the one a training can."""
+"""The one error a user can cause, and those a training can."""
 
 
 class LotteryError(ValueError):
@@ -7,3 +7,7 @@ class LotteryError(ValueError):
 
 class Diverged(LotteryError):
     """Weights became NaN."""
+
+
+class Dead(LotteryError):
+    """Pruning left a net whose answers do not depend on its input."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import pruning
+from . import alive, pruning
 from .callback import StepCounter
 from .checks import share, whole
 from .errors import LotteryError
-from .masks import prune
+from .masks import check_leaves_some, prune
 
 
 class GradualPruning(StepCounter):
@@ -21,7 +21,8 @@ class GradualPruning(StepCounter):
       every: steps from one pruning to the next.
 
     Raises:
-      LotteryError: an impossible value, or a model that is not wrapped.
+      LotteryError: an impossible value, a model that is not wrapped, or pruning would leave a net whose
+        answers do not depend on its input.
 
     Source: Zhu & Gupta 2017 (arXiv 1710.01878), section 3.
 
@@ -58,6 +59,7 @@ class GradualPruning(StepCounter):
         if not pruning.is_wrapped(self.model):
             raise LotteryError("GradualPruning needs a wrapped model: lottery.wrap(model).")
         pruning.check_unpruned(self.model)
+        check_leaves_some(pruning.masks(self.model), self.final_sparsity, pruning.engine(self.model).settings(self.model)[1]["scope"])
         self.step, self.masks = 0, None
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -74,5 +76,6 @@ class GradualPruning(StepCounter):
         if self._prunings(self.step) > self._prunings(before):
             engine = pruning.engine(self.model)
             scores = {path: np.abs(variable.numpy()) for path, variable in engine.prunable(self.model).items()}
-            self.masks = prune(scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1])
-            engine.set_masks(self.model, self.masks)
+            masks = prune(scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1])
+            alive.set_masks(self.model, masks)
+            self.masks = masks

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
-from . import pruning
+from . import alive, pruning
 from .callback import Callback, StepCounter
-from .errors import LotteryError
-from .masks import prune
+from .errors import Dead, LotteryError
+from .masks import check_leaves_some, prune
 from .schedule import KEPT
 from .structured import favour_channels
 
@@ -70,7 +70,7 @@ class Rewinder:
         if self.rewind not in KEPT and self.point is None:
             raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
         masks = self.tightened(sparsity)
-        self.engine.set_masks(self.model, masks)
+        alive.set_masks(self.model, masks)
         if self.point is not None:
             for path, mask in masks.items():  # what is pruned never comes back
                 self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
@@ -155,6 +155,7 @@ class LotteryCallback(Callback):
             )
         self.schedule, _ = pruning.engine(self.model).settings(self.model)
         check_stateless(self.model)
+        check_leaves_some(pruning.masks(self.model), self.schedule.sparsities[-1], pruning.engine(self.model).settings(self.model)[1]["scope"])
         check_steps(self.model, self.schedule.rewind_step, self.schedule.round_steps, self.params["steps"])
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
         self.rewinder.engine.keep_randomness(self.model)
@@ -175,7 +176,7 @@ class LotteryCallback(Callback):
         done, rest = divmod(self.counter.step, self.schedule.round_steps)
         if rest == 0 and len(self.rounds) < done <= self.schedule.rounds:
             self._end_round()
-            self.rewinder.boundary(self.schedule.sparsities[done - 1])
+            self._boundary(self.schedule.sparsities[done - 1])
             self.start = self.rewinder.engine.values(self.model)
             self.masks = pruning.masks(self.model)
 
@@ -187,19 +188,30 @@ class LotteryCallback(Callback):
         self.logs = logs
 
     def on_train_end(self, logs=None):
-        from .ticket import from_model
-
         self._check_masks()
         self._end_round()
         if self.rewinder.rewind == "trained" and self.rewinder.point is None:
             self.rewinder.capture()
-        self.ticket = from_model(self.model, self.rewinder.point or self.start, self.rounds)
+        self.ticket = self._ticket()
         if self.counter.step < self.schedule.total_steps:
             warnings.warn(
                 f"fit ended after {self.counter.step} of {self.schedule.total_steps} steps: the ticket is that of round "
                 f"{len(self.rounds) - 1} of {self.schedule.rounds}, {self.ticket.sparsity:.1%} sparse.",
                 stacklevel=2,
             )
+
+    def _boundary(self, sparsity):
+        with alive.naming_the_last_good(len(self.rounds) - 1, self.rounds[-1]["sparsity"], ", in LotteryCallback.ticket"):
+            try:
+                self.rewinder.boundary(sparsity)
+            except Dead:
+                self.ticket = self._ticket()
+                raise
+
+    def _ticket(self):
+        from .ticket import from_model
+
+        return from_model(self.model, self.rewinder.point or self.start, self.rounds)
 
     def _check_masks(self):
         """Raises LotteryError if the model has other masks than this callback gave it."""

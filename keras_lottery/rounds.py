@@ -54,6 +54,10 @@ class Rounds:
                 raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
             self.ticket.save(folder)
 
+    def where(self, number):
+        """Where a finished round is kept, as the end of a sentence."""
+        return f", in {runs.round_folder(self.run_dir, number)}" if self.run_dir else ""
+
     def _rewound(self, number):
         """The weights that the round's ticket rewinds to; of the dense one, those at the rewind point."""
         rewinder = self.rewinder

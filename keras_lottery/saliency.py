@@ -5,7 +5,7 @@ import numpy as np
 from . import pruning
 from .checks import known
 from .errors import LotteryError
-from .masks import prune
+from .masks import check_leaves_some, prune
 from .told import told_in_one_line
 
 CRITERIA = ("snip", "grasp")
@@ -52,4 +52,6 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
         with told_in_one_line("the batch"):
             _, change = engine.gradients(plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE))
         scores = {path: weights[path] * change[path] for path in paths}
-    return prune(scores, engine.masks(model), sparsity, **engine.settings(model)[1])
+    _, how = engine.settings(model)
+    check_leaves_some(engine.masks(model), sparsity, how["scope"])
+    return prune(scores, engine.masks(model), sparsity, **how)

@@ -6,6 +6,7 @@ import io
 import itertools
 
 from . import pruning, runs, team
+from .alive import naming_the_last_good
 from .architecture import form
 from .checks import SEED, known, true_or_false, whole
 from .errors import LotteryError
@@ -164,7 +165,8 @@ def find_ticket(
     for number in range(state.finished, len(sparsities)):
         state.ticket = None  # memory for the boundary and the training
         if number:
-            state.rewinder.boundary(sparsities[number], back=not rewind_once or number == len(sparsities) - 1)
+            with naming_the_last_good(number - 1, state.records[-1]["sparsity"], state.where(number - 1)):
+                state.rewinder.boundary(sparsities[number], back=not rewind_once or number == len(sparsities) - 1)
             state.keep_rewind_point()
         state.begin()
         if verbose:
