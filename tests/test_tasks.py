@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+import world
 import zoo
 from small import LOGITS
-from world import BACKEND, KERAS3, array, keras, load_model, register, skip_unless
+from world import KERAS3, array, keras, load_model, register, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import pruning
 
 L = keras.layers
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype("float32")
@@ -123,3 +123,28 @@ def test_a_wrapped_model_has_what_its_class_has():
     with pytest.raises(AttributeError, match="no_such_thing"):
         wrapped.no_such_thing
     assert not hasattr(wrapped, "_no_such_thing")
+
+
+@skip_unless("keras", reason="tf_keras copies layer by layer, so a class with a constructor is left")
+def test_a_search_in_a_tasks_own_fit(tmp_path):
+    """The masks, the ticket and its model are those of the task; the model of its ticket preprocesses as the task does."""
+    wrapped = lottery.wrap(Backbone(6, name="body"), prune_head=True, schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=3))
+    model = classifier(wrapped)
+    model.compile("adam", LOGITS, run_eagerly=world.EAGER)
+    assert set(lottery.masks(model)) == set(lottery.prunable(model)) == {"body/a/kernel", "body/b/kernel"}
+    callback = lottery.LotteryCallback()
+    model.fit(IMAGES, LABELS, batch_size=4, epochs=3, callbacks=[callback], verbose=0)
+    assert lottery.sparsity(model) == callback.ticket.sparsity == pytest.approx(0.75, abs=0.01) and zoo.drift(wrapped) == 0
+
+    expected = model.predict(IMAGES, verbose=0)
+    callback.ticket.save(tmp_path / "ticket")
+    again = lottery.load_ticket(tmp_path / "ticket").model("trained")
+    assert type(again) is Classifier and lottery.sparsity(again) == callback.ticket.sparsity
+    assert zoo.same(again.predict(IMAGES, verbose=0), expected)
+    again.compile("adam", LOGITS, run_eagerly=world.EAGER)
+    again.fit(IMAGES, LABELS, verbose=0)
+    assert zoo.drift(again.backbone) == 0 and not zoo.same(again.predict(IMAGES, verbose=0), expected)
+
+    plain = lottery.strip(model)
+    assert type(plain) is Classifier and type(plain.backbone) is Backbone
+    assert zoo.same(plain.predict(IMAGES, verbose=0), expected) and lottery.sparsity(plain) == lottery.sparsity(model)

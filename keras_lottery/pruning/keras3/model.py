@@ -147,3 +147,29 @@ def _refuse_new_weights(layer):
     for name in ("enable_lora", "quantize"):
         if hasattr(layer, name):
             setattr(layer, name, refused(name))
+
+
+_ENTRY = {"module": __name__, "class_name": "LotteryModel", "registered_name": "keras_lottery>LotteryModel"}
+_IN_GRAPH = ("name", "inbound_nodes")  # what a graph's entry says of the place of a layer
+
+
+def without_wrappers(config):
+    """A config with the entry of each wrapped model's own model in place of the wrapper's."""
+    if isinstance(config, dict):
+        if config.get("registered_name") == _ENTRY["registered_name"]:
+            config = {**{name: config[name] for name in _IN_GRAPH if name in config}, **config["config"]["model"]}
+        return {name: without_wrappers(value) for name, value in config.items()}
+    return type(config)(map(without_wrappers, config)) if type(config) in (list, tuple) else config
+
+
+def with_wrapper(config, layer, settings):
+    """A config with the entry of a LotteryModel of these settings around that of the model `layer`."""
+    if isinstance(config, dict):
+        inner = config.get("config")
+        if config.get("class_name") == type(layer).__name__ and isinstance(inner, dict) and inner.get("name") == layer.name:
+            place = {name: config[name] for name in _IN_GRAPH if name in config}
+            entry = {name: value for name, value in config.items() if name != "inbound_nodes"}
+            schedule = settings["schedule"] and LotterySchedule.get_config(settings["schedule"])
+            return {**_ENTRY, **place, "config": {**settings, "schedule": schedule, "model": entry, "name": layer.name}}
+        return {name: with_wrapper(value, layer, settings) for name, value in config.items()}
+    return type(config)(with_wrapper(item, layer, settings) for item in config) if type(config) in (list, tuple) else config
