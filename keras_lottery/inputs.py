@@ -8,6 +8,7 @@ from . import labels, pruning
 from .callback import Callback
 from .errors import LotteryError
 from .fingerprint import fingerprint, leaves
+from .pruning.own import own_methods
 from .told import told_in_one_line
 
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
@@ -25,6 +26,10 @@ def open_data(model, train, seed, name="train"):
     Raises:
       LotteryError: nothing to train on, or nothing that this model can be trained on.
     """
+    engine = pruning.engine(model)
+    preprocesses = bool(own_methods(model, engine.keras.Model, ("fit",)))  # so that it takes what its inputs do not
+    if preprocesses and engine.keras.__name__ == "keras" and isinstance(train, (tuple, list)):
+        raise LotteryError(f"{type(model).__name__} has its own fit: give {name} as that takes it, such as a tf.data.Dataset of batches.")
     if isinstance(train, (tuple, list)):
         train = train[:2] if len(train) == 3 and train[2] is None else train
         if not 2 <= len(train) <= 3:
@@ -37,12 +42,13 @@ def open_data(model, train, seed, name="train"):
         if any(leaf.dtype.kind in "US" for leaf in leaves(train[0])):
             _check_takes_text(model, name)
         account = fingerprint(train)
-        train = pruning.engine(model).batches(*train, batch_size=32, seed=seed)
+        train = engine.batches(*train, batch_size=32, seed=seed)
     elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
         raise LotteryError(f"{name} is a {type(train).__name__}: {_WANTED}.")
     else:
         account = str(getattr(train, "element_spec", type(train).__name__))
-    _check_inputs(model, train, name)
+    if not preprocesses:
+        _check_inputs(model, train, name)
     return train, _steps(train, name), account
 
 

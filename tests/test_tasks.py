@@ -40,8 +40,9 @@ class Classifier(keras.Model):
         super().__init__(x, L.Dense(classes, name="head")(L.GlobalAveragePooling2D(backbone.data_format)(backbone(x))), **kwargs)
         self.backbone, self.preprocessor, self.classes = backbone, preprocessor, classes
 
-    def fit(self, x, y, **kwargs):
-        return super().fit(self.preprocessor(x), y, **kwargs)
+    def fit(self, x, y=None, **kwargs):
+        given = (x.map(lambda images, labels: (self.preprocessor(images), labels)),) if y is None else (self.preprocessor(x), y)
+        return super().fit(*given, **kwargs)
 
     def predict(self, x, **kwargs):
         return super().predict(self.preprocessor(x), **kwargs)
@@ -148,3 +149,18 @@ def test_a_search_in_a_tasks_own_fit(tmp_path):
     plain = lottery.strip(model)
     assert type(plain) is Classifier and type(plain.backbone) is Backbone
     assert zoo.same(plain.predict(IMAGES, verbose=0), expected) and lottery.sparsity(plain) == lottery.sparsity(model)
+
+
+@skip_unless("tensorflow", reason="a tf.data.Dataset is made in each world alike")
+def test_find_ticket_of_a_task():
+    """Its fit says what it takes, such as larger images."""
+    import tensorflow as tf
+
+    model = Classifier(lottery.wrap(Backbone(6), prune_head=True), 3, L.Resizing(8, 8))
+    model.compile("adam", LOGITS, run_eagerly=True)
+    large = np.repeat(np.repeat(IMAGES, 2, 1), 2, 2)
+    with pytest.raises(lottery.LotteryError, match="Classifier has its own fit: give train as that takes it, such as a tf.data.Dataset"):
+        lottery.find_ticket(model, (large, LABELS), epochs=1, rounds=1, verbose=0)
+    train = tf.data.Dataset.from_tensor_slices((large, LABELS)).batch(4)
+    ticket = lottery.find_ticket(model, train, epochs=1, rounds=1, rate=0.5, verbose=0)
+    assert ticket.sparsity == lottery.sparsity(model) == pytest.approx(0.5, abs=0.01)
