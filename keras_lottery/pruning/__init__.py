@@ -30,7 +30,8 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
 
     Args:
       model: a built Keras 3 model, subclassed ones included, or a Sequential or functional
-        tf_keras model.
+        tf_keras model. One whose class has a fit of its own, such as a KerasHub task, is made
+        from a wrapped model instead: ImageClassifier(backbone=lottery.wrap(backbone), ...).
       schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
       scope: "global" (one threshold over all weights) or "layer".
       block: 1, or 4 or 16 to prune the kernels of Dense layers in blocks of so many inputs of one
