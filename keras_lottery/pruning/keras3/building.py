@@ -16,10 +16,7 @@ from . import walk
 from .operations import OPERATIONS
 from .said import in_a_line
 
-NAMES = names(
-    keras, ("layers", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "quantizers", "random"),
-    operations=OPERATIONS,
-)
+NAMES = names(keras, {"keras.src.models.functional": ["Functional"], **OPERATIONS})
 
 
 def build(architecture):

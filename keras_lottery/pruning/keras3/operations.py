@@ -29,4 +29,4 @@ _OF = {
         Pinv""",
     "einops": "Rearrange",
 }
-OPERATIONS = {name: f"keras.src.ops.{module}" for module, listed in _OF.items() for name in listed.split()}
+OPERATIONS = {f"keras.src.ops.{module}": listed.split() for module, listed in _OF.items()}

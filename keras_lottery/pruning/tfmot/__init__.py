@@ -142,7 +142,8 @@ def _without_wrappers(config):
 
 def _without_dtype(config, default):
     if isinstance(config, dict):
-        return {k: _without_dtype(v, default) for k, v in config.items() if not (k == "dtype" and v == default)}
+        return {k: v if k == "inbound_nodes" else _without_dtype(v, default)  # a call's dtype is what tf.cast is given
+                for k, v in config.items() if not (k == "dtype" and v == default)}
     if isinstance(config, list):
         return [_without_dtype(item, default) for item in config]
     return config

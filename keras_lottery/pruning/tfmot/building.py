@@ -17,12 +17,9 @@ from ..sizes import Budget, built, dtype_name
 from . import walk
 from .copying import in_a_line
 from .legacy import tf_keras
-from .operations import SYMBOLS
+from .operations import MORE, SYMBOLS
 
-_OPERATIONS = {**dict.fromkeys(SYMBOLS, "tf_keras.src.layers.core.tf_op_layer"),
-               **dict.fromkeys(("AddLoss", "AddMetric"), "tf_keras.src.engine.base_layer")}
-NAMES = names(tf_keras, ("layers", "initializers", "regularizers", "constraints", "activations", "mixed_precision"),
-              operations=_OPERATIONS, symbols=SYMBOLS)
+NAMES = names(tf_keras, MORE, SYMBOLS)
 _PASSES = 1000  # more than the layers of any model wait for one another
 _SMALL = 2**16  # values; layers may read what is no larger while they are built
 
@@ -49,7 +46,8 @@ def _shapes(checked, most):
     def make(symbolic):
         with tf.variable_creator_scope(_creator(Budget(most), symbolic)):
             variables = walk.variables(_made(checked))
-        return {path: (tuple(variable.shape), dtype_name(variable.dtype)) for path, variable in variables.items()}
+        return {path: (tuple(variable.shape), dtype_name(variable.dtype))
+                for path, variable in variables.items() if hasattr(variable, "shape")}  # no lookup table has one
 
     try:
         return make(symbolic=True)

@@ -63,3 +63,12 @@ SYMBOLS = {
     "InstanceMethod": ("attr_name", _METHODS),
     "InstanceProperty": ("attr_name", _PROPERTIES),
 }
+# Classes that tf_keras writes and does not export, by module.
+MORE = {
+    "tf_keras.src.layers.core.tf_op_layer": tuple(SYMBOLS),
+    "tf_keras.src.engine.functional": ("Functional",),
+    "tf_keras.src.engine.base_layer": ("AddLoss", "AddMetric"),
+    "tensorflow.python.ops.init_ops_v2": (
+        "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "LecunNormal", "LecunUniform", "Ones",
+        "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros"),
+}
