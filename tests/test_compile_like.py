@@ -166,6 +166,35 @@ def test_runs_of_other_losses_share_no_folder(tmp_path):
         run(3.0)
 
 
+def squares(factor):
+    def loss(y_true, y_pred):
+        return factor * (y_pred - y_true) ** 2
+
+    return loss
+
+
+def times(factor):
+    return lambda step: factor * 1.0 if factor in {1, 2, 3} else step
+
+
+def test_what_no_config_tells_of_a_run():
+    """Functions by what they do, arrays by their values; nothing where Keras' configs tell all."""
+
+    def told(loss, optimizer="sgd"):
+        return {name: value for name, value in ENGINE.compiled(compiled(dense(), optimizer, loss, metrics=[])).items()
+                if name in ("attributes", "without_decay")}
+
+    assert told(LOGITS) == told("mse") == told(keras.losses.MeanSquaredError()) == told([keras.losses.mean_squared_error]) == {}
+    assert told(squares(2)) == told(squares(2)) != told(squares(3))
+    assert told(lambda a, b: a - b) != told(lambda a, b: b - a)
+    optimizer, other = Untold.Boosted(), Untold.Boosted()
+    optimizer.table, other.table = np.ones(100), np.arange(100)
+    optimizer.functions = [times(2)]  # not told by where they are in memory
+    assert told("mse", optimizer) != told("mse", other) and len(text := str(told("mse", optimizer))) < 200 and "0x" not in text
+    assert told("mse", OPTIMIZERS.SGD(Warmup(1.0, times(2)))) != told("mse", OPTIMIZERS.SGD(Warmup(1.0, times(3))))
+    assert told("mse", OPTIMIZERS.SGD(OPTIMIZERS.schedules.CosineDecay(1.0, 5))) == {}
+
+
 @skip_unless("tf_keras", reason="Keras 3 has no legacy optimizers")
 def test_legacy_optimizers_keep_what_transforms_gradients():
     def double(pairs):

@@ -5,9 +5,7 @@ import inspect
 import numpy as np
 
 from ..errors import LotteryError
-
-_NO_CONFIG = (NotImplementedError, TypeError, ValueError)
-_KERAS = ("keras.", "tf_keras.")
+from .untold import KERAS, NO_CONFIG, is_plain, optimizers, without_decay
 
 
 def remade(item, remake):
@@ -21,7 +19,7 @@ def remade(item, remake):
     """
     try:
         new = remake(_full_config(item))
-    except _NO_CONFIG as error:
+    except NO_CONFIG as error:
         if isinstance(error, LotteryError):
             raise
         first = str(error).strip().partition("\n")[0][:200].rstrip(".")
@@ -37,7 +35,7 @@ def own_parts(layer):
     """The functions, and the classes of activations, regularizers and the like, that a layer was given and no Keras has."""
     given = [part for name, part in vars(layer).items() if not hasattr(type(layer), name)]  # not a method that Keras wraps
     parts = [part if inspect.isfunction(part) else type(part) for part in given if inspect.isfunction(part) or hasattr(part, "get_config")]
-    return [part for part in parts if not part.__module__.startswith((*_KERAS, "builtins", "tensorflow."))]
+    return [part for part in parts if not part.__module__.startswith((*KERAS, "builtins", "tensorflow."))]
 
 
 def given_a_lambda(layers):
@@ -52,7 +50,7 @@ def check_copied(path, old, new):
     """Raises LotteryError if an argument of a class of the user's own, kept under its name, did not come into a copy by the config."""
     for name in _arguments(type(old)):
         for own, value in vars(old).items():
-            if own in (name, f"_{name}") and _is_plain(value) and not inspect.isroutine(value) and not _equal(vars(new).get(own), value):
+            if own in (name, f"_{name}") and is_plain(value) and not inspect.isroutine(value) and not _equal(vars(new).get(own), value):
                 raise LotteryError(f"a copy of {path or old.name!r} made from its config has another {name!r}, {vars(new).get(own)!r} for "
                                    f"{value!r}: the get_config of {type(old).__name__} must hold it.")
 
@@ -61,56 +59,14 @@ def told(optimizer, serialize):
     """What tells an optimizer from another: what `serialize` gives, or where it cannot, the class alone."""
     try:
         return serialize(optimizer)
-    except _NO_CONFIG:
+    except NO_CONFIG:
         return type(optimizer).__name__
-
-
-def untold(optimizer, losses, variables):
-    """What tells one run from another and is in no config, by name; empty where configs tell all.
-
-    Args:
-      optimizer: the model's.
-      losses: the loss functions, flat.
-      variables: {path: variable} of the model.
-    """
-    parts = list(optimizers(optimizer))
-    found = {
-        "without_decay": [_without_decay(part, variables) for part in parts],
-        "attributes": [_attributes(item) for item in (*parts, *losses)],
-    }
-    return {name: told for name, told in found.items() if any(told)}
-
-
-def _without_decay(optimizer, variables):
-    """Paths of the variables that were taken out of an optimizer's weight decay."""
-    decays = getattr(optimizer, "_use_weight_decay", None)
-    return [path for path, variable in variables.items() if decays and variable.trainable and not decays(variable)]
-
-
-def _attributes(item):
-    """{name: value} of the public plain attributes of an object of a user's class that its config does not hold."""
-    if not hasattr(item, "__dict__") or inspect.isroutine(item) or type(item).__module__.startswith(_KERAS):
-        return {}
-    try:
-        config = item.get_config()
-    except (AttributeError, *_NO_CONFIG):
-        config = {}
-    return {name: value for name, value in vars(item).items()
-            if not name.startswith("_") and name not in (*config, "built", "name") and _is_plain(value) and not inspect.isroutine(value)}
-
-
-def optimizers(optimizer):
-    """An optimizer and those inside it, in order: under loss scaling, or one for each of several groups of variables."""
-    yield optimizer
-    for inner in (getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "_inner_optimizers", ())):
-        if inner is not None:
-            yield from optimizers(inner)
 
 
 def keep_from_decay(old, new, given, made):
     """Take out of the weight decay of a new optimizer, not built yet, what is out of the old one's; {path: variable} of either model."""
     for before, after in zip(optimizers(old), optimizers(new), strict=True):
-        if paths := _without_decay(before, given):
+        if paths := without_decay(before, given):
             after.exclude_from_weight_decay(var_list=[made[path] for path in paths])
 
 
@@ -132,7 +88,7 @@ def _full_config(item):
 def _arguments(kind):
     """Names of the arguments of a class of the user's own, where a config is what its constructor takes."""
     maker = next(owner for owner in kind.__mro__ if "from_config" in vars(owner))
-    if kind.__module__.startswith(_KERAS) or not maker.__module__.startswith(_KERAS):
+    if kind.__module__.startswith(KERAS) or not maker.__module__.startswith(KERAS):
         return []
     named = list(inspect.signature(kind.__init__).parameters.values())[1:]
     return [parameter.name for parameter in named if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
@@ -142,19 +98,10 @@ def _carry(old, new):
     """Give `new` the public plain attributes of `old` that it has otherwise or not at all."""
     for before, after in zip(optimizers(old), optimizers(new), strict=True):
         for name, value in vars(before).items():
-            if name.startswith("_") or name in ("built", "name") or not _is_plain(value):
+            if name.startswith("_") or name in ("built", "name") or not is_plain(value):
                 continue
             if name not in vars(after) or not _equal(vars(after)[name], value):
                 setattr(after, name, value)
-
-
-def _is_plain(value):
-    """Whether it holds numbers, texts, arrays and functions alone: no variables, and nothing that may lead to some."""
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple, set)):
-        return all(map(_is_plain, value))
-    return value is None or inspect.isroutine(value) or isinstance(value, (bool, int, float, complex, str, np.generic, np.ndarray))
 
 
 def _equal(first, second):

@@ -10,7 +10,8 @@ from keras import tree
 
 from ...errors import LotteryError
 from .. import slots
-from ..configs import keep_from_decay, remade, told, untold
+from ..configs import keep_from_decay, remade, told
+from ..untold import untold
 from . import walk
 
 

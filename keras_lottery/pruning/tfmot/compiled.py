@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from ...errors import LotteryError
 from .. import slots
-from ..configs import keep_from_decay, optimizers, remade, told, untold
+from ..configs import keep_from_decay, remade, told
+from ..untold import optimizers, untold
 from . import walk
 from .legacy import tf_keras
 
