@@ -1,9 +1,12 @@
 """One arm of a comparison: trained, going on where it was stopped, and tested."""
 
+import warnings
+
 import numpy as np
 
 from . import controls as arms
 from . import alive, pruning, resume, runs, team, training
+from .errors import Failed
 from .gradual import GradualPruning
 from .jsonable import plain
 from .masks import sparsity
@@ -42,6 +45,15 @@ def best_epoch(loaded, first):
     return resume.BestEpoch(first=first) if loaded.validation is not None else None
 
 
+def train_control(arm, sparsity, *of, **how):
+    """As `train`; the row of a control that comes to nothing says so, and the others go on."""
+    try:
+        return train(arm, *of, **how)
+    except Failed as error:
+        warnings.warn(f"control {arm!r} is left out of comparisons: {error}", stacklevel=2)
+        return failed(arm, sparsity, error)
+
+
 def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True):
     """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
 
@@ -69,6 +81,12 @@ def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="
         team.wait()
     runs.remove(backup)
     return runs.read_json(folder / runs.RESULT)
+
+
+def failed(arm, sparsity, error):
+    """The row of a training that came to nothing: what it was, no figures, and why."""
+    return {"arm": arm, "sparsity": sparsity, "epoch": None, "test_accuracy": None, "test_loss": None, "validation_accuracy": None,
+            "history": [], "outcome": error.outcome, "why": str(error)}
 
 
 def tested(arm, model, loaded, history, epoch=None):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from . import controls as arms
 from . import data, pruning, runs, training
-from .arm import best_epoch, on_target, tested, train
+from .arm import best_epoch, failed, on_target, tested, train, train_control
 from .checks import SEED, known, share, true_or_false, whole, whole_or_text
 from .distribution import STRATEGIES, check_batches, place
-from .errors import LotteryError
+from .errors import Dead, Diverged, Failed, LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .jsonable import plain
 from .masks import BLOCKS, SCOPES
@@ -95,12 +95,16 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         net = compiled(lambda: pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
         if verbose:
             _tell(backend, policy, precision)
-        find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
-                    final_sparsity=final_sparsity, rewind=rewind, rewind_once=rewind_once, structured=structured, budget=budget, early_bird=early_bird,
-                    run_dir=run_dir, overwrite=overwrite, callbacks=callbacks(), verbose=verbose)
+        nothing = None
+        try:
+            find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
+                        final_sparsity=final_sparsity, rewind=rewind, rewind_once=rewind_once, structured=structured, budget=budget,
+                        early_bird=early_bird, run_dir=run_dir, overwrite=overwrite, callbacks=callbacks(), verbose=verbose)
+        except Failed as error:  # the rounds before count
+            nothing = error
         folders = [runs.round_folder(run_dir, n) for n in range(runs.finished_rounds(run_dir))]
-        last = str(folders[-1])
-        if (run_dir / runs.RESULT).exists():
+        last = str(folders[-1]) if folders else None
+        if not nothing and (run_dir / runs.RESULT).exists():
             result = runs.read_json(run_dir / runs.RESULT)
             if result.get("compare_at") == compare_at:
                 return _finish(run_dir, {**result, "ticket": last})  # the folder may have been moved
@@ -111,12 +115,17 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             pruning.engine(net).load_state(net, ticket.trained)
             on_the_way = folder != folders[-1] and (was_cut(ticket) or rewind_once and number)
             rows.append(tested(ON_THE_WAY if on_the_way else "ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
-        for number in _nearest(rows, compare_at):
+        if nothing:
+            rows += [failed("ticket" if number else "dense", at, nothing) for number, at in enumerate([0.0, *planned]) if number >= len(folders)]
+        for number in () if nothing else _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
-            rows.append(train("random", lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
+            rows.append(train_control("random", masked.sparsity, lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
                                run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose))
-    return _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
-                             "rate": steepest(planned), "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
+    result = _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
+                               "rate": steepest(planned), "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
+    if nothing:
+        raise nothing
+    return result
 
 
 def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
@@ -168,8 +177,10 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         rows = []
         for arm in dict.fromkeys(("ticket", *controls)):
             ready, callbacks, settled = on_target(arm, found.sparsity, loaded, steps)
-            rows.append(train(arm, lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
-                               seed, best_epoch(loaded, settled), callbacks, verbose))
+            how = (lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
+                   seed, best_epoch(loaded, settled), callbacks, verbose)
+            at = 0.0 if arm in arms.DENSE else found.sparsity
+            rows.append(train(arm, *how) if arm == "ticket" else train_control(arm, at, *how))
     trained = str(run_dir / "ticket" / "student")
     return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_search(found), "rows": rows})
 
@@ -189,14 +200,16 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     """
     known("on", on, ("source", "target"))
     hashes = {"ticket_hash": ticket and _hash(ticket), "dense_hash": _hash(dense)}
-    dense = load_ticket(dense)
-    found = load_ticket(ticket) if ticket else dense
-    arms.check(arm, dense)
+    nothing, found = _came_to_nothing(ticket, dense), None
+    if not nothing:
+        dense = load_ticket(dense)
+        found = load_ticket(ticket) if ticket else dense
+        arms.check(arm, dense)
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"arm": arm, "ticket": {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
+    about = {"arm": arm, "ticket": found and {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
 
@@ -212,7 +225,8 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
             return runs.read_json(run_dir / runs.RESULT)
         ready, callbacks, settled = on_target(arm, sparsity, loaded, steps)
         best = best_epoch(loaded, settled) if on == "target" else None
-        row = train(arm, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
+        row = failed(arm, sparsity, nothing) if nothing else train_control(
+            arm, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
     result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
@@ -237,6 +251,17 @@ def load(dataset, seed):
     loaded = data.load(**dataset, seed=seed)
     check_batches(loaded)
     return loaded
+
+
+def _came_to_nothing(*tickets):
+    """Why the search of these folders made one of them not, if it ended before; None where it made all."""
+    for folder in map(Path, filter(None, tickets)):
+        result = folder.parent / runs.RESULT
+        if not (folder / "ticket.json").is_file() and result.is_file():
+            for row in runs.read_json(result)["rows"]:
+                if row.get("outcome"):
+                    return (Diverged if row["outcome"] == Diverged.outcome else Dead)(row["why"])
+    return None
 
 
 def _hash(folder):

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import pruning, runs, team
 from .callback import Callback
+from .finite import check_finite, check_loss, not_finite
 from .jsonable import plain
 from .told import told_in_one_line
 
@@ -74,6 +75,7 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
             shuffle=False,  # it would be by Python's random, which no file keeps
             verbose=verbose,
         )
+    check_loss(keeper.history, label or "the training")
     return keeper.history
 
 
@@ -124,16 +126,23 @@ class _Backup(Callback):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
         engine = pruning.engine(self.model)
         engine.set_epoch(self.train, len(self.history))
+        self.constants = not_finite(engine.values(self.model))
         if self.random:
             engine.load_random_state(self.model, self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         _remind(self.callbacks, self.memories)
+
+    def _diverged(self, epoch):
+        steps, epochs = (self.params or {}).get("steps"), (self.params or {}).get("epochs")
+        at = f", steps {epoch * steps + 1:,} to {(epoch + 1) * steps:,}" if steps else ""
+        return f"{self.label or 'the training'} diverged in epoch {epoch + 1} of {epochs}{at}"
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.append(plain(logs or {}))
         engine = pruning.engine(self.model)
         engine.unify_replicas(self.model)
         values = engine.values(self.model)
+        check_finite(values, self.constants, self._diverged(epoch))
         if self.path is None:
             return
         arrays = {f"model/{path}": value for path, value in values.items()}

@@ -16,6 +16,7 @@ from .architecture.trust import check_depth
 from .card import card
 from .checks import known, of_kind, true_or_false
 from .errors import LotteryError
+from .finite import check_finite
 from .masks import sparsity
 from .pruning.sizes import check_sizes
 
@@ -102,6 +103,9 @@ class Ticket:
           LotteryError: the folder exists and overwrite is False, or cannot be written.
         """
         true_or_false(overwrite=overwrite, trained=trained)
+        ends = self.weights, self.trained or self.weights
+        for state, other in (ends, ends[::-1]):
+            check_finite(state, other, "this ticket is of a training that diverged")
         if overwrite and Path(path).exists() and not (Path(path) / "ticket.json").is_file():
             raise LotteryError(f"{str(path)!r} holds no ticket to overwrite: give another path.")
         with runs.new_folder(path, overwrite) as folder:
@@ -188,6 +192,8 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
     if other:
         raise LotteryError(f"start is no state of this model: {min(other)!r} is {_form(start, min(other))} in the one, {_form(trained, min(other))} "
                            "in the other. Give what the model held before its training.")
+    for state, other in ((start, trained), (trained, start)):
+        check_finite(state, other, "no ticket is made of a training that diverged")
     _, how = engine.settings(model)
     blocked = {"blocks": how["blocks"]} if how["blocks"] else {}
     return Ticket(

@@ -16,7 +16,7 @@ from rich.table import Table
 from . import jobs, pruning, runs, training
 from .checks import above_zero, known, share, true_or_false, whole, whole_or_text
 from .distribution import OF_ONE_MACHINE
-from .errors import Diverged, LotteryError
+from .errors import Failed, LotteryError
 from .jsonable import differences, digest, plain
 from .masks import SCOPES, check_leaves_some
 from .schedule import check_rewind, round_sparsities
@@ -179,8 +179,8 @@ def _trial(name, setting, search, folder, verbose):
                 last = jobs.find(**{**search, "recipe": recipe}, rate=rate, rewind=setting["rewind"], epochs=epochs,
                                  run_dir=folder, verbose=verbose)["rows"][-1]
                 found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
-            except Diverged:
-                found = {"sparsity": None, OBJECTIVE: None}
+            except Failed as error:
+                found = {"sparsity": None, OBJECTIVE: None, "outcome": error.outcome}
             runs.write_json(folder / TRIAL, {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, **found})
     record = runs.read_json(folder / TRIAL)
     print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
@@ -189,7 +189,7 @@ def _trial(name, setting, search, folder, verbose):
 
 def _outcome(record, what=""):
     """The validation accuracy of a trial, of one that has none why."""
-    return "diverged" if record[OBJECTIVE] is None else f"{what}{record[OBJECTIVE]:.2%}"
+    return record.get("outcome", "diverged") if record[OBJECTIVE] is None else f"{what}{record[OBJECTIVE]:.2%}"
 
 
 def _cost(setting, final_sparsity):

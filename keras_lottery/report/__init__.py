@@ -31,8 +31,8 @@ def show(result):
         table.add_column(name, justify="right" if name else "left")
     for entry in result["rows"]:
         validation = entry["validation_accuracy"]
-        table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", str(entry["epoch"]),
-                      "" if validation is None else f"{validation:.2%}", f"{entry['test_accuracy']:.2%}")
+        table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", str(entry["epoch"] or ""),
+                      "" if validation is None else f"{validation:.2%}", entry.get("outcome") or f"{entry['test_accuracy']:.2%}")
     Console(markup=False).print(table)
 
 
@@ -95,8 +95,8 @@ def write(rows, output, tickets=()):
     for entry in rows:
         before = found.get(_run_of(entry), entry)
         if before["test_accuracy"] != entry["test_accuracy"]:
-            warnings.warn(f"two runs tell the same of themselves but for what they got ({before['test_accuracy']:.2%} and "
-                          f"{entry['test_accuracy']:.2%}): {_name(entry)}; the later counts.", stacklevel=2)
+            got = [of.get("outcome") or f"{of['test_accuracy']:.2%}" for of in (before, entry)]
+            warnings.warn(f"two runs tell the same of themselves but for what they got ({' and '.join(got)}): {_name(entry)}; the later counts.", stacklevel=2)
         found[_run_of(entry)] = entry
     rows = list(found.values())
     _warn_of_shared_seeds(rows)

@@ -56,7 +56,7 @@ def accuracy(rows):
 
 def curves(rows):
     """Validation accuracy over the epochs of training on a target, mean over seeds; None where there is no target."""
-    groups = by_setting([row for row in rows if row["source"] != row["target"] and None not in row["validation_curve"]])
+    groups = by_setting([row for row in rows if row["source"] != row["target"] and row["validation_curve"] and None not in row["validation_curve"]])
     panels = [(where, [row for row in alike if row["ticket_sparsity"] in (0, at)]) for where, alike in zip(places(groups), groups)
               for at in dict.fromkeys(row["ticket_sparsity"] for row in alike) if at]
     if not panels:

@@ -1,5 +1,6 @@
 """Tables of means over seeds, paired differences and verdicts."""
 
+import collections
 import dataclasses
 
 from ..controls import ARMS
@@ -43,14 +44,27 @@ def cells(alike):
     """{(sparsity, arm): {(seed, the ticket's seed): test accuracy in %}} of rows that may be compared.
 
     An arm that is never pruned stands at sparsity 0. What is of another rewind point
-    than the first is an arm of its own: "ticket, lr".
+    than the first is an arm of its own: "ticket, lr". Rows that came to nothing have no accuracy; see `lost`.
     """
     found = {}
     for row in alike:
-        at = 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"]
-        seeds = row["seed"], row.get("ticket_seed") or 0
-        found.setdefault((at, _arm(row, alike)), {})[seeds] = 100 * row["test_accuracy"]
+        if not row.get("outcome"):
+            seeds = row["seed"], row.get("ticket_seed") or 0
+            found.setdefault(_cell(row, alike), {})[seeds] = 100 * row["test_accuracy"]
     return found
+
+
+def lost(alike):
+    """{(sparsity, arm): how many seeds came to nothing, in words} of rows that may be compared."""
+    found = {}
+    for row in alike:
+        if row.get("outcome"):
+            found.setdefault(_cell(row, alike), collections.Counter())[row["outcome"]] += 1
+    return {cell: ", ".join(f"{count} {outcome}" for outcome, count in sorted(of.items())) for cell, of in found.items()}
+
+
+def _cell(row, alike):
+    return 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"], _arm(row, alike)
 
 
 def places(groups):
@@ -91,7 +105,7 @@ def _baseline(found, at, base, arm):
 
 
 def _arms(where, alike):
-    first, found = alike[0], cells(alike)
+    first, found, gone = alike[0], cells(alike), lost(alike)
     bases = [base for base in BASELINES if any(_baseline(found, at, base, arm) for at, arm in found)]
     a_round = " a round" * (first["source"] == first["target"])
     recipe = ", ".join(f"{name} {value}" for name, value in first["recipe"].items())
@@ -100,7 +114,9 @@ def _arms(where, alike):
         others = [_baseline(found, at, base, arm) for base in bases]
         differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
         mean = estimate(values.values())
-        lines.append((arm, f"{at:.1%}", str(mean.n), _figure(mean), *differing))
+        less = f" ({gone.pop((at, arm))})" if (at, arm) in gone else ""
+        lines.append((arm, f"{at:.1%}", f"{mean.n}{less}", _figure(mean), *differing))
+    lines += [(arm, f"{at:.1%}", f"0 ({what})", *[""] * (1 + len(bases))) for (at, arm), what in sorted(gone.items(), key=_order)]
     note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
     header = ("arm", "sparsity", "seeds", "test accuracy, %", *(f"minus {base}" for base in bases))
     return Table(where, note, header, tuple(lines))
@@ -108,20 +124,22 @@ def _arms(where, alike):
 
 def _verdicts(named):
     """One table a control: the ticket against it, on each data set at each sparsity, corrected for that many comparisons."""
-    compared = {}
+    compared, less = {}, {}
     for where, alike in named:
-        found = cells(alike)
+        found, gone = cells(alike), lost(alike)
         for (at, arm), values in sorted(found.items(), key=_order):
             for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if arm.startswith("ticket") else ():
                 others = _baseline(found, at, base, arm)
                 if ", " not in base and base != "ticket" and others and differences(values, others):
                     compared.setdefault((arm, base), {})[where, at] = differences(values, others)
+                    without = [f"{gone[cell]} of {cell[1]}" for cell in ((at, arm), (0.0 if base in NEVER_PRUNED else at, base)) if cell in gone]
+                    less[arm, base, where, at] = f" (without {', '.join(without)})" if without else ""
     made = []
     for (arm, base), family in sorted(compared.items(), key=lambda item: item[0][0]):
         told = verdicts({cell: estimate(values) for cell, values in family.items()})
         lines = [
             (where, f"{at:.1%}", str(verdict.estimate.n), _figure(verdict.estimate, "+"), _interval(bootstrap(family[where, at])),
-             verdict.plain, verdict.corrected)
+             *(f"{verdict_of}{less[arm, base, where, at]}" for verdict_of in (verdict.plain, verdict.corrected)))
             for (where, at), verdict in told.items()
         ]
         note = (f"Points of test accuracy, paired by seed. By the 95% t-interval: beats, its lower end is above 0; matches, above "

@@ -22,7 +22,8 @@ def tickets(study, tasks, folder):
         if task.kind == "find" and workers.is_done(folder, task.name):
             for at in study.sparsities:
                 place = runs.round_folder(workers.task_folder(folder, task.name), rounds.index(at) + 1)
-                found.setdefault((task.about["rewind"], at), {})[task.about["seed"]] = load_ticket(place).masks
+                if place.is_dir():  # a search that came to nothing has no more
+                    found.setdefault((task.about["rewind"], at), {})[task.about["seed"]] = load_ticket(place).masks
     return [_record(study, rewind, seed, masks, seeds) for (rewind, _), seeds in found.items() for seed, masks in seeds.items()]
 
 

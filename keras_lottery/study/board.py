@@ -22,7 +22,7 @@ def write(rows, folder):
     folder = Path(folder)
     if folder.exists():
         shutil.rmtree(folder)
-    for row in rows:
+    for row in (row for row in rows if row["test_accuracy"] is not None):
         place = folder / f"{row['target'].replace('/', '_')}-{row['arm']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
         with tf.summary.create_file_writer(str(place)).as_default():
             api.hparams({name: str(row[name]) if name == "rewind" else row[name] for name in HYPERPARAMETERS})

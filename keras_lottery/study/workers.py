@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from .. import runs
-from ..errors import LotteryError
+from ..errors import Failed, LotteryError
 from ..processes import ended_with_this_block, pool
 
 LOCK = ".lock"
@@ -94,7 +94,11 @@ def perform(task, folder):
             return
         with open(here / LOG, "a") as log, contextlib.redirect_stdout(log), _told(log):
             places = {key: str(here.parent / task.arguments[key]) for key in ("ticket", "dense") if task.arguments.get(key)}
-            getattr(jobs, task.kind)(**{**task.arguments, **places}, run_dir=here, verbose=2)
+            try:
+                getattr(jobs, task.kind)(**{**task.arguments, **places}, run_dir=here, verbose=2)
+            except Failed:
+                if not is_done(folder, task.name):  # else its rows say so
+                    raise
     pruning.engine_of(training.kind(task.arguments["backend"])).keras.backend.clear_session()
 
 
