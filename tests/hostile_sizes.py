@@ -84,12 +84,36 @@ def constant(function, value, operation="Full", **settings):
     return change
 
 
+def filled(config):
+    """Takes a tensor, and makes gigabytes of a constant whatever it is."""
+    if KERAS3:
+        tensor = layer(config, "head")["inbound_nodes"][0]
+        entry = {"module": "keras.src.ops.numpy", "class_name": "BroadcastTo", "registered_name": "BroadcastTo", "name": "made",
+                 "config": {"name": "made", "shape": [60000, 60000, 3]}, "inbound_nodes": [tensor]}
+        text = json.dumps(tensor).replace(json.dumps(first_tensor(tensor)), '["head", 0, 0]')
+        entry["inbound_nodes"] = [json.loads(text)]
+        config["config"]["output_layers"] = ["made", 0, 0]
+    else:
+        entry = {"module": "tf_keras.src.layers.core.tf_op_layer", "class_name": "TFOpLambda", "registered_name": "TFOpLambda",
+                 "name": "made", "config": {"name": "made", "trainable": True, "dtype": "float32", "function": "broadcast_to"},
+                 "inbound_nodes": [["head", 0, 0, {"shape": [60000, 60000, 3]}]]}
+        config["config"]["output_layers"] = [["made", 0, 0]]
+    config["config"]["layers"].append(entry)
+
+
+def first_tensor(value):
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        return value
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for item in below if (found := first_tensor(item))), None)
+
+
 CHANGES = {
     "units": units(3 * 10**6), "more units": units(10**9), "no such units": units(10**30), "negative": units(-1), "text": units("x" * 10**6),
     "embedding": lambda config: become(config, L.Embedding(3, 6), input_dim=2**62), "wide input": wide_input,
     "normalization": wide_normalization, "its own input": rewired("a", '"given"', '"a"'), "no such call": rewired("head", ", 0, 0", ", 1000000000, 0"),
     "no such output": rewired("head", ", 0, 0", ", 0, 1000000000"), "own mask": own_mask, "deep": deep, "rather deep": rather_deep,
-    "eye": constant("eye", 60000, shape=[60000, 60000]), "bincount": constant("math.bincount", [2**31 - 2], shape=[2**31]),
+    "filled": filled, "eye": constant("eye", 60000, shape=[60000, 60000]), "bincount": constant("math.bincount", [2**31 - 2], shape=[2**31]),
     "null": lambda config: "null", "text for JSON": lambda config: '"' + "x" * 2**25 + '"',
 }
 

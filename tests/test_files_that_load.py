@@ -38,7 +38,12 @@ def loads(model, folder=None):
 UNTOLD = ("lambda_and_tf_ops", "lambda_and_keras_ops", "config_without_names", "shared_with_nested")
 
 
-@pytest.mark.parametrize("name", [name for name in zoo.CASES if name not in UNTOLD])
+def some(names, of):
+    """The names, of which those that are not `of` run in the stress tests alone."""
+    return [pytest.param(name, marks=() if name in of else pytest.mark.stress) for name in names]
+
+
+@pytest.mark.parametrize("name", some(sorted(zoo.CASES.keys() - {*UNTOLD}), sorted(zoo.CASES)[::4]))
 def test_every_kind_of_layer(name, tmp_path):
     model = zoo.CASES[name].build()
     loads(model, tmp_path if ENGINE.walk.is_graph(model) else None)
@@ -50,12 +55,12 @@ def test_random_models(model):
     loads(model)
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", some(models.names(), ("conv2", "resnet8", "mobilenet")))
 def test_builders(name):
     loads(models.build(name, (64, 64, 3), 10, width=0.1, keras=KIND))
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", some(sorted(shipped()), ("lenet-fashion_mnist-90",)))
 def test_shipped_tickets(name):
     ticket = lottery.load_ticket(name)
     assert bits(lottery.masks(ticket.model(keras=KIND))) == bits(ticket.masks)
@@ -83,10 +88,7 @@ def without_values():
         yield
 
 
-SMALL = ("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in SMALL else pytest.mark.stress) for name in applications()])
+@pytest.mark.parametrize("name", some(applications(), ("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny")))
 def test_applications(name):
     with without_values():
         told = json.loads(getattr(keras.applications, name)(weights=None).to_json())
@@ -96,6 +98,20 @@ def test_applications(name):
         trusted(told, ENGINE.NAMES)
         seconds.append(time.process_time() - begin)
     assert min(seconds) < 0.5
+
+
+def test_shapes_are_told_without_making_the_weights():
+    """2 TB of them; nor do they appear when another model is built next."""
+    numbers = L.Input((3,), dtype="int32")
+    with without_values():
+        told = ENGINE.architecture(keras.Model(numbers, L.Dense(2, name="head")(L.Embedding(2**30, 512, name="large")(numbers))))
+    assert ENGINE.shapes(told)["large/embeddings"] == ((2**30, 512), "float32")
+    assert keras.Sequential([L.Input((2,)), L.Dense(1)])(np.ones((1, 2))).shape == (1, 1)
+
+
+def test_batches_of_one_size():
+    given = L.Input(batch_shape=(64, 64, 64, 3))
+    loads(keras.Model(given, L.Dense(2)(L.GlobalAveragePooling2D()(L.Conv2D(128, 1)(given) * 2.0))))
 
 
 def test_vocabularies_in_the_file(tmp_path):

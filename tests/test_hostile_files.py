@@ -32,6 +32,11 @@ def test_no_file_runs_code(tmp_path, monkeypatch, container, kind):
             open_file(path)
         assert time.monotonic() - begin < 10 and files(tmp_path) == before, (place, error.value)
         assert "\n" not in str(error.value) and len(str(error.value)) < 600, (place, error.value)
+        if container == "ticket":
+            for other in ("tf_keras", "keras"):
+                with pytest.raises(lottery.LotteryError):
+                    lottery.load_ticket(path).model(keras=other)
+        assert files(tmp_path) == before
         assert "cannot be built: it holds" in str(error.value) or "it names" in str(error.value) or "it holds" in str(error.value), error.value
 
 

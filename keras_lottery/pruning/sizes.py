@@ -5,6 +5,7 @@ import math
 from ..architecture.trust import line
 from ..errors import LotteryError
 
+_LARGE = 2**26  # bytes that an operation on constants may make in any model
 _WHY = "Exception encountered: "  # before it Keras quotes the config
 SLACK = 2**20  # bytes of counts and random states, which tickets do not list
 
@@ -26,6 +27,23 @@ class Budget:
         if self.left < 0:
             raise LotteryError(f"its weights take more than the {self.most:,.0f} bytes that the file holds, one of them {tuple(shape)}")
         return size
+
+
+def check_constants(made, inputs, shapes):
+    """Raises LotteryError for an operation that makes a large tensor out of constants, the same for every example.
+
+    made: (name of a layer, shape with None for the batch, bytes a value) of each tensor in the graph.
+    inputs: shapes of the model's inputs, of which some may be for batches of one size.
+    shapes: {path: (shape, dtype)} of the weights.
+    """
+    batches = {shape[0] for shape in inputs if shape} - {None}
+    sizes = [(name, shape, math.prod(side or 1 for side in shape) * each) for name, shape, each in made]
+    of_examples = [None in shape or bool(shape) and shape[0] in batches for _, shape, _ in sizes]
+    weights = (4 * math.prod(shape) for shape, _ in shapes.values())
+    most = max([_LARGE, *weights, *(size for (_, _, size), one in zip(sizes, of_examples) if one)])
+    for (name, shape, size), one in zip(sizes, of_examples):
+        if size > most and not one:
+            raise LotteryError(f"its layer {line(name)} makes {tuple(shape)} out of constants, {size:,} bytes")
 
 
 def built(make, said, register):

@@ -11,7 +11,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 from ...architecture.trust import trusted
 from ...errors import LotteryError
 from ..exported import names
-from ..sizes import Budget, built, dtype_name
+from ..sizes import Budget, built, check_constants, dtype_name
 from . import walk
 from .operations import OPERATIONS
 from .said import in_a_line
@@ -40,8 +40,10 @@ def shapes(architecture, most=math.inf):
 def _shapes(checked, most):
     def make(scope):
         with _counted(Budget(most)), scope:
-            variables = walk.variables(_made(checked))
-            return {path: (tuple(variable.shape), dtype_name(variable.dtype)) for path, variable in variables.items()}
+            model = _made(checked)
+            found = {path: (tuple(variable.shape), dtype_name(variable.dtype)) for path, variable in walk.variables(model).items()}
+            check_constants(_tensors(model), [tuple(one.shape) for one in getattr(model, "inputs", None) or ()], found)
+            return found
 
     try:
         return make(_symbolic())
@@ -49,6 +51,15 @@ def _shapes(checked, most):
         raise
     except Exception:  # of layers that want their values at once; what is made for them is within the same bytes
         return make(contextlib.nullcontext())
+
+
+def _tensors(model):
+    """(operation's name, shape, bytes a value) of what the calls in a model's graph, and in those below it, give."""
+    for graph in model._flatten_layers():
+        for operation in getattr(graph, "operations", graph.layers) if walk.is_graph(graph) else ():
+            for node in operation._inbound_nodes:
+                for tensor in node.output_tensors:
+                    yield operation.name, tuple(tensor.shape), 8 if "64" in str(tensor.dtype) else 4
 
 
 def _made(checked):

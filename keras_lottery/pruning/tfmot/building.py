@@ -13,7 +13,7 @@ from ...architecture.tables import APPLICATIONS
 from ...architecture.trust import trusted
 from ...errors import LotteryError
 from ..exported import names
-from ..sizes import Budget, built, dtype_name
+from ..sizes import Budget, built, check_constants, dtype_name
 from . import walk
 from .copying import in_a_line
 from .legacy import tf_keras
@@ -45,9 +45,11 @@ def shapes(architecture, most=math.inf):
 def _shapes(checked, most):
     def make(symbolic):
         with tf.variable_creator_scope(_creator(Budget(most), symbolic)):
-            variables = walk.variables(_made(checked))
-        return {path: (tuple(variable.shape), dtype_name(variable.dtype))
-                for path, variable in variables.items() if hasattr(variable, "shape")}  # no lookup table has one
+            model = _made(checked)
+        found = {path: (tuple(variable.shape), dtype_name(variable.dtype))
+                for path, variable in walk.variables(model).items() if hasattr(variable, "shape")}  # no lookup table has one
+        check_constants(_tensors(model), [tuple(one.shape) for one in getattr(model, "inputs", None) or ()], found)
+        return found
 
     try:
         return make(symbolic=True)
@@ -55,6 +57,15 @@ def _shapes(checked, most):
         raise
     except Exception:  # of layers that read what they have just made; what is made for them is within the same bytes
         return make(symbolic=False)
+
+
+def _tensors(model):
+    """(layer's name, shape, bytes a value) of what the calls in a model's graph, and in those below it, give."""
+    for layer in model._flatten_layers():
+        for node in layer._inbound_nodes:
+            for tensor in tf.nest.flatten(node.outputs):
+                if getattr(getattr(tensor, "shape", None), "rank", None) is not None and tensor.dtype != tf.string:
+                    yield layer.name, tuple(tensor.shape), tensor.dtype.size
 
 
 def _creator(budget, symbolic):
