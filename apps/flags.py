@@ -160,7 +160,7 @@ def execute(command, main, values, argv):
                     choose_backend(values.backend)
                 main()
             except LotteryError as error:
-                return _mistake(command, in_flags(str(error), values))
+                return _mistake(command, in_flags(_line(error), values))
     except flags.Error as error:
         return _mistake(command, error)
     except KeyboardInterrupt as stop:
@@ -178,7 +178,9 @@ def _mistake(command, error):
 
 
 def _line(text):
-    return " ".join(str(text).split())
+    """`text` as one line that a terminal holds, whatever was given."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 1000 else f"{line[:600]} ... {line[-300:]}"
 
 
 def _help(command, doc, values):

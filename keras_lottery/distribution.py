@@ -3,11 +3,14 @@
 import contextlib
 import json
 import os
+import socket
 import sys
+from urllib.parse import urlsplit
 
 from . import pruning, team
 from .errors import LotteryError
 
+TPU_PORT, ANSWERS = 8470, 20.0  # where a TPU's machine listens; seconds it has to answer
 STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
 OF_ONE_MACHINE = STRATEGIES[:2]
 
@@ -123,6 +126,9 @@ def _is_chief():
 
 def _tpu(tf, tpu):
     try:
+        if tpu and tpu.startswith("grpc://"):  # TensorFlow would wait for a machine that does not answer
+            address = urlsplit(tpu)
+            socket.create_connection((address.hostname, address.port or TPU_PORT), timeout=ANSWERS).close()
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu or "local")
         if tpu not in (None, "local"):
             tf.config.experimental_connect_to_cluster(resolver)

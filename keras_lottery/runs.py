@@ -128,7 +128,7 @@ def new_file(path):
         with tempfile.TemporaryDirectory() as nowhere:
             yield Path(nowhere, "file")
         return
-    path = Path(path)
+    path = checks.path(path)
     aside = _aside(path)
     with _cannot_write(path):
         try:

@@ -138,3 +138,8 @@ def test_strategies_that_cannot_be_had(strategy, backend, said):
     with pytest.raises(LotteryError, match=said) as error:
         place(strategy, backend)
     assert "\n" not in str(error.value)
+
+
+def test_a_tpu_that_does_not_answer_is_not_waited_for():
+    with pytest.raises(LotteryError, match="no TPU at 'grpc://127.0.0.1:1': .*refused. Give its name, as tpu='NAME'"):
+        place("tpu", "tf_keras", "grpc://127.0.0.1:1")  # TensorFlow tries for minutes

@@ -205,7 +205,7 @@ def checked_path(path, overwrite):
     """
     if not isinstance(path, (str, os.PathLike)) or pathlib.Path(path).suffix != ".tflite":
         raise LotteryError(f"path is {str(path)!r}: expected a file name that ends in .tflite.")
-    path = pathlib.Path(path)
+    path = checks.path(path, "a file name that ends in .tflite")
     try:
         if path.exists() and not overwrite:
             raise LotteryError(f"{path} exists: choose another path, or pass overwrite=True.")

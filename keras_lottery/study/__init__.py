@@ -43,6 +43,9 @@ def prepare(study, folder):
       LotteryError: whatever would stop one of its runs from starting.
     """
     runs.check_writable(folder)
+    folder = Path(folder)
+    if not (folder / CONFIG).exists() and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise LotteryError(f"{str(folder)!r} is not empty and holds no study: give another run_dir.")
     backend = training.choose_backend(study.backend)
     study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend, study.strategy))
     keras = training.kind(backend)

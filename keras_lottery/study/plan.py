@@ -89,9 +89,9 @@ class Study:
             put(name, whole(name, getattr(self, name), most=SEEDS if name == "seeds" else MOST))
         above_zero("width", self.width)
         for control in self.controls:
-            arm, _, at = str(control).partition("@")
+            arm, told, at = str(control).partition("@")
             known("control", arm, [name for name in arms.ARMS if name != "ticket"])
-            if at and (arm in arms.DENSE or share(control, at) not in self.sparsities):
+            if told and (arm in arms.DENSE or not at or share(control, at) not in self.sparsities):
                 raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
                                    f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones.")
 
