@@ -44,7 +44,8 @@ def prepare(study, folder):
     """
     runs.check_writable(folder)
     folder = Path(folder)
-    if not (folder / CONFIG).exists() and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    if there and there.isdisjoint((CONFIG, "runs")):
         raise LotteryError(f"{str(folder)!r} is not empty and holds no study: give another run_dir.")
     backend = training.choose_backend(study.backend)
     study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend, study.strategy))
