@@ -21,6 +21,12 @@ def pruned_count(total, sparsity):
     return int(np.floor(total * sparsity + 0.5))
 
 
+def check_sparsity(sparsity):
+    """Raises LotteryError unless 0 <= sparsity < 1."""
+    if not isinstance(sparsity, (numbers.Real, np.generic)) or not 0 <= sparsity < 1:
+        raise LotteryError(f"sparsity={shown(sparsity)} is impossible: give a share of zeros from 0 up to, not including, 1.")
+
+
 def prune(scores, masks, sparsity, scope="global", blocks=None):
     """Tighten `masks` to `sparsity`, dropping the lowest scores among the kept weights.
 
@@ -49,8 +55,7 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     {'w': array([ True, False, False,  True])}
     """
     known("scope", scope, SCOPES)
-    if not isinstance(sparsity, (numbers.Real, np.generic)) or not 0 <= sparsity < 1:
-        raise LotteryError(f"sparsity={shown(sparsity)} is impossible: give a share of zeros from 0 up to, not including, 1.")
+    check_sparsity(sparsity)
     for path, score in scores.items():
         if np.isnan(score).any():
             raise Diverged(f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients.")

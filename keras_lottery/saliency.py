@@ -5,7 +5,7 @@ import numpy as np
 from . import pruning
 from .checks import known
 from .errors import LotteryError
-from .masks import check_leaves_some, prune
+from .masks import check_leaves_some, check_sparsity, prune
 from .told import told_in_one_line
 
 CRITERIA = ("snip", "grasp")
@@ -36,6 +36,7 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
       LotteryError: unknown criterion, or a score that is not a number.
     """
     known("criterion", criterion, CRITERIA)
+    check_sparsity(sparsity)
     engine = pruning.engine(model)
     pruning.masks(model)  # which says so if it has none
     if not callable(loss):
