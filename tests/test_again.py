@@ -83,9 +83,15 @@ LOST = {
     "net": (lambda: net(Net), f"the model is a Net, which is not registered: {REGISTER}"),
     "nested": (nested, f"layer 'net.*' is a Net, which is not registered: {REGISTER}"),
     "layer": (lambda: net(layer=Own), f"layer 'a' is a Own, which is not registered: {REGISTER}"),
-    "lambda": (with_lambda, "layer 'double' is a Lambda, and no file may run code: make it a layer class with a get_config"),
+    "lambda": (
+        with_lambda,
+        "layer 'double' is a Lambda, and no file may run code: make it a layer class with a get_config",
+    ),
     "function": (lambda: net(activation=twice), "it names 'twice'.*import what registers it first"),
-    "regularizer": (lambda: net(kernel_regularizer=Penalty()), "it names 'Penalty'.*import what registers it first"),
+    "regularizer": (
+        lambda: net(kernel_regularizer=Penalty()),
+        "it names 'Penalty'.*import what registers it first",
+    ),
 }
 KEPT = {
     "net": lambda: net(KnownNet),
@@ -125,14 +131,20 @@ def test_what_a_file_brings_back(name, tmp_path):
 
 @pytest.mark.parametrize("call", [lottery.wrap, lottery.strip], ids=["wrap", "strip"])
 def test_a_copy_that_would_compute_something_else_is_refused(call):
-    with pytest.raises(lottery.LotteryError, match="a copy of 'a' .* has another 'factor', 1.0 for 3.0: the get_config of Scaled must hold it"):
+    with pytest.raises(
+        lottery.LotteryError,
+        match="a copy of 'a' .* has another 'factor', 1.0 for 3.0: the get_config of Scaled must hold it",
+    ):
         call(net(layer=Scaled, factor=3.0))
     if call is lottery.wrap:
         call(net(layer=Scaled))  # the default, which a copy has too
 
 
 def test_a_lambda_that_a_layer_was_given():
-    with pytest.raises(lottery.LotteryError, match="'a' was given a lambda, which no config can name: give it a function that has a name"):
+    with pytest.raises(
+        lottery.LotteryError,
+        match="'a' was given a lambda, which no config can name: give it a function that has a name",
+    ):
         lottery.wrap(net(activation=lambda x: x))
 
 

@@ -45,7 +45,10 @@ def test_masks_hold_while_layers_are_frozen_and_again_trained():
         model.compile("adam", "mse", run_eagerly=world.EAGER)
         model.train_on_batch(x, y)
         assert zoo.drift(model) == 0 and lottery.sparsity(model) == 0.75
-        moved = [not np.array_equal(array(variable), old) for variable, old in zip(lottery.prunable(model).values(), before)]
+        moved = [
+            not np.array_equal(array(variable), old)
+            for variable, old in zip(lottery.prunable(model).values(), before)
+        ]
         assert moved == [trainable, True]
 
 
@@ -66,13 +69,19 @@ def test_sparsity_of_quantized_kernels(mode, tmp_path):
 def test_new_weights_in_a_wrapped_model_are_refused(call):
     """They would train past the mask, and a file would hold others than the model."""
     if call in ("conv", "einsum", "embedding"):
-        first, layer = {"conv": (Input((4, 4, 2)), L.Conv2D(3, 2, name="a")), "einsum": (Input((4,)), L.EinsumDense("bi,io->bo", (3,), name="a")),
-                        "embedding": (Input((4,)), L.Embedding(5, 3, name="a"))}[call]
+        first, layer = {
+            "conv": (Input((4, 4, 2)), L.Conv2D(3, 2, name="a")),
+            "einsum": (Input((4,)), L.EinsumDense("bi,io->bo", (3,), name="a")),
+            "embedding": (Input((4,)), L.Embedding(5, 3, name="a")),
+        }[call]
         model = lottery.wrap(Model(first, L.Dense(2)(L.Flatten()(layer(first)))), include=L.Embedding)
     else:
         model = pruned()
     layer, before = model.get_layer("a"), model.get_weights()
-    with pytest.raises(lottery.LotteryError, match=r"(the wrapped model|layer 'a').* has masks, which weights that (enable_lora|quantize) makes .*strip"):
+    with pytest.raises(
+        lottery.LotteryError,
+        match=r"(the wrapped model|layer 'a').* has masks, which weights that (enable_lora|quantize) makes .*strip",
+    ):
         if call == "model":
             model.quantize("int8")
         elif call == "layer":
@@ -106,7 +115,9 @@ def test_another_variable_in_the_place_of_a_held_one():
     layer = model.get_layer("a").layer
     layer.kernel = tf.Variable(tf.ones((8, 12)))
     for call in (lottery.masks, lottery.sparsity, lottery.strip):
-        with pytest.raises(lottery.LotteryError, match="'kernel' of layer 'a' is not the variable that has the mask"):
+        with pytest.raises(
+            lottery.LotteryError, match="'kernel' of layer 'a' is not the variable that has the mask"
+        ):
             call(model)
 
 

@@ -31,7 +31,11 @@ def decayed(model):
     variables = model.trainable_variables
     zeros = [world.tensor(np.zeros(variable.shape, "float32")) for variable in variables]
     model.optimizer.apply_gradients(zip(zeros, variables))
-    return [path for path, variable in ENGINE.variables(model).items() if not np.array_equal(array(variable), before[path])]
+    return [
+        path
+        for path, variable in ENGINE.variables(model).items()
+        if not np.array_equal(array(variable), before[path])
+    ]
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["new", "trained"])
@@ -74,7 +78,9 @@ def test_runs_with_another_weight_decay_share_no_folder(tmp_path):
         optimizer = OPTIMIZERS.AdamW(1e-3)
         if names:
             optimizer.exclude_from_weight_decay(var_names=names)
-        return search(compiled(lottery.wrap(dense()), optimizer), run_dir=tmp_path / "run", epochs=1, rounds=1)
+        return search(
+            compiled(lottery.wrap(dense()), optimizer), run_dir=tmp_path / "run", epochs=1, rounds=1
+        )
 
     run(["bias"])
     with pytest.raises(lottery.LotteryError, match="another configuration: compiled.without_decay"):
@@ -116,12 +122,15 @@ class Untold:
 def test_arguments_that_a_config_leaves_out():
     assert taken_over(Untold.Boosted(boost=3.0, learning_rate=0.1))[1].optimizer.boost == 3
     assert taken_over(Untold.Private(boost=3.0, learning_rate=0.1))[1].optimizer._boost == 3
-    with pytest.raises(lottery.LotteryError, match="the get_config of Hidden leaves out 'boost', .*add it. Wrap the model, then"):
+    with pytest.raises(
+        lottery.LotteryError,
+        match="the get_config of Hidden leaves out 'boost', .*add it. Wrap the model, then",
+    ):
         taken_over(Untold.Hidden(boost=3.0))
     inner = taken_over(scaled(Untold.Boosted(boost=3.0)))[1].optimizer.inner_optimizer
     assert inner.boost == 3 and type(inner) is Untold.Boosted
     _, wrapped = taken_over("sgd", metrics=[Untold.Beta(beta=3.0)])
-    metric, = wrapped._compile_config.config["metrics"]
+    (metric,) = wrapped._compile_config.config["metrics"]
     assert metric.beta == 3
 
 
@@ -133,7 +142,10 @@ def test_attributes_set_later():
     assert wrapped.optimizer.table[0].tolist() == [1, 1] and wrapped.optimizer.table[1] == {"a": 1}
     model.optimizer.learning_rate.assign(0.125)
     ENGINE.compile_like(wrapped, model)
-    assert float(array(wrapped.optimizer.learning_rate)) == 0.125 and int(array(wrapped.optimizer.iterations)) == 0
+    assert (
+        float(array(wrapped.optimizer.learning_rate)) == 0.125
+        and int(array(wrapped.optimizer.iterations)) == 0
+    )
 
 
 class Warmup(OPTIMIZERS.schedules.LearningRateSchedule):
@@ -181,17 +193,32 @@ def test_what_no_config_tells_of_a_run():
     """Functions by what they do, arrays by their values; nothing where Keras' configs tell all."""
 
     def told(loss, optimizer="sgd"):
-        return {name: value for name, value in ENGINE.compiled(compiled(dense(), optimizer, loss, metrics=[])).items()
-                if name in ("attributes", "without_decay")}
+        return {
+            name: value
+            for name, value in ENGINE.compiled(compiled(dense(), optimizer, loss, metrics=[])).items()
+            if name in ("attributes", "without_decay")
+        }
 
-    assert told(LOGITS) == told("mse") == told(keras.losses.MeanSquaredError()) == told([keras.losses.mean_squared_error]) == {}
+    assert (
+        told(LOGITS)
+        == told("mse")
+        == told(keras.losses.MeanSquaredError())
+        == told([keras.losses.mean_squared_error])
+        == {}
+    )
     assert told(squares(2)) == told(squares(2)) != told(squares(3))
     assert told(lambda a, b: a - b) != told(lambda a, b: b - a)
     optimizer, other = Untold.Boosted(), Untold.Boosted()
     optimizer.table, other.table = np.ones(100), np.arange(100)
     optimizer.functions = [times(2)]  # not told by where they are in memory
-    assert told("mse", optimizer) != told("mse", other) and len(text := str(told("mse", optimizer))) < 200 and "0x" not in text
-    assert told("mse", OPTIMIZERS.SGD(Warmup(1.0, times(2)))) != told("mse", OPTIMIZERS.SGD(Warmup(1.0, times(3))))
+    assert (
+        told("mse", optimizer) != told("mse", other)
+        and len(text := str(told("mse", optimizer))) < 200
+        and "0x" not in text
+    )
+    assert told("mse", OPTIMIZERS.SGD(Warmup(1.0, times(2)))) != told(
+        "mse", OPTIMIZERS.SGD(Warmup(1.0, times(3)))
+    )
     assert told("mse", OPTIMIZERS.SGD(OPTIMIZERS.schedules.CosineDecay(1.0, 5))) == {}
 
 
@@ -201,15 +228,21 @@ def test_legacy_optimizers_keep_what_transforms_gradients():
         return [(2 * gradient, variable) for gradient, variable in pairs]
 
     _, wrapped = taken_over(OPTIMIZERS.legacy.SGD(lambda: 0.25, gradient_transformers=[double]))
-    assert wrapped.optimizer.gradient_transformers == [double] and callable(wrapped.optimizer._hyper["learning_rate"])
+    assert wrapped.optimizer.gradient_transformers == [double] and callable(
+        wrapped.optimizer._hyper["learning_rate"]
+    )
 
 
 @skip_unless("keras", reason="tf_keras has one optimizer")
 def test_several_optimizers_keep_what_is_theirs():
     named = OPTIMIZERS.AdamW(0.01, weight_decay=0.5)
     named.exclude_from_weight_decay(var_names=["bias"])
-    optimizer = OPTIMIZERS.MultiOptimizer(OPTIMIZERS.OptimizerMap(OPTIMIZERS.SGD(0.1, weight_decay=0.5), {"a/.*": named}))
+    optimizer = OPTIMIZERS.MultiOptimizer(
+        OPTIMIZERS.OptimizerMap(OPTIMIZERS.SGD(0.1, weight_decay=0.5), {"a/.*": named})
+    )
     _, wrapped = taken_over(optimizer)
     assert ENGINE.compiled(wrapped)["without_decay"][1] == BIASES
-    with pytest.raises(lottery.LotteryError, match="a MultiOptimizer that asks a function .* Wrap the model, then compile"):
+    with pytest.raises(
+        lottery.LotteryError, match="a MultiOptimizer that asks a function .* Wrap the model, then compile"
+    ):
         taken_over(OPTIMIZERS.MultiOptimizer(lambda variable: OPTIMIZERS.SGD()))

@@ -21,7 +21,9 @@ class Backbone(keras.Model):
     def __init__(self, width, data_format="channels_last", **kwargs):
         x = keras.Input((8, 8, 3))
         y = L.Conv2D(width, 3, data_format=data_format, name="a")(x)
-        super().__init__(x, L.Conv2D(4, 3, activation="relu", name="b")(L.BatchNormalization(name="norm")(y)), **kwargs)
+        super().__init__(
+            x, L.Conv2D(4, 3, activation="relu", name="b")(L.BatchNormalization(name="norm")(y)), **kwargs
+        )
         self.width, self.data_format = width, data_format
 
     def get_config(self):
@@ -37,22 +39,38 @@ class Classifier(keras.Model):
 
     def __init__(self, backbone, classes, preprocessor=None, **kwargs):
         x = backbone.input
-        super().__init__(x, L.Dense(classes, name="head")(L.GlobalAveragePooling2D(backbone.data_format)(backbone(x))), **kwargs)
+        super().__init__(
+            x,
+            L.Dense(classes, name="head")(L.GlobalAveragePooling2D(backbone.data_format)(backbone(x))),
+            **kwargs
+        )
         self.backbone, self.preprocessor, self.classes = backbone, preprocessor, classes
 
     def fit(self, x, y=None, **kwargs):
-        given = (x.map(lambda images, labels: (self.preprocessor(images), labels)),) if y is None else (self.preprocessor(x), y)
+        given = (
+            (x.map(lambda images, labels: (self.preprocessor(images), labels)),)
+            if y is None
+            else (self.preprocessor(x), y)
+        )
         return super().fit(*given, **kwargs)
 
     def predict(self, x, **kwargs):
         return super().predict(self.preprocessor(x), **kwargs)
 
     def get_config(self):
-        return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("backbone", "preprocessor")} | {"classes": self.classes}
+        return {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in ("backbone", "preprocessor")
+        } | {"classes": self.classes}
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value for name, value in config.items()})
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+                for name, value in config.items()
+            }
+        )
 
 
 def classifier(backbone):
@@ -62,14 +80,22 @@ def classifier(backbone):
 def hub_backbone():
     hub = pytest.importorskip("keras_hub")
     return hub.models.ResNetBackbone(
-        input_conv_filters=[64], input_conv_kernel_sizes=[3], stackwise_num_filters=[64], stackwise_num_blocks=[1], stackwise_num_strides=[1],
-        block_type="basic_block", image_shape=(8, 8, 3))
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[3],
+        stackwise_num_filters=[64],
+        stackwise_num_blocks=[1],
+        stackwise_num_strides=[1],
+        block_type="basic_block",
+        image_shape=(8, 8, 3),
+    )
 
 
 def hub_classifier(backbone):
     import keras_hub
 
-    preprocessor = keras_hub.models.ResNetImageClassifierPreprocessor(keras_hub.layers.ResNetImageConverter(scale=1 / 255, image_size=(8, 8)))
+    preprocessor = keras_hub.models.ResNetImageClassifierPreprocessor(
+        keras_hub.layers.ResNetImageConverter(scale=1 / 255, image_size=(8, 8))
+    )
     return keras_hub.models.ImageClassifier(backbone, 3, preprocessor=preprocessor)
 
 
@@ -79,7 +105,10 @@ TASKS = {"own": (lambda: Backbone(6), classifier), "keras_hub": (hub_backbone, h
 @pytest.mark.parametrize("name", TASKS if KERAS3 else ["own"])
 def test_a_task_is_refused_with_the_way_out(name):
     backbone, task = TASKS[name]
-    with pytest.raises(lottery.LotteryError, match=r"Classifier has its own .*fit.* and predict.*Classifier\(backbone=lottery.wrap\(backbone\), "):
+    with pytest.raises(
+        lottery.LotteryError,
+        match=r"Classifier has its own .*fit.* and predict.*Classifier\(backbone=lottery.wrap\(backbone\), ",
+    ):
         lottery.wrap(task(backbone()))
 
 
@@ -94,7 +123,9 @@ def test_a_task_on_a_wrapped_backbone(name, tmp_path):
     model = task(wrapped)
     model.get_layer(plain.layers[-1].name).set_weights(plain.layers[-1].get_weights())
     expected = plain.predict(IMAGES, verbose=0)
-    assert zoo.same(model.predict(IMAGES, verbose=0), expected) and not np.allclose(array(model(IMAGES)), expected)
+    assert zoo.same(model.predict(IMAGES, verbose=0), expected) and not np.allclose(
+        array(model(IMAGES)), expected
+    )
 
     zoo.tighten(wrapped, 0.6, "layer")
     model.compile("adam", LOGITS, metrics=["accuracy"])
@@ -129,13 +160,20 @@ def test_a_wrapped_model_has_what_its_class_has():
 @skip_unless("keras", reason="tf_keras copies layer by layer, so a class with a constructor is left")
 def test_a_search_in_a_tasks_own_fit(tmp_path):
     """The masks, the ticket and its model are those of the task; the model of its ticket preprocesses as the task does."""
-    wrapped = lottery.wrap(Backbone(6, name="body"), prune_head=True, schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=3))
+    wrapped = lottery.wrap(
+        Backbone(6, name="body"),
+        prune_head=True,
+        schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=3),
+    )
     model = classifier(wrapped)
     model.compile("adam", LOGITS, run_eagerly=world.EAGER)
     assert set(lottery.masks(model)) == set(lottery.prunable(model)) == {"body/a/kernel", "body/b/kernel"}
     callback = lottery.LotteryCallback()
     model.fit(IMAGES, LABELS, batch_size=4, epochs=3, callbacks=[callback], verbose=0)
-    assert lottery.sparsity(model) == callback.ticket.sparsity == pytest.approx(0.75, abs=0.01) and zoo.drift(wrapped) == 0
+    assert (
+        lottery.sparsity(model) == callback.ticket.sparsity == pytest.approx(0.75, abs=0.01)
+        and zoo.drift(wrapped) == 0
+    )
 
     expected = model.predict(IMAGES, verbose=0)
     callback.ticket.save(tmp_path / "ticket")
@@ -148,7 +186,9 @@ def test_a_search_in_a_tasks_own_fit(tmp_path):
 
     plain = lottery.strip(model)
     assert type(plain) is Classifier and type(plain.backbone) is Backbone
-    assert zoo.same(plain.predict(IMAGES, verbose=0), expected) and lottery.sparsity(plain) == lottery.sparsity(model)
+    assert zoo.same(plain.predict(IMAGES, verbose=0), expected) and lottery.sparsity(
+        plain
+    ) == lottery.sparsity(model)
 
 
 @skip_unless("tensorflow", reason="a tf.data.Dataset is made in each world alike")
@@ -159,7 +199,10 @@ def test_find_ticket_of_a_task():
     model = Classifier(lottery.wrap(Backbone(6), prune_head=True), 3, L.Resizing(8, 8))
     model.compile("adam", LOGITS, run_eagerly=True)
     large = np.repeat(np.repeat(IMAGES, 2, 1), 2, 2)
-    with pytest.raises(lottery.LotteryError, match="Classifier has its own fit: give train as that takes it, such as a tf.data.Dataset"):
+    with pytest.raises(
+        lottery.LotteryError,
+        match="Classifier has its own fit: give train as that takes it, such as a tf.data.Dataset",
+    ):
         lottery.find_ticket(model, (large, LABELS), epochs=1, rounds=1, verbose=0)
     train = tf.data.Dataset.from_tensor_slices((large, LABELS)).batch(4)
     ticket = lottery.find_ticket(model, train, epochs=1, rounds=1, rate=0.5, verbose=0)

@@ -11,8 +11,9 @@ from .untold import KERAS, NO_CONFIG, is_plain, optimizers, without_decay
 def remade(item, remake):
     """What remake(config) gives, a new `item` from its config.
 
-    The config has what get_config() tells, the very schedules and functions that rates follow, and those arguments of
-    the user's own class that its get_config leaves out. Plain attributes that were set later are the new item's too.
+    The config has what get_config() tells, the very schedules and functions that rates follow, and those
+    arguments of a user's class that its get_config leaves out. Plain attributes that were set later are
+    carried over too.
 
     Raises:
       LotteryError: the config does not hold what it takes.
@@ -23,7 +24,8 @@ def remade(item, remake):
         if isinstance(error, LotteryError):
             raise
         first = str(error).strip().partition("\n")[0][:200].rstrip(".")
-        raise LotteryError(f"{type(item).__name__} cannot be made anew from its config: {first}. {_CURE}") from error
+        kind = type(item).__name__
+        raise LotteryError(f"{kind} cannot be made anew from its config: {first}. {_CURE}") from error
     _carry(item, new)
     return new
 
@@ -32,26 +34,29 @@ _CURE = "Wrap the model, then compile the wrapped one."
 
 
 def own_parts(layer):
-    """The functions, and the classes of activations, regularizers and the like, that a layer was given and no Keras has."""
-    given = [part for name, part in vars(layer).items() if not hasattr(type(layer), name)]  # not a method that Keras wraps
-    parts = [part if inspect.isfunction(part) else type(part) for part in given if inspect.isfunction(part) or hasattr(part, "get_config")]
+    """The functions and classes, of activations, regularizers and the like, that a layer was given and no Keras has."""
+    given = [part for name, part in vars(layer).items() if not hasattr(type(layer), name)]  # no wrapped methods
+    parts = [part if inspect.isfunction(part) else type(part) for part in given
+             if inspect.isfunction(part) or hasattr(part, "get_config")]
     return [part for part in parts if not part.__module__.startswith((*KERAS, "builtins", "tensorflow."))]
 
 
 def given_a_lambda(layers):
     """What to say where a copy fails over a lambda, such as an activation; "" for none."""
     for layer in layers:
-        if type(layer).__name__ != "Lambda" and any(getattr(part, "__name__", "") == "<lambda>" for part in vars(layer).values()):
+        given = [getattr(part, "__name__", "") for part in vars(layer).values()]
+        if type(layer).__name__ != "Lambda" and "<lambda>" in given:
             return f"{layer.name!r} was given a lambda, which no config can name: give it a function that has a name"
     return ""
 
 
 def check_copied(path, old, new):
-    """Raises LotteryError if an argument of a class of the user's own, kept under its name, did not come into a copy by the config."""
+    """Raises LotteryError if a copy lacks an argument of a user's class, kept under its name, that no config told."""
     for name in _arguments(type(old)):
-        for own, value in vars(old).items():
-            if own in (name, f"_{name}") and is_plain(value) and not inspect.isroutine(value) and not _equal(vars(new).get(own), value):
-                raise LotteryError(f"a copy of {path or old.name!r} made from its config has another {name!r}, {vars(new).get(own)!r} for "
+        for own in {name, f"_{name}"} & vars(old).keys():
+            value, made = vars(old)[own], vars(new).get(own)
+            if is_plain(value) and not inspect.isroutine(value) and not _equal(made, value):
+                raise LotteryError(f"a copy of {path or old.name!r} made from its config has another {name!r}, {made!r} for "
                                    f"{value!r}: the get_config of {type(old).__name__} must hold it.")
 
 
@@ -64,7 +69,10 @@ def told(optimizer, serialize):
 
 
 def keep_from_decay(old, new, given, made):
-    """Take out of the weight decay of a new optimizer, not built yet, what is out of the old one's; {path: variable} of either model."""
+    """Take out of the weight decay of a new optimizer, not built yet, what is out of the old one's.
+
+    given, made: {path: variable} of the old model and of the new one.
+    """
     for before, after in zip(optimizers(old), optimizers(new), strict=True):
         if paths := without_decay(before, given):
             after.exclude_from_weight_decay(var_list=[made[path] for path in paths])
@@ -72,7 +80,8 @@ def keep_from_decay(old, new, given, made):
 
 def _full_config(item):
     if callable(getattr(item, "_optimizer_map", None)) and not hasattr(item._optimizer_map, "values"):
-        raise LotteryError(f"a {type(item).__name__} that asks a function for the optimizer of each weight cannot be made anew. {_CURE}")
+        raise LotteryError(f"a {type(item).__name__} that asks a function for the optimizer of each weight cannot be made "
+                           f"anew. {_CURE}")
     config = dict(item.get_config())
     rates = {"learning_rate": vars(item).get("_learning_rate"), **vars(item).get("_hyper", {})}
     config |= {name: value for name, value in rates.items() if name in config and callable(value)}
@@ -80,7 +89,8 @@ def _full_config(item):
         if name not in config:
             found = [value for own, value in vars(item).items() if own in (name, f"_{name}")]
             if not found:
-                raise LotteryError(f"the get_config of {type(item).__name__} leaves out {name!r}, so that it cannot be made anew: add it. {_CURE}")
+                raise LotteryError(f"the get_config of {type(item).__name__} leaves out {name!r}, so that it cannot be made "
+                                   f"anew: add it. {_CURE}")
             config[name] = found[0]
     return config
 
@@ -91,7 +101,7 @@ def _arguments(kind):
     if kind.__module__.startswith(KERAS) or not maker.__module__.startswith(KERAS):
         return []
     named = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    return [parameter.name for parameter in named if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+    return [one.name for one in named if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
 
 
 def _carry(old, new):

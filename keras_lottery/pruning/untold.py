@@ -11,6 +11,7 @@ from ..jsonable import digest, plain
 
 KERAS = ("keras.", "tf_keras.")
 NO_CONFIG = (NotImplementedError, TypeError, ValueError)
+_VALUES = (bool, int, float, complex, str, np.generic, np.ndarray)
 
 
 def untold(optimizer, losses, variables):
@@ -31,7 +32,7 @@ def untold(optimizer, losses, variables):
 
 
 def optimizers(optimizer):
-    """An optimizer and those inside it, in order: under loss scaling, or one for each of several groups of variables."""
+    """An optimizer and those inside it, in order: under loss scaling, or one for each group of variables."""
     yield optimizer
     for inner in (getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "_inner_optimizers", ())):
         if inner is not None:
@@ -41,20 +42,21 @@ def optimizers(optimizer):
 def without_decay(optimizer, variables):
     """Paths of the variables, {path: variable}, that were taken out of an optimizer's weight decay."""
     decays = getattr(optimizer, "_use_weight_decay", None)
-    return [path for path, variable in variables.items() if decays and variable.trainable and not decays(variable)]
+    return [path for path, variable in variables.items()
+            if decays and variable.trainable and not decays(variable)]
 
 
 def is_plain(value):
-    """Whether it holds numbers, texts, arrays and functions alone: no variables, and nothing that may lead to some."""
+    """Whether it holds numbers, texts, arrays and functions alone, and nothing that may lead to variables."""
     if isinstance(value, dict):
         return all(map(is_plain, value.values()))
     if isinstance(value, (list, tuple, set)):
         return all(map(is_plain, value))
-    return value is None or inspect.isroutine(value) or isinstance(value, (bool, int, float, complex, str, np.generic, np.ndarray))
+    return value is None or inspect.isroutine(value) or isinstance(value, _VALUES)
 
 
 def _attributes(item):
-    """{name: what tells it}: the user's own functions in an object, and plain attributes of a user's class that its config leaves out."""
+    """{name: what tells it}: a user's functions in an object, and what the config of a user's class leaves out."""
     if inspect.isfunction(item):
         return {} if item.__module__.startswith(KERAS) else {"function": _told(item)}
     if not hasattr(item, "__dict__"):
@@ -77,7 +79,8 @@ def _attributes(item):
 def _told(value):
     """JSON that tells a plain value or a function from another, short."""
     if inspect.isfunction(value):
-        return digest(_code(value.__code__) + [_told(given) for given in (value.__defaults__, _closure(value))])
+        given = [_told(values) for values in (value.__defaults__, _closure(value))]
+        return digest(_code(value.__code__) + given)
     try:
         made = plain(value)
     except LotteryError:  # sets, complex numbers, functions in lists

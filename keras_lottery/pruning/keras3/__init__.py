@@ -73,7 +73,7 @@ def prunable(model):
 
 
 def kernels(model):
-    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, frozen ones too.
+    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, also frozen.
 
     They are those that the layers compute with: quantized ones, and the sum where LoRA adds to them.
     """
@@ -103,7 +103,8 @@ def settings(model):
     """(schedule, {scope, blocks}) that the wrapped model has."""
     wrapper = _wrappers(model)[0]
     paths = {id(hold): path for path, hold in _holds(model).items()}
-    blocks = {paths[id(hold)]: wrapper.blocks[path] for path, hold in zip(wrapper.paths, wrapper.holds) if path in wrapper.blocks}
+    held = zip(wrapper.paths, wrapper.holds)
+    blocks = {paths[id(hold)]: wrapper.blocks[path] for path, hold in held if path in wrapper.blocks}
     return wrapper.schedule, {"scope": wrapper.scope, "blocks": blocks}
 
 
@@ -188,7 +189,8 @@ def set_epoch(train, epoch):
 
 def _wrappers(model):
     """The model itself, or the wrapped models in it."""
-    return [model] if isinstance(model, LotteryModel) else [part for part in model._flatten_layers() if isinstance(part, LotteryModel)]
+    layers = [model] if isinstance(model, LotteryModel) else model._flatten_layers()
+    return [layer for layer in layers if isinstance(layer, LotteryModel)]
 
 
 def _holds(model):
@@ -196,14 +198,15 @@ def _holds(model):
     if isinstance(model, LotteryModel):
         return dict(zip(model.paths, model.holds))
     held = {id(hold.variable): hold for part in _wrappers(model) for hold in part.holds}
-    return {path: held[id(variable)] for path, variable in walk.variables(model).items() if id(variable) in held} if held else {}
+    variables = walk.variables(model) if held else {}
+    return {path: held[id(variable)] for path, variable in variables.items() if id(variable) in held}
 
 
 def _computed_with(layer, name, variable):
     """The array of a weight that a layer computes with, 0 where that is 0; quantized values keep their scale."""
     value = array(getattr(layer, name, variable))
     if name == "kernel" and hasattr(layer, "kernel_zero") and layer.quantization_mode == "int4":
-        zeros = array(layer.kernel_zero)[array(layer.g_idx).astype(int)]  # which number means 0, in each group of inputs
+        zeros = array(layer.kernel_zero)[array(layer.g_idx).astype(int)]  # what means 0, in each group of inputs
         value = value.reshape(zeros.shape) - zeros
     return value
 

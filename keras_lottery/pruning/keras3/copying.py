@@ -1,4 +1,4 @@
-"""Copies of Keras 3 models from their configs, in which this process' own classes and functions are the same."""
+"""Copies of Keras 3 models from their configs, with the classes and functions of this process."""
 
 import contextlib
 
@@ -67,7 +67,7 @@ def copy(model):
 
 
 def wrap_inside(model, own, paths, *, blocks, **settings):
-    """`model`, a copy of the user's, made again from its config with the model in it wrapped that has all of `paths`."""
+    """`model`, a copy of the user's, made again from its config with the model wrapped that has all of `paths`."""
     inside = [(path, layer) for path, layer in walk.layers(model).items()
               if isinstance(layer, keras.Model) and all(name.startswith(path + "/") for name in paths)]
     if not inside:
@@ -75,14 +75,16 @@ def wrap_inside(model, own, paths, *, blocks, **settings):
     prefix, layer = inside[0][0] + "/", inside[0][1]
     below = [name.removeprefix(prefix) for name in paths]
     given = {name.removeprefix(prefix): block for name, block in blocks.items()}
+    config = with_wrapper(model.get_config(), layer, {"paths": below, "blocks": given, **settings})
     with _as_here(model):
-        new = type(model).from_config(with_wrapper(model.get_config(), layer, {"paths": below, "blocks": given, **settings}))
+        new = type(model).from_config(config)
     load_state(new, values(model))
     return new
 
 
 def not_called(plain, own):
-    return LotteryError(f"{type(plain).__name__} has its own {own}, which a wrapped model would not call: {way_out(plain, keras)}.")
+    return LotteryError(f"{type(plain).__name__} has its own {own}, which a wrapped model would not call: "
+                        f"{way_out(plain, keras)}.")
 
 
 def variables(model):

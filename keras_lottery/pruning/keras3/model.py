@@ -102,8 +102,8 @@ class LotteryModel(keras.Model):
         return self.inner.summary(*args, **kwargs)
 
     def __getattr__(self, name):
-        """What the model held has of its own: attributes such as `data_format`, which KerasHub's tasks ask for, methods."""
-        held = vars(self).get("inner", vars(self).get("_modules", {}).get("inner"))  # PyTorch keeps it among its modules
+        """What the model held has of its own: methods, attributes such as `data_format` of KerasHub's backbones."""
+        held = vars(self).get("inner", vars(self).get("_modules", {}).get("inner"))  # among PyTorch's modules
         try:
             return super().__getattr__(name)  # PyTorch's
         except AttributeError:
@@ -130,11 +130,12 @@ class LotteryModel(keras.Model):
     output_names = property(lambda self: self.inner.output_names)
 
 
-_STRIP_FIRST = "{} has masks, which weights that {} makes would not have: take a stripped model, lottery.strip(model)."
+_STRIP_FIRST = ("{} has masks, which weights that {} makes would not have: take a stripped model, "
+                "lottery.strip(model).")
 
 
 def _refuse_new_weights(layer):
-    """Make the methods of a layer with a mask that replace its weights, or add others to them, raise LotteryError."""
+    """Make the methods of a layer with a mask that replace or add to its weights raise LotteryError."""
     policy = layer.dtype_policy
 
     def refused(name):
@@ -166,10 +167,14 @@ def with_wrapper(config, layer, settings):
     """A config with the entry of a LotteryModel of these settings around that of the model `layer`."""
     if isinstance(config, dict):
         inner = config.get("config")
-        if config.get("class_name") == type(layer).__name__ and isinstance(inner, dict) and inner.get("name") == layer.name:
+        named = isinstance(inner, dict) and inner.get("name") == layer.name
+        if named and config.get("class_name") == type(layer).__name__:
             place = {name: config[name] for name in _IN_GRAPH if name in config}
             entry = {name: value for name, value in config.items() if name != "inbound_nodes"}
             schedule = settings["schedule"] and LotterySchedule.get_config(settings["schedule"])
-            return {**_ENTRY, **place, "config": {**settings, "schedule": schedule, "model": entry, "name": layer.name}}
+            settings = {**settings, "schedule": schedule, "model": entry, "name": layer.name}
+            return {**_ENTRY, **place, "config": settings}
         return {name: with_wrapper(value, layer, settings) for name, value in config.items()}
-    return type(config)(with_wrapper(item, layer, settings) for item in config) if type(config) in (list, tuple) else config
+    if type(config) in (list, tuple):
+        return type(config)(with_wrapper(item, layer, settings) for item in config)
+    return config
