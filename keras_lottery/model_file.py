@@ -1,4 +1,4 @@
-"""A saved model, .keras or .h5, read as data: its JSON and the sizes of its weights are checked before Keras sees the file."""
+"""A saved model, .keras or .h5, read as data: its JSON and its sizes are checked before Keras sees the file."""
 
 import contextlib
 import io
@@ -22,7 +22,8 @@ def load(path, engine):
     """The uncompiled model in a file of `engine`'s Keras.
 
     Raises:
-      LotteryError: a file of another kind, cut or altered, or one that holds what no file may; the message begins with "it".
+      LotteryError: the file is of another kind, cut or altered, or holds what no file may. The message begins with
+        "it".
     """
     import h5py
 
@@ -52,7 +53,9 @@ def load(path, engine):
 
 def keras_version(path):
     """Of the Keras that saved a .keras file, "" where it does not say."""
-    with contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError), zipfile.ZipFile(path) as archive:
+    with contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError), zipfile.ZipFile(
+        path
+    ) as archive:
         info = archive.getinfo(METADATA)
         told = json.loads(archive.read(METADATA)) if info.file_size < 2**16 else None
         return str(told.get("keras_version", "")) if isinstance(told, dict) else ""
@@ -63,14 +66,20 @@ def _members(archive, path):
     """{CONFIG: its text} of an archive that holds what Keras writes, uncompressed as Keras does."""
     found = archive.infolist()
     names = [info.filename for info in found]
-    odd = [name for name in names if name not in (CONFIG, METADATA, WEIGHTS) and not name.startswith(ASSETS) or ".." in name]
+    odd = [
+        name
+        for name in names
+        if name not in (CONFIG, METADATA, WEIGHTS) and not name.startswith(ASSETS) or ".." in name
+    ]
     if odd or len(set(names)) < len(names):
         raise LotteryError(f"it holds {line((odd or names)[0])}, which Keras does not write, or twice")
     for name in (CONFIG, WEIGHTS):
         if name not in names:
             raise LotteryError(f"it holds no {name}")
     if sum(info.file_size for info in found) > os.path.getsize(path):
-        raise LotteryError("it unpacks to more than its own size, and Keras does not compress: save it by Keras again")
+        raise LotteryError(
+            "it unpacks to more than its own size, and Keras does not compress: save it by Keras again"
+        )
     if archive.getinfo(CONFIG).file_size > LONGEST:
         raise LotteryError(f"its {CONFIG} is longer than any model's")
     return {CONFIG: archive.read(CONFIG)}
@@ -108,7 +117,13 @@ def _stored(h5py, file):
             elif item.external or item.is_virtual:
                 raise LotteryError(f"the numbers of its {line(name)} are in another file")
             else:
-                if item.size is not None and item.size * item.dtype.itemsize > item.id.get_storage_size() + 64:
-                    raise LotteryError(f"its {line(name)} is told as {item.shape}, of which the file does not hold all: save it by Keras again")
+                if (
+                    item.size is not None
+                    and item.size * item.dtype.itemsize > item.id.get_storage_size() + 64
+                ):
+                    raise LotteryError(
+                        f"its {line(name)} is told as {item.shape}, of which the file does not hold all: save it "
+                        "by Keras again"
+                    )
                 stored += item.id.get_storage_size()
     return stored

@@ -221,7 +221,8 @@ def as_built_by(keras, ticket):
     check_depth(ticket.architecture)
     engine = pruning.engine_of(keras or kind(ticket.architecture))
     architecture = translate(ticket.architecture, engine.keras.__name__)
-    check_sizes(engine.shapes(architecture, sum(value.nbytes for value in ticket.weights.values())), ticket.weights)
+    most = sum(value.size * max(value.itemsize, 4) for value in ticket.weights.values())
+    check_sizes(engine.shapes(architecture, most), ticket.weights)
     return engine, architecture
 
 

@@ -1,4 +1,4 @@
-"""A ticket's folder, read as data: whole as its hashes say, of no more than its counts allow, and each part what it should be."""
+"""A ticket's folder, read as data: each file is what its hash says, and holds what the counts allow."""
 
 import hashlib
 import json
@@ -35,20 +35,38 @@ def read(folder):
     try:
         content = runs.read_json(folder / "ticket.json")
         if not isinstance(content, dict) or content.get("format") not in READ:
-            raise LotteryError(f"{str(folder)!r} is no ticket of format {FORMAT}: it was made by another version.")
+            raise LotteryError(
+                f"{str(folder)!r} is no ticket of format {FORMAT}: it was made by another version."
+            )
         check_depth(content)
         if content.pop("checksum", None) != checksum(content):
-            raise LotteryError(f"{str(folder / 'ticket.json')!r} was altered: its checksum differs. Restore it from a copy.")
+            raise LotteryError(
+                f"{str(folder / 'ticket.json')!r} was altered: its checksum differs. Restore it from a copy."
+            )
         return _fields(folder, content)
     except LotteryError as error:
         if str(folder) in str(error):
             raise
-        raise LotteryError(f"{str(folder)!r} is damaged: {str(error).rstrip('.')}. Restore it from a copy.") from error
+        raise LotteryError(
+            f"{str(folder)!r} is damaged: {str(error).rstrip('.')}. Restore it from a copy."
+        ) from error
     except OSError as error:
         raise LotteryError(f"{str(folder)!r} cannot be read: {error.strerror or error}.") from error
-    except (KeyError, TypeError, ValueError, IndexError, EOFError, AttributeError, OverflowError, MemoryError, zlib.error) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        EOFError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+        zlib.error,
+    ) as error:
         said = f"{type(error).__name__} {error}"[:200]
-        raise LotteryError(f"{str(folder)!r} is damaged: {' '.join(said.split())}. Restore it from a copy.") from error
+        raise LotteryError(
+            f"{str(folder)!r} is damaged: {' '.join(said.split())}. Restore it from a copy."
+        ) from error
 
 
 def checksum(content):
@@ -61,9 +79,14 @@ def _fields(folder, content):
     packed_in = MASKS if MASKS in files else _UNCOMPRESSED
     size = sum(math.prod(shape) for shape, _ in counts.values())
     times, more = _SPARSEST
-    if 5 * size > times * sum((folder / name).stat().st_size for name in files) + more:  # a mask's byte, a weight's four
+    if (
+        5 * size > times * sum((folder / name).stat().st_size for name in files) + more
+    ):  # a mask's byte, a weight's four
         raise LotteryError(f"it tells of {size:,} pruned weights, more than its files can hold")
-    most = sum(-(-math.prod(shape) // 8) + len(name) * 6 + _NAME for name, (shape, _) in counts.items()) + _HEADER
+    most = (
+        sum(-(-math.prod(shape) // 8) + len(name) * 6 + _NAME for name, (shape, _) in counts.items())
+        + _HEADER
+    )
     packed, _ = runs.read_arrays(folder / packed_in, most=most)
     masks = {name: _mask(name, packed[name], *counts[name]) for name in counts}
     rest = _rest(content, masks)
@@ -90,13 +113,19 @@ def _files(folder, digests):
             raise LotteryError(f"it has no hash of {name}")
     for name, digest in digests.items():
         if not (folder / name).is_file():
-            raise LotteryError(f"{str(folder / name)!r} is missing: the ticket is not whole. Restore it from a copy.")
+            raise LotteryError(
+                f"{str(folder / name)!r} is missing: the ticket is not whole. Restore it from a copy."
+            )
         try:
             found = runs.sha256(folder / name)
         except OSError as error:
-            raise LotteryError(f"{str(folder / name)!r} cannot be read: {error.strerror or error}.") from error
+            raise LotteryError(
+                f"{str(folder / name)!r} cannot be read: {error.strerror or error}."
+            ) from error
         if found != digest:
-            raise LotteryError(f"{str(folder / name)!r} is cut or altered: its hash differs. Restore it from a copy.")
+            raise LotteryError(
+                f"{str(folder / name)!r} is cut or altered: its hash differs. Restore it from a copy."
+            )
     return list(digests)
 
 
@@ -106,7 +135,11 @@ def _counts(masks):
         raise LotteryError(f"its masks are {line(masks)}")
     for path, told in masks.items():
         shape, kept = (told.get("shape"), told.get("kept")) if isinstance(told, dict) else (None, None)
-        whole = isinstance(shape, list) and all(type(side) is int and 0 <= side < 2**40 for side in shape) and len(shape) < 20
+        whole = (
+            isinstance(shape, list)
+            and all(type(side) is int and 0 <= side < 2**40 for side in shape)
+            and len(shape) < 20
+        )
         if not whole or type(kept) is not int or not 0 <= kept <= math.prod(shape):
             raise LotteryError(f"its mask of {line(path)} is told as {line(told)}")
     return {path: (tuple(told["shape"]), told["kept"]) for path, told in masks.items()}
@@ -151,12 +184,18 @@ def _rest(content, masks):
         rest["settings"] = content["settings"]
     for name, value in rest.items():
         of = {"heads": str, "rounds": dict}.get(name)
-        fits = isinstance(value, list) and all(isinstance(item, of) for item in value) if of else isinstance(value, dict)
+        fits = (
+            isinstance(value, list) and all(isinstance(item, of) for item in value)
+            if of
+            else isinstance(value, dict)
+        )
         if not fits:
             raise LotteryError(f"its {name} are {line(value)}")
     scope, blocks = rest["settings"].get("scope") or "global", rest["settings"].get("blocks") or {}
     if scope not in SCOPES:
         raise LotteryError(f"its scope is {line(scope)}")
-    if not isinstance(blocks, dict) or not all(path in masks and block in BLOCKS for path, block in blocks.items()):
+    if not isinstance(blocks, dict) or not all(
+        path in masks and block in BLOCKS for path, block in blocks.items()
+    ):
         raise LotteryError(f"its blocks are {line(blocks)}")
     return rest

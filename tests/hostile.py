@@ -1,4 +1,4 @@
-"""Hostile files: what runs code, opens files or takes memory when Keras builds a model, at each place of each kind of file."""
+"""Hostile files: what runs code or opens files when Keras builds a model, at each place of each kind of file."""
 
 import gzip
 import json
@@ -17,7 +17,17 @@ L = keras.layers
 KIND = keras.__name__
 CONTAINERS = ("ticket", ".keras", ".h5")
 KINDS = ("lambda", "function", "bytecode", "passive", "typespec", "operation", "path")
-PLACES = ("layer", "activation", "initializer", "regularizer", "constraint", "policy", "constant", "inner", "wrapper")
+PLACES = (
+    "layer",
+    "activation",
+    "initializer",
+    "regularizer",
+    "constraint",
+    "policy",
+    "constant",
+    "inner",
+    "wrapper",
+)
 
 
 def model():
@@ -30,27 +40,63 @@ def model():
 def thing(kind, marker):
     """What, where Keras makes an object of it, touches the file `marker`, or would read or load it."""
     code = L.Lambda(lambda x, path=str(marker): (__import__("pathlib").Path(path).touch(), x)[1])
-    lambda_layer = {"module": "keras.layers", "class_name": "Lambda", "registered_name": None, "config": code.get_config()}
+    lambda_layer = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": code.get_config(),
+    }
     if kind == "lambda":
         return lambda_layer
     if kind == "passive":
         return {"class_name": "Lambda", "config": code.get_config(), "__passive_serialization__": True}
     if kind == "bytecode":
         function = lambda_layer["config"]["function"]
-        return function if isinstance(function, dict) else {"class_name": "__lambda__", "config": {"value": function}}
+        return (
+            function
+            if isinstance(function, dict)
+            else {"class_name": "__lambda__", "config": {"value": function}}
+        )
     function = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
     if kind == "function":
-        return {**lambda_layer, "config": {**code.get_config(), "name": "called", "function": function, "function_type": "function", "arguments": {}}}
+        return {
+            **lambda_layer,
+            "config": {
+                **code.get_config(),
+                "name": "called",
+                "function": function,
+                "function_type": "function",
+                "arguments": {},
+            },
+        }
     if kind == "typespec":
-        return {"class_name": "__typespec__", "module": "subprocess", "spec_name": "Popen", "registered_name": None,
-                "config": [f"touch {marker}"]}
+        return {
+            "class_name": "__typespec__",
+            "module": "subprocess",
+            "spec_name": "Popen",
+            "registered_name": None,
+            "config": [f"touch {marker}"],
+        }
     if kind == "operation":
         if KERAS3:
-            return {"module": "keras.src.ops.core", "class_name": "Map", "registered_name": "Map", "config": {"name": "mapped"}}
-        return {"module": "tf_keras.src.layers.core.tf_op_layer", "class_name": "TFOpLambda", "registered_name": "TFOpLambda",
-                "config": {"name": "written", "trainable": True, "dtype": "float32", "function": "io.write_file"}}
-    return {"module": "keras.layers", "class_name": "TFSMLayer", "registered_name": None,
-            "config": {"name": "loaded", "filepath": str(marker), "call_endpoint": "serve"}}
+            return {
+                "module": "keras.src.ops.core",
+                "class_name": "Map",
+                "registered_name": "Map",
+                "config": {"name": "mapped"},
+            }
+        return {
+            "module": "tf_keras.src.layers.core.tf_op_layer",
+            "class_name": "TFOpLambda",
+            "registered_name": "TFOpLambda",
+            "config": {"name": "written", "trainable": True, "dtype": "float32", "function": "io.write_file"},
+        }
+    return {
+        "module": "keras.layers",
+        "class_name": "TFSMLayer",
+        "registered_name": None,
+        "config": {"name": "loaded", "filepath": str(marker), "call_endpoint": "serve"},
+    }
 
 
 def layer(config, name):
@@ -119,7 +165,9 @@ def saved_ticket(made, folder):
     wrapped = lottery.wrap(made)
     engine = pruning.engine(wrapped)
     rng = np.random.default_rng(0)
-    engine.set_masks(wrapped, {path: rng.random(mask.shape) < 0.5 for path, mask in engine.masks(wrapped).items()})
+    engine.set_masks(
+        wrapped, {path: rng.random(mask.shape) < 0.5 for path, mask in engine.masks(wrapped).items()}
+    )
     from_model(wrapped, engine.values(wrapped), []).save(folder)
     return folder
 

@@ -1,7 +1,7 @@
-"""Files that would take gigabytes, hang or go on for ever, opened one after another: `python tests/hostile_sizes.py FOLDER`.
+"""Files that would take gigabytes or hang, opened one after another: `python tests/hostile_sizes.py FOLDER`.
 
-Prints a JSON list with a line for each that was not refused in one line, took over 10 s, or brought the process 1 GB above what
-opening a good file takes.
+Prints JSON that names each file that was not refused in one line, took over 10 s, or took the process 1 GB above
+what opening a good file takes.
 """
 
 import gzip
@@ -56,7 +56,7 @@ def rewired(name, old, new):
 def own_mask(config):
     """Waits for an output that no layer has."""
     if KERAS3:
-        return rewired("inner", ', 0, 0', ', 0, 7')(config)
+        return rewired("inner", ", 0, 0", ", 0, 7")(config)
     layer(config, "inner")["inbound_nodes"] = [[["a", 0, 0, {"mask": ["a", 0, 7]}]]]
 
 
@@ -73,12 +73,21 @@ def rather_deep(config):
 def constant(function, value, operation="Full", **settings):
     def change(config):
         if KERAS3:
-            entry = {"module": "keras.src.ops.numpy", "class_name": operation, "registered_name": operation,
-                     "config": {"name": "made", **settings}, "inbound_nodes": [{"args": [1.0], "kwargs": {}}]}
+            entry = {
+                "module": "keras.src.ops.numpy",
+                "class_name": operation,
+                "registered_name": operation,
+                "config": {"name": "made", **settings},
+                "inbound_nodes": [{"args": [1.0], "kwargs": {}}],
+            }
         else:
-            entry = {"module": "tf_keras.src.layers.core.tf_op_layer", "class_name": "TFOpLambda", "registered_name": "TFOpLambda",
-                     "config": {"name": "made", "trainable": True, "dtype": "float32", "function": function},
-                     "inbound_nodes": [["_CONSTANT_VALUE", -1, value, {}]]}
+            entry = {
+                "module": "tf_keras.src.layers.core.tf_op_layer",
+                "class_name": "TFOpLambda",
+                "registered_name": "TFOpLambda",
+                "config": {"name": "made", "trainable": True, "dtype": "float32", "function": function},
+                "inbound_nodes": [["_CONSTANT_VALUE", -1, value, {}]],
+            }
         config["config"]["layers"].append({**entry, "name": "made"})
 
     return change
@@ -88,15 +97,26 @@ def filled(config):
     """Takes a tensor, and makes gigabytes of a constant whatever it is."""
     if KERAS3:
         tensor = layer(config, "head")["inbound_nodes"][0]
-        entry = {"module": "keras.src.ops.numpy", "class_name": "BroadcastTo", "registered_name": "BroadcastTo", "name": "made",
-                 "config": {"name": "made", "shape": [60000, 60000, 3]}, "inbound_nodes": [tensor]}
+        entry = {
+            "module": "keras.src.ops.numpy",
+            "class_name": "BroadcastTo",
+            "registered_name": "BroadcastTo",
+            "name": "made",
+            "config": {"name": "made", "shape": [60000, 60000, 3]},
+            "inbound_nodes": [tensor],
+        }
         text = json.dumps(tensor).replace(json.dumps(first_tensor(tensor)), '["head", 0, 0]')
         entry["inbound_nodes"] = [json.loads(text)]
         config["config"]["output_layers"] = ["made", 0, 0]
     else:
-        entry = {"module": "tf_keras.src.layers.core.tf_op_layer", "class_name": "TFOpLambda", "registered_name": "TFOpLambda",
-                 "name": "made", "config": {"name": "made", "trainable": True, "dtype": "float32", "function": "broadcast_to"},
-                 "inbound_nodes": [["head", 0, 0, {"shape": [60000, 60000, 3]}]]}
+        entry = {
+            "module": "tf_keras.src.layers.core.tf_op_layer",
+            "class_name": "TFOpLambda",
+            "registered_name": "TFOpLambda",
+            "name": "made",
+            "config": {"name": "made", "trainable": True, "dtype": "float32", "function": "broadcast_to"},
+            "inbound_nodes": [["head", 0, 0, {"shape": [60000, 60000, 3]}]],
+        }
         config["config"]["output_layers"] = [["made", 0, 0]]
     config["config"]["layers"].append(entry)
 
@@ -109,12 +129,25 @@ def first_tensor(value):
 
 
 CHANGES = {
-    "units": units(3 * 10**6), "more units": units(10**9), "no such units": units(10**30), "negative": units(-1), "text": units("x" * 10**6),
-    "embedding": lambda config: become(config, L.Embedding(3, 6), input_dim=2**62), "wide input": wide_input,
-    "normalization": wide_normalization, "its own input": rewired("a", '"given"', '"a"'), "no such call": rewired("head", ", 0, 0", ", 1000000000, 0"),
-    "no such output": rewired("head", ", 0, 0", ", 0, 1000000000"), "own mask": own_mask, "deep": deep, "rather deep": rather_deep,
-    "filled": filled, "eye": constant("eye", 60000, shape=[60000, 60000]), "bincount": constant("math.bincount", [2**31 - 2], shape=[2**31]),
-    "null": lambda config: "null", "text for JSON": lambda config: '"' + "x" * 2**25 + '"',
+    "units": units(3 * 10**6),
+    "more units": units(10**9),
+    "no such units": units(10**30),
+    "negative": units(-1),
+    "text": units("x" * 10**6),
+    "embedding": lambda config: become(config, L.Embedding(3, 6), input_dim=2**62),
+    "wide input": wide_input,
+    "normalization": wide_normalization,
+    "its own input": rewired("a", '"given"', '"a"'),
+    "no such call": rewired("head", ", 0, 0", ", 1000000000, 0"),
+    "no such output": rewired("head", ", 0, 0", ", 0, 1000000000"),
+    "own mask": own_mask,
+    "deep": deep,
+    "rather deep": rather_deep,
+    "filled": filled,
+    "eye": constant("eye", 60000, shape=[60000, 60000]),
+    "bincount": constant("math.bincount", [2**31 - 2], shape=[2**31]),
+    "null": lambda config: "null",
+    "text for JSON": lambda config: '"' + "x" * 2**25 + '"',
 }
 
 
@@ -138,7 +171,9 @@ def many_weights(folder):
 def bomb(folder):
     """A .keras file whose weights unpack to far more than it has."""
     path = hostile.write(".keras", folder, lambda config: None)
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(folder / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(
+        folder / "bomb.keras", "w", zipfile.ZIP_DEFLATED
+    ) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name) if name != "model.weights.h5" else bytes(2**27))
     return folder / "bomb.keras"
@@ -146,11 +181,16 @@ def bomb(folder):
 
 def changed_h5(change):
     """A .h5 file with its kernel of the first layer as `change(group, name)` makes it."""
+
     def write(folder):
         path = hostile.write(".h5", folder, lambda config: None)
         with h5py.File(path, "r+") as file:
             found = []
-            file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) and item.shape == (8, 6) else None)
+            file.visititems(
+                lambda name, item: (
+                    found.append(name) if isinstance(item, h5py.Dataset) and item.shape == (8, 6) else None
+                )
+            )
             group, name = file[found[0]].parent, found[0].rpartition("/")[2]
             del group[name]
             change(group, name, folder)
@@ -177,15 +217,23 @@ def hollow(group, name, folder):
 FILES = {
     "gzip architecture": lambda folder: replaced(good(folder), "architecture.json.gz"),
     "gzip masks": lambda folder: replaced(good(folder), "masks.safetensors.gz"),
-    "many weights": many_weights, "zip bomb": bomb,
-    "numbers elsewhere": changed_h5(elsewhere), "linked": changed_h5(linked), "hollow": changed_h5(hollow),
+    "many weights": many_weights,
+    "zip bomb": bomb,
+    "numbers elsewhere": changed_h5(elsewhere),
+    "linked": changed_h5(linked),
+    "hollow": changed_h5(hollow),
 }
 
 
 def main(folder):
     folder.mkdir(exist_ok=True)
-    cases = {(container, name): lambda where, container=container, change=change: hostile.write(container, where, change)
-             for container in hostile.CONTAINERS for name, change in CHANGES.items()}
+    cases = {
+        (container, name): lambda where, container=container, change=change: hostile.write(
+            container, where, change
+        )
+        for container in hostile.CONTAINERS
+        for name, change in CHANGES.items()
+    }
     cases.update({("file", name): write for name, write in FILES.items()})
     (folder / "good").mkdir()
     hostile.open_file(good(folder / "good"))

@@ -27,6 +27,7 @@ def ticket(good, tmp_path):
 
 def array_changed(name, change, file=WEIGHTS):
     """A ticket of which an array of a file is another."""
+
     def edit(ticket):
         arrays, notes = runs.read_arrays(ticket / file)
         arrays[name] = np.asarray(change(arrays[name]))
@@ -53,35 +54,72 @@ def with_nan(array):
 
 DAMAGES = {
     "a bad deflate stream": (cut_deflate, "architecture.json.gz' is missing, cut or altered"),
-    "a folder for a file": (lambda ticket: ((ticket / WEIGHTS).unlink(), (ticket / WEIGHTS).mkdir()), "is missing"),
-    "hashes without weights": (told(lambda content: content["sha256"].pop(WEIGHTS) and None), "no hash of weights.safetensors"),
+    "a folder for a file": (
+        lambda ticket: ((ticket / WEIGHTS).unlink(), (ticket / WEIGHTS).mkdir()),
+        "is missing",
+    ),
+    "hashes without weights": (
+        told(lambda content: content["sha256"].pop(WEIGHTS) and None),
+        "no hash of weights.safetensors",
+    ),
     "no hashes": (told(lambda content: content.update(sha256=[])), "its hashes are"),
-    "a hash of another file": (told(lambda content: content["sha256"].update({"/etc/passwd": "0"})), "no file of a ticket"),
-    "a hash of a file above": (told(lambda content: content["sha256"].update({"../ticket/README.md": "0"})), "no file of a ticket"),
+    "a hash of another file": (
+        told(lambda content: content["sha256"].update({"/etc/passwd": "0"})),
+        "no file of a ticket",
+    ),
+    "a hash of a file above": (
+        told(lambda content: content["sha256"].update({"../ticket/README.md": "0"})),
+        "no file of a ticket",
+    ),
     "heads: [[]]": (told(lambda content: content.update(heads=[[]])), "its heads are"),
     "rounds: [1]": (told(lambda content: content.update(rounds=[1])), "its rounds are"),
     "blocks: [4]": (told(lambda content: content["settings"].update(blocks=[4])), "its blocks are"),
-    "a block of no mask": (told(lambda content: content["settings"].update(blocks={"b/kernel": 4})), "its blocks are"),
-    "an unknown scope": (told(lambda content: content["settings"].update(scope="everywhere")), "its scope is"),
+    "a block of no mask": (
+        told(lambda content: content["settings"].update(blocks={"b/kernel": 4})),
+        "its blocks are",
+    ),
+    "an unknown scope": (
+        told(lambda content: content["settings"].update(scope="everywhere")),
+        "its scope is",
+    ),
     "a deep note": (told(lambda content: content["info"].update(x=deep(250))), "levels deep"),
     "one survivor for all": (array_changed("a/kernel", lambda array: array[:1]), "has not the"),
     "a scalar for all": (array_changed("a/kernel", lambda array: array[0]), "has not the"),
     "NaN": (array_changed("a/kernel", with_nan), "has NaN in 'a/kernel'"),
     "NaN in a bias, trained": (array_changed("a/bias", with_nan, TRAINED), "has NaN in 'a/bias'"),
     "other trained weights": (array_changed("a/bias", lambda array: array[:2], TRAINED), "other shapes"),
-    "a mask of floats": (array_changed("a/kernel", lambda array: array.astype("float32"), MASKS), "as the mask of"),
+    "a mask of floats": (
+        array_changed("a/kernel", lambda array: array.astype("float32"), MASKS),
+        "as the mask of",
+    ),
     "a shape of text": (told(lambda content: content["masks"]["a/kernel"].update(shape="ab")), "is told as"),
-    "a negative shape": (told(lambda content: content["masks"]["a/kernel"].update(shape=[-8, -6])), "is told as"),
-    "more kept than there are": (told(lambda content: content["masks"]["a/kernel"].update(kept=10**9)), "is told as"),
+    "a negative shape": (
+        told(lambda content: content["masks"]["a/kernel"].update(shape=[-8, -6])),
+        "is told as",
+    ),
+    "more kept than there are": (
+        told(lambda content: content["masks"]["a/kernel"].update(kept=10**9)),
+        "is told as",
+    ),
     "no architecture": (lambda ticket: altered(ticket, lambda config: "null"), "is no architecture"),
     "an architecture of text": (lambda ticket: altered(ticket, lambda config: '"x"'), "is no architecture"),
 }
 WRONG = {  # what only building the model shows
-    "weights of another kind": (array_changed("a/bias", lambda array: array.astype("int32")), "does not fit its weights: 'a/bias'"),
-    "bools": (array_changed("a/bias", lambda array: np.zeros(array.shape, bool)), "does not fit its weights: 'a/bias'"),
+    "weights of another kind": (
+        array_changed("a/bias", lambda array: array.astype("int32")),
+        "does not fit its weights: 'a/bias'",
+    ),
+    "bools": (
+        array_changed("a/bias", lambda array: np.zeros(array.shape, bool)),
+        "does not fit its weights: 'a/bias'",
+    ),
     "another shape": (array_changed("a/bias", lambda array: array[:2]), "does not fit its weights: 'a/bias'"),
-    "no bias": (lambda ticket: altered(ticket, lambda config: hostile.layer(config, "a")["config"].update(use_bias=False)),
-                     "does not fit its weights: 'a/bias'"),
+    "no bias": (
+        lambda ticket: altered(
+            ticket, lambda config: hostile.layer(config, "a")["config"].update(use_bias=False)
+        ),
+        "does not fit its weights: 'a/bias'",
+    ),
 }
 
 
@@ -109,7 +147,11 @@ def test_weights_that_are_not_the_architectures(ticket, damage):
         runs.write_arrays(ticket / TRAINED, values, **notes)
         rehashed(ticket)
     loaded = lottery.load_ticket(ticket)
-    for use in (loaded.model, lambda: loaded.model("random"), lambda: lottery.transfer(loaded, num_classes=4)):
+    for use in (
+        loaded.model,
+        lambda: loaded.model("random"),
+        lambda: lottery.transfer(loaded, num_classes=4),
+    ):
         refused(use, said)
 
 
@@ -131,7 +173,12 @@ def test_altered_tickets_are_refused_or_are_what_they_say(good, tmp_path, count)
         if fits:
             try:
                 rehashed(folder)
-            except (ValueError, TypeError, AttributeError, KeyError):  # what is left of ticket.json has no place for hashes
+            except (
+                ValueError,
+                TypeError,
+                AttributeError,
+                KeyError,
+            ):  # what is left of ticket.json has no place for hashes
                 pass
         try:
             loaded = lottery.load_ticket(folder)
@@ -169,7 +216,25 @@ def alter(folder, rng):
     (folder / name).write_bytes(gzip.compress(bytes(content)) if packed else bytes(content))
 
 
-ODD = [None, True, -1, 0, 3, 2**70, 1e400, "", "x", "a", [], {}, [[]], ["a", 0, 0], {"class_name": "Dense"}, "Lambda", {"a": None}]
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    3,
+    2**70,
+    1e400,
+    "",
+    "x",
+    "a",
+    [],
+    {},
+    [[]],
+    ["a", 0, 0],
+    {"class_name": "Dense"},
+    "Lambda",
+    {"a": None},
+]
 
 
 def edited(value, rng):

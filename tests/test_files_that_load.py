@@ -1,4 +1,4 @@
-"""Nothing that Keras, the package or the user has is refused: as many good files as there are hostile ones."""
+"""Nothing that Keras, the package or the user has is refused: as many good files as hostile ones."""
 
 import contextlib
 import inspect
@@ -28,7 +28,9 @@ def loads(model, folder=None):
     told = ENGINE.shapes(architecture)
     assert ENGINE.variables(ENGINE.build(architecture)).keys() == told.keys()
     state = state_of(model)
-    assert {path: shape for path, (shape, _) in told.items()} == {path: value.shape for path, value in state.items()}
+    assert {path: shape for path, (shape, _) in told.items()} == {
+        path: value.shape for path, value in state.items()
+    }
     if folder is not None:
         model.save(folder / "net.keras")
         assert bits(state_of(model_file.load(folder / "net.keras", ENGINE))) == bits(state)
@@ -84,11 +86,14 @@ def without_values():
 
         def scope():
             return tf.variable_creator_scope(_creator(Budget(float("inf")), True))
+
     with scope():
         yield
 
 
-@pytest.mark.parametrize("name", some(applications(), ("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny")))
+@pytest.mark.parametrize(
+    "name", some(applications(), ("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny"))
+)
 def test_applications(name):
     with without_values():
         told = json.loads(getattr(keras.applications, name)(weights=None).to_json())
@@ -104,7 +109,9 @@ def test_shapes_are_told_without_making_the_weights():
     """2 TB of them; nor do they appear when another model is built next."""
     numbers = L.Input((3,), dtype="int32")
     with without_values():
-        told = ENGINE.architecture(keras.Model(numbers, L.Dense(2, name="head")(L.Embedding(2**30, 512, name="large")(numbers))))
+        told = ENGINE.architecture(
+            keras.Model(numbers, L.Dense(2, name="head")(L.Embedding(2**30, 512, name="large")(numbers)))
+        )
     assert ENGINE.shapes(told)["large/embeddings"] == ((2**30, 512), "float32")
     assert keras.Sequential([L.Input((2,)), L.Dense(1)])(np.ones((1, 2))).shape == (1, 1)
 
@@ -119,7 +126,9 @@ def test_vocabularies_in_the_file(tmp_path):
     numbers = L.IntegerLookup(vocabulary=[3, 5], name="numbers")
     text, whole = L.Input((1,), dtype="string", name="t"), L.Input((1,), dtype="int64", name="n")
     x = L.Flatten()(L.Embedding(9, 4)(words(text)))
-    model = keras.Model([text, whole], L.Dense(2)(L.Concatenate()([x, L.Flatten()(L.Embedding(9, 3)(numbers(whole)))])))
+    model = keras.Model(
+        [text, whole], L.Dense(2)(L.Concatenate()([x, L.Flatten()(L.Embedding(9, 3)(numbers(whole)))]))
+    )
     loads(model, tmp_path)
 
 
@@ -130,7 +139,9 @@ def test_adapted_vocabularies(tmp_path):
     model = keras.Model(text, L.Dense(2)(L.Flatten()(L.Embedding(8, 3)(words(text)))))
     model.save(tmp_path / "net.keras")
     loaded = model_file.load(tmp_path / "net.keras", ENGINE)
-    assert [layer for layer in loaded.layers if hasattr(layer, "get_vocabulary")][0].get_vocabulary() == words.get_vocabulary()
+    assert [layer for layer in loaded.layers if hasattr(layer, "get_vocabulary")][
+        0
+    ].get_vocabulary() == words.get_vocabulary()
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -149,7 +160,12 @@ def test_quantized_and_mapped_policies(tmp_path):
     trusted(told, ENGINE.NAMES)
     policies = keras.dtype_policies.DTypePolicyMap()
     policies["net/a"] = keras.dtype_policies.DTypePolicy("mixed_bfloat16")
-    trusted(json.loads(keras.Sequential([L.Input((8,)), L.Dense(8, name="a", dtype=policies)], name="net").to_json()), ENGINE.NAMES)
+    trusted(
+        json.loads(
+            keras.Sequential([L.Input((8,)), L.Dense(8, name="a", dtype=policies)], name="net").to_json()
+        ),
+        ENGINE.NAMES,
+    )
 
 
 def test_operators(tmp_path):
@@ -186,7 +202,11 @@ class Twice(L.Layer):
 
     def get_config(self):
         tell = keras.saving.serialize_keras_object
-        return {**super().get_config(), "layer": tell(self.layer), "function": keras.activations.serialize(self.function)}
+        return {
+            **super().get_config(),
+            "layer": tell(self.layer),
+            "function": keras.activations.serialize(self.function),
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -200,14 +220,18 @@ def scaled(x):
 
 def test_registered_layers_inside_others(tmp_path):
     given = L.Input((3, 4))
-    inner = keras.Sequential([L.Input((4,)), Twice(L.Dense(5, activation=scaled), scaled), L.Dense(4, activation=scaled)])
+    inner = keras.Sequential(
+        [L.Input((4,)), Twice(L.Dense(5, activation=scaled), scaled), L.Dense(4, activation=scaled)]
+    )
     x = Twice(L.Dense(4), "relu")(given)
     loads(keras.Model(given, L.Dense(2)(L.Flatten()(L.TimeDistributed(inner)(x)))), tmp_path)
 
 
 def test_a_wrapped_model(tmp_path):
-    wrapped = lottery.wrap(keras.Sequential([L.Input((8,)), L.Dense(8, name="a"), L.Dense(3, name="b")]), schedule=lottery.LotterySchedule(
-        rounds=2, rate=0.5, round_steps=10))
+    wrapped = lottery.wrap(
+        keras.Sequential([L.Input((8,)), L.Dense(8, name="a"), L.Dense(3, name="b")]),
+        schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=10),
+    )
     wrapped.save(tmp_path / "net.keras")
     loaded = model_file.load(tmp_path / "net.keras", ENGINE)
     assert pruning.is_wrapped(loaded) and bits(state_of(loaded)) == bits(state_of(wrapped))

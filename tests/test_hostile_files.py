@@ -37,11 +37,18 @@ def test_no_file_runs_code(tmp_path, monkeypatch, container, kind):
                 with pytest.raises(lottery.LotteryError):
                     lottery.load_ticket(path).model(keras=other)
         assert files(tmp_path) == before
-        assert "cannot be built: it holds" in str(error.value) or "it names" in str(error.value) or "it holds" in str(error.value), error.value
+        assert (
+            "cannot be built: it holds" in str(error.value)
+            or "it names" in str(error.value)
+            or "it holds" in str(error.value)
+        ), error.value
 
 
 @skip_unless("tf_keras", reason="Keras 3 refuses these itself")
-@pytest.mark.parametrize("kind, place", [("function", "layer"), ("operation", "layer"), ("passive", "activation"), ("passive", "constraint")])
+@pytest.mark.parametrize(
+    "kind, place",
+    [("function", "layer"), ("operation", "layer"), ("passive", "activation"), ("passive", "constraint")],
+)
 def test_these_files_would_run_code(tmp_path, kind, place):
     """What the package refuses is no straw man: Keras alone runs it, whatever it raises afterwards."""
     config = ENGINE.architecture(hostile.model())
@@ -58,7 +65,7 @@ def test_these_files_would_run_code(tmp_path, kind, place):
 
 
 def test_no_file_takes_more_than_it_declares(tmp_path):
-    """Gigabytes, hangs and endless graphs: one line each, at once, and no more memory than TensorFlow's own."""
+    """Gigabytes, hangs and endless graphs: one line each, at once, in no more memory than TensorFlow's own."""
     done = python(ROOT / "tests/hostile_sizes.py", tmp_path / "files")
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])

@@ -1,7 +1,7 @@
-"""What the JSON of a model from a file may hold: data, and names of what Keras itself has or this process registered.
+"""What the JSON of a model from a file may hold: data, and names that Keras exports or this process has registered.
 
-Whatever Keras makes from a file is in the JSON that it is given, at some depth. So that JSON is checked whole before Keras
-sees it, against the names that are allowed; nothing is looked up, imported or run for what a file calls otherwise.
+Everything that Keras makes from a file is in the JSON that it is given, at some depth. The JSON is therefore checked
+whole, against a list of allowed names, before Keras sees it. Nothing is looked up, imported or run for any other name.
 """
 
 import dataclasses
@@ -18,14 +18,33 @@ FILES = ("vocabulary", "idf_weights")
 NEVER = {
     **dict.fromkeys(("Lambda", "__lambda__"), "a Lambda layer, whose code is not run: make it a layer class"),
     **dict.fromkeys(("__typespec__", "TypeSpec", "CompositeTensor"), "a type spec"),
-    **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "DenseFeatures", "TensorFlowOpLayer",
-                     "ClassMethod"), "a layer that runs what is not Keras'"),
+    **dict.fromkeys(
+        (
+            "TFSMLayer",
+            "TorchModuleWrapper",
+            "JaxLayer",
+            "FlaxLayer",
+            "DenseFeatures",
+            "TensorFlowOpLayer",
+            "ClassMethod",
+        ),
+        "a layer that runs what is not Keras'",
+    ),
 }
 # Plain data that Keras writes as a class: no more than its items, or an array.
 _PLAIN = ("__tuple__", "TensorShape", "__ellipsis__", "__slice__", "__bytes__", "__keras_tensor__")
 _ARRAYS = ("__tensor__", "__numpy__")
-_NUMBERS = {"bool", "float16", "bfloat16", "float32", "float64", "string", "complex64", "complex128",
-            *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
+_NUMBERS = {
+    "bool",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "string",
+    "complex64",
+    "complex128",
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +54,8 @@ class Names:
     Attributes:
       classes: {class: modules that have it}; an entry with any other module is refused.
       functions: the same of functions.
-      symbols: {class of an operation that is looked up by a name: (the setting that holds the name, allowed names)}.
+      symbols: {class of an operation that Keras looks up by name: (the setting that holds the name, the allowed
+        names)}.
       registered: function of a name that returns what this process registered under it, or None.
       register: how a class is registered, for messages.
     """
@@ -99,8 +119,13 @@ def check_depth(value):
         depth += 1
         if depth > DEEPEST:
             raise LotteryError(f"its JSON is more than {DEEPEST} levels deep, deeper than any model's")
-        level = [item for one in level if isinstance(one, (dict, list))
-                 for item in (one.values() if isinstance(one, dict) else one) if isinstance(item, (dict, list))]
+        level = [
+            item
+            for one in level
+            if isinstance(one, (dict, list))
+            for item in (one.values() if isinstance(one, dict) else one)
+            if isinstance(item, (dict, list))
+        ]
 
 
 def line(value) -> str:
@@ -129,20 +154,34 @@ def _check_entry(entry, names):
         _refuse(f"{NEVER[name.rpartition('>')[2]]} ({line(name)})")
     if name == "function":
         function = entry.get("config")
-        if not isinstance(function, str) or not (names.registered(function) or module in names.functions.get(function, ())):
+        if not isinstance(function, str) or not (
+            names.registered(function) or module in names.functions.get(function, ())
+        ):
             _refuse_name(function, module, names)
         return
-    if name in names.classes and (module is None or module in names.classes[name]) and _is_own_name(entry, name):
+    if (
+        name in names.classes
+        and (module is None or module in names.classes[name])
+        and _is_own_name(entry, name)
+    ):
         if name in names.symbols:
             key, allowed = names.symbols[name]
             symbol = (entry.get("config") or {}).get(key)
             if not isinstance(symbol, str) or symbol.removeprefix("compat.v1.") not in allowed:
-                _refuse(f"the operation tf.{str(symbol)[:60]}, which is not known only to compute; put it into a registered layer")
+                _refuse(
+                    f"the operation tf.{str(symbol)[:60]}, which is not known only to compute; put it into a "
+                    "registered layer"
+                )
         return
     # Keras goes by the registered name, or by the class alone where there is no module.
     told = entry.get("registered_name") or name
     found = isinstance(told, str) and names.registered(told)
-    if found and getattr(found, "__name__", None) == name.rpartition(">")[2] or module is None and names.registered(name):
+    if (
+        found
+        and getattr(found, "__name__", None) == name.rpartition(">")[2]
+        or module is None
+        and names.registered(name)
+    ):
         return
     _refuse_name(name, module, names)
 
@@ -154,8 +193,15 @@ def _is_own_name(entry, name):
 
 
 def _check_calls(layers):
-    """Raises LotteryError for a call without a tensor of the model: Keras computes it at once, and writes none."""
-    names = {layer.get("name") for layer in layers if isinstance(layer, dict) and isinstance(layer.get("name"), str)}
+    """Raises LotteryError for a call without a tensor of the model, which Keras would compute at once.
+
+    Keras itself never writes such a call.
+    """
+    names = {
+        layer.get("name")
+        for layer in layers
+        if isinstance(layer, dict) and isinstance(layer.get("name"), str)
+    }
     for layer in layers:
         calls = layer.get("inbound_nodes") if isinstance(layer, dict) else None
         for call in calls if isinstance(calls, list) else ():
@@ -168,7 +214,12 @@ def _takes_tensor(call, names):
     while stack:
         value = stack.pop()
         if isinstance(value, list):
-            if len(value) in (3, 4) and isinstance(value[0], str) and value[0] in names and type(value[1]) is int:
+            if (
+                len(value) in (3, 4)
+                and isinstance(value[0], str)
+                and value[0] in names
+                and type(value[1]) is int
+            ):
                 return True
             stack += value
         elif isinstance(value, dict):
@@ -191,7 +242,8 @@ def _below(value):
 def _refuse_name(name, module, names):
     where = f" of {line(module)}" if module else ""
     raise LotteryError(
-        f"it names {line(name)}{where}, which neither Keras has nor this process has registered; if it is yours or a package's, "
+        f"it names {line(name)}{where}, which neither Keras has nor this process has registered; if it is yours or a "
+        "package's, "
         f"import what registers it first ({names.register})"
     )
 

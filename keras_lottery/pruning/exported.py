@@ -5,11 +5,20 @@ import inspect
 from ..architecture.tables import APPLICATIONS
 from ..architecture.trust import NEVER, Names
 
-_CLASSES = ("layers", "initializers", "regularizers", "constraints", "mixed_precision", "dtype_policies", "quantizers", "random")
+_CLASSES = (
+    "layers",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "mixed_precision",
+    "dtype_policies",
+    "quantizers",
+    "random",
+)
 
 
 def names(keras, more, symbols=None):
-    """The Names of a Keras: its layers, initializers, regularizers, constraints, activations, models and precisions.
+    """The Names of a Keras: layers, initializers, regularizers, constraints, activations, models, dtype policies.
 
     Args:
       keras: the module, tf_keras or Keras 3.
@@ -27,7 +36,9 @@ def names(keras, more, symbols=None):
     for kind in (keras.Model, keras.Sequential, getattr(keras, "DTypePolicy", None)):
         if kind is not None:
             _add(classes, keras, kind, kind.__name__, "keras", "keras.models")
-    applications = [(f"{keras.__name__}.src.applications.{file}", [name]) for name, (file, _) in APPLICATIONS.items()]
+    applications = [
+        (f"{keras.__name__}.src.applications.{file}", [name]) for name, (file, _) in APPLICATIONS.items()
+    ]
     for module, listed in [*applications, *more.items()]:
         for name in listed:
             classes.setdefault(name, set()).update(_spelled(module))
@@ -41,11 +52,13 @@ def names(keras, more, symbols=None):
 
 
 def _add(known, keras, value, name, *modules):
-    """Add a class or function by the name that it is exported by and by its own, in the modules that files give for it."""
+    """Add a class or function under its exported and its own name, with the modules that files give for it."""
     for called in {name, value.__name__}:
         found = known.setdefault(called, set())
         for module in (*modules, value.__module__):
-            found |= _spelled(module) | _spelled(f"{keras.__name__}{module.removeprefix('keras')}" if module.startswith("keras") else module)
+            found |= _spelled(module) | _spelled(
+                f"{keras.__name__}{module.removeprefix('keras')}" if module.startswith("keras") else module
+            )
 
 
 def _spelled(module):

@@ -25,12 +25,15 @@ class Budget:
         size = math.prod(int(side) for side in shape)
         self.left -= size * itemsize
         if self.left < 0:
-            raise LotteryError(f"its weights take more than the {self.most:,.0f} bytes that the file holds, one of them {tuple(shape)}")
+            raise LotteryError(
+                f"its weights take more than the {self.most:,.0f} bytes that the file holds, one of them "
+                f"{tuple(shape)}"
+            )
         return size
 
 
 def check_constants(made, inputs, shapes):
-    """Raises LotteryError for an operation that makes a large tensor out of constants, the same for every example.
+    """Raises LotteryError for an operation that makes a large tensor which is the same for every example.
 
     made: (name of a layer, shape with None for the batch, bytes a value) of each tensor in the graph.
     inputs: shapes of the model's inputs, of which some may be for batches of one size.
@@ -43,7 +46,9 @@ def check_constants(made, inputs, shapes):
     most = max([_LARGE, *weights, *(size for (_, _, size), one in zip(sizes, of_examples) if one)])
     for (name, shape, size), one in zip(sizes, of_examples):
         if size > most and not one:
-            raise LotteryError(f"its layer {line(name)} makes {tuple(shape)} out of constants, {size:,} bytes")
+            raise LotteryError(
+                f"its layer {line(name)} makes {tuple(shape)} out of constants, {size:,} bytes"
+            )
 
 
 def built(make, said, register):
@@ -57,30 +62,40 @@ def built(make, said, register):
     except LotteryError as error:
         raise LotteryError(f"the architecture cannot be built: {error}.") from error
     except Exception as error:  # of any kind: the file says what Keras does
+        why = str(error).rpartition(_WHY)[2] if _WHY in str(error) else said(error)
         raise LotteryError(
-            f"the architecture cannot be built: {short(str(error).rpartition(_WHY)[2] if _WHY in str(error) else said(error))}. Check the input shape; register custom layers with "
-            f"{register} before loading."
+            f"the architecture cannot be built: {short(why)}. Check the input shape; register custom layers "
+            f"with {register} before loading."
         ) from error
 
 
 def short(text):
     """One line of an error, without the config that Keras may quote at its end."""
-    text = " ".join(str(text).split()).partition("Full object config")[0].partition("Received: config")[0].rstrip(". ")
+    text = (
+        " ".join(str(text).split())
+        .partition("Full object config")[0]
+        .partition("Received: config")[0]
+        .rstrip(". ")
+    )
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def check_sizes(shapes, given):
-    """Raises LotteryError unless `shapes` ({path: (shape, dtype)}) are those of the arrays `given` ({path: array})."""
+    """Raises LotteryError unless `shapes` ({path: (shape, dtype)}) are those of `given` ({path: array})."""
     for path in sorted({*shapes, *given}):
         needed = shapes[path][0] if path in shapes else None
         told = given[path].shape if path in given else None
         if needed != told:
-            raise LotteryError(
-                f"the ticket's architecture does not fit its weights: {line(path)} is {needed} in the one, {told} in the other."
-            )
-        if kind(shapes[path][1]) != kind(given[path].dtype):
-            raise LotteryError(f"the ticket's architecture does not fit its weights: {line(path)} is {shapes[path][1]} in the one, "
-                               f"{given[path].dtype} in the other.")
+            break
+        needed, told = shapes[path][1], given[path].dtype
+        if kind(needed) != kind(told):
+            break
+    else:
+        return
+    raise LotteryError(
+        f"the ticket's architecture does not fit its weights: {line(path)} is {needed} in the one, {told} in the "
+        "other."
+    )
 
 
 def dtype_name(dtype):
@@ -90,5 +105,7 @@ def dtype_name(dtype):
 
 def kind(dtype):
     """What numbers a dtype has: "float", "int", "bool" or another's name."""
-    name = dtype_name(dtype).removeprefix("<dtype: '").removeprefix("b" * dtype_name(dtype).startswith("bfloat"))
+    name = (
+        dtype_name(dtype).removeprefix("<dtype: '").removeprefix("b" * dtype_name(dtype).startswith("bfloat"))
+    )
     return next((of for of in ("float", "int", "bool") if name.removeprefix("u").startswith(of)), name)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import re
 
 import keras
 from keras.src.backend.common import global_state
@@ -20,7 +21,7 @@ NAMES = names(keras, {"keras.src.models.functional": ["Functional"], **OPERATION
 
 
 def build(architecture):
-    """A new plain model, randomly initialised, in the current global precision policy; the JSON may be a file's.
+    """A new plain model, randomly initialised in the current global precision policy. The JSON may be a file's.
 
     Raises:
       LotteryError: it holds what is not allowed, see `architecture.trust`, or cannot be built.
@@ -29,7 +30,7 @@ def build(architecture):
 
 
 def shapes(architecture, most=math.inf):
-    """{path: (shape, dtype)} of the weights that `build` would make, of `most` bytes in total, without making them.
+    """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, without making them.
 
     Raises:
       LotteryError: as `build`, or they would take more.
@@ -41,33 +42,44 @@ def _shapes(checked, most):
     def make(scope):
         with _counted(Budget(most)), scope:
             model = _made(checked)
-            found = {path: (tuple(variable.shape), dtype_name(variable.dtype)) for path, variable in walk.variables(model).items()}
-            check_constants(_tensors(model), [tuple(one.shape) for one in getattr(model, "inputs", None) or ()], found)
+            found = {
+                path: (tuple(variable.shape), dtype_name(variable.dtype))
+                for path, variable in walk.variables(model).items()
+            }
+            check_constants(
+                _tensors(model), [tuple(one.shape) for one in getattr(model, "inputs", None) or ()], found
+            )
             return found
 
     try:
         return make(_symbolic())
     except LotteryError:
         raise
-    except Exception:  # of layers that want their values at once; what is made for them is within the same bytes
+    except (
+        Exception
+    ):  # of layers that want their values at once; what is made for them is within the same bytes
         return make(contextlib.nullcontext())
 
 
 def _tensors(model):
-    """(operation's name, shape, bytes a value) of what the calls in a model's graph, and in those below it, give."""
+    """(operation's name, shape, bytes per value) of each tensor in the graphs of a model."""
     for graph in model._flatten_layers():
         for operation in getattr(graph, "operations", graph.layers) if walk.is_graph(graph) else ():
             for node in operation._inbound_nodes:
                 for tensor in node.output_tensors:
-                    yield operation.name, tuple(tensor.shape), 8 if "64" in str(tensor.dtype) else 4
+                    yield operation.name, tuple(tensor.shape), _bytes(tensor.dtype)
 
 
 def _made(checked):
     with SafeModeScope(safe_mode=True):
         if "module" in checked:
-            return walk.take_names(keras.saving.deserialize_keras_object(json.loads(json.dumps(checked))), checked)
+            return walk.take_names(
+                keras.saving.deserialize_keras_object(json.loads(json.dumps(checked))), checked
+            )
         # A whole .h5 file.
-        kind = NAMES.registered(checked["class_name"]) or {"Sequential": keras.Sequential}.get(checked["class_name"], keras.Model)
+        kind = NAMES.registered(checked["class_name"]) or {"Sequential": keras.Sequential}.get(
+            checked["class_name"], keras.Model
+        )
         return kind.from_config(json.loads(json.dumps(checked["config"])))
 
 
@@ -89,7 +101,7 @@ def _counted(budget):
     add = keras.Layer.add_weight
 
     def add_weight(layer, shape=None, initializer=None, dtype=None, *others, **named):
-        budget.take(shape or (), {"float64": 8, "int64": 8, "bool": 1, "int8": 1, "uint8": 1}.get(dtype_name(dtype), 4))
+        budget.take(shape or (), _bytes(dtype or layer.variable_dtype))
         return add(layer, shape, initializer, dtype, *others, **named)
 
     keras.Layer.add_weight = add_weight
@@ -97,3 +109,9 @@ def _counted(budget):
         yield
     finally:
         keras.Layer.add_weight = add
+
+
+def _bytes(dtype):
+    """Of a value; of what is not told by its name, as of a string, four."""
+    bits = re.search(r"\d+", dtype_name(dtype))
+    return 1 if dtype_name(dtype) == "bool" else max(1, int(bits[0]) // 8) if bits else 4

@@ -25,7 +25,7 @@ _SMALL = 2**16  # values; layers may read what is no larger while they are built
 
 
 def build(architecture):
-    """A new plain model, randomly initialised, in the current global precision policy; the JSON may be a file's.
+    """A new plain model, randomly initialised in the current global precision policy. The JSON may be a file's.
 
     Raises:
       LotteryError: it holds what is not allowed, see `architecture.trust`, or cannot be built.
@@ -34,7 +34,7 @@ def build(architecture):
 
 
 def shapes(architecture, most=math.inf):
-    """{path: (shape, dtype)} of the weights that `build` would make, of `most` bytes in total, without making them.
+    """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, without making them.
 
     Raises:
       LotteryError: as `build`, or they would take more.
@@ -46,25 +46,35 @@ def _shapes(checked, most):
     def make(symbolic):
         with tf.variable_creator_scope(_creator(Budget(most), symbolic)):
             model = _made(checked)
-        found = {path: (tuple(variable.shape), dtype_name(variable.dtype))
-                for path, variable in walk.variables(model).items() if hasattr(variable, "shape")}  # no lookup table has one
-        check_constants(_tensors(model), [tuple(one.shape) for one in getattr(model, "inputs", None) or ()], found)
+        found = {
+            path: (tuple(variable.shape), dtype_name(variable.dtype))
+            for path, variable in walk.variables(model).items()
+            if hasattr(variable, "shape")
+        }  # no lookup table has one
+        check_constants(
+            _tensors(model), [tuple(one.shape) for one in getattr(model, "inputs", None) or ()], found
+        )
         return found
 
     try:
         return make(symbolic=True)
     except LotteryError:
         raise
-    except Exception:  # of layers that read what they have just made; what is made for them is within the same bytes
+    except (
+        Exception
+    ):  # of layers that read what they have just made; what is made for them is within the same bytes
         return make(symbolic=False)
 
 
 def _tensors(model):
-    """(layer's name, shape, bytes a value) of what the calls in a model's graph, and in those below it, give."""
+    """(layer's name, shape, bytes per value) of each tensor in the graphs of a model."""
     for layer in model._flatten_layers():
         for node in layer._inbound_nodes:
             for tensor in tf.nest.flatten(node.outputs):
-                if getattr(getattr(tensor, "shape", None), "rank", None) is not None and tensor.dtype != tf.string:
+                if (
+                    getattr(getattr(tensor, "shape", None), "rank", None) is not None
+                    and tensor.dtype != tf.string
+                ):
                     yield layer.name, tuple(tensor.shape), tensor.dtype.size
 
 
@@ -76,7 +86,9 @@ def _creator(budget, symbolic):
         size = budget.take(shape, tf.as_dtype(dtype).size)
         if not symbolic or size <= _SMALL:
             return next_creator(**arguments)
-        return UninitializedVariable(trainable=arguments.get("trainable", True), name=arguments.get("name"), shape=shape, dtype=dtype)
+        return UninitializedVariable(
+            trainable=arguments.get("trainable", True), name=arguments.get("name"), shape=shape, dtype=dtype
+        )
 
     return create
 
@@ -94,11 +106,14 @@ def _made(checked):
 def _of_applications(architecture):
     """The classes of stock applications in it, which tf_keras does not know by name."""
     used = APPLICATIONS.keys() & {entry["class_name"] for entry in below(architecture)}
-    return {name: getattr(importlib.import_module(f"tf_keras.src.applications.{APPLICATIONS[name][0]}"), name) for name in used}
+    return {
+        name: getattr(importlib.import_module(f"tf_keras.src.applications.{APPLICATIONS[name][0]}"), name)
+        for name in used
+    }
 
 
 def _counted(value):
-    """JSON with the layers of its graphs in lists that tf_keras cannot go through for ever, waiting for a tensor that never comes."""
+    """JSON whose lists of layers end the loop in which tf_keras waits for tensors that no call makes."""
     if isinstance(value, dict):
         new = {key: _counted(item) for key, item in value.items()}
         if "input_layers" in new and isinstance(new.get("layers"), list):
