@@ -108,8 +108,8 @@ def _carry(old, new):
     """Give `new` the public plain attributes of `old` that it has otherwise or not at all."""
     for before, after in zip(optimizers(old), optimizers(new), strict=True):
         for name, value in vars(before).items():
-            if name.startswith("_") or name in ("built", "name") or not is_plain(value):
-                continue
+            if name.startswith("_") or name in ("built", "name") or inspect.ismethod(value) or not is_plain(value):
+                continue  # a metric of tf_keras holds methods of its own
             if name not in vars(after) or not _equal(vars(after)[name], value):
                 setattr(after, name, value)
 
