@@ -1,4 +1,4 @@
-"""A saved model, .keras or .h5, read as data: its JSON and its sizes are checked before Keras sees the file."""
+"""A saved model, .keras or .h5, read as data: its JSON and sizes are checked before Keras sees the file."""
 
 import contextlib
 import io
@@ -22,8 +22,8 @@ def load(path, engine):
     """The uncompiled model in a file of `engine`'s Keras.
 
     Raises:
-      LotteryError: the file is of another kind, cut or altered, or holds what no file may. The message begins with
-        "it".
+      LotteryError: the file is of another kind, cut or altered, or holds what no file may. The message begins
+        with "it".
     """
     import h5py
 

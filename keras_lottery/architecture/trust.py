@@ -1,7 +1,8 @@
-"""What the JSON of a model from a file may hold: data, and names that Keras exports or this process has registered.
+"""What the JSON of a model from a file may hold: data, and names that Keras exports or this process registered.
 
-Everything that Keras makes from a file is in the JSON that it is given, at some depth. The JSON is therefore checked
-whole, against a list of allowed names, before Keras sees it. Nothing is looked up, imported or run for any other name.
+Everything that Keras makes from a file is in the JSON that it is given, at some depth. The JSON is therefore
+checked whole, against a list of allowed names, before Keras sees it. Nothing is looked up, imported or run for
+any other name.
 """
 
 import dataclasses
@@ -54,8 +55,7 @@ class Names:
     Attributes:
       classes: {class: modules that have it}; an entry with any other module is refused.
       functions: the same of functions.
-      symbols: {class of an operation that Keras looks up by name: (the setting that holds the name, the allowed
-        names)}.
+      symbols: {class of an operation that Keras looks up by name: (the setting that holds it, the allowed names)}.
       registered: function of a name that returns what this process registered under it, or None.
       register: how a class is registered, for messages.
     """

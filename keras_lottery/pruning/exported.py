@@ -18,7 +18,7 @@ _CLASSES = (
 
 
 def names(keras, more, symbols=None):
-    """The Names of a Keras: layers, initializers, regularizers, constraints, activations, models, dtype policies.
+    """The Names of a Keras: layers, initializers, regularizers, constraints, activations, models, policies.
 
     Args:
       keras: the module, tf_keras or Keras 3.
@@ -52,7 +52,7 @@ def names(keras, more, symbols=None):
 
 
 def _add(known, keras, value, name, *modules):
-    """Add a class or function under its exported and its own name, with the modules that files give for it."""
+    """Add a class or function under its exported and its own name, with the modules that files give."""
     for called in {name, value.__name__}:
         found = known.setdefault(called, set())
         for module in (*modules, value.__module__):

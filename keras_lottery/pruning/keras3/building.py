@@ -21,7 +21,7 @@ NAMES = names(keras, {"keras.src.models.functional": ["Functional"], **OPERATION
 
 
 def build(architecture):
-    """A new plain model, randomly initialised in the current global precision policy. The JSON may be a file's.
+    """A new plain model, randomly initialised in the current precision policy. The JSON may be a file's.
 
     Raises:
       LotteryError: it holds what is not allowed, see `architecture.trust`, or cannot be built.
@@ -30,7 +30,7 @@ def build(architecture):
 
 
 def shapes(architecture, most=math.inf):
-    """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, without making them.
+    """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, none of them made.
 
     Raises:
       LotteryError: as `build`, or they would take more.
