@@ -13,7 +13,7 @@ BACKENDS ?= jax
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
 # What each engine and backend must hold; the other rooms do not see which one it is, so one of Keras 3's is enough there.
 INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py random_models.py tasks.py changed_weights.py)
-ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py)
+ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py bad_calls.py)
 
 .PHONY: demo test bench stress clean
 

@@ -14,6 +14,7 @@ from .quiet import filter_stderr  # noqa: E402
 from .words import in_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
+_OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "OutOfMemoryError")  # of Python, TensorFlow and PyTorch
 _PLAIN = {  # absl's words -> ours
     "invalid literal for int() with base 10:": "expected a whole number, not",
     "could not convert string to float:": "expected a number, not",
@@ -161,6 +162,10 @@ def execute(command, main, values, argv):
                 main()
             except LotteryError as error:
                 return _mistake(command, in_flags(_line(error), values))
+            except Exception as error:
+                if type(error).__name__ in _OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(error):  # which XLA says
+                    return _mistake(command, "there is not enough memory: give a smaller --batch_size, smaller images or a smaller net")
+                raise
     except flags.Error as error:
         return _mistake(command, error)
     except KeyboardInterrupt as stop:

@@ -172,6 +172,13 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
     assert code == 130 and "the same command goes on from the last finished epoch" in err
 
 
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), RuntimeError("RESOURCE_EXHAUSTED: Out")])
+def test_too_little_memory_is_one_line(error, monkeypatch):
+    monkeypatch.setattr(jobs.data, "load", lambda **k: (_ for _ in ()).throw(error))
+    code, out, err = command(find_ticket)
+    assert (code, err) == (2, "lottery-find: there is not enough memory: give a smaller --batch_size, smaller images or a smaller net\n")
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_says_the_same_whatever_stops_it(stop, tmp_path):
     arguments = [*QUICK, "--model=lenet", "--epochs=2000", "--rounds=1", "--run_dir=a", "--verbose"]
