@@ -1,6 +1,9 @@
 """The rounds of a search as they stand: where each starts, and what is kept of it once it is finished."""
 
+import numpy as np
+
 from . import pruning, runs, team
+from .anew import drawn_anew
 from .errors import LotteryError
 from .rewind import Rewinder, record
 from .schedule import KEPT
@@ -25,6 +28,7 @@ class Rounds:
                 runs.write_arrays(run_dir / runs.INITIAL, state)
             team.wait()
             initial, _ = runs.read_arrays(run_dir / runs.INITIAL)
+            _check_given(self.engine, model, initial, run_dir)
             self.engine.load_state(model, initial)
             self.engine.load_random_state(model, initial)
             self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
@@ -72,3 +76,19 @@ class Rounds:
     def keep_rewind_point(self):
         if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():
             runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.point)
+
+
+def _check_given(engine, model, initial, run_dir):
+    """Raises LotteryError if what the run's model was given, frozen or adapted, is not what this one was: it is another model."""
+    now, drawn = engine.values(model), drawn_anew(engine, model)
+    for path in sorted(now.keys() - drawn):
+        if path in initial and not _alike(initial[path], now[path]):
+            raise LotteryError(f"{str(run_dir)!r} holds the run of a model with another {path!r}, which is frozen or adapted to data: give another "
+                               "run_dir, the model with the weights that it had to go on, or overwrite=True to start anew.")
+
+
+def _alike(one, other):
+    """Whether two states are equal, up to what another machine rounds otherwise as it adapts."""
+    if one.dtype.kind in "biu":
+        return np.array_equal(one, other)
+    return np.allclose(one.astype("float64"), other.astype("float64"), rtol=1e-4, atol=1e-6, equal_nan=True)

@@ -126,3 +126,20 @@ def test_an_arm_of_another_ticket_or_dense_net_is_another_run(tmp_path):
     with pytest.raises(lottery.LotteryError, match="dense_hash was"):
         jobs.train_arm(**job, **{**tickets[0], "dense": tickets[1]["dense"]})
     assert jobs.train_arm(**job, **tickets[0]) == result
+
+
+def test_other_frozen_or_adapted_state_is_another_model(tmp_path):
+    def model(scale=1.0, frozen=1.0):
+        norm = L.Normalization(axis=-1, name="norm")
+        net = keras.Sequential([L.Input((8,)), norm, L.Dense(6, name="fixed"), L.Dense(6, name="a"), L.Dense(3, name="head")])
+        norm.adapt(scale * arrays()[0])
+        net.get_layer("fixed").set_weights([np.full((8, 6), frozen, "float32"), np.zeros(6, "float32")])
+        net.get_layer("fixed").trainable = False
+        return compiled(net)
+
+    ticket = search(model(), epochs=1, rounds=1, run_dir=tmp_path)
+    before = files(tmp_path)
+    for other, path in ((model(scale=2.0), "norm/mean"), (model(frozen=2.0), "fixed/kernel")):
+        with pytest.raises(lottery.LotteryError, match=f"holds the run of a model with another '{path}', which is frozen or adapted"):
+            search(other, epochs=1, rounds=1, run_dir=tmp_path)
+    assert files(tmp_path) == before and everything(search(model(), epochs=1, rounds=1, run_dir=tmp_path)) == everything(ticket)
