@@ -1,4 +1,4 @@
-"""Whether pruning leaves a net that can learn: weights in each layer, and answers that depend on what comes in."""
+"""Whether pruning leaves a net that can learn: weights in each layer, answers that depend on the input."""
 
 import contextlib
 import warnings
@@ -33,11 +33,12 @@ def set_masks(model, masks):
         engine.set_masks(model, before)
         engine.load_state(model, {**engine.values(model), **weights})
         where = f", since no weight is left in {', '.join(emptied)}" if emptied else ""
-        raise Dead(f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}")
+        raise Dead(
+            f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}")
     if emptied:
         warnings.warn(
-            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through there is lost, unless a shortcut "
-            f"goes past it. {_cure(scope)}", stacklevel=3)
+            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through there is "
+            f"lost, unless a shortcut goes past it. {_cure(scope)}", stacklevel=3)
 
 
 def _emptied(before, after, scope):
@@ -76,7 +77,7 @@ def answers_alike(model):
             return False
         outputs = [_array(engine, tensor) for tensor in engine.nest.flatten(outputs)]
         first = first or outputs
-        if any(not np.isfinite(other).all() or one.tobytes() != other.tobytes() for one, other in zip(first, outputs)):
+        if any(not np.isfinite(new).all() or new.tobytes() != old.tobytes() for old, new in zip(first, outputs)):
             return False
     return True
 
@@ -92,12 +93,15 @@ def _draw(tensor, rng, scale, highest):
 
 def _highest(engine, model):
     """One more than the largest whole number that every layer that looks numbers up knows."""
-    known = [getattr(layer, name, None) for layer in engine.layers(model).values() for name in ("input_dim", "num_tokens")]
+    names = ("input_dim", "num_tokens")
+    known = [getattr(layer, name, None) for layer in engine.layers(model).values() for name in names]
     return min([size for size in known if isinstance(size, int) and size > 1], default=2)
 
 
 def _array(engine, tensor):
-    return np.asarray(tensor.numpy() if engine.keras.__name__ == "tf_keras" else engine.keras.ops.convert_to_numpy(tensor))
+    if engine.keras.__name__ == "tf_keras":
+        return tensor.numpy()
+    return np.asarray(engine.keras.ops.convert_to_numpy(tensor))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What new weights are drawn for: what training changes, and nothing that is frozen or was adapted to data."""
+"""What new weights are drawn for: what training changes, nothing that is frozen or was adapted to data."""
 
 from .batch_norm import learns_statistics
 

@@ -14,7 +14,8 @@ def fingerprint(arrays, *how):
     content = hashlib.sha256(repr(how).encode() if how else b"")
     for array in map(np.asarray, leaves(arrays)):
         content.update(f"{array.dtype} {array.shape}".encode())
-        content.update(repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        is_bytes = array.dtype != object
+        content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8) if is_bytes else repr(array.tolist()).encode())
     return content.hexdigest()[:12]
 
 

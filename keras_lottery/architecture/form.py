@@ -4,8 +4,9 @@ from .tensors import is_tensor
 
 
 def form(architecture):
-    """The architecture with "layer 0", "layer 1", ... for the layers' names, which Keras counts up for each model that it builds.
+    """The architecture with "layer 0", "layer 1", ... for the names of layers.
 
+    Keras counts names up for each model that it builds, so that they do not tell one net from another.
     A name is replaced where it stands as one: of a model, of a layer of a graph or of a layer inside
     another, and in the calls that say what goes into a layer. Values stay, though they be spelled alike.
 
@@ -35,7 +36,7 @@ def _layer(entry, names):
             place["name"] = names[place["name"]]
     graph = config.get("layers")
     if not isinstance(graph, list):
-        return {key: _value(value, names) if key != "inbound_nodes" else value for key, value in entry.items()}
+        return {key: value if key == "inbound_nodes" else _value(value, names) for key, value in entry.items()}
     own = {layer["config"].get("name", layer.get("name")) for layer in graph}
     config["layers"] = [_layer(layer, names) for layer in graph]
     for layer in config["layers"]:
@@ -55,13 +56,14 @@ def _value(value, names):
         return value
     config = value.get("config")
     # Each layer says whether it trains; a dtype policy, say, has a name too, but that is what it is.
-    if "class_name" in value and isinstance(config, dict) and "name" in config and {"trainable", "layers"} & config.keys():
-        return _layer(value, names)
+    if "class_name" in value and isinstance(config, dict) and "name" in config:
+        if {"trainable", "layers"} & config.keys():
+            return _layer(value, names)
     return {key: _value(item, names) for key, item in value.items()}
 
 
 def _calls(value, own, names):
-    """Calls of layers, in which tensors stand as [name, call, output], with the names that are the graph's `own` replaced."""
+    """Calls of layers, in which tensors stand as [name, call, output]: the names of the graph's `own` layers replaced."""
     if isinstance(value, dict):
         return {key: _calls(item, own, names) for key, item in value.items()}
     if not isinstance(value, list):
