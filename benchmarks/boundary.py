@@ -26,6 +26,7 @@ def measure(name, times):
     import keras_lottery as lottery
     from keras_lottery import models, pruning, ticket, training
     from keras_lottery.rewind import Rewinder
+from keras_lottery.schedule import Round
 
     training.set_precision("auto")
     shape = (28, 28, 1) if name == "conv2" else (32, 32, 3)
@@ -51,7 +52,7 @@ def measure(name, times):
         taken["step"].append(min(bench.seconds(train) for _ in range(3)))
         before = bench.held()
         bench.reset_peak()
-        taken["boundary"].append(bench.seconds(lambda: rewinder.boundary(1 - 0.8**number)))
+        taken["boundary"].append(bench.seconds(lambda: rewinder.boundary(Round(number, 1 - 0.8**number, 0, None, True))))
         more.append(bench.peak() - before)
     weights = sum(int(np.prod(variable.shape)) for variable in model.trainable_weights)
     found = ticket.from_model(model, start, [])

@@ -19,7 +19,7 @@ _HOME = {                       # public name -> the module that defines it
     "sparsity": "pruning",
     "summary": "pruning",
     "LotterySchedule": "schedule",
-    "LotteryCallback": "rewind",
+    "LotteryCallback": "lottery_callback",
     "find_ticket": "search",
     "Ticket": "ticket",
     "load_ticket": "ticket",

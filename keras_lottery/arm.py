@@ -1,5 +1,6 @@
 """One arm of a comparison: trained, going on where it was stopped, and tested."""
 
+import bisect
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from .errors import Failed
 from .gradual import GradualPruning
 from .jsonable import plain
 from .masks import sparsity
+from .rewind import start_at_point
 from .saliency import CRITERIA, saliency_masks
 from .ticket import from_model
 
@@ -54,26 +56,34 @@ def train_control(arm, sparsity, *of, **how):
         return failed(arm, sparsity, error)
 
 
-def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True):
+def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True, point=None, cycles=0, goes_on=False,
+          before=0):
     """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
 
-    best: callback that picks the epoch to keep, or None for the last.
-    save: keep the trained model as folder/student, and the row as folder/result.json.
+    Args:
+      best: callback that picks the epoch to keep, or None for the last.
+      save: keep the trained model as folder/student, and the row as folder/result.json.
+      point: (step, run folder) of the rewind point that it trains on from, on the data of its search; None for step 0.
+      cycles: trainings before this one, each from the weights that the last one left.
+      goes_on: with the optimizer, too, that it left.
+      before: steps that its weights were trained before, on the same data.
     """
     backup = folder / runs.BACKUP
     if not (folder / runs.RESULT).exists():
         model = make()
-        pruning.engine(model).set_seed(seed)
+        engine = pruning.engine(model)
+        engine.set_seed(seed)
         if verbose:
             print(f"{arm}: {arms.ARMS[arm]}", flush=True)
         if team.is_chief():
             folder.mkdir(parents=True, exist_ok=True)
-        start = pruning.engine(model).values(model)
-        history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, backup=backup,
-                             callbacks=[*callbacks, *([best] if best else [])], verbose=verbose)
+        begin = start_at_point(model, *point, len(loaded.train)) if point else resume.Start()
+        start = engine.values(model)
+        callbacks = [*callbacks, *([best] if best else [])]
+        history = _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose)
         if best:
             best.restore(model)
-        row = tested(arm, model, loaded, history, best and best.epoch)
+        row = tested(arm, model, loaded, history, best and best.epoch, before)
         if not save:
             return row
         from_model(model, start, [], {"data": loaded.describe()}, settings={"arm": arm, "seed": seed}).save(folder / "student", overwrite=True)
@@ -89,16 +99,32 @@ def failed(arm, sparsity, error):
             "history": [], "outcome": error.outcome, "why": str(error)}
 
 
-def tested(arm, model, loaded, history, epoch=None):
-    """The row of a trained model: tested, and validated at the end of `epoch`, the last unless told otherwise."""
-    epoch = len(history) - 1 if epoch is None else epoch
+def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose):
+    """Train `cycles` times and once more, each training from the weights of the last; the history of the last."""
+    engine = pruning.engine(model)
+    engine.build_optimizer(model)
+    copies, fresh = engine.weight_copies(model), engine.optimizer_state(model)
+    for number in range(resume.number(backup), cycles + 1):
+        if number and not goes_on:
+            engine.reset_optimizer(model, fresh, copies)
+        history = resume.fit(model, loaded.train, loaded.validation, epochs=epochs, start=begin, backup=backup, label=f"training {number}" if cycles else "",
+                             callbacks=callbacks, goes_on=goes_on, verbose=verbose)
+    return history
+
+
+def tested(arm, model, loaded, history, epoch=None, before=0):
+    """The row of a trained model: tested, and validated at the end of `epoch` (from 0), the last unless told otherwise."""
+    steps = len(loaded.train)
+    ends = [entry.get("stop", n * steps) for n, entry in enumerate(history, 1)]  # where an entry does not say, each is an epoch
+    number = len(history) - 1 if epoch is None else bisect.bisect_left(ends, (epoch + 1) * steps)
     loss, accuracy = model.evaluate(loaded.test, verbose=0)
     return plain({
         "arm": arm,
         "sparsity": sparsity(pruning.masks(model)),
-        "epoch": epoch + 1,
+        "epoch": -(-ends[number] // steps),
+        "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
         "test_accuracy": accuracy,
         "test_loss": loss,
-        "validation_accuracy": history[epoch].get("val_accuracy"),
+        "validation_accuracy": history[number].get("val_accuracy"),
         "history": history,
     })

@@ -10,7 +10,8 @@ from .checks import known, share, true_or_false, whole
 from .errors import LotteryError
 from .jsonable import plain
 from .masks import BLOCKS, SCOPES
-from .schedule import LotterySchedule
+from .rewind import start_at_point
+from .schedule import LotterySchedule, rule, search_rounds
 from .stability import STABLE, instability
 from .stopping import Stopping, check_budget
 from .ticket import load_ticket
@@ -60,18 +61,25 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
     with contextlib.redirect_stdout(io.StringIO()):
         pruning.wrap(training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes), block=block)  # says what does not fit
-    Stopping(0, [0.0, *planned.sparsities], epochs, len(loaded.train), budget, early_bird)  # says what is impossible
+    steps = len(loaded.train) * epochs
+
+    def stopping(step):
+        return Stopping(search_rounds(planned.sparsities, step, steps, rewind_once), epochs, len(loaded.train), budget, early_bird)
+
+    stopping(0)  # says what is impossible
     given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
              "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
              "scope": scope, "backend": backend,
              **unusual({"rewind_once": rewind_once, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
                         "patience": patience})}
-    runs.open_run(run_dir, "find_rewind", {**given, **training.of_file(model), "data": loaded.describe()}, overwrite)
-    steps = len(loaded.train) * epochs
+    config = {**given, **rule(1), **training.of_file(model), "data": loaded.describe()}
+    if not overwrite:
+        config = runs.under_its_rule(run_dir, config, lambda: (run_dir / runs.RESULT).exists())
+    runs.open_run(run_dir, "find_rewind", config, overwrite)
 
     def affordable(step):
         try:
-            Stopping(step, [0.0, *planned.sparsities], epochs, len(loaded.train), budget, early_bird)
+            stopping(step)
         except LotteryError:
             return False
         return True
@@ -93,7 +101,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             pruning.engine_of(keras).set_seed(seed)
             net = ticket.model("rewind", keras)
             training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
-            return instability(net, orders, loaded.validation, epochs=epochs, run_dir=folder, verbose=verbose)
+            start = start_at_point(net, step, folder.parent, len(loaded.train))
+            return instability(net, orders, loaded.validation, epochs=epochs, start=start, run_dir=folder, verbose=verbose)
 
     def stable(step):
         probes[step] = measured(step)

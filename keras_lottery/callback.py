@@ -34,10 +34,10 @@ class Callback:
 
 
 class StepCounter(Callback):
-    """Counts the optimizer's steps, over epochs."""
+    """Counts the optimizer's steps, over epochs, from `start` on."""
 
-    def __init__(self):
-        self.step = 0
+    def __init__(self, start=0):
+        self.step = start
 
     def on_epoch_begin(self, epoch, logs=None):
         self._in_epoch = 0

@@ -26,10 +26,10 @@ student = lottery.transfer(lottery.load_ticket("{{ name }}"), num_classes=5)
 {% if ticket.rounds %}
 ## Rounds
 
-| round | sparsity | {{ metrics | join(" | ") }} |
-|---|---|{{ "---|" * metrics | length }}
+| round |{{ " steps |" if steps }} sparsity | {{ metrics | join(" | ") }} |
+|---|---|{{ "---|" if steps }}{{ "---|" * metrics | length }}
 {% for r in ticket.rounds %}
-| {{ r.round }} | {{ "%.4f" % r.sparsity }} |{% for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
+| {{ r.round }} |{% if steps %} {{ r.start }} to {{ r.stop }} |{% endif %} {{ "%.4f" % r.sparsity }} |{% for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
 
 {% endfor %}
 
@@ -78,8 +78,9 @@ def card(ticket, name, files):
     notes = {key: value for key, value in ticket.info.items() if key != "results" or not results}
     told = [{"name": file.name, "size": file.stat().st_size, "hash": runs.sha256(file)} for file in files]
     template = jinja2.Template(_CARD, trim_blocks=True, lstrip_blocks=True)
-    return template.render(ticket=ticket, name=name, metrics=metrics, total=total, kept=kept, origin=[*_flat(ticket.settings), *_flat(notes)], files=told,
-                           results=results)
+    steps = all("stop" in record for record in ticket.rounds)
+    return template.render(ticket=ticket, name=name, steps=steps, metrics=metrics, total=total, kept=kept,
+                           origin=[*_flat(ticket.settings), *_flat(notes)], files=told, results=results)
 
 
 def _flat(info, prefix=""):

@@ -14,6 +14,7 @@ from .checks import SEED, known, of_kind, true_or_false, whole
 from .errors import LotteryError
 from .masks import prune, random
 from .masks import shuffled as moved_about
+from .schedule import KEPT
 from .stopping import was_cut
 from .ticket import Ticket
 from .transfer import transfer
@@ -30,11 +31,16 @@ ARMS = {
     "grasp": "newly drawn weights, pruned by GraSP on the target before training",
     "gradual": "newly drawn weights, pruned by magnitude little by little while they train on the target",
     "dense-transferred": "the dense net with its trained weights",
+    "dense-rewound": "the dense net from the rewind point; on the source a check, for it is the dense training over again",
+    "dense-cyclic": "the dense net trained as often as the ticket, with as many restarts of the learning rate and without pruning",
     "dense-scratch": "the dense net newly drawn",
     "dense-longer": "the dense net newly drawn, trained twice as long: whether the budget is enough",
 }
 ON_TARGET = ("snip", "grasp", "gradual")  # prune a newly drawn net, on the data that it trains on
-DENSE = ("dense-scratch", "dense-transferred", "dense-longer")
+DENSE = ("dense-scratch", "dense-transferred", "dense-rewound", "dense-longer")
+ON_SOURCE = ("dense-cyclic",)  # trains on the data of the search alone
+FROM_POINT = ("ticket", "random", "shuffled", "one-shot", "dense-rewound")  # begin with weights of the rewind point
+FROM_END = ("trained", "late-reset", "dense-transferred")  # begin with weights that were trained to the end
 _OF_DENSE = ("late-reset", "one-shot", "dense-transferred")  # its trained weights
 _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
 
@@ -65,7 +71,7 @@ def student(arm, ticket, dense, *, num_classes=None, input_shape=None, freeze_ba
 
 def control(arm, ticket, dense, seed=0):
     """(Ticket, start) of an arm: its masks and weights, and the name of the weights to start from."""
-    check(arm, dense)
+    check(arm, dense, "source")
     of_kind("ticket", ticket, Ticket, "a Ticket")
     seed = whole("seed", seed, **SEED)
     if arm in _OF_TICKET:
@@ -78,14 +84,33 @@ def control(arm, ticket, dense, seed=0):
         return shuffled(ticket, seed), "rewind"
     if arm == "one-shot":
         return one_shot(dense, ticket.sparsity), "rewind"
+    if arm in ("dense-rewound", "dense-cyclic"):
+        return dense, "rewind"
     return dense, "trained" if arm == "dense-transferred" else "random"
 
 
-def check(arm, dense):
+def first_step(arm, ticket):
+    """The step of the dense training at which an arm begins on the source: k with weights of the rewind point k, else 0."""
+    return ticket.settings["rewind"] if arm in FROM_POINT and ticket.settings.get("rule") else 0
+
+
+def trainings_before(arm, ticket):
+    """How many trainings to the end the weights have had on the source that an arm begins with there."""
+    rewind, number = ticket.settings.get("rewind"), ticket.rounds[-1]["round"] if ticket.rounds else 0
+    if arm in ("ticket", "shuffled") and rewind in KEPT or arm == "dense-cyclic":
+        return number
+    if arm == "trained" and rewind in KEPT:
+        return number + 1
+    return int(arm in FROM_END or arm in FROM_POINT and rewind == "trained")
+
+
+def check(arm, dense, on="target"):
     """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None or was not trained in full."""
     known("control", arm, ARMS)
     if dense is not None:
         of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search, or None")
+    if on == "target" and arm in ON_SOURCE:
+        raise LotteryError(f"control {arm!r} goes through the rounds of the search without pruning, on its data: lottery-study trains it on the source.")
     if arm not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
             f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "

@@ -11,6 +11,7 @@ from .fingerprint import fingerprint, leaves
 from .pruning.own import own_methods
 from .told import told_in_one_line
 
+_KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 
 
@@ -58,23 +59,38 @@ def content(data):
     return digest and digest()
 
 
-def warn_of_order(train):
-    """Say what a run that is killed will not do: go on in the order of data that no file keeps, as far as they tell."""
+def warn_of_order(train, kept=True, step=0):
+    """Say what cannot be done with data whose order is lost, as far as they tell.
+
+    Args:
+      train: the data.
+      kept: whether the run is to go on after a kill.
+      step: the step that rounds begin at, with the batches of the dense training from there on.
+    """
     how = _shuffles(train)
-    if how:
-        warnings.warn(f"train shuffles {how}, in an order that no file can keep: killed, this run goes on in another order. "
+    anew = how and how != _UNSEEDED
+    lost = [*([f"rounds that rewind to step {step} take other batches than the dense training took after it"] if anew and step else []),
+            *(["killed, this run goes on in another order"] if how and kept else [])]
+    if lost:
+        warnings.warn(f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. "
                       "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.", stacklevel=3)
 
 
+_UNSEEDED = "without a seed"  # but once, for all passes of this process
+
+
 def _shuffles(dataset):
-    """How a tf.data.Dataset shuffles, if another process would not find its order again; None if it would."""
+    """How data shuffle, if another pass or another process would not find their order again; None if it would."""
     if hasattr(dataset, "_lottery_epoch"):
         return None
     if hasattr(dataset, "_reshuffle_each_iteration"):
         if dataset._reshuffle_each_iteration:
             return "anew in each pass"
         if not int(dataset._seed) and not int(dataset._seed2):
-            return "without a seed"
+            return _UNSEEDED
+    own = getattr(type(dataset), "on_epoch_end", None)
+    if own is not None and not own.__module__.startswith(_KERAS):
+        return "by its on_epoch_end"
     inputs = getattr(dataset, "_inputs", None)
     return next(filter(None, map(_shuffles, inputs())), None) if callable(inputs) else None
 

@@ -114,15 +114,18 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             pruning.engine(net).set_masks(net, ticket.masks)
             pruning.engine(net).load_state(net, ticket.trained)
             on_the_way = folder != folders[-1] and (was_cut(ticket) or rewind_once and number)
-            rows.append(tested(ON_THE_WAY if on_the_way else "ticket" if number else "dense", net, loaded, ticket.rounds[-1]["history"]))
+            name = ON_THE_WAY if on_the_way else "ticket" if number else "dense"
+            before = arms.trainings_before("ticket", ticket) * steps if number else 0
+            rows.append(tested(name, net, loaded, ticket.rounds[-1]["history"], before=before))
         if nothing:
             rows += [failed("ticket" if number else "dense", at, nothing) for number, at in enumerate([0.0, *planned]) if number >= len(folders)]
         for number in () if nothing else _nearest(rows, compare_at):
             masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
             rows.append(train_control("random", masked.sparsity, lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
-                               run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose))
+                                      run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose,
+                                      point=_point("random", masked, run_dir), before=arms.trainings_before("random", masked) * steps))
     result = _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
-                               "rate": steepest(planned), "rewind": rewind, "seed": seed, "compare_at": compare_at, "rows": rows})
+                               "rate": steepest(planned), "rewind": rewind, **_rule(run_dir), "seed": seed, "compare_at": compare_at, "rows": rows})
     if nothing:
         raise nothing
     return result
@@ -147,7 +150,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     found.start(start)
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
     for arm in controls:
-        arms.check(arm, dense)
+        arms.check(arm, dense, "target")
         if freeze_backbone and arm in arms.ON_TARGET:
             raise LotteryError(f"control {arm!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them.")
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
@@ -200,11 +203,12 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     """
     known("on", on, ("source", "target"))
     hashes = {"ticket_hash": ticket and _hash(ticket), "dense_hash": _hash(dense)}
+    search = Path(dense).parent
     nothing, found = _came_to_nothing(ticket, dense), None
     if not nothing:
         dense = load_ticket(dense)
         found = load_ticket(ticket) if ticket else dense
-        arms.check(arm, dense)
+        arms.check(arm, dense, on)
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
@@ -212,11 +216,17 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     about = {"arm": arm, "ticket": found and {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
+    point, before, cycles = None, 0, 0
+    if on == "source" and found:
+        point, before = _point(arm, found, search), arms.trainings_before(arm, found)
+        cycles = before if arm in arms.ON_SOURCE else 0
+    going_on = cycles > 0 and found.settings["rewind"] == "finetune"
 
     def student():
         pruning.engine_of(keras).set_seed(seed)
         net = arms.student(arm, found, dense, seed=seed, keras=keras, **sizes)
-        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, **recipe))
+        end = FINETUNED if going_on else 0.0
+        training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, end=end, **recipe))
         return ready(net)
 
     with devices():
@@ -226,7 +236,8 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
         ready, callbacks, settled = on_target(arm, sparsity, loaded, steps)
         best = best_epoch(loaded, settled) if on == "target" else None
         row = failed(arm, sparsity, nothing) if nothing else train_control(
-            arm, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False)
+            arm, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False, point=point, cycles=cycles,
+            goes_on=going_on, before=before * steps)
     result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
@@ -280,6 +291,17 @@ def _search(ticket):
     pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
     blocks = ticket.pruned_by["blocks"]
     return {**({"rate": steepest(pruned)} if pruned else {}), **({"block": max(blocks.values())} if blocks else {})}
+
+
+def _point(arm, ticket, search):
+    """(step, folder of the search) where an arm begins on the source with weights of the rewind point; else None."""
+    at_a_step = ticket.settings.get("rewind") in ("init", 0) or ticket.settings.get("rule")
+    return (arms.first_step(arm, ticket), search) if arm in arms.FROM_POINT and at_a_step else None
+
+
+def _rule(run_dir):
+    """The rule of a search, if its rounds began at a later step than 0."""
+    return {name: value for name, value in runs.read_json(run_dir / runs.CONFIG).items() if name == "rule"}
 
 
 def _epochs_before(rewind, steps):

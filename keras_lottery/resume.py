@@ -5,7 +5,9 @@ data where it was, and the logs of finished epochs, the state of random layers a
 callbacks remember must survive.
 """
 
+import bisect
 import contextlib
+import dataclasses
 import hashlib
 import math
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from . import pruning, runs, team
-from .callback import Callback
+from .callback import Callback, StepCounter
 from .finite import check_finite, check_loss, not_finite
 from .jsonable import plain
 from .told import told_in_one_line
@@ -28,6 +30,14 @@ def recall(backup, callbacks):
     return held
 
 
+def number(backup):
+    """The number of the training, of several labelled by their numbers, that the file is of; 0 where there is none."""
+    if backup is None or not Path(backup).exists():
+        return 0
+    _, notes = runs.read_arrays(backup, "none/")
+    return int(notes["label"].rpartition(" ")[2] or 0)
+
+
 def keep(backup, callbacks, held):
     """Bring up to date what the file of an ended training remembers of callbacks, which on_train_end may have changed."""
     if not team.is_chief():
@@ -39,16 +49,49 @@ def keep(backup, callbacks, held):
         runs.write_arrays(backup, arrays | now, **notes | {"callbacks": notes["callbacks"] | memories})
 
 
-def fit(model, train, validation_data=None, *, epochs, backup=None, label="", callbacks=(), held=(), goes_on=False, verbose="auto"):
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a training begins.
+
+    Attributes:
+      step: of the dense training, from 0.
+      epoch, batch: the epoch that the step is in and the batch within it, from 0.
+      length: batches of an epoch, where the step is not the first.
+      random: {name: array}, the state of random layers; where it is empty they go on.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    length: int | None = None
+    random: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def at(cls, step: int, ends: list, random: dict | None = None) -> "Start":
+        """The place of a step in a training whose epochs ended at the steps `ends`.
+
+        >>> Start.at(25, [10, 20, 30])
+        Start(step=25, epoch=2, batch=5, length=10, random={})
+        """
+        epoch = bisect.bisect_right(ends, step)
+        return cls(step, epoch, step - (ends[epoch - 1] if epoch else 0), ends[0] if len(ends) else None, random or {})
+
+
+def fit(model, train, validation_data=None, *, epochs, start=Start(), backup=None, label="", callbacks=(), held=(), goes_on=False,
+        verbose="auto"):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
+
+    A training that starts within an epoch is two fits, since Keras takes the length of all
+    epochs from the first. To callbacks it is one, without the epochs before.
 
     Args:
       model: a compiled, wrapped model.
       train, validation_data: what Keras' fit takes; `train` in its own order.
-      epochs: epochs in all.
+      epochs: the number of the last epoch.
+      start: the `Start` of the training.
       backup: file for the state after each epoch, or None.
       label: what is trained. Of a backup with another label only the state of random
-        layers is taken, which goes on from one training to the next.
+        layers is taken, unless `start` has one: it goes on from one training to the next.
       callbacks: their numbers, texts, arrays and functions of Keras, and lists and dicts
         of these, go into the backup too, where they are new.
       held: what is not new of the first callbacks, as `recall` gives it; else what they
@@ -57,26 +100,53 @@ def fit(model, train, validation_data=None, *, epochs, backup=None, label="", ca
       verbose: as for fit.
 
     Returns:
-      A list with the logs of each epoch, those from before a kill included.
+      A list with the logs of each epoch, those from before a kill included, and in each the
+      steps "start" and "stop" between which it trained.
     """
     engine = pruning.engine(model)
     engine.build_optimizer(model)
     engine.build_metrics(model, train)
-    keeper = _Backup(backup, label, callbacks, [*held, *map(_held, callbacks[len(held):])], train)
+    keeper = _Backup(backup, label, callbacks, [*held, *map(_held, callbacks[len(held):])], train, start)
     team.wait()
     keeper.restore(model, goes_on)
-    with told_in_one_line():
-        model.fit(
-            train,
-            validation_data=validation_data,
-            initial_epoch=epochs if keeper.stopped else len(keeper.history),
-            epochs=epochs,
-            callbacks=[*callbacks, keeper],
-            shuffle=False,  # it would be by Python's random, which no file keeps
-            verbose=verbose,
-        )
+    callbacks = [*callbacks, keeper]
+
+    def part(data, first, last, callbacks):
+        # shuffle would be by Python's random, which no file keeps
+        with told_in_one_line():
+            model.fit(data, validation_data=validation_data, initial_epoch=first, epochs=last, callbacks=callbacks, shuffle=False, verbose=verbose)
+
+    first = epochs if keeper.stopped else start.epoch + len(keeper.history)
+    rest = engine.of_length(train, start.length) if start.step else train  # of unknown length the dense training had one first epoch
+    if not start.batch or keeper.history:
+        part(rest, first, epochs, callbacks)
+    else:
+        _begun_within(engine, model, train, rest, start, first, epochs, callbacks, part, verbose)
     check_loss(keeper.history, label or "the training")
     return keeper.history
+
+
+def _begun_within(engine, model, train, rest, start, first, epochs, callbacks, part, verbose):
+    """Train the rest of the epoch that a training begins in, then the others."""
+    begun = engine.from_batch(train, start.batch)
+    begun = engine.of_length(begun, start.length - start.batch) if first else begun
+    if first + 1 == epochs:
+        part(begun, first, epochs, callbacks)
+        return
+    listed = engine.keras.callbacks.CallbackList(callbacks, add_history=True, add_progbar=bool(verbose), model=model)
+
+    def tell(steps):
+        listed.set_params({"verbose": 1 if verbose == "auto" else verbose, "epochs": epochs, "steps": steps})
+
+    tell(start.length - start.batch)
+    listed.on_train_end = lambda logs=None: None
+    with engine.without_last_values(model):
+        part(begun, first, first + 1, listed)
+    del listed.on_train_end
+    random = engine.random_state(model)  # before the next fit, which may draw
+    listed.on_train_begin = lambda logs=None: callbacks[-1].go_on(random)
+    tell(start.length)
+    part(rest, epochs if model.stop_training else first + 1, epochs, listed)
 
 
 class BestEpoch(Callback):
@@ -97,48 +167,55 @@ class BestEpoch(Callback):
         pruning.engine(model).load_state(model, self.values)
 
 
-class _Backup(Callback):
+class _Backup(StepCounter):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
-    def __init__(self, path, label, callbacks, held, train):
-        super().__init__()
+    def __init__(self, path, label, callbacks, held, train, start):
+        super().__init__(start.step)
         self.path = path and Path(path)
         self.label = label
         self.callbacks, self.held = callbacks, held
-        self.train = train
+        self.train, self.start = train, start
         self.history, self.stopped, self.memories = [], False, {}
 
     def restore(self, model, goes_on):
         """Take up the training where the file left it, if there is one."""
-        self.random = {}  # of a training that begins here: as fit has it by then, which may draw a batch to build metrics
+        self.random = self.start.random  # if it has none: as fit has it by then, which may draw a batch to build metrics
         if self.path is None or not self.path.exists():
             return
-        self.random, notes = runs.read_arrays(self.path, "random/")
+        random, notes = runs.read_arrays(self.path, "random/")
+        if notes["label"] == self.label or not self.random:
+            self.random = random
         engine = pruning.engine(model)
         if goes_on or notes["label"] == self.label:
             engine.load_optimizer(model, list(_saved(self.path, "optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
+            self.step = self.history[-1]["stop"] if self.history else self.step
             self.memories = _remembered(self.path)
             engine.load_state(model, _saved(self.path, "model/"))
 
     def on_train_begin(self, logs=None):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
-        engine = pruning.engine(self.model)
-        engine.set_epoch(self.train, len(self.history))
-        self.constants = not_finite(engine.values(self.model))
-        if self.random:
-            engine.load_random_state(self.model, self.random)
+        self.constants = not_finite(pruning.engine(self.model).values(self.model))
+        self.go_on(self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         _remind(self.callbacks, self.memories)
 
     def _diverged(self, epoch):
-        steps, epochs = (self.params or {}).get("steps"), (self.params or {}).get("epochs")
-        at = f", steps {epoch * steps + 1:,} to {(epoch + 1) * steps:,}" if steps else ""
-        return f"{self.label or 'the training'} diverged in epoch {epoch + 1} of {epochs}{at}"
+        epochs = (self.params or {}).get("epochs")
+        return f"{self.label or 'the training'} diverged in epoch {epoch + 1} of {epochs}, steps {self.history[-1]['start'] + 1:,} to {self.history[-1]['stop']:,}"
+
+    def go_on(self, random):
+        """Put the data to the epoch that comes next, and random layers to `random`, if it is known."""
+        engine = pruning.engine(self.model)
+        engine.set_epoch(self.train, self.start.epoch + len(self.history))
+        if random:
+            engine.load_random_state(self.model, random)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.history.append(plain(logs or {}))
+        begun = self.history[-1]["stop"] if self.history else self.start.step
+        self.history.append({**plain(logs or {}), "start": begun, "stop": self.step})
         engine = pruning.engine(self.model)
         engine.unify_replicas(self.model)
         values = engine.values(self.model)
@@ -201,6 +278,8 @@ def _memory(callback):
     """{attribute: (JSON-able form, its arrays)} of a callback, but for what no file can hold."""
     found = {}
     for name, value in vars(callback).items():
+        if name == "params":  # which each fit gives anew, and all callbacks share
+            continue
         arrays = {}
         # A model, a function, an open file, a list that holds itself.
         with contextlib.suppress(TypeError, RecursionError):

@@ -5,7 +5,8 @@ import numpy as np
 from . import pruning, runs, team
 from .anew import drawn_anew
 from .errors import LotteryError
-from .rewind import Rewinder, record
+from .resume import Start
+from .rewind import Rewinder, random_of, record
 from .schedule import KEPT
 from .ticket import from_model, load_ticket
 
@@ -33,9 +34,9 @@ class Rounds:
             self.engine.load_random_state(model, initial)
             self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
         self.rewinder = Rewinder(model, rewind, scope, sides)
-        known_after = {0: None, "lr": None, "finetune": None, "trained": 1}.get(rewind, 0)  # rounds, after which the file must be there
-        if run_dir and known_after is not None and ((run_dir / runs.REWIND).exists() or self.finished > known_after):
-            self.rewinder.point, _ = runs.read_arrays(run_dir / runs.REWIND)
+        kept = self.finished > (rewind == "trained") and rewind not in (0, *KEPT)  # then the file must be there
+        if run_dir and (kept or (run_dir / runs.REWIND).exists()):
+            self.rewinder.load(runs.read_arrays(run_dir / runs.REWIND)[0])
         if self.finished:
             self.ticket = load_ticket(runs.round_folder(run_dir, self.finished - 1))
             self.records = list(self.ticket.rounds)
@@ -46,14 +47,21 @@ class Rounds:
         """A round begins; of what it starts from a copy is kept where there is no rewind point."""
         self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
 
-    def finish(self, number, history, notes):
-        """End a round: its record, its ticket and its folder."""
-        start = self.start or self._rewound(number)
-        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float))}
-        self.records.append({**record(self.model, number, metrics), "history": history, **notes})
+    def place(self, round):
+        """Where a `schedule.Round` begins, by the epochs of the dense training."""
+        random = random_of(self.rewinder.beside) if round.rewind else {}
+        ends = [entry["stop"] for entry in self.records[0]["history"]] if round.start else []
+        return Start.at(round.start, ends, random)
+
+    def finish(self, round, history, notes):
+        """End a `schedule.Round`: its record, its ticket and its folder."""
+        start = self.start or self._rewound(round.number)
+        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float)) and name not in ("start", "stop")}
+        steps = {"start": round.start, "stop": history[-1]["stop"]}
+        self.records.append({**record(self.model, round.number, metrics), **steps, "history": history, **notes})
         self.ticket = from_model(self.model, start, self.records, self.info, self.architecture, self.settings)
         if self.run_dir:
-            folder = runs.round_folder(self.run_dir, number)
+            folder = runs.round_folder(self.run_dir, round.number)
             if team.is_chief() and folder.exists():  # the others of a team may find what their chief just wrote
                 raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
             self.ticket.save(folder)
@@ -75,7 +83,7 @@ class Rounds:
 
     def keep_rewind_point(self):
         if self.run_dir and self.rewinder.point is not None and not (self.run_dir / runs.REWIND).exists():
-            runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.point)
+            runs.write_arrays(self.run_dir / runs.REWIND, self.rewinder.arrays())
 
 
 def _check_given(engine, model, initial, run_dir):

@@ -91,6 +91,25 @@ def open_run(run_dir, kind, config, overwrite=False):
     return run_dir
 
 
+def under_its_rule(run_dir, config, is_finished):
+    """`config` as a finished run in the folder has it that was made when rounds trained k to k + T steps; else `config`.
+
+    Args:
+      run_dir, config: as for `open_run`.
+      is_finished: whether the run in the folder is, asked only where it is such a one.
+
+    Raises:
+      LotteryError: it is not finished: its rounds would be of two kinds.
+    """
+    there = check_run_dir(run_dir)
+    if there is None or "rule" in there or "rule" not in config:
+        return config
+    if not is_finished():
+        raise LotteryError(f"{str(run_dir)!r} holds an unfinished run whose rounds train T steps from step k on, as this package did before; they "
+                           "train from k to T now. Give another run_dir, or overwrite=True to start anew.")
+    return {name: value for name, value in config.items() if name != "rule"}
+
+
 def check_run_dir(run_dir, now=None):
     """The configuration of the run in the folder, None where there is none yet.
 

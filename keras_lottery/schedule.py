@@ -1,5 +1,8 @@
 """When to prune and how much: the rounds of a lottery."""
 
+import bisect
+import dataclasses
+import itertools
 import math
 import numbers
 import sys
@@ -9,6 +12,62 @@ from .errors import LotteryError
 
 MOST = 10_000  # rounds
 KEPT = ("lr", "finetune")  # rewind points that leave the weights as they are
+RULE = "k to T"  # what a round that rewinds to step k > 0 trains; without an entry "rule" it trained k to k + T
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """One training of a search; the first, number 0, is the dense one.
+
+    Attributes:
+      number: 0 for the dense training, then 1, 2, ...
+      sparsity: share of zeros that it trains with, 0..1.
+      start, stop: the steps of the dense training that it trains between. Learning rate,
+        batches and the numbers of epochs are those of these steps. `stop` is None where
+        it is unknown how many steps an epoch has.
+      rewind: whether it begins with the state of the rewind point, else with what the
+        round before learned.
+    """
+
+    number: int
+    sparsity: float
+    start: int
+    stop: int | None
+    rewind: bool
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the round."""
+        return self.stop - self.start
+
+
+def search_rounds(sparsities, rewind, stop, rewind_once=False):
+    """The rounds of a search: a round that rewinds to step k trains from k to T, the end of the dense training.
+
+    Args:
+      sparsities: of the rounds after the dense one.
+      rewind: as `check_rewind` gives it.
+      stop: T, the steps of the dense training; None if unknown.
+      rewind_once: rewind before the last round alone; those between start the learning rate's schedule anew.
+
+    Returns:
+      A list of `Round`s, the dense one first.
+
+    Source: Frankle et al. 2020 (arXiv 1912.05671), algorithm 2.
+
+    >>> [(round.start, round.stop) for round in search_rounds([0.5, 0.75], 200, 2000)]
+    [(0, 2000), (200, 2000), (200, 2000)]
+    """
+    found = [Round(0, 0.0, 0, stop, False)]
+    for number, sparsity in enumerate(sparsities, 1):
+        back = rewind not in KEPT and (not rewind_once or number == len(sparsities))
+        found.append(Round(number, sparsity, rewind if back and rewind != "trained" else 0, stop, back))
+    return found
+
+
+def rule(rewind):
+    """The entry of a configuration for what its rounds train: {} where no round begins at a later step than 0."""
+    return {"rule": RULE} if isinstance(rewind, int) and rewind else {}
 
 
 def round_sparsities(rounds=None, rate=None, final_sparsity=None):
@@ -95,14 +154,15 @@ def _one_after_the_other(rounds, rate, wanted):
 class LotterySchedule:
     """Rounds of equal length: train, prune, rewind, and train again.
 
-    A fit under this schedule takes `(rounds + 1) * round_steps` steps: the dense
-    training first, then one after each of the `rounds` prunings.
+    A fit under this schedule takes `total_steps`: T = `round_steps` for the dense training,
+    then after each of the `rounds` prunings T - k for rounds that rewind to step k, and T for
+    others. `LotteryCallback` ends the fit there.
 
     Args:
       rounds: number of prunings.
       rate: share of the surviving weights a round prunes, 0..1 (default 0.2, unless
         `final_sparsity` with `rounds` says it).
-      round_steps: optimizer steps a round.
+      round_steps: optimizer steps of the dense training.
       rewind_step: "init" (or 0), a step of the first round, "trained" (the end of the
         first round), "lr" (weights stay, learning rate and optimizer start anew) or
         "finetune" (training goes on, at the rate that the learning rate's schedule ends at).
@@ -118,7 +178,7 @@ class LotterySchedule:
     Example:
       >>> schedule = LotterySchedule(rounds=3, rate=0.2, round_steps=100, rewind_step=10)
       >>> schedule.total_steps
-      400
+      370
     """
 
     def __new__(cls, *args, **kwargs):
@@ -137,15 +197,23 @@ class LotterySchedule:
         self.rewind_step = check_rewind(rewind_step, self.round_steps)
 
     @property
+    def search_rounds(self):
+        """The rounds, the dense one first; see `search_rounds`."""
+        return search_rounds(self.sparsities, self.rewind_step, self.round_steps)
+
+    @property
+    def boundaries(self):
+        """The steps of the fit before which a round is pruned, one a pruning."""
+        return list(itertools.accumulate(round.steps for round in self.search_rounds[:-1]))
+
+    @property
     def total_steps(self):
         """Steps of the whole lottery, the last training included."""
-        return (self.rounds + 1) * self.round_steps
+        return sum(round.steps for round in self.search_rounds)
 
     def __call__(self, step):
         """(prune before this step?, sparsity at this step), for an int step from 0."""
-        done = min(step // self.round_steps, self.rounds)
-        prune = step > 0 and step % self.round_steps == 0 and step // self.round_steps <= self.rounds
-        return prune, [0.0, *self.sparsities][done]
+        return step in self.boundaries, [0.0, *self.sparsities][bisect.bisect_right(self.boundaries, step)]
 
     def get_config(self):
         """The arguments that make this schedule again."""

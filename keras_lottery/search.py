@@ -17,7 +17,7 @@ from .masks import SCOPES, check_leaves_some
 from .resume import fit, keep, recall
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
-from .schedule import check_rewind, check_rewind_once, round_sparsities
+from .schedule import check_rewind, check_rewind_once, round_sparsities, rule, search_rounds
 from .stopping import Stopping
 
 
@@ -99,7 +99,7 @@ def find_ticket(
       >>> ticket.sparsity
       0.75
     """
-    sparsities = [0.0, *_plan(rounds, rate, final_sparsity)]
+    sparsities = _plan(rounds, rate, final_sparsity)
     rewind = check_rewind(rewind)
     check_rewind_once(rewind_once, rewind)
     true_or_false(structured=structured, overwrite=overwrite)
@@ -109,7 +109,7 @@ def find_ticket(
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = plain(info or {})
-    settings = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed,
+    settings = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed, **rule(rewind),
                 **{name: value for name, value in (("rewind_once", rewind_once), ("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
     engine = pruning.engine(model)
     engine.check_compiled(model)
@@ -117,7 +117,7 @@ def find_ticket(
     check_stateless(model)
     train, steps, account = open_data(model, train, seed)
     check_labels(model, train)
-    check_steps(model, rewind, epoch_steps=steps)
+    check_steps(model, {"rewind step": [rewind]}, steps)
     validated = None
     if validation_data is not None:
         held_out, _, validated = open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
@@ -125,7 +125,8 @@ def find_ticket(
         validated = [validated, content(held_out)]
     if steps is not None:
         check_rewind(rewind, steps * epochs)
-    stopping = Stopping(rewind, sparsities, epochs, steps, budget, early_bird)
+    plan = search_rounds(sparsities, rewind, steps and steps * epochs, rewind_once)
+    stopping = Stopping(plan, epochs, steps, budget, early_bird, ends_count=rewind == "trained")
     engine.set_seed(seed)
     with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
         model = _ready(model, scope)
@@ -138,12 +139,12 @@ def find_ticket(
 
         sides = groups.sides(model)
     architecture = engine.architecture(model)
+    warn_of_order(train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
-        warn_of_order(train)
         config = {
             **settings,
             "info": info,
-            "sparsities": sparsities[1:],
+            "sparsities": sparsities,
             "steps": steps,
             "train": account,
             "content": content(train),
@@ -155,6 +156,7 @@ def find_ticket(
             **({"blocks": how["blocks"]} if how["blocks"] else {}),
         }
         if not overwrite:
+            config = runs.under_its_rule(run_dir, config, lambda: runs.finished_rounds(run_dir) == len(plan))
             _check_names(run_dir, config)
         run_dir = runs.open_run(run_dir, "find_ticket", config, overwrite)
 
@@ -162,29 +164,32 @@ def find_ticket(
     gc.collect()  # copies that were made on the way refer to themselves
     state = Rounds(model, architecture, rewind, scope, sides, run_dir, info, settings)
     held = recall(backup, callbacks)
-    for number in range(state.finished, len(sparsities)):
+    for round in plan[state.finished:]:
         state.ticket = None  # memory for the boundary and the training
-        if number:
-            with naming_the_last_good(number - 1, state.records[-1]["sparsity"], state.where(number - 1)):
-                state.rewinder.boundary(sparsities[number], back=not rewind_once or number == len(sparsities) - 1)
+        if round.number:
+            before = plan[round.number - 1]
+            with naming_the_last_good(before.number, before.sparsity, state.where(before.number)):
+                state.rewinder.boundary(round)
             state.keep_rewind_point()
         state.begin()
         if verbose:
-            print(f"round {number} of {len(sparsities) - 1}, {sparsities[number]:.1%} sparse", flush=True)
-        stopping.begin(number, state.records, state.rewinder)
+            print(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse", flush=True)
+        stopping.begin(round, state.records, state.rewinder)
         history = fit(
             model,
             train,
             validation_data,
             epochs=epochs,
+            start=state.place(round),
             backup=backup,
-            label=f"round {number}",
-            callbacks=[*callbacks, RewindCallback(state.rewinder, state.keep_rewind_point), stopping, *([LongEpochs()] if steps is None else [])],
+            label=f"round {round.number}",
+            callbacks=[*callbacks, RewindCallback(state.rewinder, round, state.keep_rewind_point), stopping,
+                       *([LongEpochs()] if steps is None else [])],
             held=held,
             goes_on=rewind == "finetune",
             verbose=verbose,
         )
-        state.finish(number, history, stopping.record())
+        state.finish(round, history, stopping.record())
         if backup:
             keep(backup, callbacks, held)
     if backup:

@@ -10,7 +10,7 @@ from .errors import LotteryError
 from .fingerprint import fingerprint
 from .inputs import content, open_data
 from .jsonable import digest
-from .resume import fit
+from .resume import Start, fit
 
 STABLE = 2.0  # points of error; Frankle et al. 2020, section 2
 POINTS = 11
@@ -70,7 +70,7 @@ def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
     return {"alphas": alphas, "errors": errors, "barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}
 
 
-def instability(model, orders, validation, *, epochs, run_dir=None, points=POINTS, batches=BATCHES, verbose="auto"):
+def instability(model, orders, validation, *, epochs, start=Start(), run_dir=None, points=POINTS, batches=BATCHES, verbose="auto"):
     """Train from the model's weights under two data orders; the barrier between the two ends.
 
     Args:
@@ -78,7 +78,8 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
         its weights and its optimizer as they are, and it ends with both.
       orders: two trainings' data, each as `fit` takes it, the same but for their order.
       validation: data for the errors, as `fit` takes its validation_data.
-      epochs: epochs of each training.
+      epochs: the number of each training's last epoch.
+      start: the `resume.Start` of both; with a learning-rate schedule, see `rewind.go_on_from`.
       run_dir: folder of this one measurement. Killed and started again with the same call
         it goes on after the last finished epoch; a finished one is read. The folder of
         another is refused.
@@ -102,7 +103,7 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
         raise LotteryError("validation is None: give data to measure errors on, as fit takes its validation_data.")
     folder = None
     if run_dir is not None:
-        about = {"epochs": epochs, "points": points, "batches": batches}
+        about = {"epochs": epochs, "start": start.step, "points": points, "batches": batches}
         folder = runs.open_run(run_dir, "instability", {**about, **_measured(model, orders, validation)})
         if (folder / runs.RESULT).exists():
             return runs.read_json(folder / runs.RESULT)
@@ -111,7 +112,7 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
         engine.build_optimizer(model)
         engine.keep_randomness(model)
     _error(model, validation)  # before anything is trained
-    start, slots = engine.values(model), engine.optimizer_state(model)
+    weights, slots = engine.values(model), engine.optimizer_state(model)
     backup = folder and folder / runs.BACKUP
     files = [folder and folder / f"order_{number}.safetensors" for number in range(2)]
     ends = []
@@ -121,11 +122,11 @@ def instability(model, orders, validation, *, epochs, run_dir=None, points=POINT
             continue
         if verbose:
             print(f"training {number + 1} of 2 under another data order", flush=True)
-        fit(model, train, epochs=epochs, backup=backup, label=f"order {number}", verbose=verbose)
+        fit(model, train, epochs=epochs, start=start, backup=backup, label=f"order {number}", verbose=verbose)
         ends.append(engine.values(model))
         if file:
             runs.write_arrays(file, ends[-1])
-        engine.load_state(model, start)
+        engine.load_state(model, weights)
         engine.reset_optimizer(model, slots)
     record = barrier(model, *ends, orders[0], validation, points=points, batches=batches)
     if folder:

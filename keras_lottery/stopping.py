@@ -5,7 +5,7 @@ import math
 import time
 
 from . import pruning, team
-from .callback import Callback
+from .callback import StepCounter
 from .checks import share, shown
 from .errors import LotteryError
 from .masks import changed
@@ -40,27 +40,31 @@ def fast(given):
 
 def was_cut(ticket):
     """Whether the last round of a Ticket ended early, by a budget or since its mask had settled."""
-    told = ticket.settings
-    return bool(told.get("budget") or told.get("early_bird")) and len(ticket.rounds[-1]["history"]) < told["epochs"]
+    told, first, last = ticket.settings, ticket.rounds[0], ticket.rounds[-1]
+    if not (told.get("budget") or told.get("early_bird")):
+        return False
+    if "stop" not in last:  # made before records said at which step a round ended
+        return len(last["history"]) < told["epochs"]
+    return last["stop"] < told["epochs"] * _spent(first["history"][:1])
 
 
-class Stopping(Callback):
+class Stopping(StepCounter):
     """Ends the rounds of a search early, but never the last, whose training makes the ticket.
 
     With a budget each round may take an equal part of what is left of it once the last
     round is paid for; what a round leaves, those after it get. With `early_bird` a round
     also ends as soon as its mask has settled. No round ends before the rewind point has
-    come, and with rewind="trained" the first is trained in full.
+    come, within its first epoch, or, where later rounds rewind to its end, before that.
 
     Args:
-      rewind: as for `find_ticket`.
-      sparsities: of each round, the dense one included.
-      epochs: of a round that does not end early.
-      steps: of an epoch, None if unknown.
+      plan: the `schedule.Round`s of the search.
+      epochs: of the dense training in full.
+      steps: of an epoch, None if unknown until the first has ended.
       budget: of the whole search: optimizer steps as an int, dense trainings as in "3x", or
         minutes as in "90m" (the last round is finished, however long it takes). None for no limit.
       early_bird: a round ends when of the weights that it prunes less than this share are
         others than an epoch before; above 0, below 1. None for never.
+      ends_count: whether later rounds rewind to the end of the dense training.
 
     Raises:
       LotteryError: an impossible value, or a budget that is too small.
@@ -69,60 +73,84 @@ class Stopping(Callback):
     where the distance is a share of all weights.
     """
 
-    def __init__(self, rewind, sparsities, epochs, steps, budget=None, early_bird=None):
+    def __init__(self, plan, epochs, steps, budget=None, early_bird=None, ends_count=False):
         super().__init__()
-        self.sparsities, self.epochs = sparsities, epochs
+        self.plan, self.epochs, self.steps = plan, epochs, steps
         self.early_bird = None if early_bird is None else share("early_bird", early_bird)
-        self.in_full = 2 if rewind == "trained" else 1  # rounds that are
-        self.budget, self.minutes = _epochs_or_minutes(budget, epochs, steps)  # epochs, or minutes
-        shortest = [1] * (len(sparsities) - 1) + [epochs]
-        if rewind == "trained":
-            shortest[0] = epochs
-        elif isinstance(rewind, int) and steps and len(shortest) > 1:
-            shortest[0] = max(1, math.ceil(rewind / steps))  # until the rewind point has come
-        least = sum(shortest)
-        if self.budget is not None and self.budget < least:
-            raise LotteryError(
-                f"budget={budget!r} is too small: {len(sparsities)} rounds, the last of {epochs} epochs and the others of one or more, take "
-                f"{f'{least * steps:,} steps' if steps else f'{least} epochs'} or {math.ceil(100 * least / epochs) / 100:g}x: give that, or fewer rounds by a higher rate."
-            )
+        self.budget = check_budget(budget)
+        self.ends_count = ends_count
+        if self.budget and self.budget[1] == "steps" and steps is None:
+            raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
+        if self.budget and self.budget[1] != "m":
+            a_step = steps or 1  # unknown, an epoch counts as one step, and rounds as begun at 0
+            least = self._least(a_step) if steps else len(plan) - 1 + epochs + (epochs - 1 if ends_count and len(plan) > 1 else 0)
+            if self._steps_allowed(a_step) < least:
+                raise LotteryError(
+                    f"budget={budget!r} is too small: {len(plan)} rounds, the last to its end and the others of one epoch or more, take "
+                    f"{f'{least:,} steps' if steps else f'{least} epochs'} or {math.ceil(100 * least / (epochs * a_step)) / 100:g}x: give that, or fewer "
+                    "rounds by a higher rate."
+                )
 
-    def begin(self, number, records, rewinder):
-        """A round of the search of `rewinder` begins, after those with these records."""
-        self.round, self.before, self.rewinder = number, {}, rewinder
-        self.spent = sum(len(record["history"]) for record in records)
+    def _least(self, steps):
+        """The fewest steps that the search can take: of each round but the last, those to the end of its first epoch."""
+        def shortest(round):
+            if round is self.plan[-1]:
+                return self.epochs * steps - round.start
+            if round.number == 0:
+                return self.epochs * steps if self.ends_count else steps * max(1, math.ceil(max(one.start for one in self.plan) / steps))
+            return steps - round.start % steps
+
+        return sum(map(shortest, self.plan))
+
+    def _steps_allowed(self, steps):
+        """The budget in steps, where an epoch has so many; None for no such limit."""
+        amount, unit = self.budget
+        return amount if unit == "steps" else round(amount * self.epochs * steps, 6)  # 1.16 * 25 is a little less than 29
+
+    def begin(self, round, records, rewinder):
+        """A `schedule.Round` of the search of `rewinder` begins, after those with these records."""
+        self.round, self.before, self.rewinder = round, {}, rewinder
+        self.steps = self.steps or (_spent(records[0]["history"][:1]) if records else None)
+        self.spent = sum(_spent(record["history"], self.steps) for record in records)
         self.seconds = records[-1].get("seconds", 0.0) if records else 0.0
+        self.step = round.start
 
     def record(self):
         """What later rounds must know of this one, if the process is another."""
-        return {} if self.minutes is None else {"seconds": round(self.seconds, 3)}
+        return {"seconds": round(self.seconds, 3)} if self.budget and self.budget[1] == "m" else {}
 
     def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
         self.started = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds += time.monotonic() - self.started
-        if self.round == len(self.sparsities) - 1 or self.round < self.in_full - 1 or self.rewinder.waits():
+        self.steps = self.steps or self.step - self.round.start
+        if self.round is self.plan[-1] or self.round.number == 0 and self.ends_count or self.rewinder.waits():
             return
-        done = epoch + 1
-        if done >= self._allowed(done) or self._has_settled():
+        done = self.step - self.round.start
+        if done + self.steps > self._allowed(done) or self._has_settled():
             self.model.stop_training = True
 
     def _allowed(self, done):
-        """Epochs that this round may take."""
-        budget = self.budget
-        if self.minutes is not None:
-            budget = self.minutes * 60 / (self.seconds / (self.spent + done))
-        if budget is None:
-            return self.epochs
-        open_rounds = len(self.sparsities) - 1 - self.round
-        return (budget - self.epochs - self.spent) // open_rounds
+        """Steps that this round may take."""
+        if self.budget is None:
+            return math.inf
+        amount, unit = self.budget
+        budget = amount * 60 / (self.seconds / (self.spent + done)) if unit == "m" else self._steps_allowed(self.steps)
+        last = self.epochs * self.steps - self.plan[-1].start
+        return (budget - last - self.spent) / (len(self.plan) - 1 - self.round.number)
 
     def _has_settled(self):
         if self.early_bird is None:
             return False
-        before, self.before = self.before, self.rewinder.tightened(self.sparsities[self.round + 1])
+        before, self.before = self.before, self.rewinder.tightened(self.plan[self.round.number + 1].sparsity)
         return bool(before) and changed(before, self.before, pruning.masks(self.model)) < self.early_bird
+
+
+def _spent(history, steps=0):
+    """Steps of a history's entries, `steps` each where they do not say."""
+    return sum(entry["stop"] - entry["start"] if "stop" in entry else steps for entry in history)
 
 
 def check_budget(budget):
@@ -147,15 +175,3 @@ def check_budget(budget):
             raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
         return amount, text[-1]
     raise LotteryError(f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
-
-
-def _epochs_or_minutes(budget, epochs, steps):
-    """A budget as (epochs, minutes), of which one is None, or both where there is no limit."""
-    if budget is None:
-        return None, None
-    amount, unit = check_budget(budget)
-    if unit == "steps":
-        if steps is None:
-            raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
-        return amount / steps, None
-    return (round(amount * epochs, 6), None) if unit == "x" else (None, amount)  # 1.16 * 25 is a little less than 29

@@ -19,7 +19,7 @@ from .distribution import OF_ONE_MACHINE
 from .errors import Failed, LotteryError
 from .jsonable import differences, digest, plain
 from .masks import SCOPES, check_leaves_some
-from .schedule import check_rewind, round_sparsities
+from .schedule import check_rewind, round_sparsities, rule
 
 RATES = (0.2, 0.36, 0.5)
 TRIALS = 10
@@ -77,19 +77,20 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     search = {"dataset": dataset, "model": str(model), "width": width, "final_sparsity": final_sparsity, "scope": scope,
               "seed": seed, "precision": policy, "strategy": strategy, "backend": backend,
               "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"}}
-    config = {**search, **training.of_file(model), "data": loaded.describe(), "ranges": ranges}
+    config = {**search, **_rule(ranges["rewind"]), **training.of_file(model), "data": loaded.describe(), "ranges": ranges}
     if role != "worker":
+        if not overwrite:
+            config = runs.under_its_rule(run_dir, config, lambda: _is_done(run_dir, trials))
         runs.open_run(run_dir, "tune", config, overwrite)
-    if not overwrite and (run_dir / runs.RESULT).exists():
+    if not overwrite and _is_done(run_dir, trials):  # the folder may have been moved
         result = runs.read_json(run_dir / runs.RESULT)
-        if result["trials"] >= trials:  # the folder may have been moved
-            return {**result, "run_dir": str(run_dir), "rows": [
-                {**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)} for row in result["rows"]]}
+        return {**result, "run_dir": str(run_dir), "rows": [
+            {**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)} for row in result["rows"]]}
 
     def run(number, setting):
         if role == "worker":
             _check_same(run_dir, config)
-        return _trial(f"trial {number} of {trials}", setting, search, run_dir / "trials" / digest(setting), verbose)
+        return _trial(f"trial {number} of {trials}", setting, search, run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])}), verbose)
 
     if role != "worker":
         most = max(_cost({"rate": rate, "epochs": ranges["epochs"][1]}, final_sparsity) for rate in ranges["rate"])
@@ -102,6 +103,15 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
     runs.write_json(run_dir / runs.RESULT, result)
     return plain(result)
+
+
+def _is_done(run_dir, trials):
+    return (run_dir / runs.RESULT).exists() and runs.read_json(run_dir / runs.RESULT)["trials"] >= trials
+
+
+def _rule(points):
+    """The entry for what rounds train, if one of the rewind points is a step after the first."""
+    return next(filter(None, (rule(int(point)) for point in points if str(point).isdecimal())), {})
 
 
 def _check_fits(make_model, loaded, scope, final_sparsity):

@@ -11,7 +11,7 @@ from world import KERAS3, keras, load_model, skip_unless
 import keras_lottery as lottery
 import keras_lottery.schedule
 from keras_lottery import pruning
-from keras_lottery.schedule import LotterySchedule, check_rewind, round_sparsities
+from keras_lottery.schedule import LotterySchedule, check_rewind, round_sparsities, search_rounds
 
 TFMOT = skip_unless("tf_keras", reason="TF-MOT works with tf_keras")
 INSIDE = st.floats(0.01, 0.99)
@@ -56,6 +56,23 @@ def test_call():
     assert [share for _, share in told] == [1 - 0.5 ** min(step // 10, 3) for step in range(50)]
 
 
+def test_a_round_that_rewinds_to_step_k_trains_from_k_to_the_end():
+    """Frankle et al. 2020, algorithm 2; rounds that keep their weights, and those that begin at the end, train all steps."""
+    def spans(*given):
+        return [(round.start, round.stop, round.rewind) for round in search_rounds([0.5, 0.75, 0.9], *given)]
+
+    assert spans(3, 10) == [(0, 10, False)] + [(3, 10, True)] * 3
+    assert spans(0, 10) == spans("trained", 10) == [(0, 10, False)] + [(0, 10, True)] * 3
+    assert spans("lr", 10) == spans("finetune", 10) == [(0, 10, False)] * 4
+    assert spans(3, 10, True) == [(0, 10, False)] * 3 + [(3, 10, True)]
+    assert spans(3, None)[1] == (3, None, True)
+    schedule = LotterySchedule(rounds=3, rate=0.5, round_steps=10, rewind_step=3)
+    assert schedule.boundaries == [10, 17, 24] and schedule.total_steps == 31
+    told = [schedule(step) for step in range(40)]
+    assert [step for step, (prune, _) in enumerate(told) if prune] == schedule.boundaries
+    assert [share for _, share in told[:25:8]] == [0, 0, 0.5, 0.875]
+
+
 @TFMOT
 def test_tfmot_contract():
     """A call takes a step, maybe symbolic, and gives two tensors: prune now?, sparsity."""
@@ -69,6 +86,8 @@ def test_tfmot_contract():
     assert [step for step, (prune, _) in enumerate(told, -1) if prune] == [10, 20, 30]
     expected = [1 - 0.5 ** min(max(step, 0) // 10, 3) for step in range(-1, 50)]
     assert [float(share) for _, share in told] == expected
+    later = LotterySchedule(rounds=3, rate=0.5, round_steps=10, rewind_step=3)
+    assert [step for step in range(40) if later(step)[0]] == later.boundaries
     prune, share = schedule(7)
     assert prune.dtype == tf.bool and share.dtype == tf.float32 and prune.shape == share.shape == ()
 
@@ -90,7 +109,7 @@ def test_tfmots_own_wrapper_takes_it():
     "arguments, rounds, rewind, steps",
     [
         (dict(rounds=3, round_steps=10), 3, 0, 40),
-        (dict(rounds=3, rate=0.5, round_steps=10, rewind_step=4), 3, 4, 40),
+        (dict(rounds=3, rate=0.5, round_steps=10, rewind_step=4), 3, 4, 28),
         (dict(final_sparsity=0.9, round_steps=5, rewind_step="trained"), 11, "trained", 60),
         (dict(rounds=2, final_sparsity=0.9, round_steps=np.int64(5), rewind_step="lr"), 2, "lr", 15),
         (dict(rate=0.5, final_sparsity=0.8, round_steps=7, rewind_step="init"), 3, 0, 28),

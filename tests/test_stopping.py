@@ -10,8 +10,8 @@ from world import keras
 import keras_lottery as lottery
 from keras_lottery.errors import LotteryError
 from keras_lottery.masks import changed
-from keras_lottery.schedule import round_sparsities
-from keras_lottery.stopping import Stopping, fast
+from keras_lottery.schedule import check_rewind, round_sparsities, search_rounds
+from keras_lottery.stopping import Stopping, fast, was_cut
 
 L = keras.layers
 STEPS = 4  # of an epoch
@@ -29,6 +29,10 @@ def search(**given):
     return lottery.find_ticket(net(), (x, x[:, :2] ** 2), verbose=0, **{"epochs": 5, "rounds": 3, "rate": 0.5, **given})
 
 
+def steps(ticket):
+    return [record["stop"] - record["start"] for record in ticket.rounds]
+
+
 def lengths(ticket):
     return [len(record["history"]) for record in ticket.rounds]
 
@@ -39,34 +43,55 @@ def test_a_budget_of_steps_is_shared_out_and_kept(epochs_in_all, expected):
 
 
 def test_the_rewind_point_is_waited_for_and_trained_is_trained():
-    assert lengths(search(budget=10 * STEPS, rewind=2 * STEPS + 1)) == [3, 1, 1, 5]
-    assert lengths(search(budget=9 * STEPS, rewind=2 * STEPS)) == [2, 1, 1, 5]
-    with pytest.raises(LotteryError, match="take 40 steps"):
-        search(budget=10 * STEPS - 1, rewind=2 * STEPS + 1)
+    """STEPS are 4, so that rounds from step 9 on begin with 3 steps of their first epoch."""
+    assert steps(search(budget=37, rewind=9)) == [12, 7, 7, 11]
+    assert steps(search(budget=29, rewind=9)) == [12, 3, 3, 11]
+    with pytest.raises(LotteryError, match="take 29 steps"):
+        search(budget=28, rewind=9)
+    assert steps(search(budget=8 + 4 + 4 + 12, rewind=8)) == [8, 4, 4, 12]
     assert lengths(search(budget=12 * STEPS, rewind="trained")) == [5, 1, 1, 5]
     with pytest.raises(LotteryError, match="take 48 steps"):
         search(budget=11 * STEPS, rewind="trained")
 
 
+def test_a_round_that_a_budget_cut_says_at_which_step(tmp_path):
+    ticket = search(budget=29, rewind=9, run_dir=tmp_path)
+    assert [(record["start"], record["stop"]) for record in ticket.rounds] == [(0, 12), (9, 12), (9, 12), (9, 20)]
+    assert [was_cut(lottery.load_ticket(tmp_path / f"round_{number:02d}")) for number in range(4)] == [True, True, True, False]
+
+
+def plan(rounds, rewind, epochs, steps=STEPS):
+    return search_rounds([0.5] * rounds, rewind, steps * epochs)
+
+
 def test_the_budget_that_a_refusal_names_is_enough():
     for epochs in range(1, 101):
-        for rounds in range(2, 32):
+        for rounds in range(1, 31):
             with pytest.raises(LotteryError, match="is too small") as told:
-                Stopping(0, [0.0] * rounds, epochs, STEPS, 1)
-            Stopping(0, [0.0] * rounds, epochs, STEPS, re.search(r"or (\S+x):", str(told.value))[1])
+                Stopping(plan(rounds, 0, epochs), epochs, STEPS, 1)
+            Stopping(plan(rounds, 0, epochs), epochs, STEPS, re.search(r"or (\S+x):", str(told.value))[1])
 
 
-@given(strategies.integers(2, 12), strategies.integers(1, 20), strategies.integers(0, 300), strategies.data())
+@given(strategies.integers(1, 11), strategies.integers(1, 20), strategies.integers(0, 1200), strategies.data())
 def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
-    """Whatever each round takes of what it may: the last has its epochs, none has fewer than one."""
-    budget = rounds - 1 + epochs + more
-    stopping, records = Stopping(0, [0.0] * rounds, epochs, STEPS, budget * STEPS), []
-    for number in range(rounds - 1):
-        stopping.begin(number, records, None)
-        allowed = stopping._allowed(1)
-        assert allowed >= 1
-        records.append({"history": [{}] * draw.draw(strategies.integers(1, int(min(allowed, epochs))))})
-    assert sum(len(record["history"]) for record in records) + epochs <= budget
+    """Whatever each round takes of what it may: the last trains to its end, none less than to the end of its first epoch."""
+    rewind = draw.draw(strategies.integers(0, STEPS * epochs - 1))
+    planned = plan(rounds, rewind, epochs)
+    first = max(1, -(-rewind // STEPS)) * STEPS
+    least = first + (rounds - 1) * (STEPS - rewind % STEPS) + planned[-1].steps
+    budget = least + more
+    stopping, records = Stopping(planned, epochs, STEPS, budget), []
+    for round in planned[:-1]:
+        stopping.begin(round, records, None)
+        shortest = STEPS - rewind % STEPS if round.number else first
+        assert stopping._allowed(1) >= STEPS - rewind % STEPS
+        steps, most = shortest, draw.draw(strategies.integers(0, epochs))
+        while steps + STEPS <= min(stopping._allowed(steps), round.steps) and steps < most * STEPS:
+            steps += STEPS
+        records.append({"history": [{"start": round.start, "stop": round.start + steps}]})
+    assert sum(record["history"][0]["stop"] - record["history"][0]["start"] for record in records) + planned[-1].steps <= budget
+    with pytest.raises(LotteryError, match=f"take {least:,} steps"):
+        Stopping(planned, epochs, STEPS, least - 1)
 
 
 def test_minutes():
@@ -98,8 +123,9 @@ def test_fast_chooses_the_rest(more, chosen):
     given = {**dict.fromkeys(("rounds", "rate", "final_sparsity", "budget", "rewind_once")), "rewind": "init", "epochs": 5, **more}
     assert fast(given) == chosen
     if not given["rounds"] and given["rate"] is None:
-        plan = {**given, **chosen}
-        Stopping(given["rewind"], [0.0, *round_sparsities(rate=plan["rate"], final_sparsity=plan["final_sparsity"])], given["epochs"], STEPS, plan["budget"])
+        all_given = {**given, **chosen}
+        rounds = len(round_sparsities(rate=all_given["rate"], final_sparsity=all_given["final_sparsity"]))
+        Stopping(plan(rounds, check_rewind(given["rewind"]), given["epochs"]), given["epochs"], STEPS, all_given["budget"])
 
 
 def test_changed_is_the_share_of_what_is_dropped():
@@ -132,7 +158,7 @@ def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
 
 
 @pytest.mark.parametrize("given, said", [
-    ({"budget": 3 * STEPS}, "budget=12 is too small: 4 rounds, the last of 5 epochs and the others of one or more, take 32 steps or 1.6x"),
+    ({"budget": 3 * STEPS}, "budget=12 is too small: 4 rounds, the last to its end and the others of one epoch or more, take 32 steps or 1.6x"),
     ({"budget": "1.5x"}, "take 32 steps or 1.6x: give that"),
     ({"budget": "1x", "epochs": 9}, "take 48 steps or 1.34x: give that"),
     ({"budget": "soon"}, "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m"),

@@ -83,6 +83,23 @@ def set_epoch(dataset, epoch):
     return any([set_epoch(d, epoch * max(passes, 1)) for d in inputs()]) if callable(inputs) else False
 
 
+def from_batch(dataset, first):
+    """The next pass over `dataset` without its first batches, which ours do not make only to drop them.
+
+    Args:
+        dataset: a tf.data.Dataset of batches.
+        first: how many to leave out, int >= 0.
+
+    Example:
+        >>> train = batches(np.arange(6), batch_size=2, seed=1)
+        >>> whole = [batch.numpy().tolist() for batch in train]
+        >>> set_epoch(train, 0), [batch.numpy().tolist() for batch in from_batch(train, 1)] == whole[1:]
+        (True, True)
+    """
+    ours = getattr(dataset, "_lottery_from", None)
+    return dataset.skip(first) if ours is None else ours(first)
+
+
 def aligned(shape, dtype):
     """An empty array that TensorFlow can use where it lies: its kernels abort on one not aligned to 64 bytes."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -118,29 +135,33 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
         counter = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, default_value=0)
         rows = tf.constant(np.asarray(rows, np.int64))
 
-    def one_pass(_):
-        epoch = _next(counter)
-        order = tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
-        index = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=shuffle)
-        return index.enumerate().map(lambda step, index: (epoch, step, index))
-
     def one_batch(epoch, step, index):
         batch = tf.nest.map_structure(lambda t: tf.gather(t, index), tensors)
         key = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(int(seed), tf.int64), epoch]), step)
         return (finish(batch[0], key), *batch[1:]) if len(batch) > 1 else finish(batch[0], key)
 
-    dataset = tf.data.Dataset.range(1).flat_map(one_pass).map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # which may take 0.4 s to end with a pass, and finds nothing to gain here
-    # The default rewrites do nothing for this pipeline, and keep a second copy of the images.
-    options.experimental_optimization.apply_default_optimizations = False
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    dataset = dataset.with_options(options)
-    dataset._lottery_epoch = counter
-    dataset._lottery_content = functools.cache(lambda: fingerprint(
+    content = functools.cache(lambda: fingerprint(
         [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))], size, int(seed), shuffle, augment, mean, std))
-    return dataset
+
+    def starting_at(first):
+        def one_pass(_):
+            epoch = _next(counter)
+            order = tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
+            index = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=shuffle)
+            return index.enumerate().skip(first).map(lambda step, index: (epoch, step, index))
+
+        dataset = tf.data.Dataset.range(1).flat_map(one_pass).map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps - first)).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # which may take 0.4 s to end with a pass, and finds nothing to gain here
+        # The default rewrites do nothing for this pipeline, and keep a second copy of the images.
+        options.experimental_optimization.apply_default_optimizations = False
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        dataset = dataset.with_options(options)
+        dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = counter, starting_at, content
+        return dataset
+
+    return starting_at(0)
 
 
 def _packed(x, y, sample_weight):

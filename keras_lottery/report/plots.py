@@ -55,7 +55,7 @@ def accuracy(rows):
 
 
 def curves(rows):
-    """Validation accuracy over the epochs of training on a target, mean over seeds; None where there is no target."""
+    """Validation accuracy over the steps of training on a target, mean over seeds; None where there is no target."""
     groups = by_setting([row for row in rows if row["source"] != row["target"] and row["validation_curve"] and None not in row["validation_curve"]])
     panels = [(where, [row for row in alike if row["ticket_sparsity"] in (0, at)]) for where, alike in zip(places(groups), groups)
               for at in dict.fromkeys(row["ticket_sparsity"] for row in alike) if at]
@@ -63,13 +63,15 @@ def curves(rows):
         return None
     figure, axes = _panels(len(panels))
     for (where, chosen), axis in zip(panels, axes):
+        in_steps = all("curve_steps" in row for row in chosen)  # rows that do not say have an epoch a figure
         for arm in dict.fromkeys(row["arm"] for row in chosen):
-            of_arm = [row["validation_curve"] for row in chosen if row["arm"] == arm]
-            mean = [100 * sum(epoch) / len(of_arm) for epoch in zip(*of_arm)]
-            axis.plot(range(1, len(mean) + 1), mean, label=arm, color=_color(arm))
+            of_arm = [row for row in chosen if row["arm"] == arm]
+            mean = [100 * sum(epoch) / len(of_arm) for epoch in zip(*(row["validation_curve"] for row in of_arm))]
+            at_steps = of_arm[0]["curve_steps"][: len(mean)] if in_steps else range(1, len(mean) + 1)
+            axis.plot(at_steps, mean, label=arm, color=_color(arm))
         best = max(max(row["validation_curve"]) for row in chosen) * 100
         at = max(row["ticket_sparsity"] for row in chosen)
-        axis.set(title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images", xlabel="epoch",
+        axis.set(title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images", xlabel="step" if in_steps else "epoch",
                  ylim=(best - 12, best + 0.5))
         axis.set_ylabel("validation accuracy, %")
         axis.legend(fontsize=7)

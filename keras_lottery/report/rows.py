@@ -85,6 +85,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
         **({"outcome": entry["outcome"]} if entry.get("outcome") else {}),
+        **({"steps": entry["steps"], "curve_steps": [epoch["stop"] for epoch in entry["history"]]} if "steps" in entry else {}),
         "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
                  "classes": digest(result["data"]["classes"])},
         **unusual({**(_of_search(result["ticket"]) if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}),

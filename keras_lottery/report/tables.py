@@ -3,13 +3,13 @@
 import collections
 import dataclasses
 
-from ..controls import ARMS
+from ..controls import ARMS, DENSE
 from ..stats import MARGIN, bootstrap, differences, estimate, paired, verdicts
 from ..variants import VARIANTS
 from .rows import by_setting
 
-BASELINES = ("dense", "dense-scratch", "dense-transferred", "random", "finetune")
-NEVER_PRUNED = ("dense", "dense-scratch", "dense-transferred", "dense-longer")
+BASELINES = ("dense", "dense-scratch", "dense-transferred", "dense-rewound", "dense-cyclic", "random", "finetune")
+NEVER_PRUNED = ("dense", *DENSE)  # and so at sparsity 0, with one figure for all tickets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +67,14 @@ def _cell(row, alike):
     return 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"], _arm(row, alike)
 
 
+def _steps(row):
+    """The steps that a row trained, "200 to 2,816"; weights that were trained before go first, "2,816 + 2,816"."""
+    steps = row.get("steps")
+    if steps is None:
+        return ""
+    return f"{steps['before']:,} + {steps['stop']:,}" if steps["before"] else f"{steps['start']:,} to {steps['stop']:,}"
+
+
 def places(groups):
     """What each group of rows that may be compared is about, with what tells it from the others."""
     named = {}
@@ -84,8 +92,15 @@ def _facts(first):
 
 
 def _place(first):
-    model = ", ".join([first["model"], *(f"{name} {first[name]}" for name in VARIANTS if name in first)])
+    variants = [f"{name} {first[name]}" for name in VARIANTS if name in first and name != "rule"]
+    model = ", ".join([first["model"], *variants, *_old_rule(first)])
     return f"{model} on {first['target']}" if first["source"] == first["target"] else f"{model}, {first['source']} -> {first['target']}"
+
+
+def _old_rule(row):
+    """What tells rows of searches whose rounds trained T steps from step k on, and so k steps more than the dense net."""
+    later = isinstance(row.get("rewind"), int) and row["rewind"] > 0
+    return [f"rounds of {row['rewind']} + T steps"] if later and "rule" not in row else []
 
 
 def _arm(row, alike):
@@ -115,10 +130,11 @@ def _arms(where, alike):
         differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
         mean = estimate(values.values())
         less = f" ({gone.pop((at, arm))})" if (at, arm) in gone else ""
-        lines.append((arm, f"{at:.1%}", f"{mean.n}{less}", _figure(mean), *differing))
-    lines += [(arm, f"{at:.1%}", f"0 ({what})", *[""] * (1 + len(bases))) for (at, arm), what in sorted(gone.items(), key=_order)]
+        trained = dict.fromkeys(_steps(row) for row in alike if _cell(row, alike) == (at, arm) and not row.get("outcome"))
+        lines.append((arm, f"{at:.1%}", f"{mean.n}{less}", "; ".join(trained), _figure(mean), *differing))
+    lines += [(arm, f"{at:.1%}", f"0 ({what})", *[""] * (2 + len(bases))) for (at, arm), what in sorted(gone.items(), key=_order)]
     note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
-    header = ("arm", "sparsity", "seeds", "test accuracy, %", *(f"minus {base}" for base in bases))
+    header = ("arm", "sparsity", "seeds", "steps", "test accuracy, %", *(f"minus {base}" for base in bases))
     return Table(where, note, header, tuple(lines))
 
 

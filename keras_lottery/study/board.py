@@ -9,7 +9,7 @@ HYPERPARAMETERS = ("model", "source", "target", "seed", "arm", "rewind", "ticket
 
 
 def write(rows, folder):
-    """Write one TensorBoard run a row, validation accuracy by epoch and test accuracy, in place of what is in `folder`.
+    """Write one TensorBoard run a row, validation accuracy by step and test accuracy, in place of what is in `folder`.
 
     Raises:
       LotteryError: TensorBoard is not installed.
@@ -26,7 +26,7 @@ def write(rows, folder):
         place = folder / f"{row['target'].replace('/', '_')}-{row['arm']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
         with tf.summary.create_file_writer(str(place)).as_default():
             api.hparams({name: str(row[name]) if name == "rewind" else row[name] for name in HYPERPARAMETERS})
-            for epoch, value in enumerate(row["validation_curve"], 1):
+            for step, value in zip(row["curve_steps"], row["validation_curve"]):
                 if value is not None:
-                    tf.summary.scalar("validation_accuracy", value, epoch)
-            tf.summary.scalar("test_accuracy", row["test_accuracy"], row["epochs"])
+                    tf.summary.scalar("validation_accuracy", value, step)
+            tf.summary.scalar("test_accuracy", row["test_accuracy"], row["steps"]["stop"])

@@ -9,7 +9,7 @@ from ..distribution import OF_ONE_MACHINE
 from ..errors import LotteryError
 from ..jsonable import digest, plain
 from ..masks import SCOPES
-from ..schedule import check_rewind, round_sparsities
+from ..schedule import KEPT, check_rewind, round_sparsities, rule, search_rounds
 from ..training import BACKENDS, PRECISIONS, of_file
 
 
@@ -91,6 +91,9 @@ class Study:
         for control in self.controls:
             arm, told, at = str(control).partition("@")
             known("control", arm, [name for name in arms.ARMS if name != "ticket"])
+            if arm in arms.ON_SOURCE and self.rewinds[0] not in KEPT:
+                raise LotteryError(f"control {control!r} is trained as often as a ticket whose weights stay, and rewind point {self.rewinds[0]!r} takes "
+                                   f"them back: leave it out, or put {' or '.join(KEPT)} first among the rewind points.")
             if told and (arm in arms.DENSE or not at or share(control, at) not in self.sparsities):
                 raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
                                    f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones.")
@@ -166,8 +169,7 @@ def plan(study, sizes):
     rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
     tasks = []
     for seed in range(study.seeds):
-        searches = {rewind: _search(study, rewind, seed, (len(rounds) + 1) * sizes[study.source].steps(study.epochs))
-                    for rewind in study.rewinds}
+        searches = {rewind: _search(study, rewind, seed, _cost(study, rewind, rounds, sizes[study.source])) for rewind in study.rewinds}
         tasks += searches.values()
         first = searches[study.rewinds[0]]
         for dataset in (study.source, *study.targets):
@@ -175,21 +177,29 @@ def plan(study, sizes):
             epochs = study.epochs_on(dataset, sizes[dataset].train)
             budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
             tasks += [_arm(study, arm, first, None, *budget) for arm in arms.DENSE
-                      if arm in study.controls and (on == "target" or arm == "dense-longer")]
+                      if arm in study.controls and (on == "target" or arm in ("dense-longer", "dense-rewound"))]
             for sparsity in study.sparsities:
                 number = rounds.index(sparsity) + 1
                 if on == "target":
                     tasks += [_arm(study, "ticket", search, (sparsity, number), *budget) for search in searches.values()]
                 tasks += [_arm(study, arm, first, (sparsity, number), *budget) for arm in arms.ARMS
-                          if arm not in (*arms.DENSE, "ticket") and study.wants(arm, sparsity)]
+                          if arm not in (*arms.DENSE, "ticket") and study.wants(arm, sparsity)
+                          and (on == "source" or arm not in arms.ON_SOURCE)]
     return sorted(tasks, key=lambda task: task.kind != "find")
+
+
+def _cost(study, rewind, rounds, size):
+    """What a search costs, as `Task.steps` counts, by the steps that its rounds train."""
+    whole_training = study.epochs * size.train
+    trained = sum(round.steps for round in search_rounds(rounds, rewind, whole_training))
+    return (len(rounds) + 1) * size.steps(study.epochs) - (len(rounds) + 1) * whole_training + trained
 
 
 def _search(study, rewind, seed, steps):
     arguments = {"dataset": {"name": study.source, **study.data}, "model": study.model, "width": study.width,
                  "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
                  "rewind": rewind, "seed": seed, **_shared(study)}
-    return Task("find", arguments, {"kind": "find", **_movable(arguments), **of_file(study.model)}, (),
+    return Task("find", arguments, {"kind": "find", **_movable(arguments), **rule(rewind), **of_file(study.model)}, (),
                 {"rewind": rewind, "dataset": study.source, "seed": seed}, steps)
 
 
@@ -198,6 +208,8 @@ def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
     sparsity, number = at or (0.0, 0)
     if arm == "dense-longer":
         epochs, steps = 2 * epochs, 2 * steps
+    if arm == "dense-cyclic":
+        steps *= number + 1
     own = {"arm": arm, "on": on, "sparsity": sparsity, "dataset": {"name": dataset, **study.data}, "epochs": epochs, "seed": seed,
            **_shared(study)}
     if on == "target" and study.target_learning_rate is not None:

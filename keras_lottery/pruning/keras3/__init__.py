@@ -8,6 +8,7 @@ import keras
 from ...errors import LotteryError
 from ..own import own_methods
 from ..resize import resize  # noqa: F401  part of the engine
+from ..rest import of_length, rest  # noqa: F401  part of the engine
 from ..select import FROZEN, head_layers, select
 from . import walk
 from .batches import Batches
@@ -25,15 +26,17 @@ from .compiled import (  # noqa: F401  part of the engine
     reset_optimizer,
     steps_per_execution,
     steps_taken,
-    synchronise,
     weight_copies,
+    without_last_values,
 )
-from .copying import array, check, copy, load_state, not_called, values, variables, wrap_inside
+from .copying import check, copy, load_state, not_called, values, variables, wrap_inside
 from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
 from .gradients import gradients  # noqa: F401  part of the engine
+from .learning_rate import load_rates, make_shiftable, rates, shift_rate  # noqa: F401  part of the engine
 from .model import LotteryModel, without_wrappers
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 from .said import in_a_line
+from .state import array, synchronise
 
 nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
@@ -185,6 +188,11 @@ def set_epoch(train, epoch):
         from ...data import set_epoch as set_it
 
         set_it(train, epoch)
+
+
+def from_batch(train, first):
+    """What fit takes for the rest of an epoch: `train` without its first batches."""
+    return rest(train, first, keras.utils.PyDataset)
 
 
 def _wrappers(model):

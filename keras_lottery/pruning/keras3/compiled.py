@@ -5,14 +5,15 @@ import inspect
 import json
 
 import keras
-import numpy as np
 from keras import tree
 
 from ...errors import LotteryError
 from .. import slots
-from ..configs import keep_from_decay, remade, told
+from ..configs import keep_from_decay, optimizers, remade, told
 from ..untold import untold
 from . import walk
+from .learning_rate import unshifted
+from .state import array, plain, synchronise
 
 
 def check_compiled(model):
@@ -23,7 +24,7 @@ def check_compiled(model):
 
 def steps_taken(model):
     """How many batches the model's optimizer has seen, those whose gradients still wait to be applied included."""
-    return int(_array(_plain(model.optimizer)._iterations))
+    return int(array(plain(model.optimizer)._iterations))
 
 
 def steps_per_execution(model):
@@ -38,7 +39,8 @@ def compile_like(model, other):
       LotteryError: one of them cannot be made anew.
     """
     arguments = dict(other._compile_config.config)
-    arguments["optimizer"] = _anew(other.optimizer)
+    with unshifted(other.optimizer):
+        arguments["optimizer"] = _anew(other.optimizer)
     keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tree.map_structure(_anew, arguments.get(name))
@@ -48,8 +50,10 @@ def compile_like(model, other):
 def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
+    with unshifted(model.optimizer):
+        optimizer = _nameless(told(model.optimizer, keras.saving.serialize_keras_object))
     account = {
-        "optimizer": _nameless(told(model.optimizer, keras.saving.serialize_keras_object)),
+        "optimizer": optimizer,
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": keras.config.dtype_policy().name,
@@ -82,7 +86,7 @@ def build_metrics(model, train):
 def optimizer_state(model):
     """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
     synchronise(model)
-    return [_array(variable) for variable in model.optimizer.variables]
+    return [array(variable) for variable in model.optimizer.variables]
 
 
 def load_optimizer(model, arrays):
@@ -94,11 +98,10 @@ def load_optimizer(model, arrays):
 
 def weight_copies(model):
     """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the first step."""
-    plain = _plain(model.optimizer)
-    averages = getattr(plain, "_model_variables_moving_average", None) or ()
+    averages = getattr(plain(model.optimizer), "_model_variables_moving_average", None) or ()
     found = [(average, weight) for average, weight in zip(averages, model.trainable_variables) if average is not None]
-    for optimizer in (plain, *getattr(plain, "_inner_optimizers", ())):
-        found += slots.weight_copies(optimizer, optimizer._trainable_variables, _array)
+    for optimizer in optimizers(model.optimizer):
+        found += slots.weight_copies(optimizer, optimizer._trainable_variables, array)
     return found
 
 
@@ -106,30 +109,31 @@ def reset_optimizer(model, start, copies=()):
     """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those of the present weights."""
     load_optimizer(model, start)
     for slot, weight in copies:
-        slot.assign(_array(weight))  # a copy: JAX gives each buffer away once
+        slot.assign(array(weight))  # a copy: JAX gives each buffer away once
 
 
 def finalize_optimizer(model):
     """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
     synchronise(model)
-    if _plain(model.optimizer).use_ema:
+    if plain(model.optimizer).use_ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
         for variable in model.trainable_variables:
-            variable.assign(_array(variable))  # a copy, as above
+            variable.assign(array(variable))  # a copy, as above
 
 
-def synchronise(model):
-    """Bring the state of a JAX training that is under way back into the model's variables."""
-    if hasattr(model, "jax_state_sync"):
-        model.jax_state_sync()
+@contextlib.contextmanager
+def without_last_values(model):
+    """Let fits within not end a training: they leave the weights as the last step did, averaged ones where they are.
 
-
-def _array(variable):
-    return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def _plain(optimizer):
-    return getattr(optimizer, "inner_optimizer", optimizer)  # under loss scaling
+    Only the end of a training writes averages into the model.
+    """
+    optimizer = model.optimizer
+    if hasattr(optimizer, "finalize_variable_values"):
+        optimizer.finalize_variable_values = lambda var_list: None
+    try:
+        yield
+    finally:
+        vars(optimizer).pop("finalize_variable_values", None)
 
 
 def _anew(item):

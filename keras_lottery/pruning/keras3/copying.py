@@ -3,7 +3,6 @@
 import contextlib
 
 import keras
-import numpy as np
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...errors import LotteryError
@@ -11,10 +10,10 @@ from ..adapted import check_none_adapted
 from ..configs import check_copied, given_a_lambda
 from ..own import way_out
 from . import walk
-from .compiled import synchronise
 from .lambdas import with_functions_of
 from .model import with_wrapper, without_wrappers
 from .said import in_a_line
+from .state import array, synchronise
 
 
 def check(model):
@@ -103,10 +102,6 @@ def load_state(model, values):
     for path, variable in variables(model).items():
         variable.assign(values[path])
     walk.finalize(model)
-
-
-def array(variable):
-    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _as_here(plain):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from . import walk
-from .compiled import synchronise
+from .state import synchronise
 
 
 def keep_randomness(model):

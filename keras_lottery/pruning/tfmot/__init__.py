@@ -23,11 +23,14 @@ from .compiled import (  # noqa: F401  part of the engine
     reset_optimizer,
     steps_taken,
     weight_copies,
+    without_last_values,
 )
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 from .float32 import in_float32, is_float32  # noqa: F401  part of the engine
 from .gradients import gradients  # noqa: F401  part of the engine
 from ..resize import resize  # noqa: F401  part of the engine
+from ..rest import of_length, rest  # noqa: F401  part of the engine
+from .learning_rate import load_rates, make_shiftable, rates, shift_rate  # noqa: F401  part of the engine
 from .schedule import LotteryPruningSchedule
 from .wrapper import LotteryPrune
 
@@ -209,6 +212,11 @@ def set_epoch(train, epoch):
         from ...data import set_epoch as set_it
 
         set_it(train, epoch)
+
+
+def from_batch(train, first):
+    """What fit takes for the rest of an epoch: `train` without its first batches."""
+    return rest(train, first, tf_keras.utils.Sequence)
 
 
 def inputs(model):

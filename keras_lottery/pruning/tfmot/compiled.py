@@ -11,6 +11,7 @@ from .. import slots
 from ..configs import keep_from_decay, remade, told
 from ..untold import optimizers, untold
 from . import walk
+from .learning_rate import unshifted
 from .legacy import tf_keras
 
 
@@ -37,7 +38,8 @@ def compile_like(model, other):
       LotteryError: one of them cannot be made anew.
     """
     arguments = dict(other._compile_config.config)
-    arguments["optimizer"] = _anew(other.optimizer)
+    with unshifted(other.optimizer):
+        arguments["optimizer"] = _anew(other.optimizer)
     keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tf.nest.map_structure(_anew, arguments.get(name))
@@ -51,8 +53,10 @@ def compile_like(model, other):
 def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
     given = model._compile_config.config
+    with unshifted(model.optimizer):
+        optimizer = told(model.optimizer, tf_keras.utils.serialize_keras_object)
     account = {
-        "optimizer": told(model.optimizer, tf_keras.utils.serialize_keras_object),
+        "optimizer": optimizer,
         "loss": given.get("loss"),
         "loss_weights": given.get("loss_weights"),
         "precision": tf_keras.mixed_precision.global_policy().name,
@@ -154,6 +158,21 @@ def finalize_optimizer(model):
     """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
     if not isinstance(model.optimizer, tf_keras.optimizers.legacy.Optimizer):
         model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+@contextlib.contextmanager
+def without_last_values(model):
+    """Let fits within not end a training: they leave the weights as the last step did, averaged ones where they are.
+
+    Only the end of a training writes averages into the model.
+    """
+    optimizer = model.optimizer
+    if hasattr(optimizer, "finalize_variable_values"):
+        optimizer.finalize_variable_values = lambda var_list: None
+    try:
+        yield
+    finally:
+        vars(optimizer).pop("finalize_variable_values", None)
 
 
 def _optimizer_variables(optimizer):

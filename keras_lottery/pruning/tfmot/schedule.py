@@ -19,10 +19,9 @@ class LotteryPruningSchedule(LotterySchedule, tfmot.sparsity.keras.PruningSchedu
 
     def __call__(self, step):
         """TF-MOT's contract: (prune before this step?, sparsity at this step) as tensors."""
-        step = tf.cast(step, tf.int64)
-        done = tf.clip_by_value(step // self.round_steps, 0, self.rounds)
-        prune = (step > 0) & (step % self.round_steps == 0) & (step // self.round_steps <= self.rounds)
-        return prune, tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
+        step, boundaries = tf.cast(step, tf.int64), tf.constant(self.boundaries, tf.int64)
+        done = tf.reduce_sum(tf.cast(step >= boundaries, tf.int64))
+        return tf.reduce_any(step == boundaries), tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
 
     def get_config(self):
         return {"class_name": f"keras_lottery>{NAME}", "config": super().get_config()}
