@@ -1,4 +1,4 @@
-"""Put the study's verdicts, and those of weight rewinding against fine-tuning, between README's markers; here, how the searches repeat.
+"""Put the study's verdicts between README's markers; here, how the searches repeat.
 
     python docs/study/summary.py
 """
@@ -29,7 +29,7 @@ def main():
         means = [f"{estimate(values.values()).mean:.2f}" for values in (dense, groups[target][at, "ticket"])]
         said = [_words(told[base][target, at]) if (target, at) in told.get(base, {}) else "" for base in ("dense", "random")]
         lines.append(f"| {target} | {at:.0%} | " + " | ".join([*means, *said]) + " |")
-    put(HERE.parents[1] / "README.md", "study", [*lines, "", *anchors()])
+    put(HERE.parents[1] / "README.md", "study", lines)
     put(HERE / "README.md", "repeat", repeat(groups["cifar10"]))
 
 
@@ -39,18 +39,6 @@ def repeat(first):
     for cell, again in sorted(cells(report.read(HERE / "repeat.jsonl")).items()):
         means = [f"{estimate(values.values()).mean:.2f}" for values in (first[cell], again)]
         yield f"| {cell[0]:.0%} | {' | '.join(means)} | {', '.join(f'{again[seed] - first[cell][seed]:+.2f}' for seed in sorted(again))} |"
-
-
-def anchors():
-    """Rewound tickets beside the dense net and fine-tuned ones."""
-    rows = report.read(HERE / "anchors" / "rows.jsonl")
-    found = cells(rows)
-    at = max(sparsity for sparsity, _ in found)
-    rewound, dense, tuned = found[at, "ticket"], found[0.0, "dense"], found[at, "ticket, finetune"]
-    told = verdicts({"dense": paired(rewound, dense), "tuned": paired(rewound, tuned)})
-    means = [f"{estimate(values.values()).mean:.2f}" for values in (dense, rewound, tuned)]
-    yield (f"On CIFAR-10 itself by finer rounds, ten of 20% and {rows[0]['epochs']} epochs each: dense {means[0]}, ticket with {at:.1%} zeros {means[1]} "
-           f"({_words(told['dense'])}), fine-tuned instead of rewound {means[2]} (ticket minus that {_words(told['tuned'])}).")
 
 
 def _words(verdict):
