@@ -69,9 +69,7 @@ def _cell(row, alike):
 
 def _steps(row):
     """The steps that a row trained, "200 to 2,816"; weights that were trained before go first, "2,816 + 2,816"."""
-    steps = row.get("steps")
-    if steps is None:
-        return ""
+    steps = row["steps"]
     return f"{steps['before']:,} + {steps['stop']:,}" if steps["before"] else f"{steps['start']:,} to {steps['stop']:,}"
 
 
@@ -130,11 +128,13 @@ def _arms(where, alike):
         differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
         mean = estimate(values.values())
         less = f" ({gone.pop((at, arm))})" if (at, arm) in gone else ""
-        trained = dict.fromkeys(_steps(row) for row in alike if _cell(row, alike) == (at, arm) and not row.get("outcome"))
+        trained = dict.fromkeys(_steps(row) for row in alike if _cell(row, alike) == (at, arm) and "steps" in row)
         lines.append((arm, f"{at:.1%}", f"{mean.n}{less}", "; ".join(trained), _figure(mean), *differing))
     lines += [(arm, f"{at:.1%}", f"0 ({what})", *[""] * (2 + len(bases))) for (at, arm), what in sorted(gone.items(), key=_order)]
     note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
     header = ("arm", "sparsity", "seeds", "steps", "test accuracy, %", *(f"minus {base}" for base in bases))
+    if not any("steps" in row for row in alike):  # rows of before they said so
+        header, lines = header[:3] + header[4:], [line[:3] + line[4:] for line in lines]
     return Table(where, note, header, tuple(lines))
 
 
