@@ -2,7 +2,7 @@
 
 VARIANTS = {
     "rate": 0.2, "scope": "global", "block": 1, "rewind_once": False, "structured": False, "budget": None, "early_bird": None, "patience": None,
-    "start": "rewind", "freeze_backbone": False, "augment": False, "batch_size": 128, "backend": "tf_keras", "rule": None,
+    "start": "rewind", "freeze_backbone": False, "augment": False, "batch_size": 128, "backend": "tf_keras",
 }
 
 

@@ -56,7 +56,7 @@ def test_the_same_run_counts_once(files, tmp_path):
 
 def test_runs_that_differ_in_how_they_prune_are_told_apart(tmp_path):
     paths = []
-    for n, change in enumerate([{}, {"rewind": 200}, {"block": 4}, {"block": 4, "structured": True}]):
+    for n, change in enumerate([{}, {"rewind": 200, "rule": "k to T"}, {"block": 4}, {"block": 4, "structured": True}]):
         made = result(0, {"ticket": 0.8 + n / 100, "dense-scratch": 0.9})
         made |= {"command": "find", "model": "lenet", "width": 1.0, "rewind": 0, **change}
         paths.append(tmp_path / f"{n}.json")
@@ -146,3 +146,18 @@ def test_a_result_that_lacks_its_rows(tmp_path):
     (tmp_path / "result.json").write_text('{"command": "find"}')
     with pytest.raises(LotteryError, match="is no result of a search or a transfer"):
         report.collect([tmp_path / "result.json"])
+
+
+def test_rows_of_rounds_that_trained_longer_are_labelled_and_not_compared_with_others():
+    def row(arm, **more):
+        return {"model": "net", "source": "a", "target": "a", "seed": 0, "ticket_sparsity": 0.9 if arm == "ticket" else 0.0, "arm": arm,
+                "sparsity": 0.9, "epochs": 2, "epoch": 2, "train_images": 100, "recipe": {}, "precision": "float32", "test_accuracy": 0.8,
+                "validation_accuracy": 0.8, "validation_curve": [0.7, 0.8], "rewind": 50, **more}
+
+    steps = {"before": 0, "start": 50, "stop": 200}
+    old, new = [row("dense"), row("ticket")], [row("dense", rule="k to T", steps={**steps, "start": 0}), row("ticket", rule="k to T", steps=steps)]
+    stays = [row("ticket", rewind="lr", steps={"before": 600, "start": 0, "stop": 200})]
+    assert [len(alike) for alike in report.by_setting(old + new + stays)] == [2, 3], "other rewind points are the same under both rules"
+    made = [table for table in report.tables(old + new + stays) if table.header[0] == "arm"]
+    assert ["rounds of 50 + T steps" in table.title for table in made] == [True, False]
+    assert "steps" not in made[0].header and {line[3] for line in made[1].rows} == {"0 to 200", "50 to 200", "600 + 200"}

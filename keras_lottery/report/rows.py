@@ -68,6 +68,7 @@ def row(result, entry, model, source, ticket_sparsity):
       source: the data set that the ticket was found on.
       ticket_sparsity: what the entry is compared at.
     """
+    told = {**(_of_search(result["ticket"]) if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}
     return {
         "model": model,
         "source": source,
@@ -88,7 +89,8 @@ def row(result, entry, model, source, ticket_sparsity):
         **({"steps": entry["steps"], "curve_steps": [epoch["stop"] for epoch in entry["history"]]} if "steps" in entry else {}),
         "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
                  "classes": digest(result["data"]["classes"])},
-        **unusual({**(_of_search(result["ticket"]) if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}),
+        **({"rule": told["rule"]} if "rule" in told else {}),
+        **unusual(told),
     }
 
 
@@ -109,4 +111,10 @@ def setting(entry):
     """What rows must share to be compared."""
     recipe, data, search = (json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data", "search"))
     variant = (str(entry.get(name, usual)) for name, usual in VARIANTS.items())
-    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, data, search, *variant)
+    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, data, search, *variant,
+            old_rule(entry))
+
+
+def old_rule(entry):
+    """Whether a row is of a search whose rounds trained T steps from a step k > 0 on, and so k steps more than the dense net."""
+    return isinstance(entry.get("rewind"), int) and entry["rewind"] > 0 and "rule" not in entry

@@ -6,7 +6,7 @@ import dataclasses
 from ..controls import ARMS, DENSE
 from ..stats import MARGIN, bootstrap, differences, estimate, paired, verdicts
 from ..variants import VARIANTS
-from .rows import by_setting
+from .rows import by_setting, old_rule
 
 BASELINES = ("dense", "dense-scratch", "dense-transferred", "dense-rewound", "dense-cyclic", "random", "finetune")
 NEVER_PRUNED = ("dense", *DENSE)  # and so at sparsity 0, with one figure for all tickets
@@ -90,15 +90,9 @@ def _facts(first):
 
 
 def _place(first):
-    variants = [f"{name} {first[name]}" for name in VARIANTS if name in first and name != "rule"]
-    model = ", ".join([first["model"], *variants, *_old_rule(first)])
+    variants = [f"{name} {first[name]}" for name in VARIANTS if name in first]
+    model = ", ".join([first["model"], *variants, *([f"rounds of {first['rewind']} + T steps"] if old_rule(first) else [])])
     return f"{model} on {first['target']}" if first["source"] == first["target"] else f"{model}, {first['source']} -> {first['target']}"
-
-
-def _old_rule(row):
-    """What tells rows of searches whose rounds trained T steps from step k on, and so k steps more than the dense net."""
-    later = isinstance(row.get("rewind"), int) and row["rewind"] > 0
-    return [f"rounds of {row['rewind']} + T steps"] if later and "rule" not in row else []
 
 
 def _arm(row, alike):
