@@ -17,7 +17,8 @@ flags.DEFINE_float("rate", None, "share of the surviving weights a round prunes 
 flags.DEFINE(shared.Numbers(), "final_sparsity", None, "share of zeros after the last round, reached exactly; or a list of them, such as "
                   "0.8,0.9, reached one after the other by rounds of --rate", flag_values=FLAGS)
 flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
-flags.DEFINE_string("rewind", "init", "init, a step of the first training, trained (its end), lr or finetune (keep weights), "
+flags.DEFINE_string("rewind", "init", "init, a step of the first training (later rounds train from it to that training's end), trained (its end), lr or finetune "
+                    "(keep weights), "
                     "or auto: the earliest step whose ticket is stable to data order, found by several searches", FLAGS)
 flags.DEFINE_bool("rewind_once", None, "rewind before the last round alone: those between go on with what they have learned, and can be short", FLAGS)
 flags.DEFINE_integer("block", 1, "4 or 16: prune dense kernels in blocks of so many inputs, for the sparse kernels of mobile "

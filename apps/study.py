@@ -24,7 +24,8 @@ flags.DEFINE_float("rate", 0.2, "the most that a round prunes of the surviving w
 flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
 flags.DEFINE_list("rewinds", ["init"], "rewind points: init, steps, trained, lr or finetune. Controls belong to the first", flag_values=FLAGS)
 flags.DEFINE_list("controls", ["random", "dense-scratch", "dense-transferred"],
-                  "also: trained, reinit, shuffled, one-shot, snip, grasp, gradual; random@0.9 is for that sparsity alone", flag_values=FLAGS)
+                  "also: trained, late-reset, reinit, shuffled, one-shot, snip, grasp, gradual, dense-rewound, dense-longer; with "
+                  "--rewinds=lr or finetune dense-cyclic; random@0.9 is for that sparsity alone", flag_values=FLAGS)
 flags.DEFINE_integer("seeds", 3, "how many seeds: 0, 1, ...", flag_values=FLAGS)
 shared.define_recipe(FLAGS, 5, "epochs of each training on the source")
 flags.DEFINE_integer("target_steps", None, "optimizer steps on a target, to the nearest epoch (default 1500)", flag_values=FLAGS)

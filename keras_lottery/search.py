@@ -8,13 +8,14 @@ import itertools
 from . import pruning, runs, team
 from .alive import naming_the_last_good
 from .architecture import form
+from .callback_memory import keep, recall
 from .checks import SEED, known, true_or_false, whole
 from .errors import LotteryError
 from .inputs import LongEpochs, content, open_data, warn_of_order
 from .jsonable import MISSING, digest, plain
 from .labels import check_labels
 from .masks import SCOPES, check_leaves_some
-from .resume import fit, keep, recall
+from .resume import fit
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
 from .schedule import check_rewind, check_rewind_once, round_sparsities, rule, search_rounds
@@ -59,7 +60,10 @@ def find_ticket(
       rewind: "init", a step of the first training, "trained" (its end), "lr" (weights
         stay, the learning rate starts anew) or "finetune" (weights stay, and the training
         goes on at the rate that the learning rate's schedule ends at, which should not be
-        0). The optimizer starts anew in each case but the last.
+        0). The optimizer starts anew in each case but the last. A round that rewinds to
+        step k trains from there to the last step of the dense training, with its learning
+        rate and its batches, so it ends after as many steps; rounds of the other kinds
+        train all its steps again.
       rewind_once: take the weights back before the last round alone; those between go on
         with what they have learned, so that they can be short. Needs a rewind point.
       structured: let weak channels die as wholes, at the same sparsity, so that

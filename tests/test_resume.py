@@ -16,7 +16,7 @@ from small import L, arrays, bits, compiled, conv, dense, everything, files, mir
 from world import BACKEND, KERAS3, WORLD, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import jobs, pruning, resume, runs
+from keras_lottery import callback_memory, jobs, pruning, resume, runs
 
 watched = {"folder": None, "take": None}
 
@@ -375,7 +375,7 @@ def test_callbacks_keep_arrays_of_any_kind(tmp_path):
     callback, again = KeepsArrays(), KeepsArrays()
     train = pruning.engine(model).batches(*arrays(), batch_size=32, seed=0)
     resume.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
-    resume.recall(tmp_path / "a", [again])
+    callback_memory.recall(tmp_path / "a", [again])
     assert "records" not in vars(again) and "itself" not in vars(again) and "masked" not in vars(again)
     for old, new in zip([*callback.kept, callback.kept_by["a/b"], callback.kept_by["a"]["b"]],
                             [*again.kept, again.kept_by["a/b"], again.kept_by["a"]["b"]], strict=True):
