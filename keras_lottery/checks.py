@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-import numpy as np
-
 from .errors import LotteryError
 
 MOST = 2**31 - 1  # of whole numbers: what TensorFlow and its file formats count by

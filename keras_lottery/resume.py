@@ -6,6 +6,7 @@ callbacks remember must survive.
 """
 
 import bisect
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -129,7 +130,7 @@ class _Fits:
         self.callbacks = engine.keras.callbacks.CallbackList(self.callbacks, add_history=True, add_progbar=bool(self.verbose), model=self.model)
         self._tell(start.length - start.batch)
         self.callbacks.on_train_end = lambda logs=None: None
-        with engine.without_last_values(self.model):
+        with _without_last_values(self.model.optimizer):
             self(begun, first, first + 1)
         del self.callbacks.on_train_end
         random = engine.random_state(self.model)  # before the next fit, which may draw
@@ -139,6 +140,17 @@ class _Fits:
 
     def _tell(self, steps):
         self.callbacks.set_params({"verbose": 1 if self.verbose == "auto" else self.verbose, "epochs": self.epochs, "steps": steps})
+
+
+@contextlib.contextmanager
+def _without_last_values(optimizer):
+    """Let fits within not end a training: averaged weights stay where they are, and are not written into the model."""
+    if hasattr(optimizer, "finalize_variable_values"):
+        optimizer.finalize_variable_values = lambda var_list: None
+    try:
+        yield
+    finally:
+        vars(optimizer).pop("finalize_variable_values", None)
 
 
 class BestEpoch(Callback):

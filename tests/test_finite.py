@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from small import ENGINE, L, arrays, command, compiled, dense, search, state_of
-from world import KERAS3, array, keras, set_policy, skip_unless
+from world import array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import jobs, report

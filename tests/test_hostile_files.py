@@ -6,9 +6,9 @@ import time
 
 import hostile
 import pytest
-from hostile import CONTAINERS, KINDS, PLACES, altered, open_file, put, thing, write
+from hostile import CONTAINERS, KINDS, PLACES, open_file, put, thing, write
 from small import ROOT, files, python
-from world import KERAS3, keras, register, skip_unless
+from world import keras, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import pruning

@@ -12,7 +12,6 @@ from small import ENGINE, L, arrays, bits, command, compiled, dense, files, in_o
 from world import EAGER, WORLD, array, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import stability
 from keras_lottery.batch_norm import BatchNormStatistics
 from keras_lottery.stability import barrier, instability, interpolate
 

@@ -12,9 +12,8 @@ import time
 import numpy as np
 
 from ..checks import above_zero, whole
-from ..errors import LotteryError
 from . import examples, reading
-from .loading import interpreter, load, one_line
+from .loading import interpreter, load
 
 BLOCKS = 11
 ROUNDS = 1000     # at most, in a block

@@ -27,7 +27,6 @@ from .compiled import (  # noqa: F401  part of the engine
     steps_per_execution,
     steps_taken,
     weight_copies,
-    without_last_values,
 )
 from .copying import check, copy, load_state, not_called, values, variables, wrap_inside
 from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine

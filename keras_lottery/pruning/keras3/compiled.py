@@ -121,21 +121,6 @@ def finalize_optimizer(model):
             variable.assign(array(variable))  # a copy, as above
 
 
-@contextlib.contextmanager
-def without_last_values(model):
-    """Let fits within not end a training: they leave the weights as the last step did, averaged ones where they are.
-
-    Only the end of a training writes averages into the model.
-    """
-    optimizer = model.optimizer
-    if hasattr(optimizer, "finalize_variable_values"):
-        optimizer.finalize_variable_values = lambda var_list: None
-    try:
-        yield
-    finally:
-        vars(optimizer).pop("finalize_variable_values", None)
-
-
 def _anew(item):
     """A new metric or optimizer of the same settings, with the very functions that are in it; else the item."""
     if not isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer)):

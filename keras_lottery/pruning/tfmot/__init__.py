@@ -23,7 +23,6 @@ from .compiled import (  # noqa: F401  part of the engine
     reset_optimizer,
     steps_taken,
     weight_copies,
-    without_last_values,
 )
 from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
 from .float32 import in_float32, is_float32  # noqa: F401  part of the engine

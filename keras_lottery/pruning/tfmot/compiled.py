@@ -160,21 +160,6 @@ def finalize_optimizer(model):
         model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
-@contextlib.contextmanager
-def without_last_values(model):
-    """Let fits within not end a training: they leave the weights as the last step did, averaged ones where they are.
-
-    Only the end of a training writes averages into the model.
-    """
-    optimizer = model.optimizer
-    if hasattr(optimizer, "finalize_variable_values"):
-        optimizer.finalize_variable_values = lambda var_list: None
-    try:
-        yield
-    finally:
-        vars(optimizer).pop("finalize_variable_values", None)
-
-
 def _optimizer_variables(optimizer):
     listed = [v for o in optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)]
     found = {id(variable): variable for variable in listed}
