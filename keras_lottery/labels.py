@@ -19,13 +19,17 @@ _KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 def check_labels(model, data, name="train"):
     """Raises LotteryError for batches without labels, or with such as the model's loss cannot mean.
 
-    The first batches are looked at; of most data sets that are in memory all.
+    Of data that `data.batches` or `data.load` made all labels are looked at, of others the first batches.
     """
     if pruning.engine(model).loss(model) is None or not type(model).train_step.__module__.startswith(_KERAS):
         return
     given = getattr(data, "element_spec", None)
     if given is not None:
         _check_spec(model, given, name)
+    ours = getattr(data, "_lottery_labels", None)
+    if hasattr(ours, "numpy"):  # all of them, in memory
+        check(model, ours.numpy(), name)
+        return
     until = time.monotonic() + SECONDS
     with told_in_one_line(name):
         for batch in _batches(data):

@@ -159,6 +159,7 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
         dataset = dataset.with_options(options)
         dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = counter, starting_at, content
+        dataset._lottery_labels = tensors[1] if len(tensors) > 1 else None
         return dataset
 
     return starting_at(0)
