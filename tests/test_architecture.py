@@ -99,6 +99,15 @@ def outputs(model, x):
     return [array(tensor).astype("float64") for tensor in nest.flatten(model(x, training=False))]
 
 
+def dilates():
+    """Whether TensorFlow computes dilated transposed convolutions here: oneDNN does, its own kernels do not."""
+    try:
+        tf.nn.conv2d_transpose(tf.zeros((1, 3, 3, 1)), tf.zeros((2, 2, 1, 1)), (1, 5, 5, 1), 1, "VALID", dilations=2)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
 def assert_same(first, second, tolerance=1e-5):
     assert [a.shape for a in first] == [a.shape for a in second]
     for a, b in zip(first, second):
@@ -131,8 +140,9 @@ stack("conv1d", (9, 4), lambda L: [
     L.UpSampling1D(2), L.MaxPooling1D(2, padding="same"), L.AveragePooling1D(2, strides=1), L.SpatialDropout1D(0.2)])
 stack("conv2d", IMAGE, lambda L: [
     L.Conv2D(4, 2, groups=2, padding="same", activation="relu"), L.SeparableConv2D(4, 2, depthwise_regularizer="l2"),
-    L.DepthwiseConv2D(2, strides=2, padding="same", use_bias=False), L.Conv2DTranspose(4, 3, dilation_rate=2),
+    L.DepthwiseConv2D(2, strides=2, padding="same", use_bias=False), L.Conv2DTranspose(4, 3),
     L.Conv2D(3, 2, strides=2, kernel_initializer="he_normal", kernel_constraint="max_norm", activity_regularizer="l1")])
+stack("dilated", IMAGE, lambda L: [L.Conv2DTranspose(4, 3, dilation_rate=2), L.Conv2D(3, 2)])
 stack("conv3d", (5, 4, 3, 2), lambda L: [
     L.Conv3D(3, 2, dilation_rate=(2, 1, 1)), L.Conv3DTranspose(2, 2), L.ZeroPadding3D(1), L.Cropping3D(1),
     L.UpSampling3D(2), L.MaxPooling3D(2), L.AveragePooling3D(2, padding="same"), L.SpatialDropout3D(0.2)])
@@ -284,6 +294,8 @@ def functions(k):
 @pytest.mark.parametrize("source", KINDS)
 @pytest.mark.parametrize("name", NETS)
 def test_computes_the_same(name, source):
+    if name == "dilated" and not dilates():
+        pytest.skip("TensorFlow computes no dilated transposed convolutions on this processor")
     check(NETS[name](KERAS[source]), source, tolerance=1e-2 if name == "mixed" else 1e-5)
 
 
