@@ -101,6 +101,8 @@ def outputs(model, x):
 
 def dilates():
     """Whether TensorFlow computes dilated transposed convolutions here: oneDNN does, its own kernels do not."""
+    import tensorflow as tf
+
     try:
         tf.nn.conv2d_transpose(tf.zeros((1, 3, 3, 1)), tf.zeros((2, 2, 1, 1)), (1, 5, 5, 1), 1, "VALID", dilations=2)
     except tf.errors.InvalidArgumentError:
