@@ -64,6 +64,63 @@ def test_these_files_would_run_code(tmp_path, kind, place):
     assert marker.exists()
 
 
+CONSTANT = {"args": [1.0], "kwargs": {}} if KERAS3 else ["_CONSTANT_VALUE", -1, [900, 900], {}]
+LIKE_TENSOR = {"class_name": "__keras_tensor__", "config": {"keras_history": ["given", 0, 0]}}
+
+
+def called(config, calls):
+    """Adds an operation that fills a tensor, with these calls."""
+    if KERAS3:
+        config["config"]["layers"].append({
+            "module": "keras.src.ops.numpy",
+            "class_name": "Full",
+            "registered_name": "Full",
+            "config": {"name": "made", "shape": [900, 900]},
+        })
+    else:
+        config["config"]["layers"].append({
+            "module": "tf_keras.src.layers.core.tf_op_layer",
+            "class_name": "TFOpLambda",
+            "registered_name": "TFOpLambda",
+            "config": {"name": "made", "trainable": True, "dtype": "float32", "function": "zeros"},
+        })
+    config["config"]["layers"][-1].update(name="made", inbound_nodes=calls)
+    return config["config"]
+
+
+def beside(what):
+    """A call on a constant with `what` where Keras does not read it as a tensor."""
+    if KERAS3:
+        return [{"args": [1.0, what], "kwargs": {}}]
+    return [["_CONSTANT_VALUE", -1, {"class_name": "__tuple__", "items": [900, 900], "more": what}, {}]]
+
+
+def as_a_tuple(config):
+    graph = called(config, [CONSTANT])
+    graph["layers"] = {"class_name": "__tuple__", "items": graph["layers"]}
+
+
+HIDDEN = {  # calls that Keras computes at once
+    "plainly": lambda config: called(config, [CONSTANT]),
+    "no inputs": lambda config: called(config, [CONSTANT]).pop("input_layers"),
+    "no outputs": lambda config: called(config, [CONSTANT]).pop("output_layers"),
+    "a tuple of layers": as_a_tuple,
+    "a tuple of calls": lambda config: called(config, {"class_name": "__tuple__", "items": [CONSTANT]}),
+    "beside it": lambda config: called(
+        config, [{**CONSTANT, "more": LIKE_TENSOR}] if KERAS3 else beside(["given", 0, "x"])
+    ),
+    "like a tensor of the other": lambda config: called(config, beside(["given", 0, 0])),
+    "in a marker": lambda config: called(config, beside({"class_name": "__ellipsis__", "config": LIKE_TENSOR})),
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_no_operation_is_called_on_constants(tmp_path, how):
+    path = write("ticket", tmp_path, lambda config: HIDDEN[how](config) and None)
+    with pytest.raises(lottery.LotteryError, match="constants alone|outside a model's graph|as the calls of"):
+        open_file(path)
+
+
 def test_no_file_takes_more_than_it_declares(tmp_path):
     """Gigabytes, hangs and endless graphs: one line each, at once, in no more memory than TensorFlow's own."""
     done = python(ROOT / "tests/hostile_sizes.py", tmp_path / "files")

@@ -92,6 +92,7 @@ def trusted(architecture: dict, names: Names) -> dict:
     check_depth(architecture)
     # An optimizer or loss of a model in the model is not needed to build it.
     copy = json.loads(json.dumps(architecture), object_hook=_without_training)
+    called = set()  # the ids of what stands in the graph of a model
     for value in _below(copy):
         if "__passive_serialization__" in value:
             _refuse("passive serialization")
@@ -103,7 +104,10 @@ def trusted(architecture: dict, names: Names) -> dict:
                 _refuse(f"the file {line(text)} as {key}; save the model with its list")
         if "class_name" in value:
             _check_entry(value, names)
-        if isinstance(value.get("layers"), list) and "input_layers" in value:
+        if value.get("inbound_nodes") and id(value) not in called:
+            _refuse(f"the layer {line(value.get('name'))}, which is called outside a model's graph")
+        if isinstance(value.get("layers"), list) and {"input_layers", "output_layers"} <= value.keys():
+            called |= {id(layer) for layer in value["layers"]}
             _check_calls(value["layers"])
     return copy
 
@@ -204,27 +208,44 @@ def _check_calls(layers):
     }
     for layer in layers:
         calls = layer.get("inbound_nodes") if isinstance(layer, dict) else None
-        for call in calls if isinstance(calls, list) else ():
+        if not isinstance(calls, (list, type(None))):
+            _refuse(f"{line(calls)} as the calls of the layer {line(layer.get('name'))}")
+        for call in calls or ():
             if not _takes_tensor(call, names):
                 _refuse(f"the layer {line(layer.get('name'))}, which is called on constants alone")
 
 
 def _takes_tensor(call, names):
-    stack = [call]
+    """Whether a call takes a tensor of one of the layers `names`, where Keras reads it as one."""
+    as_entries = isinstance(call, dict) and {"args", "kwargs"} <= call.keys()  # of Keras 3
+    stack = [call["args"], call["kwargs"]] if as_entries else [call]
     while stack:
         value = stack.pop()
         if isinstance(value, list):
-            if (
-                len(value) in (3, 4)
-                and isinstance(value[0], str)
-                and value[0] in names
-                and type(value[1]) is int
-            ):
+            if not as_entries and len(value) in (3, 4) and _is_tensor(value, names):
                 return True
             stack += value
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and "class_name" not in value:
             stack += value.values()
+        elif is_marker(value, "__keras_tensor__"):
+            config = value.get("config")
+            if isinstance(config, dict) and _is_tensor(config.get("keras_history"), names):
+                return True
+        elif is_marker(value, "__tuple__"):  # in others Keras drops what it does not read
+            stack += [value.get("items"), value.get("config")]
     return False
+
+
+def _is_tensor(value, names):
+    """Whether a value is [name of a layer, call, output, ...]."""
+    return (
+        isinstance(value, list)
+        and len(value) > 2
+        and isinstance(value[0], str)
+        and value[0] in names
+        and type(value[1]) is int
+        and type(value[2]) is int
+    )
 
 
 def _below(value):
