@@ -73,8 +73,10 @@ def path(value, wanted="a file's or folder's name"):
     if not isinstance(value, (str, os.PathLike)):
         raise LotteryError(f"{shown(value)} is no path: give {wanted} as text.")
     name = os.fsdecode(value)
-    if "\0" in name or any(len(os.fsencode(part)) > 255 for part in Path(name).parts) or len(os.fsencode(name)) > 4000:
-        raise LotteryError(f"{shown(name)} is no path that a file can have: give {wanted}.")
+    too_long = any(len(os.fsencode(part)) > 255 for part in Path(name).parts) or len(os.fsencode(name)) > 4000
+    if too_long or "\0" in name:
+        why = "File name too long" if too_long else "a NUL is in it"
+        raise LotteryError(f"{shown(name)} is no path that a file can have ({why}): give {wanted}.")
     return Path(name)
 
 

@@ -14,6 +14,7 @@ _AROUND = ("[[", "File ", "Detected at ", "Traceback ", "in user code", "Graph e
 _CURES = {  # by what TensorFlow says
     "Input dataset was expected to contain": "Give assert_cardinality the number of batches that there are, or leave it out.",
     "outside the valid range": "Give as labels the numbers of the model's outputs, from 0.",
+    " is not in [0, ": "Give as labels the numbers of the model's outputs, from 0, and to an Embedding numbers below its input_dim.",
 }
 
 
