@@ -128,7 +128,81 @@ def first_tensor(value):
     return next((found for item in below if (found := first_tensor(item))), None)
 
 
+def more(*kinds):
+    """Puts layers before all others, one after the other, the first on the model's input: (module, class, settings)."""
+
+    def change(config):
+        graph, last = config["config"]["layers"], "given"
+        for number, (module, name, settings) in enumerate(kinds):
+            settings = dict(settings)
+            tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 8], "dtype": "float32"}}
+            tensor["config"]["keras_history"] = [last, 0, 0]
+            arguments = settings.pop("call", {})
+            call = [last, 0, 0, arguments]
+            call = call if name == "TFOpLambda" else [call]
+            node = {"args": [tensor], "kwargs": arguments} if KERAS3 else call
+            last = f"more{number}"
+            graph.insert(1 + number, {
+                "module": module,
+                "class_name": name,
+                "registered_name": None,
+                "name": last,
+                "config": {"name": last, **settings},
+                "inbound_nodes": [node],
+            })
+
+    return change
+
+
+def layers(*kinds):
+    return more(*(("keras.layers", name, {"trainable": True, "dtype": "float32", **told}) for name, told in kinds))
+
+
+def operation(of_keras, function, told, call):
+    """Takes the model's input, as an operation of Keras 3 or a function of TensorFlow."""
+    if KERAS3:
+        return lambda config: more((f"keras.src.ops.{of_keras[0]}", of_keras[1], dict(told)))(config)
+    settings = {"trainable": True, "dtype": "float32", "function": function}
+    module = "tf_keras.src.layers.core.tf_op_layer"
+    return lambda config: more((module, "TFOpLambda", {**settings, "call": dict(call)}))(config)
+
+
+def widely(change):
+    def both(config):
+        layer(config, "given")["config"]["batch_shape" if KERAS3 else "batch_input_shape"] = [None, 10**8]
+        return change(config)
+
+    return both
+
+
+COUNTED = {  # what Keras does one by one
+    "layers": lambda config: layers(*[("Flatten", {})] * 40_000)(config),
+    "parts": operation(
+        ("numpy", "Split"), "split", {"indices_or_sections": 10**8, "axis": 0}, {"num_or_size_splits": 10**8}
+    ),
+    "parts of the input": widely(operation(("core", "Unstack"), "unstack", {"axis": 1}, {"axis": 1})),
+    "normalization by one number": widely(
+        lambda config: become(config, L.Normalization(mean=0.0, variance=1.0))
+    ),
+    "ngrams": lambda config: layers(("TextVectorization", {"dtype": "string", "ngrams": 10**9}))(config),
+}
+if not KERAS3:
+    COUNTED.update({
+        "repeated": operation((), "keras.backend.repeat_elements", {}, {"rep": 10**8, "axis": 1}),
+        "upsampling": lambda config: layers(
+            ("RepeatVector", {"n": 6}), ("UpSampling1D", {"size": 10**8})
+        )(config),
+        "unrolled": lambda config: layers(
+            ("RepeatVector", {"n": 10**6}), ("SimpleRNN", {"units": 2, "unroll": True})
+        )(config),
+        "locally": lambda config: layers(
+            ("RepeatVector", {"n": 10**8}),
+            ("LocallyConnected1D", {"filters": 2, "kernel_size": 3, "implementation": 3}),
+        )(config),
+    })
+
 CHANGES = {
+    **COUNTED,
     "units": units(3 * 10**6),
     "more units": units(10**9),
     "no such units": units(10**30),

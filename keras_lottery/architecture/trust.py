@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 
 from ..errors import LotteryError
+from .loops import check_layers, check_loops
 
 DEEPEST = 200  # about 40 models in one another
 LONGEST = 2**24  # characters of JSON; EfficientNetB7 has 0.6 million
@@ -104,10 +105,12 @@ def trusted(architecture: dict, names: Names) -> dict:
                 _refuse(f"the file {line(text)} as {key}; save the model with its list")
         if "class_name" in value:
             _check_entry(value, names)
+            check_loops(value)
         if value.get("inbound_nodes") and id(value) not in called:
             _refuse(f"the layer {line(value.get('name'))}, which is called outside a model's graph")
         if isinstance(value.get("layers"), list) and {"input_layers", "output_layers"} <= value.keys():
             called |= {id(layer) for layer in value["layers"]}
+            check_layers(len(called))
             _check_calls(value["layers"])
     return copy
 

@@ -7,6 +7,8 @@ from ..errors import LotteryError
 
 _LARGE = 2**26  # bytes that an operation on constants may make in any model
 _WHY = "Exception encountered: "  # before it Keras quotes the config
+MOST_TENSORS = 30_000  # NASNetLarge makes 6,113 in tf_keras, an unrolled LSTM about 18 a step
+MOST_PARTS = 10_000  # of one tensor
 SLACK = 2**20  # bytes of counts and random states, which tickets do not list
 
 
@@ -30,6 +32,26 @@ class Budget:
                 f"{tuple(shape)}"
             )
         return size
+
+
+class Tensors:
+    """Counts what operations make, of which each takes its time, however short the file that asks for it."""
+
+    def __init__(self):
+        self.left = MOST_TENSORS
+
+    def take(self, count=1):
+        """Raises LotteryError if there are more than in any model."""
+        self.left -= count
+        if self.left < 0:
+            raise LotteryError(f"it makes more than {MOST_TENSORS:,} tensors, more than any model")
+
+
+def check_statistics(layer, shape):
+    """Raises LotteryError where a Normalization that is given its statistics makes a large array of them."""
+    sides = [shape[axis] or 1 for axis in layer.axis or ()] if layer.input_mean is not None else []
+    if 8 * math.prod(sides) > _LARGE:
+        raise LotteryError(f"its layer {line(layer.name)} makes {tuple(sides)} out of constants")
 
 
 def check_constants(made, inputs, shapes):
@@ -60,7 +82,8 @@ def built(make, said, register):
     try:
         return make()
     except LotteryError as error:
-        raise LotteryError(f"the architecture cannot be built: {error}.") from error
+        why = said(error) if "\n" in str(error) else error  # Keras puts around it where it was called
+        raise LotteryError(f"the architecture cannot be built: {why}.") from error
     except Exception as error:  # of any kind: the file says what Keras does
         why = str(error).rpartition(_WHY)[2] if _WHY in str(error) else said(error)
         raise LotteryError(

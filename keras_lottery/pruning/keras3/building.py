@@ -12,7 +12,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 from ...architecture.trust import trusted
 from ...errors import LotteryError
 from ..exported import names
-from ..sizes import Budget, built, check_constants, dtype_name
+from ..sizes import Budget, Tensors, built, check_constants, check_statistics, dtype_name
 from . import walk
 from .operations import OPERATIONS
 from .said import in_a_line
@@ -97,18 +97,29 @@ def _symbolic():
 
 @contextlib.contextmanager
 def _counted(budget):
-    """In the block, each weight that a layer adds is taken from the budget before it is made."""
-    add = keras.Layer.add_weight
+    """In the block, each weight that a layer adds is taken from the budget before it is made; tensors are counted."""
+    add, make, build = keras.Layer.add_weight, keras.KerasTensor.__init__, keras.layers.Normalization.build
+    tensors = Tensors()
 
     def add_weight(layer, shape=None, initializer=None, dtype=None, *others, **named):
         budget.take(shape or (), _bytes(dtype or layer.variable_dtype))
         return add(layer, shape, initializer, dtype, *others, **named)
 
-    keras.Layer.add_weight = add_weight
+    def make_tensor(tensor, *given, **named):
+        tensors.take()
+        make(tensor, *given, **named)
+
+    def build_normalization(layer, input_shape):
+        check_statistics(layer, input_shape)
+        build(layer, input_shape)
+
+    keras.Layer.add_weight, keras.KerasTensor.__init__ = add_weight, make_tensor
+    keras.layers.Normalization.build = build_normalization
     try:
         yield
     finally:
-        keras.Layer.add_weight = add
+        keras.Layer.add_weight, keras.KerasTensor.__init__ = add, make
+        keras.layers.Normalization.build = build
 
 
 def _bytes(dtype):

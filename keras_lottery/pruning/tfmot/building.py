@@ -6,6 +6,7 @@ import json
 import math
 
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
 from ...architecture.entries import below
@@ -13,7 +14,7 @@ from ...architecture.tables import APPLICATIONS
 from ...architecture.trust import trusted
 from ...errors import LotteryError
 from ..exported import names
-from ..sizes import Budget, built, check_constants, dtype_name
+from ..sizes import MOST_PARTS, Budget, Tensors, built, check_constants, check_statistics, dtype_name
 from . import walk
 from .copying import in_a_line
 from .legacy import tf_keras
@@ -21,6 +22,7 @@ from .operations import MORE, SYMBOLS
 
 NAMES = names(tf_keras, MORE, SYMBOLS)
 _PASSES = 1000  # more than the layers of any model wait for one another
+_PARTS = ("num_split", "num", "num_partitions")  # attributes of operations that make several tensors
 _SMALL = 2**16  # values; layers may read what is no larger while they are built
 
 
@@ -44,7 +46,8 @@ def shapes(architecture, most=math.inf):
 
 def _shapes(checked, most):
     def make(symbolic):
-        with tf.variable_creator_scope(_creator(Budget(most), symbolic)):
+        budget = Budget(most)
+        with _counted_tensors(budget), tf.variable_creator_scope(_creator(budget, symbolic)):
             model = _made(checked)
         found = {
             path: (tuple(variable.shape), dtype_name(variable.dtype))
@@ -91,6 +94,39 @@ def _creator(budget, symbolic):
         )
 
     return create
+
+
+@contextlib.contextmanager
+def _counted_tensors(budget):
+    """In the block, the tensors of graphs are counted, and what layers make that is no weight."""
+    conv, normalization, tensors = tf_keras.src.utils.conv_utils, tf_keras.layers.Normalization, Tensors()
+    create, places, build = FuncGraph._create_op_internal, conv.conv_kernel_idxs, normalization.build
+
+    def create_op(graph, op_type, inputs, *others, **named):
+        tensors.take()
+        attrs = named.get("attrs") or {}
+        parts = max(len(inputs), *(attrs[name].i for name in _PARTS if name in attrs), 0)
+        if parts > MOST_PARTS:
+            raise LotteryError(f"it splits a tensor into {parts:,} parts, or joins so many")
+        return create(graph, op_type, inputs, *others, **named)
+
+    def kernel_places(**told):  # of a locally connected layer, one a weight
+        shape = conv.conv_output_shape(*(told[name] for name in ("input_shape", "kernel_shape", "strides", "padding")))
+        if 4 * math.prod(shape) * told["filters_in"] * told["filters_out"] > budget.left:
+            raise LotteryError("a locally connected layer in it has more weights than the file holds")
+        return places(**told)
+
+    def build_normalization(layer, input_shape):
+        check_statistics(layer, tf.TensorShape(input_shape).as_list())
+        build(layer, input_shape)
+
+    FuncGraph._create_op_internal, conv.conv_kernel_idxs = create_op, kernel_places
+    normalization.build = build_normalization
+    try:
+        yield
+    finally:
+        FuncGraph._create_op_internal, conv.conv_kernel_idxs = create, places
+        normalization.build = build
 
 
 def _made(checked):
