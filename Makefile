@@ -12,8 +12,9 @@ BACKENDS ?= jax
 # PyTorch is large, so it is installed only where it is asked for.
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
 # What each engine and backend must hold; the other rooms do not see which one it is, so one of Keras 3's is enough there.
-INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py random_models.py tasks.py changed_weights.py)
-ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py bad_calls.py)
+INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py rewind_rule.py random_models.py tasks.py changed_weights.py)
+ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py bad_calls.py alive.py finite.py \
+  anew.py hostile_files.py damaged_tickets.py)
 
 .PHONY: demo test bench stress clean
 
