@@ -143,6 +143,10 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
     content = functools.cache(lambda: fingerprint(
         [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))], size, int(seed), shuffle, augment, mean, std))
 
+    def labels():
+        """Those of the rows that are served, as an array; None where there are none, or several outputs'."""
+        return tf.gather(tensors[1], rows).numpy() if len(tensors) > 1 and tf.is_tensor(tensors[1]) else None
+
     def starting_at(first):
         def one_pass(_):
             epoch = _next(counter)
@@ -159,7 +163,7 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
         dataset = dataset.with_options(options)
         dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = counter, starting_at, content
-        dataset._lottery_labels = tensors[1] if len(tensors) > 1 else None
+        dataset._lottery_labels = labels
         return dataset
 
     return starting_at(0)
