@@ -3,12 +3,16 @@
 import contextlib
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
+from .architecture.loops import LAYERS
 from .architecture.trust import LONGEST, line, parsed, trusted
 from .errors import LotteryError
 
@@ -30,10 +34,11 @@ def load(path, engine):
     try:
         if not zipfile.is_zipfile(path):
             with h5py.File(path, "r") as file:
+                stored = _stored(h5py, file)
                 text = file.attrs.get("model_config")
                 if text is None:
                     raise LotteryError("it holds no model's config")
-                config, stored = parsed(text), _stored(h5py, file)
+                config = parsed(text)
             if json.dumps(trusted(config, engine.NAMES)) != json.dumps(config):
                 raise LotteryError("it holds settings of a training inside its model; save it as .keras")
             engine.shapes(config, stored)
@@ -98,9 +103,11 @@ def _rewrite(archive, path, config):
 
 def _stored(h5py, file):
     """The bytes of numbers in an HDF5 file; LotteryError if some lie elsewhere."""
-    seen, stack, stored = set(), [file], 0
+    seen, stack, stored, listed = set(), [file], 0, 0
     while stack:
         group = stack.pop()
+        _check_attributes(group)
+        listed += _listed(h5py, group)
         for name in group:
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
@@ -116,7 +123,10 @@ def _stored(h5py, file):
                 raise LotteryError(f"its {line(name)} is no array")
             elif item.external or item.is_virtual:
                 raise LotteryError(f"the numbers of its {line(name)} are in another file")
+            elif item.dtype.hasobject and item.size != 1:
+                raise LotteryError(f"its {line(name)} is an array of texts or arrays, which may all be one")
             else:
+                _check_attributes(item)
                 if (
                     item.size is not None
                     and item.size * item.dtype.itemsize > item.id.get_storage_size() + 64
@@ -126,4 +136,27 @@ def _stored(h5py, file):
                         "by Keras again"
                     )
                 stored += item.id.get_storage_size()
+    if listed > stored:
+        raise LotteryError("it lists its weights more often than it holds them")
     return stored
+
+
+def _check_attributes(item):
+    """Raises LotteryError for an attribute of more texts than a model has layers: they may be one text many times."""
+    for name in item.attrs:
+        told = item.attrs.get_id(name)
+        if told.dtype.hasobject and math.prod(told.shape or ()) > LAYERS:
+            raise LotteryError(f"its attribute {line(name)} holds more texts than any model has layers")
+
+
+def _listed(h5py, group):
+    """The bytes of what Keras reads at once where a group of a .h5 file lists its weights."""
+    listed = 0
+    for attribute in group.attrs:
+        names = group.attrs[attribute] if attribute.startswith(("weight_names", "layer_names")) else ()
+        names = [name for name in np.ravel(names).tolist() if isinstance(name, (str, bytes))]
+        if len(set(names)) < len(names):
+            raise LotteryError(f"its {line(attribute)} hold a name twice")
+        for item in map(group.get, names) if attribute.startswith("weight_names") else ():
+            listed += item.id.get_storage_size() if isinstance(item, h5py.Dataset) else 0
+    return listed

@@ -288,7 +288,67 @@ def hollow(group, name, folder):
     group.create_dataset(name, (2**20, 2**20), "float32", chunks=(1024, 1024), compression="gzip")
 
 
+def many_names(group, name, folder):
+    """The same 4 MB read a thousand times at once, each under a name of its own."""
+    group[name] = np.ones((8, 6), "float32")
+    group["w"] = np.ones(2**20, "float32")
+    for number in range(1000):
+        group[f"w{number}"] = group["w"]
+    listing = next(item for item in (group, *_above(group)) if "weight_names" in item.attrs)
+    path = group.name[len(listing.name) :].strip("/")
+    names = [f"{path}/w{number}".strip("/") for number in range(1000)]
+    del listing.attrs["weight_names"]
+    listing.attrs["weight_names"] = np.array(names, "S")
+
+
+def _above(group):
+    while group.name != "/":
+        group = group.parent
+        yield group
+
+
+def one_text_often(group, name, folder):
+    """An array of which each item is the same megabyte."""
+    group[name] = np.ones((8, 6), "float32")
+    made = group.create_dataset("w", (4000,), h5py.vlen_dtype("float32"))
+    made[0] = np.ones(2**18, "float32")
+    group.file.flush()
+    at, file = made.id.get_offset(), group.file.filename
+    listing = next(item for item in (group, *_above(group)) if "weight_names" in item.attrs)
+    del listing.attrs["weight_names"]
+    listing.attrs["weight_names"] = np.array([group.name[len(listing.name) :].strip("/") + "/w"], "S")
+    group.file.close()
+    with open(file, "r+b") as raw:
+        raw.seek(at)
+        first = raw.read(16)  # where in the file the item is
+        raw.seek(at)
+        raw.write(first * 4000)
+
+
+def twice(group, name, folder):
+    group[name] = np.ones((8, 6), "float32")
+    listing = next(item for item in _above(group) if "layer_names" in item.attrs)
+    names = listing.attrs["layer_names"]
+    del listing.attrs["layer_names"]
+    listing.attrs["layer_names"] = np.array([*names] * 300, "S")
+
+
+def texts(group, name, folder):
+    """An attribute that names one text six thousand times."""
+    group[name] = np.ones((8, 6), "float32")
+    at, path = group.name, group.file.filename
+    group.file.close()
+    with h5py.File(path, "r+", libver="latest") as file:
+        file[at].create_group("more")
+        many = np.array(["w"] * 6000, dtype=object)
+        file[at]["more"].attrs.create("texts", many, dtype=h5py.string_dtype())
+
+
 FILES = {
+    "many names": changed_h5(many_names),
+    "one text often": changed_h5(one_text_often),
+    "layers twice": changed_h5(twice),
+    "texts": changed_h5(texts),
     "gzip architecture": lambda folder: replaced(good(folder), "architecture.json.gz"),
     "gzip masks": lambda folder: replaced(good(folder), "masks.safetensors.gz"),
     "many weights": many_weights,
