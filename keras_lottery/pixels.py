@@ -35,7 +35,7 @@ class Pixels:
             mean, std = (np.ravel(np.asarray(part, "float64")) for part in normalization)
             mean, std = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
             fits = np.isfinite([mean, std]).all() and (np.float32(std) > 0).all()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             fits = False
         if not fits:
             raise LotteryError(f"normalization is {shown(normalization)}: expected (mean, std) of pixels / 255, each one number or "

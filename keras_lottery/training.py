@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import math
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from .checks import above_zero, known, whole, zero_or_more
 from .errors import LotteryError
 from .pruning.sizes import short
 
+MOST_NUMBERS = 2**24  # that a model is tried on
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "step")
 BACKENDS = ("auto", "tf_keras", "tensorflow", "jax", "torch")
@@ -224,6 +226,8 @@ def _numbers(tensor):
     if "string" in kind or None in shape[1:]:
         return None
     shape = (shape[0] or 4, *shape[1:])
+    if math.prod(shape) > MOST_NUMBERS:  # of a file that is made for batches of a billion
+        return None
     return np.random.default_rng(0).normal(size=shape).astype("float32") if "float" in kind else np.zeros(shape, kind)
 
 

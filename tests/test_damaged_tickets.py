@@ -73,6 +73,11 @@ DAMAGES = {
     ),
     "heads: [[]]": (told(lambda content: content.update(heads=[[]])), "its heads are"),
     "rounds: [1]": (told(lambda content: content.update(rounds=[1])), "its rounds are"),
+    "rounds: [{}]": (told(lambda content: content.update(rounds=[{}])), "a round of it is"),
+    "metrics: 4": (
+        told(lambda content: content.update(rounds=[{"metrics": 4, "sparsity": 0.5}])),
+        "a round of it is",
+    ),
     "blocks: [4]": (told(lambda content: content["settings"].update(blocks=[4])), "its blocks are"),
     "a block of no mask": (
         told(lambda content: content["settings"].update(blocks={"b/kernel": 4})),

@@ -8,10 +8,11 @@ import hostile
 import pytest
 from hostile import CONTAINERS, KINDS, PLACES, open_file, put, thing, write
 from small import ROOT, files, python
-from world import keras, skip_unless
+from world import KERAS3, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import pruning
+from keras_lottery import pruning, training
+from keras_lottery.pixels import Pixels
 
 L = keras.layers
 ENGINE = pruning.engine_of(hostile.KIND)
@@ -127,3 +128,21 @@ def test_no_file_takes_more_than_it_declares(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["said"] == [] and told["cases"] > 60
+
+
+def test_notes_of_a_ticket_that_commands_cannot_use():
+    pytest.importorskip("ai_edge_litert")
+    from keras_lottery.export import labels
+
+    for mean in (10**400, [[10**400]], {"a": 1}):
+        with pytest.raises(lottery.LotteryError, match="normalization is"):
+            Pixels.of((mean, 1.0), 1)
+    for name in ("a\ud800", "\x1b[2J", "\x00", "a\nb"):
+        with pytest.raises(lottery.LotteryError, match="each a line of text"):
+            labels.checked([name, "b"])
+
+
+def test_a_model_for_batches_of_a_billion_is_not_tried():
+    given = L.Input((8,), batch_size=10**9)
+    net = keras.Model(given, L.Dense(3)(given))
+    assert training.classifier_loss(net).get_config()["from_logits"]

@@ -1,8 +1,10 @@
 """Class names inside a .tflite file: labels.txt, packed as TFLite's associated files are, a zip at the file's end."""
 
 import io
+import unicodedata
 import zipfile
 
+from ..checks import shown
 from ..errors import LotteryError
 
 NAME = "labels.txt"
@@ -17,9 +19,14 @@ def checked(class_names):
     if class_names is None:
         return None
     names = [str(name) for name in class_names] if isinstance(class_names, (list, tuple)) else []
-    if len(names) < 2 or any(name.splitlines() != [name] or not name.strip() for name in names):
-        raise LotteryError(f"class_names is {class_names!r}: expected one name a class, each a line of text.")
+    if len(names) < 2 or not all(map(_is_line, names)):
+        raise LotteryError(f"class_names is {shown(class_names)}: expected one name a class, each a line of text.")
     return names
+
+
+def _is_line(name):
+    """Whether a name is a line of text, without what moves a terminal's cursor or no file can hold."""
+    return bool(name.strip()) and name.splitlines() == [name] and not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)
 
 
 def fitting(names, outputs):
