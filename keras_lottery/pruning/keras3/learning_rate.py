@@ -44,11 +44,13 @@ def make_shiftable(model):
     for optimizer in _parts(model.optimizer):
         schedule = optimizer._learning_rate
         if isinstance(schedule, _SCHEDULE) and isinstance(getattr(schedule, "shift", 0), int):
-            shift = optimizer.add_variable((), dtype="int32", name="shift", aggregation="only_first_replica")
+            shift = optimizer._shift = optimizer.add_variable((), dtype="int32", name="shift", aggregation="only_first_replica")
             if isinstance(schedule, Shifted):  # of a file
                 shift.assign(schedule.shift)
                 schedule = schedule.schedule
             optimizer.learning_rate = Shifted(schedule, shift)
+    for optimizer in optimizers(model.optimizer):
+        _keep_shifts_out_of_files(optimizer)
 
 
 def shift_rate(model, step):
@@ -84,6 +86,27 @@ def unshifted(optimizer):
     finally:
         for plain, rate in zip(shifted, rates):
             plain.learning_rate = rate
+
+
+def _keep_shifts_out_of_files(optimizer):
+    """Let files hold the variables that an optimizer made of its config has, which tells the shift itself."""
+    load = type(optimizer).load_own_variables
+
+    def in_files():
+        shifts = {id(part._shift) for part in _parts(optimizer) if hasattr(part, "_shift")}
+        return [variable for variable in optimizer.variables if id(variable) not in shifts]
+
+    def save_own_variables(store):
+        for n, variable in enumerate(in_files()):
+            store[str(n)] = array(variable)
+
+    def load_own_variables(store):
+        if len(store.keys()) != len(in_files()):
+            return load(optimizer, store)  # which says so
+        for n, variable in enumerate(in_files()):
+            variable.assign(store[str(n)])
+
+    optimizer.save_own_variables, optimizer.load_own_variables = save_own_variables, load_own_variables
 
 
 def _parts(optimizer):

@@ -37,6 +37,10 @@ class Shifted(_SCHEDULE):
         return cls(tf_keras.optimizers.schedules.deserialize(config["schedule"]), config["shift"])
 
 
+# In the files of legacy optimizers classes have no package.
+tf_keras.utils.get_custom_objects()[Shifted.__name__] = Shifted
+
+
 def make_shiftable(model):
     """Let `shift_rate` move the learning rate's schedule, by a variable that the optimizer owns.
 
@@ -53,8 +57,9 @@ def make_shiftable(model):
                 continue
             if isinstance(schedule, _SCHEDULE):
                 shift = schedule.shift if isinstance(schedule, Shifted) else 0
-                optimizer.learning_rate = Shifted(_inner(schedule), _variable(optimizer))
-                _rate(optimizer).shift.assign(shift)
+                # Tracked as a part, but none of its `variables`, of which a file must hold as many as a new optimizer has.
+                optimizer._shift = tf.Variable(shift, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+                optimizer.learning_rate = Shifted(_inner(schedule), optimizer._shift)
 
 
 def shift_rate(model, step):
@@ -105,12 +110,6 @@ def _rate(optimizer):
 
 def _inner(schedule):
     return schedule.schedule if isinstance(schedule, Shifted) else schedule
-
-
-def _variable(optimizer):
-    if _is_legacy(optimizer):
-        return optimizer.add_weight("shift", (), tf.int64, "zeros", trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-    return optimizer.add_variable((), tf.int64, "zeros", name="shift")
 
 
 def _rate_variables(model):
