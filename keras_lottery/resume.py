@@ -88,7 +88,9 @@ def fit(model, train, validation_data=None, *, epochs, start=Start(), backup=Non
     team.wait()
     keeper.restore(model, goes_on)
     first = epochs if keeper.stopped else start.epoch + len(keeper.history)
-    rest = engine.of_length(train, start.length) if start.step else train  # of unknown length the dense training had one first epoch
+    # Of unknown length a training has one first epoch, whose end tf_keras finds by a step that it counts.
+    length = start.length or (keeper.history[0]["stop"] if keeper.history else None)
+    rest = engine.of_length(train, length) if length else train
     fits = _Fits(model, validation_data, epochs, [*callbacks, keeper], verbose)
     if start.batch and not keeper.history:
         fits.begun_within_an_epoch(train, rest, start)

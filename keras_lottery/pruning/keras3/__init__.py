@@ -8,7 +8,7 @@ import keras
 from ...errors import LotteryError
 from ..own import own_methods
 from ..resize import resize  # noqa: F401  part of the engine
-from ..rest import of_length, rest  # noqa: F401  part of the engine
+from ..rest import rest
 from ..select import FROZEN, head_layers, select
 from . import walk
 from .batches import Batches
@@ -192,6 +192,11 @@ def set_epoch(train, epoch):
 def from_batch(train, first):
     """What fit takes for the rest of an epoch: `train` without its first batches."""
     return rest(train, first, keras.utils.PyDataset)
+
+
+def of_length(train, batches):
+    """`train` as it is: where its length is unknown, a step past the end is counted in every epoch, the later ones too."""
+    return train
 
 
 def _wrappers(model):
