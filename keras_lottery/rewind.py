@@ -179,9 +179,12 @@ class RewindCallback(StepCounter):
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
-        if self.round.number == 0 and self.step == self.rewinder.rewind and self.rewinder.point is None:
-            self.rewinder.capture()
-            self.then()
+        if self.round.number == 0 and self.step == self.rewinder.rewind:
+            if self.rewinder.point is None:
+                self.rewinder.capture()
+                self.then()
+            else:  # of a file, since the run was killed within this epoch
+                self.rewinder.engine.unify_replicas(self.model)
 
 
 def record(model, number, logs):
