@@ -88,9 +88,10 @@ def _shuffles(dataset):
             return "anew in each pass"
         if not int(dataset._seed) and not int(dataset._seed2):
             return _UNSEEDED
-    own = getattr(type(dataset), "on_epoch_end", None)
-    if own is not None and not own.__module__.startswith(_KERAS):
-        return "by its on_epoch_end"
+    for name in ("on_epoch_begin", "on_epoch_end"):
+        own = getattr(type(dataset), name, None)
+        if own is not None and not own.__module__.startswith(_KERAS):
+            return f"by its {name}"
     inputs = getattr(dataset, "_inputs", None)
     return next(filter(None, map(_shuffles, inputs())), None) if callable(inputs) else None
 

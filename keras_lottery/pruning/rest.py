@@ -38,7 +38,7 @@ def _rest_of(dataset):
             self.train, self.first = train, first
 
         def __len__(self):
-            return len(self.train) - self.first
+            return (getattr(self.train, "num_batches", None) or len(self.train)) - self.first
 
         def __getitem__(self, index):
             return self.train[index + self.first]

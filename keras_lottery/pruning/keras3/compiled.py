@@ -80,7 +80,10 @@ def build_optimizer(model):
 
 
 def build_metrics(model, train):
-    """Nothing: fit makes the metrics' variables before it traces a step."""
+    """Make the metrics' variables, for which JAX would draw a batch, from several workers the first, which would then come last."""
+    if keras.backend.backend() != "tensorflow" and getattr(train, "workers", 1) > 1:
+        batch = train[0]
+        model._symbolic_build(data_batch=tuple(batch) if isinstance(batch, list) else batch)
 
 
 def optimizer_state(model):
