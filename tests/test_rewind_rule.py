@@ -7,8 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
-from small import ENGINE, L, LOGITS, bits, in_order, state_of
-from world import WORLD, array, keras, skip_unless
+from small import ENGINE, L, LOGITS, bits, in_order, mirrored, scaled, state_of
+from world import KERAS3, WORLD, array, keras, load_model, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import resume
@@ -213,6 +213,51 @@ def test_data_of_unknown_length_go_on_within_their_epoch():
     assert again == dense[STEPS + 2:]
 
 
+@skip_unless("tf_keras", "tensorflow", reason="a dataset that does not know its length is one of tf.data")
+def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
+    """tf_keras finds the end of the first epoch of a fit by a step that it counts, and the first after a kill is no such one."""
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def found(folder, *callbacks):
+        train = in_order((X, Y), BATCH).filter(lambda x, y: True)
+        return search(7, callbacks, keras.optimizers.Adam(cosine(0.01)), train, noisy, rounds=1, run_dir=folder)[1]
+
+    whole = found(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        found(tmp_path / "cut", Kill())
+    keras.backend.clear_session()
+    again = found(tmp_path / "cut")
+    assert bits(again.trained) == bits(whole.trained) and again.rounds == whole.rounds
+
+
+@skip_unless("tf_keras", reason="Keras 3 takes no such batch here, and TensorFlow's strategies alone have replicas")
+def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tmp_path):
+    """Of 15 examples one replica takes 8: what it draws for Dropout is more than the other draws."""
+
+    class Kill(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if ENGINE.steps_taken(self.model) == STEPS + 3:
+                raise KeyboardInterrupt
+
+    strategy, train = mirrored(), in_order((X[:75], Y[:75]), 15)
+
+    def found(folder, *callbacks):
+        with strategy.scope():
+            model = noisy()
+            model.compile(keras.optimizers.SGD(0.1), LOGITS)
+        return lottery.find_ticket(model, train, epochs=2, rounds=1, rate=0.5, rewind=STEPS + 2, run_dir=folder, callbacks=callbacks, verbose=0)
+
+    whole = found(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        found(tmp_path / "cut", Kill())
+    keras.backend.clear_session()
+    assert bits(found(tmp_path / "cut").trained) == bits(whole.trained)
+
+
 @skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes one step at a time")
 @pytest.mark.parametrize("rewind", [4, 8])
 def test_several_steps_an_execution(rewind):
@@ -220,6 +265,33 @@ def test_several_steps_an_execution(rewind):
     x, y = np.concatenate([X, X]), np.concatenate([Y, Y])
     dense, again = twice(noisy(), keras.optimizers.SGD(0.1), in_order((x, y), BATCH), rewind, end=30, steps_per_execution=4)
     assert len(dense) == 9 and again == dense[rewind // 4:]
+
+
+class Numbered(keras.utils.PyDataset if KERAS3 else object):
+    """Batches by number, of several workers; it tells how many there are as PyDataset documents it."""
+
+    num_batches = STEPS
+
+    def __init__(self):
+        super().__init__(workers=2)
+
+    def __getitem__(self, number):
+        return X[number * BATCH:(number + 1) * BATCH], Y[number * BATCH:(number + 1) * BATCH]
+
+
+@skip_unless("keras", reason="PyDataset")
+def test_batches_of_several_workers_are_those_of_the_dense_training():
+    dense, again = twice(noisy(), keras.optimizers.SGD(cosine(0.1)), Numbered(), STEPS + 2)
+    first, _ = twice(noisy(), keras.optimizers.SGD(cosine(0.1)), in_order((X, Y), BATCH), 0)
+    assert again == dense[STEPS + 2:] and dense == first, "JAX would take the first batch of all last"
+
+
+@skip_unless("keras", reason="PyDataset")
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
+def test_data_that_shuffle_themselves_are_told(hook):
+    shuffles = type("Shuffles", (Numbered,), {hook: lambda self: None})()
+    with pytest.warns(UserWarning, match=f"train shuffles by its {hook}"):
+        search(STEPS + 2, train=shuffles, epochs=2, rounds=1)
 
 
 class Ahead(keras.optimizers.schedules.LearningRateSchedule):
@@ -448,3 +520,25 @@ def test_the_optimizer_keeps_the_schedule_it_was_given():
     before = ENGINE.compiled(wrapped)
     lottery.find_ticket(wrapped, data("arrays"), epochs=EPOCHS, rounds=1, rate=0.5, rewind=7, verbose=0)
     assert ENGINE.compiled(wrapped) == before and int(array(wrapped.optimizer.iterations)) == END - 7
+
+
+@pytest.mark.parametrize("kind", ["plain", "scaled", pytest.param("legacy", marks=skip_unless("tf_keras", reason="Keras 3 has none"))])
+def test_a_file_of_a_rewound_model_trains_on_where_it_was(kind, tmp_path):
+    """With the optimizer's slots and steps, and the rate of the step k + steps."""
+    plain = keras.optimizers.legacy.SGD if kind == "legacy" else keras.optimizers.SGD
+    optimizer = plain(cosine(0.1), momentum=0.9)
+    with contextlib.redirect_stdout(None):
+        model = lottery.wrap(mlp())
+    model.compile(scaled(optimizer) if kind == "scaled" else optimizer, LOGITS)
+    lottery.find_ticket(model, data("in order"), epochs=EPOCHS - 1, rounds=1, rate=0.5, rewind=7, verbose=0)
+    file = tmp_path / ("model.h5" if kind == "legacy" else "model.keras")  # tf_keras keeps no legacy optimizer in .keras
+    model.save(file)
+    again = load_model(file)
+    assert bits(state_of(again)) == bits(state_of(model)) and ENGINE.steps_taken(again) == ENGINE.steps_taken(model) == 3
+    for one in (model, again):
+        one.fit(data("in order"), verbose=0, shuffle=False)
+    for path, value in state_of(model).items():
+        np.testing.assert_allclose(state_of(again)[path], value, atol=1e-6)
+    model.save_weights(weights := tmp_path / "model.weights.h5")
+    again.load_weights(weights)
+    assert bits(state_of(again)) == bits(state_of(model))
