@@ -1,6 +1,7 @@
-"""Commands' rows say between which steps each arm trained, and the two controls of the rule are what their lines say."""
+"""Rows say between which steps each arm trained, and the two controls of the rule are what their lines say."""
 
 import pytest
+from small import L
 from world import WORLD, keras, skip_unless
 
 import keras_lottery as lottery
@@ -9,8 +10,8 @@ from keras_lottery import jobs, runs
 SOURCE = {"name": "digits", "train_split": "train[:25%]", "batch_size": 64, "classes": [0, 1, 2, 3, 4]}
 TARGET = {**SOURCE, "classes": [5, 6, 7]}
 EPOCHS = 2
-JOB = dict(epochs=EPOCHS, recipe={"optimizer": "sgd", "learning_rate": 0.05, "schedule": "cosine"}, seed=1, precision="float32", strategy="none",
-           backend=WORLD, verbose=0)
+RECIPE = {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "cosine"}
+JOB = dict(epochs=EPOCHS, recipe=RECIPE, seed=1, precision="float32", strategy="none", backend=WORLD, verbose=0)
 
 pytestmark = skip_unless("tf_keras", "jax", reason="one of each Keras is enough")
 
@@ -29,8 +30,8 @@ def net(tmp_path_factory):
     """A file of a small net with what a rewind must take back: BatchNorm, and the numbers that Dropout draws."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential([
-        keras.layers.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="c"), keras.layers.BatchNormalization(name="bn"), keras.layers.ReLU(),
-        keras.layers.Flatten(), keras.layers.Dense(8, "relu", name="d"), keras.layers.Dropout(0.2), keras.layers.Dense(5, name="head")])
+        L.Input((8, 8, 1)), L.Conv2D(4, 3, name="c"), L.BatchNormalization(name="bn"), L.ReLU(),
+        L.Flatten(), L.Dense(8, "relu", name="d"), L.Dropout(0.2), L.Dense(5, name="head")])
     path = tmp_path_factory.mktemp("net") / "net.keras"
     model.save(path)
     return str(path)
@@ -44,16 +45,16 @@ def searches(net, tmp_path_factory):
     def search(rewind):
         if rewind not in made:
             where = folder / str(rewind)
-            compare = dict(compare_at=[0.75]) if rewind == IN_EPOCH else {}
-            made[rewind] = where, jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind=rewind, run_dir=where, **compare)
+            made[rewind] = where, jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind=rewind, run_dir=where,
+                                            compare_at=[0.75] if rewind == IN_EPOCH else [])
         return made[rewind]
 
     return search
 
 
-def arm(name, folder, run_dir, on="source", number=2):
+def arm(name, folder, run_dir, on="source"):
     """The row of an arm."""
-    [row] = jobs.train_arm(**JOB, arm=name, on=on, ticket=folder / f"round_{number:02d}", dense=folder / "round_00", sparsity=0.75,
+    [row] = jobs.train_arm(**JOB, arm=name, on=on, ticket=folder / "round_02", dense=folder / "round_00", sparsity=0.75,
                            dataset=SOURCE if on == "source" else TARGET, run_dir=run_dir)["rows"]
     return row
 
@@ -78,7 +79,8 @@ def test_an_arm_on_the_source_trains_between_its_steps(name, rewind, expected, s
 
 def test_the_ticket_on_the_source_is_its_round_over_again(searches, tmp_path):
     folder, result = searches(IN_EPOCH)
-    assert arm("ticket", folder, tmp_path / "arm")["history"][-1]["loss"] == pytest.approx(result["rows"][2]["history"][-1]["loss"], rel=1e-4)
+    row, found = arm("ticket", folder, tmp_path / "arm"), result["rows"][2]
+    assert row["history"][-1]["loss"] == pytest.approx(found["history"][-1]["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize("rewind", ["init", IN_EPOCH])
@@ -104,7 +106,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("rewind, epoch", [("lr", EPOCHS), ("finetune", EPOCHS + 1)])
-def test_dense_cyclic_is_trained_as_often_as_the_ticket_and_goes_on_after_a_kill(rewind, epoch, searches, tmp_path, monkeypatch):
+def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind, epoch, searches, tmp_path, monkeypatch):
     """Killed at the end of its first training, and within its second."""
     folder, result = searches(rewind)
     assert [steps(row) for row in result["rows"]] == [(0, 0, END), (END, 0, END), (2 * END, 0, END)]

@@ -215,7 +215,7 @@ def test_data_of_unknown_length_go_on_within_their_epoch():
 
 @skip_unless("tf_keras", "tensorflow", reason="a dataset that does not know its length is one of tf.data")
 def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
-    """tf_keras finds the end of the first epoch of a fit by a step that it counts, and the first after a kill is no such one."""
+    """tf_keras finds the end of a fit's first epoch by a step that it counts; the first after a kill is no such one."""
 
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -234,7 +234,7 @@ def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
     assert bits(again.trained) == bits(whole.trained) and again.rounds == whole.rounds
 
 
-@skip_unless("tf_keras", reason="Keras 3 takes no such batch here, and TensorFlow's strategies alone have replicas")
+@skip_unless("tf_keras", reason="Keras 3 takes no such batch under two replicas")
 def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tmp_path):
     """Of 15 examples one replica takes 8: what it draws for Dropout is more than the other draws."""
 
@@ -249,7 +249,8 @@ def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tm
         with strategy.scope():
             model = noisy()
             model.compile(keras.optimizers.SGD(0.1), LOGITS)
-        return lottery.find_ticket(model, train, epochs=2, rounds=1, rate=0.5, rewind=STEPS + 2, run_dir=folder, callbacks=callbacks, verbose=0)
+        return lottery.find_ticket(model, train, epochs=2, rounds=1, rate=0.5, rewind=STEPS + 2, run_dir=folder,
+                                   callbacks=callbacks, verbose=0)
 
     whole = found(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -534,7 +535,8 @@ def test_a_file_of_a_rewound_model_trains_on_where_it_was(kind, tmp_path):
     file = tmp_path / ("model.h5" if kind == "legacy" else "model.keras")  # tf_keras keeps no legacy optimizer in .keras
     model.save(file)
     again = load_model(file)
-    assert bits(state_of(again)) == bits(state_of(model)) and ENGINE.steps_taken(again) == ENGINE.steps_taken(model) == 3
+    assert bits(state_of(again)) == bits(state_of(model))
+    assert ENGINE.steps_taken(again) == ENGINE.steps_taken(model) == 3
     for one in (model, again):
         one.fit(data("in order"), verbose=0, shuffle=False)
     for path, value in state_of(model).items():

@@ -195,7 +195,7 @@ def from_batch(train, first):
 
 
 def of_length(train, batches):
-    """`train` as it is: where its length is unknown, a step past the end is counted in every epoch, the later ones too."""
+    """`train` as it is: of unknown length, each epoch counts a step past its end, not the first alone."""
     return train
 
 

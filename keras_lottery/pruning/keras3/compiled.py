@@ -80,7 +80,7 @@ def build_optimizer(model):
 
 
 def build_metrics(model, train):
-    """Make the metrics' variables, for which JAX would draw a batch, from several workers the first, which would then come last."""
+    """Make the metrics' variables. JAX would draw a batch for them, of several workers one that then comes last."""
     if keras.backend.backend() != "tensorflow" and getattr(train, "workers", 1) > 1:
         batch = train[0]
         model._symbolic_build(data_batch=tuple(batch) if isinstance(batch, list) else batch)

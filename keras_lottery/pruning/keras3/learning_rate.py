@@ -44,7 +44,8 @@ def make_shiftable(model):
     for optimizer in _parts(model.optimizer):
         schedule = optimizer._learning_rate
         if isinstance(schedule, _SCHEDULE) and isinstance(getattr(schedule, "shift", 0), int):
-            shift = optimizer._shift = optimizer.add_variable((), dtype="int32", name="shift", aggregation="only_first_replica")
+            shift = optimizer.add_variable((), dtype="int32", name="shift", aggregation="only_first_replica")
+            optimizer._shift = shift
             if isinstance(schedule, Shifted):  # of a file
                 shift.assign(schedule.shift)
                 schedule = schedule.schedule

@@ -57,8 +57,9 @@ def make_shiftable(model):
                 continue
             if isinstance(schedule, _SCHEDULE):
                 shift = schedule.shift if isinstance(schedule, Shifted) else 0
-                # Tracked as a part, but none of its `variables`, of which a file must hold as many as a new optimizer has.
-                optimizer._shift = tf.Variable(shift, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+                # Tracked as a part, but none of its `variables`: a file must hold as many as a new optimizer has.
+                first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+                optimizer._shift = tf.Variable(shift, trainable=False, dtype=tf.int64, aggregation=first)
                 optimizer.learning_rate = Shifted(_inner(schedule), optimizer._shift)
 
 
