@@ -20,7 +20,7 @@ from keras_lottery.errors import LotteryError
 
 pytestmark = pytest.mark.skipif(KERAS3, reason="the workers train with tf_keras")
 # Not Adam: a gradient of about its epsilon, of a weight that does nothing, makes a step of what rounding left of it.
-FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.5 --optimizer=sgd --learning_rate=0.05 --rewind=5 "
+FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.5 --optimizer=sgd --learning_rate=0.05 --rewind=5 --scope=layer "
         "--precision=float32 --batch_size=64 --noverbose").split()
 
 
