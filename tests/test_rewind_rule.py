@@ -305,6 +305,14 @@ class Ahead(keras.optimizers.schedules.LearningRateSchedule):
         return self.schedule(step + self.steps)
 
 
+def test_a_schedule_of_the_user_s_may_call_anything_its_shift():
+    class Own(Ahead):
+        shift = "none of ours"
+
+    dense, again = twice(mlp(), keras.optimizers.SGD(Own(cosine(0.1), 1)), data("in order"), STEPS + 2)
+    assert again == dense[STEPS + 2:]
+
+
 FRESH = [name for name in ("AdamW", "Nadam", "Adamax", "Lamb", "Adafactor") if hasattr(keras.optimizers, name)]
 
 

@@ -11,8 +11,8 @@ from ...errors import LotteryError
 from .. import slots
 from ..configs import keep_from_decay, optimizers, remade, told
 from ..untold import untold
+from ..shifting import unshifted
 from . import walk
-from .learning_rate import unshifted
 from .state import array, plain, synchronise
 
 

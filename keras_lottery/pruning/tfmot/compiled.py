@@ -10,8 +10,8 @@ from ...errors import LotteryError
 from .. import slots
 from ..configs import keep_from_decay, remade, told
 from ..untold import optimizers, untold
+from ..shifting import unshifted
 from . import walk
-from .learning_rate import unshifted
 from .legacy import tf_keras
 
 
