@@ -32,7 +32,8 @@ flags.DEFINE_float("early_bird", None, "end a round, but the last, once less tha
 flags.DEFINE_integer("patience", None, "end a round after so many epochs without a better validation accuracy", flag_values=FLAGS)
 flags.DEFINE_bool("fast", False, "a ticket for three dense trainings: --rate=0.32 --budget=3x --rewind_once, to --final_sparsity=0.9 unless told otherwise; a higher "
                   "rate where the rounds would be more than the epochs", FLAGS)
-flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95", flag_values=FLAGS)
+flags.DEFINE_list("compare_at", [], "sparsities at which a random mask is trained as well, such as 0.9,0.95; with "
+                  "--rewind=lr or finetune also a dense net that is trained as often as the ticket", flag_values=FLAGS)
 shared.define_training(FLAGS, 5, "epochs of each round")
 shared.define_machines(FLAGS)
 shared.define_run(FLAGS, "runs/find")

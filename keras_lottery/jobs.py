@@ -14,7 +14,7 @@ from .errors import Dead, Diverged, Failed, LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
 from .jsonable import plain
 from .masks import BLOCKS, SCOPES
-from .schedule import check_rewind, check_rewind_once, round_sparsities, steepest
+from .schedule import KEPT, check_rewind, check_rewind_once, round_sparsities, steepest
 from .search import find_ticket
 from .stopping import check_budget, was_cut
 from .ticket import load_ticket, ticket_folder
@@ -30,6 +30,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
          final_sparsity=None, scope="global", rewind="init", rewind_once=False, block=1, structured=False, budget=None,
          early_bird=None, patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
+
+    Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands there too.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
 
@@ -115,7 +117,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             pruning.engine(net).load_state(net, ticket.trained)
             on_the_way = folder != folders[-1] and (was_cut(ticket) or rewind_once and number)
             name = ON_THE_WAY if on_the_way else "ticket" if number else "dense"
-            before = arms.trainings_before("ticket", ticket) * steps if number else 0
+            stays = rewind in KEPT or rewind_once and folder != folders[-1]
+            before = _steps_before(ticket.rounds, rewind, stays, steps)
             rows.append(tested(name, net, loaded, ticket.rounds[-1]["history"], before=before))
         if nothing:
             rows += [failed("ticket" if number else "dense", at, nothing) for number, at in enumerate([0.0, *planned]) if number >= len(folders)]
@@ -124,6 +127,11 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             rows.append(train_control("random", masked.sparsity, lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
                                       run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose,
                                       point=_point("random", masked, run_dir), before=arms.trainings_before("random", masked) * steps))
+            if rewind in KEPT and not budget and not early_bird:
+                dense = load_ticket(folders[0])
+                rows.append(train_control("dense-cyclic", 0.0, lambda: compiled(lambda: dense.model("rewind", keras)), loaded, epochs,
+                                          run_dir / "controls" / f"dense-cyclic_{number:02d}", seed, None, callbacks(), verbose,
+                                          cycles=number, goes_on=rewind == "finetune", before=number * steps))
     result = _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
                                "rate": steepest(planned), "rewind": rewind, **_rule(run_dir), "seed": seed, "compare_at": compare_at, "rows": rows})
     if nothing:
@@ -291,6 +299,12 @@ def _search(ticket):
     pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
     blocks = ticket.pruned_by["blocks"]
     return {**({"rate": steepest(pruned)} if pruned else {}), **({"block": max(blocks.values())} if blocks else {})}
+
+
+def _steps_before(records, rewind, stays, steps):
+    """Steps that the weights of a search's last round had been trained before it; `steps` a round where records do not say."""
+    trained = [record.get("stop", steps) - record.get("start", 0) for record in records[:-1]]
+    return sum(trained) if stays else trained[0] if trained and rewind == "trained" else 0
 
 
 def _point(arm, ticket, search):

@@ -62,8 +62,8 @@ def find_ticket(
         goes on at the rate that the learning rate's schedule ends at, which should not be
         0). The optimizer starts anew in each case but the last. A round that rewinds to
         step k trains from there to the last step of the dense training, with its learning
-        rate and its batches, so it ends after as many steps; rounds of the other kinds
-        train all its steps again.
+        rates and its batches, so that both take the same number of steps. Rounds of the
+        other kinds train all steps again.
       rewind_once: take the weights back before the last round alone; those between go on
         with what they have learned, so that they can be short. Needs a rewind point.
       structured: let weak channels die as wholes, at the same sparsity, so that

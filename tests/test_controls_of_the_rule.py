@@ -124,3 +124,13 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind
         patched.setattr(runs, "write_arrays", killed_after)
         arm("dense-cyclic", folder, tmp_path / "cut")
     assert arm("dense-cyclic", folder, tmp_path / "cut") == row
+
+
+def test_a_search_that_keeps_its_weights_stands_beside_a_dense_net_of_as_many_trainings(net, tmp_path):
+    rows = jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path, compare_at=[0.75])["rows"]
+    assert [row["arm"] for row in rows] == ["dense", "ticket", "ticket", "random", "dense-cyclic"]
+    assert [row["steps"]["before"] for row in rows] == [0, END, 2 * END, 0, 2 * END]
+    cut = jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path / "cut", compare_at=[0.75],
+                    budget=2 * END)["rows"]
+    assert "dense-cyclic" not in [row["arm"] for row in cut], "rounds that were cut short are no equal of it"
+    assert [row["steps"]["before"] for row in cut[:3]] == [0, STEPS, 2 * STEPS]

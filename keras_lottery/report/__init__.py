@@ -16,7 +16,7 @@ from ..ticket import load_ticket
 from . import plots
 from .page import page
 from .rows import by_setting, collect, label, row, setting
-from .tables import NEVER_PRUNED, markdown, tables
+from .tables import NEVER_PRUNED, markdown, steps_trained, tables
 
 __all__ = ["by_setting", "collect", "label", "markdown", "read", "row", "show", "show_tickets", "tables", "write"]
 ROWS = "rows.jsonl"
@@ -27,11 +27,12 @@ def show(result):
     """Print the rows of a result of `jobs`."""
     data = result["data"]
     table = Table(title=f"{data['name']}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test")
-    for name in ("", "sparsity", "epochs", "validation accuracy", "test accuracy"):
+    for name in ("", "sparsity", "steps", "epoch", "validation accuracy", "test accuracy"):
         table.add_column(name, justify="right" if name else "left")
     for entry in result["rows"]:
         validation = entry["validation_accuracy"]
-        table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", str(entry["epoch"] or ""),
+        steps = steps_trained(entry) if "steps" in entry else ""
+        table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", steps, str(entry["epoch"] or ""),
                       "" if validation is None else f"{validation:.2%}", entry.get("outcome") or f"{entry['test_accuracy']:.2%}")
     Console(markup=False).print(table)
 

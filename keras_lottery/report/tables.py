@@ -67,7 +67,7 @@ def _cell(row, alike):
     return 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"], _arm(row, alike)
 
 
-def _steps(row):
+def steps_trained(row):
     """The steps that a row trained, "200 to 2,816"; weights that were trained before go first, "2,816 + 2,816"."""
     steps = row["steps"]
     return f"{steps['before']:,} + {steps['stop']:,}" if steps["before"] else f"{steps['start']:,} to {steps['stop']:,}"
@@ -122,7 +122,7 @@ def _arms(where, alike):
         differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
         mean = estimate(values.values())
         less = f" ({gone.pop((at, arm))})" if (at, arm) in gone else ""
-        trained = dict.fromkeys(_steps(row) for row in alike if _cell(row, alike) == (at, arm) and "steps" in row)
+        trained = dict.fromkeys(steps_trained(row) for row in alike if _cell(row, alike) == (at, arm) and "steps" in row)
         lines.append((arm, f"{at:.1%}", f"{mean.n}{less}", "; ".join(trained), _figure(mean), *differing))
     lines += [(arm, f"{at:.1%}", f"0 ({what})", *[""] * (2 + len(bases))) for (at, arm), what in sorted(gone.items(), key=_order)]
     note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
