@@ -48,6 +48,15 @@ def free_ports(count):
     return ports
 
 
+def two_workers(run_dir, *flags):
+    """Two processes that train together, and a function that starts one of them again."""
+    ports = free_ports(2)
+
+    def worker(index):
+        return start(run_dir, *flags, workers=2, index=index, ports=ports)
+    return [worker(0), worker(1)], worker
+
+
 def ended(process):
     out, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
@@ -65,8 +74,7 @@ def same_search(one, other, rounds):
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.stress)])
 def test_two_workers_give_what_one_process_gives(tmp_path, rounds):
     flags = (f"--rounds={rounds}", "--epochs=1", "--compare_at=0.5")
-    ports = free_ports(2)
-    processes = [start(tmp_path / "two", *flags, workers=2, index=n, ports=ports) for n in range(2)]
+    processes, _ = two_workers(tmp_path / "two", *flags)
     code, _, err = command(find_ticket, *FIND, *flags, f"--run_dir={tmp_path / 'one'}")
     assert code == 0, err
     told = [ended(process) for process in processes]
@@ -80,18 +88,22 @@ def test_two_workers_give_what_one_process_gives(tmp_path, rounds):
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_worker_comes_back_and_the_run_ends_the_same(tmp_path, victim):
     flags = ("--rounds=2", "--epochs=6")
-    ports = free_ports(2)
-    processes = [start(tmp_path / "two", *flags, workers=2, index=n, ports=ports) for n in range(2)]
-    while not (tmp_path / "two" / "round_00").exists():
-        assert all(process.poll() is None for process in processes), processes[victim].communicate()
+    killed, again = two_workers(tmp_path / "killed", *flags)
+    while not (tmp_path / "killed" / "round_00").exists():
+        assert all(process.poll() is None for process in killed), killed[victim].communicate()
         time.sleep(0.2)
-    processes[victim].send_signal(signal.SIGKILL)
-    processes[victim].wait()
-    processes[victim] = start(tmp_path / "two", *flags, workers=2, index=victim, ports=ports)
-    for process in processes:
+    killed[victim].send_signal(signal.SIGKILL)
+    killed[victim].wait()
+    killed[victim] = again(victim)
+    for process in killed:
         ended(process)
-    ended(start(tmp_path / "one", *flags))
-    same_search(tmp_path / "one", tmp_path / "two", rounds=2)
+    for process in two_workers(tmp_path / "whole", *flags)[0]:
+        ended(process)
+    for number in range(3):
+        a, b = (lottery.load_ticket(runs.round_folder(tmp_path / name, number)) for name in ("killed", "whole"))
+        assert a.rounds == b.rounds
+        for one, other in ((a.masks, b.masks), (a.weights, b.weights), (a.trained, b.trained)):
+            assert one.keys() == other.keys() and all((one[path] == other[path]).all() for path in one)
 
 
 @pytest.mark.stress
