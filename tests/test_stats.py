@@ -1,34 +1,20 @@
-"""Intervals over seeds agree with SciPy's own, differences pair by seed, and verdicts seldom see what is not there."""
+"""Intervals over seeds and nets agree with SciPy's own and with simulations, and differences pair by seed."""
 
 import doctest
 import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 import keras_lottery.stats
 from keras_lottery.errors import LotteryError
-from keras_lottery.stats import CLAIMS, bootstrap, differences, estimate, holm, paired, verdicts
+from keras_lottery.stats import bootstrap, differences, estimate, paired, pooled
 
 figures = st.floats(-100, 100).map(lambda x: round(x, 3))
 points = st.floats(-5, 5).map(lambda x: round(x, 3))
-studies = st.lists(st.lists(points, min_size=1, max_size=6), max_size=8)
-
-
-def judge(cells, margin=0.5):
-    """Verdicts of a list of cells, each a list of differences."""
-    return list(verdicts(dict(enumerate(map(estimate, cells))), margin).values())
-
-
-def words(cells, margin=0.5):
-    return [(verdict.plain, verdict.corrected) for verdict in judge(cells, margin)]
-
-
-def same(values):
-    return max(values) - min(values) < 1e-9
 
 
 @given(st.lists(figures, min_size=2, max_size=8))
@@ -89,196 +75,70 @@ def test_bootstrap_of_three_values_is_their_range(values):
     assert bootstrap(values) == pytest.approx((min(values), max(values)))
 
 
-def test_holm_worked_by_hand():
-    # sorted: 0.005 * 4 = 0.02; 0.01 * 3 = 0.03; 0.03 * 2 = 0.06; 0.04 * 1 = 0.04, but no less than the one before
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.02]) == pytest.approx([0.02]) and holm([0.4, 0.9]) == pytest.approx([0.8, 0.9]) and holm([]).size == 0
-    assert holm([0.6, 0.7]) == pytest.approx([1, 1])
+def strata(counts, spreads, means=(0.0, 0.0), studies=3000, seed=0):
+    """Simulated values of two nets: a list for each study of one array for each net."""
+    drawn = np.random.default_rng(seed)
+    each = [drawn.normal(mean, spread, (studies, n)) for n, spread, mean in zip(counts, spreads, means)]
+    return list(zip(*each))
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.randoms())
-def test_holm_lies_between_no_correction_and_bonferroni_and_knows_no_order(p_values, random):
-    adjusted = holm(p_values)
-    assert (adjusted >= p_values).all() and (adjusted <= np.minimum(1, len(p_values) * np.array(p_values))).all()
-    order = random.sample(range(len(p_values)), len(p_values))
-    assert np.array_equal(holm([p_values[n] for n in order]), adjusted[order])
+def share_that_holds(truth, found):
+    return np.mean([one.low < truth < one.high for one in found])
 
 
-@pytest.mark.parametrize(
-    "values, word",
-    [
-        ([1.0, 1.1, 1.2], "beats"),
-        ([0.1, -0.1, 0.05], "matches"),
-        ([-0.3, -0.31, -0.29], "matches"),  # below 0 for sure, and by less than the margin
-        ([-0.6, -0.61, -0.59], "is worse"),
-        ([-0.5, -0.52, -0.48], "is worse"),
-        ([3.0, -2.0, 0.5], "no verdict"),
-        ([9.0, 9.1], "too few seeds"),
-        ([9.0], "too few seeds"),
-    ],
-)
-def test_words_of_one_cell(values, word):
-    assert words([values]) == [(word, word)]
+def test_one_net_pooled_is_its_own_estimate():
+    values = [0.3, 0.9, -0.2, 0.4]
+    assert pooled([values]) == estimate(values) == pooled([values], common_variance=True)
+    assert (pooled([values]).df, pooled([values]).fewest) == (3, 4)
 
 
-def test_p_values_are_scipys_one_sided_paired_tests():
-    ours, others = np.array([91.2, 90.8, 92.0, 91.1]), np.array([90.1, 90.3, 90.9, 91.4])
-    [found] = judge([ours - others])
-    assert found.p == pytest.approx({
-        "beats": stats.ttest_rel(ours, others, alternative="greater").pvalue,
-        "matches": stats.ttest_rel(ours + 0.5, others, alternative="greater").pvalue,
-        "is worse": stats.ttest_rel(ours, others, alternative="less").pvalue,
-    })
-    assert found.adjusted == found.p
+def test_pooled_mean_gives_each_net_the_same_weight():
+    assert pooled([[1.0, 1.2], [3.0, 3.1, 3.2, 2.9, 2.8]]).mean == pytest.approx((1.1 + 3.0) / 2)
 
 
-@settings(deadline=None)
-@given(studies)
-def test_plain_words_are_the_rule_on_the_interval(cells):
-    for values, found in zip(cells, judge(cells)):
-        low, high = found.estimate.low, found.estimate.high
-        if len(values) < 3:
-            assert found.plain == found.corrected == "too few seeds" and found.p == found.adjusted == {}
-            continue
-        assume(not same(values) and min(abs(low), abs(low + 0.5), abs(high)) > 1e-9)
-        rule = "beats" if low > 0 else "matches" if low > -0.5 else "is worse" if high < 0 else "no verdict"
-        assert found.plain == rule
+def test_pooled_interval_of_two_nets_is_welchs_of_their_difference_with_one_negated():
+    one, other = [0.2, 0.5, 0.1, 0.9], [1.2, 0.4, 2.2, 1.9, 0.6]
+    got = pooled([one, other])
+    for equal_var, found in ((False, got), (True, pooled([one, other], common_variance=True))):
+        theirs = stats.ttest_ind(one, np.negative(other), equal_var=equal_var)
+        low, high = theirs.confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((low / 2, high / 2))  # the mean is half the sum
+        assert found.df == pytest.approx(theirs.df) and (found.n, found.fewest) == (9, 4)
 
 
-@settings(deadline=None)
-@given(studies)
-def test_corrected_words_are_the_rule_on_wider_intervals(cells):
-    cells = [values for values in cells if len(values) > 2]
-    assume(not any(map(same, cells)))
-    claimed = {}
-    for claim, sign, beyond in (("beats", 1, 0), ("matches", 1, -0.5), ("is worse", -1, 0)):
-        # The cell that is furthest beyond, in its own standard errors, comes first; the first that fails is the last.
-        waiting = list(range(len(cells)))
-        claimed[claim] = set()
-        while waiting:
-            ends, p = {}, {}
-            for cell in waiting:
-                values = sign * np.array(cells[cell])
-                level = 1 - 2 * 0.025 / len(waiting)
-                ends[cell] = stats.ttest_1samp(values, 0).confidence_interval(level).low
-                p[cell] = stats.ttest_1samp(values, beyond, alternative="greater").pvalue
-            cell = min(waiting, key=p.get)
-            assume(abs(ends[cell] - beyond) > 1e-9)
-            if ends[cell] < beyond:
-                break
-            claimed[claim].add(cell)
-            waiting.remove(cell)
-    assert [found.corrected for found in judge(cells)] == [
-        next((claim for claim in CLAIMS if cell in claimed[claim]), "no verdict") for cell in range(len(cells))
-    ]
+def test_nets_that_differ_do_not_widen_the_pooled_interval():
+    one, other = np.array([0.2, 0.5, 0.1, 0.9]), np.array([1.2, 0.4, 2.2, 1.9])
+    assert pooled([one, other + 50]).half == pytest.approx(pooled([one, other]).half)
 
 
-@settings(deadline=None)
-@given(studies, st.randoms())
-def test_order_of_cells_and_seeds_does_not_matter(cells, random):
-    order = random.sample(range(len(cells)), len(cells))
-    moved = [random.sample(cells[n], len(cells[n])) for n in order]
-    for n, found in zip(order, judge(moved)):
-        was = judge(cells)[n]
-        assert found.p == pytest.approx(was.p, abs=1e-9) and found.adjusted == pytest.approx(was.adjusted, abs=1e-9)
+def test_a_net_of_one_seed_has_no_pooled_interval():
+    assert math.isnan(pooled([[1.0, 2.0, 3.0], [4.0]]).half) and math.isnan(pooled([[1.0], [4.0]], True).half)
+    assert pooled([[1.0, 2.0, 3.0], [4.0]]).fewest == 1
 
 
-@settings(deadline=None)
-@given(studies, st.integers(-3, 3))
-def test_scale_of_the_figures_does_not_matter(cells, power):
-    scaled = [[x * 2.0**power for x in values] for values in cells]
-    assert words(scaled, 0.5 * 2.0**power) == words(cells, 0.5)
+def test_equal_values_in_each_net_have_no_spread():
+    found = pooled([[1.0, 1.0], [4.0, 4.0, 4.0]])
+    assert (found.mean, found.half, found.n, found.fewest) == (2.5, 0.0, 5, 2)
 
 
-@settings(deadline=None)
-@given(studies, st.floats(0, 3))
-def test_higher_differences_never_make_a_cell_worse(cells, shift):
-    higher = judge([[x + shift for x in values] for values in cells])
-    for was, now in zip(judge(cells), higher):
-        if was.p:
-            assert now.p["beats"] <= was.p["beats"] + 1e-9 and now.p["is worse"] >= was.p["is worse"] - 1e-9
-            assert now.p["matches"] <= was.p["matches"] + 1e-9
+@pytest.mark.parametrize("counts, spreads, least", [((4, 4), (0.4, 0.4), 0.945), ((4, 4), (0.4, 0.1), 0.935), ((6, 3), (0.2, 0.6), 0.92)])
+def test_pooled_interval_holds_the_mean_of_the_nets_about_19_times_in_20(counts, spreads, least):
+    found = [pooled(study) for study in strata(counts, spreads, means=(1.0, -0.4))]
+    assert least < share_that_holds(0.3, found) < 0.97
 
 
-@settings(deadline=None)
-@given(studies, st.floats(0.1, 2), st.floats(0, 2))
-def test_a_wider_margin_only_adds_matches(cells, margin, more):
-    for narrow, wide in zip(words(cells, margin), words(cells, margin + more)):
-        assert all(now == was or now == "matches" and was != "beats" for was, now in zip(narrow, wide))
+def test_common_variance_is_exact_where_it_is_common_and_narrower_on_average():
+    drawn = strata((4, 4), (0.4, 0.4))
+    common, own = [pooled(study, True) for study in drawn], [pooled(study) for study in drawn]
+    assert 0.94 < share_that_holds(0, common) < 0.96
+    assert np.mean([one.half for one in common]) < np.mean([one.half for one in own])
 
 
-@settings(deadline=None)
-@given(studies)
-def test_correction_takes_claims_and_never_adds_one(cells):
-    for found in judge(cells):
-        for claim, p in found.p.items():
-            assert found.adjusted[claim] >= p
-        if found.p:
-            assert found.adjusted["matches"] <= found.adjusted["beats"]
-
-
-def test_a_cell_of_too_few_seeds_does_not_cost_the_others():
-    cell = [1.0, 1.4, 1.9]
-    assert words([cell] + [[0.0, 3.0]] * 20)[0] == words([cell])[0] == ("beats", "beats")
-    assert words([cell] + [[0.0, 3.0, -2.0]] * 20)[0] == ("beats", "no verdict")
-
-
-def test_equal_differences_are_judged_by_their_signs():
-    assert words([[0.3] * 3, [0.0] * 4, [-2.0] * 5]) == [("no verdict", "no verdict")] * 3
-    assert words([[0.3] * 6]) == [("beats", "beats")]
-    assert words([[0.3 + n * 1e-16 for n in range(6)]]) == [("beats", "beats")]
-    assert words([[0.0] * 6]) == [("matches", "matches")] and words([[-0.5] * 6]) == [("is worse", "is worse")]
-    assert judge([[0.3] * 3])[0].p == {"beats": 0.125, "matches": 0.125, "is worse": 1.0}
-
-
-def test_no_cells_no_verdicts():
-    assert verdicts({}) == {}
-
-
-@pytest.mark.parametrize("margin", [0, -1, float("nan"), float("inf")])
-def test_margin_must_be_above_zero(margin):
-    with pytest.raises(LotteryError, match="margin=.* is impossible"):
-        verdicts({}, margin)
-
-
-def test_a_diverged_run_is_an_error():
-    with pytest.raises(LotteryError, match="'mnist' hold nan"):
-        verdicts({"mnist": estimate([1.0, 2.0, float("nan")])})
-
-
-def null_studies(seeds, spread, step, studies=1000, cells=12):
-    """Differences of an arm from itself, (studies, cells, seeds), accuracies in whole steps (0: not rounded)."""
-    arms = np.random.default_rng(seeds).normal(90, spread, (2, studies, cells, seeds))
-    return np.subtract(*(np.round(arms / step) * step if step else arms))
-
-
-@pytest.mark.parametrize("seeds", [3, 5])
-@pytest.mark.parametrize("spread, step", [(0.3, 0), (0.1, 0.1), (0.2, 0.1)])
-def test_an_arm_seldom_beats_itself(seeds, spread, step):
-    said = [words(cells) for cells in null_studies(seeds, spread, step)]
-    assert np.mean([any(corrected == "beats" for _, corrected in study) for study in said]) <= 0.05
-    assert np.mean([plain == "beats" for study in said for plain, _ in study]) <= 0.05
-    assert np.mean([any(corrected == "is worse" for _, corrected in study) for study in said]) <= 0.05
-
-
-def test_an_arm_half_a_point_below_seldom_matches():
-    said = [words(cells - 0.5) for cells in null_studies(3, 0.3, 0)]
-    assert np.mean([any(corrected == "matches" for _, corrected in study) for study in said]) <= 0.05
-
-
-def test_many_cells_without_correction_would_beat_themselves():
-    said = [words(cells) for cells in null_studies(3, 0.3, 0, studies=300)]
-    assert np.mean([any(plain == "beats" for plain, _ in study) for study in said]) > 0.15
-
-
-@pytest.mark.parametrize("seeds, effect", [(3, 3.0), (5, 1.0)])
-def test_a_planted_effect_is_found(seeds, effect):
-    nulls = null_studies(seeds, 0.1, 0, studies=200)
-    nulls[:, 4] += effect
-    said = [words(cells) for cells in nulls]
-    assert np.mean([study[4] == ("beats", "beats") for study in said]) > 0.9
-    nulls[:, 4] -= 2 * effect
-    assert np.mean([words(cells)[4] == ("is worse", "is worse") for cells in nulls]) > 0.9
+def test_no_nets_is_an_error():
+    with pytest.raises(LotteryError, match="no strata"):
+        pooled([])
+    with pytest.raises(LotteryError, match="no values"):
+        pooled([[1.0], []])
 
 
 def test_examples():

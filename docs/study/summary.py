@@ -8,7 +8,8 @@ from pathlib import Path
 from keras_lottery import report
 from keras_lottery.report.between import put
 from keras_lottery.report.tables import cells
-from keras_lottery.stats import estimate, paired, verdicts
+from keras_lottery.stats import estimate, paired
+from keras_lottery.verdicts import verdicts
 
 HERE = Path(__file__).parent
 AT = (0.9, 0.95)

@@ -4,8 +4,9 @@ import collections
 import dataclasses
 
 from ..controls import ARMS, DENSE
-from ..stats import MARGIN, bootstrap, differences, estimate, paired, verdicts
+from ..stats import bootstrap, differences, estimate, paired
 from ..variants import VARIANTS
+from ..verdicts import LOWER, MARGIN, verdicts
 from .rows import by_setting, old_rule
 
 BASELINES = ("dense", "dense-scratch", "dense-transferred", "dense-rewound", "dense-cyclic", "random", "finetune")
@@ -153,7 +154,7 @@ def _verdicts(named):
             for (where, at), verdict in told.items()
         ]
         note = (f"Points of test accuracy, paired by seed. By the 95% t-interval: beats, its lower end is above 0; matches, above "
-                f"-{MARGIN}; is worse, its upper end is below 0. Corrected: Holm's step-down over the {len(lines)} lines.")
+                f"-{MARGIN}; is worse, its upper end is below 0; {LOWER}, both. Corrected: Holm's step-down over the {len(lines)} lines.")
         header = ("data", "sparsity", "seeds", "difference", "bootstrap", "alone", "corrected")
         made.append(Table(f"The {arm} against {base}", note, header, tuple(lines)))
     return made
