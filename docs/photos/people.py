@@ -18,8 +18,11 @@ SHARES = {"test": 0.2, "validation": 0.1}  # of the people, or of the photos; th
 class Photos:
     """All photos of a folder, sorted by the number in the file's name.
 
-    numbers, labels: int arrays (photos,); images: uint8 (photos, size, size, 3); people: int array (photos,), the
-    group that a photo belongs to, see `groups`; classes: the folders' names.
+    Attributes:
+      numbers, labels: int arrays (photos,).
+      images: uint8 (photos, size, size, 3).
+      people: int array (photos,), the group that each photo belongs to; see `groups`.
+      classes: the folders' names.
     """
 
     numbers: np.ndarray
@@ -40,11 +43,15 @@ def read(folder: str, size: int) -> Photos:
 
 
 def groups(labels: list, classes: int) -> np.ndarray:
-    """The group of each photo, of photos sorted by their numbers: a person, or a few who cannot be told apart.
+    """The group of each photo: one person, or a few who cannot be told apart.
 
-    Each person showed the classes in rising order, so a label that does not rise begins a new run. Runs that lack a
-    class may be parts of one person's photos, which were taken or numbered out of order, so those that follow each
-    other stay together. That two people share a group does no harm.
+    Args:
+      labels: of the photos, sorted by their numbers.
+      classes: how many classes there are.
+
+    Each person showed the classes in rising order, so a label that does not rise begins a new run. Consecutive
+    runs that lack a class may be one person's photos out of order, so they form one group. Two people in one
+    group do no harm.
 
     >>> groups([0, 1, 2, 0, 1, 2, 1, 0, 2, 0, 1, 2], 3).tolist()
     [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -62,7 +69,7 @@ def groups(labels: list, classes: int) -> np.ndarray:
 def split(photos: Photos, seed: int, by: str) -> dict:
     """{"train", "validation", "test": rows of the photos, in the order of their numbers}, drawn by `seed`.
 
-    by: "person", whole groups; or "photo", each photo by itself, so that people are on all sides.
+    by: "person" for whole groups; "photo" for each photo by itself, which puts people on all sides.
     """
     unit = photos.people if by == "person" else np.arange(len(photos.labels))
     units = np.random.default_rng(seed).permutation(np.unique(unit))
@@ -75,7 +82,7 @@ def split(photos: Photos, seed: int, by: str) -> dict:
 
 
 def served(photos: Photos, rows: np.ndarray, seed: int, train: bool) -> tf.data.Dataset:
-    """Batches of photos as the net sees them: for training in an order that the seed and the epoch set, else in theirs."""
+    """Batches of photos as the net sees them: to train on in an order set by seed and epoch, else in their own."""
     images, labels = photos.images[rows], photos.labels[rows]
     return data.batches(images, labels, batch_size=BATCH, seed=seed, shuffle=train, **PIXELS)
 

@@ -1,0 +1,172 @@
+"""docs/photos: people stay on one side, every control of a tiny net is trained, and a kill changes nothing."""
+
+import base64
+import dataclasses
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import keras_lottery as lottery
+from keras_lottery import runs
+
+PHOTOS = Path(__file__).parents[1] / "docs" / "photos"
+
+
+def script(name, **others):
+    """A module of docs/photos, which is no package; `others` are those that it imports by name."""
+    spec = importlib.util.spec_from_file_location(f"docs_photos_{name}", PHOTOS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look
+    before = {key: sys.modules.get(key) for key in others}
+    sys.modules.update(others)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.modules.update({key: value for key, value in before.items() if value})
+        for key in [key for key, value in before.items() if not value]:
+            del sys.modules[key]
+    return module
+
+
+people = script("people")
+trainings = script("trainings", people=people)
+run = script("run", people=people, trainings=trainings)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Thirty people who show three classes, each as a colour, in a folder for each class."""
+    root, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for number in range(90):
+        shown = number % 3
+        pixels = rng.integers(0, 60, (10, 10, 3)).astype("uint8")
+        pixels[..., shown] += 150
+        place = root / str(shown)
+        place.mkdir(exist_ok=True)
+        tf.io.write_file(str(place / f"IMG_{4000 + number}.png"), tf.io.encode_png(pixels))
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A "pretrained" net of five classes whose weights no fresh net has."""
+    image = tf_keras.Input((12, 12, 3))
+    x = tf_keras.layers.Conv2D(6, 3, name="conv")(image)
+    x = tf_keras.layers.BatchNormalization(name="bn")(x)
+    x = tf_keras.layers.Conv2D(8, 1, activation="relu", name="pointwise")(x)
+    x = tf_keras.layers.GlobalAveragePooling2D()(x)
+    x = tf_keras.layers.Dropout(0.2)(x)
+    net = tf_keras.Model(image, tf_keras.layers.Dense(5, name="logits")(x))
+    rng = np.random.default_rng(0)
+    net.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in net.get_weights()])
+    path = tmp_path_factory.mktemp("model") / "net.keras"
+    net.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def study(folder, model, tmp_path, monkeypatch):
+    """What makes a study of a seed and a split, with searches of two rounds."""
+    monkeypatch.setattr(run, "SPARSITIES", [0.5, 0.75])
+    monkeypatch.setattr(run, "ANCHORED", [0.5])
+    monkeypatch.setattr(run, "RANDOM", [0.5, 0.75])
+    monkeypatch.setattr(run, "GRADUAL", 0.75)
+    photos = people.read(folder, 8)
+    return lambda place=tmp_path, by="person": trainings.Study(
+        seed=3, by=by, photos=photos, model=model, epochs=1, folder=place / by, rows=place / "rows.jsonl",
+        precision="float32")
+
+
+def test_runs_that_lack_a_class_stay_with_the_next_and_no_person_is_on_two_sides(folder):
+    assert people.groups([0, 1, 2, 0, 1, 2, 1, 0, 2, 0, 1, 2], 3).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    photos = people.read(folder, 8)
+    assert len(set(photos.people)) == 30 and photos.numbers.tolist() == list(range(4000, 4090))
+    parts = people.split(photos, 0, "person")
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(90))
+    assert {part: len(set(photos.people[rows])) for part, rows in parts.items()} == {"train": 21, "test": 6, "validation": 3}
+    assert sum(len(set(photos.people[rows])) for rows in parts.values()) == 30
+    by_photo = people.split(photos, 0, "photo")
+    assert {part: rows.size for part, rows in by_photo.items()} == {"train": 63, "test": 18, "validation": 9}
+    assert set(photos.people[by_photo["train"]]) & set(photos.people[by_photo["test"]])
+    assert (parts["test"] != people.split(photos, 1, "person")["test"]).any()
+
+
+def test_the_net_sees_what_it_was_pretrained_on(folder, study):
+    photos = people.read(folder, 8)
+    images, labels = next(iter(people.served(photos, np.arange(5), seed=0, train=False)))
+    np.testing.assert_allclose(images, (photos.images[:5].astype("float32") - 127) / 128, atol=1e-6)
+    assert labels.numpy().tolist() == [0, 1, 2, 0, 1]
+    one = study()
+    net, new = one.net(), one.net(pretrained=False)
+    source = tf_keras.models.load_model(one.model, compile=False)
+    assert net.input_shape == (None, 8, 8, 3) and net.output_shape == (None, 3)
+    for given, kept, drawn in zip(source.get_weights()[:-2], net.get_weights(), new.get_weights()):
+        np.testing.assert_array_equal(given, kept)
+        assert (given != drawn).any()
+
+
+def test_every_control_is_trained_once_and_counted(study):
+    studies = {by: study(by=by) for by in ("person", "photo")}
+    for train, by in run.CONTROLS.values():
+        train(studies[by])
+    rows = [json.loads(line) for line in studies["person"].rows.read_text().splitlines()]
+    told = {(row["split"], row["control"], row["sparsity"], row["trainings"], row["steps"], row["search_steps"]) for row in rows}
+    assert told == {  # an epoch is one step
+        ("person", "dense", 0.0, 1, 1, 1), ("person", "ticket", 0.5, 2, 2, 2), ("person", "ticket", 0.75, 3, 3, 3),
+        ("person", "dense-cyclic", 0.0, 2, 2, 2), ("person", "dense-cyclic", 0.0, 3, 3, 3),
+        ("photo", "dense", 0.0, 1, 1, 1),
+        ("person", "random-rescaled", 0.5, 2, 2, 2), ("person", "random-rescaled", 0.75, 3, 3, 3),
+        ("person", "gradual", 0.75, 1, 3, 3), ("person", "ticket-pretrained", 0.5, 1, 1, 2), ("person", "dense-new", 0.0, 1, 3, 3)}
+    for row in rows:
+        right = np.unpackbits(np.frombuffer(base64.b64decode(row["correct"]), "uint8"))[:row["test_images"]]
+        assert right.mean() == pytest.approx(row["test_accuracy"]) and row["kept"] == round((1 - row["sparsity"]) * row["prunable"])
+    folder, before = studies["person"].folder, studies["person"].rows.read_text()
+    for again in (run.tickets, run.dense_cyclic, run.nested_random):
+        again(studies["person"])
+    assert studies["person"].rows.read_text() == before
+
+    first, second = (lottery.load_ticket(folder / "random-rescaled" / f"training_{number}") for number in (1, 2))
+    like = [lottery.load_ticket(runs.round_folder(folder / "ticket", number)) for number in (1, 2)]
+    for path, mask in second.masks.items():
+        assert not (mask & ~first.masks[path]).any()
+        assert [first.masks[path].sum(), mask.sum()] == [ticket.masks[path].sum() for ticket in like]
+    anchored = lottery.load_ticket(runs.round_folder(folder / "ticket-pretrained", 1))
+    source = tf_keras.models.load_model(studies["person"].model, compile=False)
+    kept = anchored.masks["conv/kernel"]
+    np.testing.assert_array_equal(anchored.weights["conv/kernel"][kept], source.get_layer("conv").kernel.numpy()[kept])
+
+
+def test_random_masks_keep_the_scale_of_what_stays(study):
+    dense = trainings.untrained(study().net())
+    masks = {path: np.arange(mask.size).reshape(mask.shape) % 4 == 0 for path, mask in dense.masks.items()}
+    made = trainings.random_rescaled(dense, dataclasses.replace(dense, masks=masks), seed=1)
+    for path, mask in made.masks.items():
+        assert mask.sum() == masks[path].sum()
+        scale = np.sqrt(mask.size / mask.sum())
+        np.testing.assert_allclose(made.trained[path], np.where(mask, dense.trained[path] * scale, 0), rtol=1e-6)
+    assert any((made.masks[path] != masks[path]).any() for path in masks)
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(study, tmp_path):
+    def dense(place, *callbacks):
+        one = study(place)
+        return trainings.trained(one, trainings.untrained(one.net()), "dense", 3, callbacks=callbacks)
+
+    class Killed(tf_keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    whole = dense(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        dense(tmp_path / "killed", Killed())
+    assert (tmp_path / "killed" / "person" / "dense" / "training_0.safetensors").exists()
+    resumed = dense(tmp_path / "killed")
+    for path, value in whole.trained.items():
+        np.testing.assert_array_equal(value, resumed.trained[path])
