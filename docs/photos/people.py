@@ -49,9 +49,9 @@ def groups(labels: list, classes: int) -> np.ndarray:
       labels: of the photos, sorted by their numbers.
       classes: how many classes there are.
 
-    Each person showed the classes in rising order, so a label that does not rise begins a new run. Consecutive
-    runs that lack a class may be one person's photos out of order, so they form one group. Two people in one
-    group do no harm.
+    Each person showed the classes in rising order, so a label that does not rise begins a new run.
+    Consecutive runs that lack a class may be one person's photos out of order, so they form one group. Two
+    people in one group do no harm.
 
     >>> groups([0, 1, 2, 0, 1, 2, 1, 0, 2, 0, 1, 2], 3).tolist()
     [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -82,7 +82,7 @@ def split(photos: Photos, seed: int, by: str) -> dict:
 
 
 def served(photos: Photos, rows: np.ndarray, seed: int, train: bool) -> tf.data.Dataset:
-    """Batches of photos as the net sees them: to train on in an order set by seed and epoch, else in their own."""
+    """Batches of photos as the net sees them; to train on, in an order set by seed and epoch."""
     images, labels = photos.images[rows], photos.labels[rows]
     return data.batches(images, labels, batch_size=BATCH, seed=seed, shuffle=train, **PIXELS)
 

@@ -2,10 +2,10 @@
 
     python docs/photos/run.py --photos=FOLDER --model=FILE.keras [--seeds=0,1,2,3,4] [--runs=runs/photos]
 
-FOLDER has one sub-folder of photos for each class. FILE is a tf_keras model whose input is (x - 127) / 128 and
-whose last layer, Dense, is replaced by a new one. docs/photos/plan.md says what is trained and why. Each finished
-training adds a line to docs/photos/rows.jsonl. What is there is not trained again, and a run that was stopped,
-even by kill -9, goes on from the folder --runs.
+FOLDER has one sub-folder of photos for each class. FILE is a tf_keras model whose input is (x - 127) / 128; a
+new Dense layer takes the place of its last one. docs/photos/plan.md says what is trained and why. Each
+finished training adds a line to docs/photos/rows.jsonl. What is there is not trained again. A run that was
+stopped, even by kill -9, goes on from the folder --runs.
 """
 
 from pathlib import Path

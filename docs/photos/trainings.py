@@ -69,8 +69,8 @@ def search(study: Study, control: str, rewind: str, sparsities: list) -> list:
     folder = study.folder / control
     if runs.finished_rounds(folder) <= len(sparsities):
         model = study.compiled(lottery.wrap(study.net()))
-        lottery.find_ticket(model, study.train, study.validation, epochs=study.epochs, rewind=rewind, rate=0.5,
-                            final_sparsity=sparsities, seed=study.seed, run_dir=folder, verbose=2)
+        lottery.find_ticket(model, study.train, study.validation, epochs=study.epochs, rewind=rewind,
+                            rate=0.5, final_sparsity=sparsities, seed=study.seed, run_dir=folder, verbose=2)
     return [lottery.load_ticket(runs.round_folder(folder, number)) for number in range(len(sparsities) + 1)]
 
 
@@ -107,8 +107,8 @@ def untrained(net) -> Ticket:
 def random_rescaled(before: Ticket, like: Ticket, seed: int) -> Ticket:
     """`before` with random masks: subsets of its own, with as many weights in each tensor as `like` keeps.
 
-    Kernels are divided by the square root of the share of their weights that stays, which keeps the variance of
-    the outputs.
+    Kernels are divided by the square root of the share of their weights that stays, which keeps the variance
+    of the outputs.
     """
     rng = np.random.default_rng(seed)
     masks, weights = {}, dict(before.trained)
@@ -164,5 +164,5 @@ def _right(study, model, part):
 
 
 def _commit():
-    here = Path(__file__).parent
-    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True).stdout.strip()
+    of = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
+    return subprocess.run(["git", "rev-parse", "HEAD"], **of).stdout.strip()

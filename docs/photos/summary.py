@@ -1,0 +1,188 @@
+"""Write the tables of docs/photos/README.md, and README.md's on photos, from rows.jsonl and files.jsonl.
+
+    python docs/photos/summary.py
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from keras_lottery.report.between import put
+from keras_lottery.stats import Estimate, estimate, paired
+from keras_lottery.verdicts import MARGIN, verdicts
+
+HERE = Path(__file__).parent
+PRIMARY = (0.9, 0.95, 0.975)  # ticket minus dense-cyclic: the family that is corrected for
+ENOUGH = 0.5  # points: a wider primary interval calls for the seeds that the plan adds
+FIRST = 5  # seeds
+OTHERS = {
+    "random-rescaled": "nested random masks, rescaled",
+    "gradual": "gradual pruning, as many steps in total",
+    "ticket-pretrained": "ticket rewound to the pretrained weights",
+    "dense-new": "dense, new weights, as many steps in total as the search to 97.5%",
+}
+SIDES = {"person": "of people who are in no other part", "photo": "of people who are in training as well"}
+
+
+def by_cell(rows: list, split: str = "person") -> dict:
+    """{(control, sparsity, trainings): {seed: test accuracy in %}} of the rows of a split."""
+    cells = {}
+    for row in rows:
+        if row["split"] == split:
+            cell = cells.setdefault((row["control"], row["sparsity"], row["trainings"]), {})
+            cell[row["seed"]] = 100 * row["test_accuracy"]
+    return cells
+
+
+def tickets(cells: dict) -> dict:
+    """{sparsity: (trainings, the ticket's {seed: accuracy}, that of dense-cyclic with as many trainings)}."""
+    return {sparsity: (trainings, of, cells.get(("dense-cyclic", 0.0, trainings), {}))
+            for (control, sparsity, trainings), of in sorted(cells.items()) if control == "ticket"}
+
+
+def overlapping(found: Estimate, rows: list) -> Estimate:
+    """An estimate over seeds whose splits are drawn from the same photos, with the variance corrected for it.
+
+    The variance of the mean is s^2 (1 / n + test / train), where the t-interval takes s^2 / n.
+
+    Source: Nadeau & Bengio 2003, "Inference for the generalization error", section 3.
+    """
+    images = [row["images"] for row in rows if row["split"] == "person"]
+    share = np.mean([of["test"] / of["train"] for of in images])
+    return dataclasses.replace(found, half=float(found.half * np.sqrt(1 + found.n * share)))
+
+
+def headline(rows):
+    """Ticket minus the dense net that was trained as often, and minus the one that was trained once."""
+    cells = by_cell(rows)
+    once, pairs = cells[("dense", 0.0, 1)], tickets(cells)
+    found = {at: paired(*of) for at, (_, *of) in pairs.items() if of[0].keys() & of[1].keys()}
+    words = verdicts({at: found[at] for at in PRIMARY if at in found}, MARGIN, comparisons=len(PRIMARY))
+    yield ("| zeros | trainings | ticket, % | dense, trained as often, % | dense, trained once, % | "
+           "ticket minus dense, trained as often | the same, corrected for overlapping splits | "
+           "ticket minus dense, trained once |")
+    yield "|---|---|---|---|---|---|---|---|"
+    for sparsity, (trainings, ours, theirs) in pairs.items():
+        told = f": **{words[sparsity].corrected}**" if sparsity in words else ""
+        difference, more = _interval(found.get(sparsity)), _interval(paired(ours, once))
+        corrected = _interval(overlapping(found[sparsity], rows) if sparsity in found else None)
+        yield (f"| {_percent(sparsity)} | {trainings} | {_mean(ours)} | {_mean(theirs)} | {_mean(once)} | "
+               f"{difference}{told} | {corrected} | {more} |")
+
+
+def seeds(rows):
+    """How many seeds there are, and what the plan says of more."""
+    cells = tickets(by_cell(rows))
+    both = [cells.get(at, (0, {}, {}))[1:] for at in PRIMARY]
+    n = min(len(ours.keys() & theirs.keys()) for ours, theirs in both)
+    yield f"Seeds in the primary cells: {n}."
+    if n > 1:
+        widest = max(paired(*of).half for of in both)
+        verdict = "and the plan asks for no more seeds."
+        if n < FIRST:
+            verdict = "and not all seeds of the plan are in."
+        elif n == FIRST and widest > ENOUGH:
+            verdict = f"more than the {ENOUGH} of the plan: seeds 5 to 7 are to be added."
+        yield f"Their widest interval is ± {widest:.2f} points, {verdict}"
+
+
+def controls(rows):
+    """The other controls, each beside the ticket at its sparsity; dense-new beside the last ticket."""
+    cells = by_cell(rows)
+    ours = {sparsity: of for sparsity, (_, of, _) in tickets(cells).items()}
+    yield "| control | zeros | trainings | seeds | test accuracy, % | ticket minus it, points |"
+    yield "|---|---|---|---|---|---|"
+    for control, told in OTHERS.items():
+        for (name, sparsity, trainings), of in sorted(cells.items()):
+            if name == control:
+                beside = ours.get(sparsity or max(ours), {})
+                difference = _interval(paired(beside, of)) if beside.keys() & of.keys() else "–"
+                yield (f"| {told} | {_percent(sparsity)} | {trainings} | {len(of)} | "
+                       f"{_interval(estimate(of.values()), '')} | {difference} |")
+
+
+def splits(rows):
+    """The dense net, fine-tuned once, on people that it has not seen and on people that it has."""
+    yield "| the test photos are | seeds | dense, trained once, % |"
+    yield "|---|---|---|"
+    for split, told in SIDES.items():
+        of = by_cell(rows, split).get(("dense", 0.0, 1))
+        if of:
+            yield f"| {told} | {len(of)} | {_interval(estimate(of.values()), '')} |"
+
+
+def machine(rows):
+    """What the rows were made with."""
+    def told(name):
+        return ", ".join(sorted({str(row[name]) for row in rows if row.get(name)}))
+
+    recipes = sorted({json.dumps(row["recipe"]) for row in rows})
+    yield f"Precision {told('precision')}; TensorFlow {told('tensorflow')}, tf_keras {told('tf_keras')}."
+    yield f"Recipe: {'; '.join(recipes)}. Commit: {told('commit')}."
+
+
+def files(rows):
+    """Each file, over the seeds: bytes, and what it gets right of the test photos."""
+    yield ("| net | file | seeds | MB | times smaller | zstd, MB | test accuracy, % | "
+           "minus dense float32, points | ARM instructions, millions |")
+    yield "|---|---|---|---|---|---|---|---|---|"
+    cells = {}
+    for row in rows:
+        if row["problem"] is None:
+            cells.setdefault((row["net"], row["file"]), {})[row["seed"]] = row
+    dense = cells.get(("dense", "float32 dense"), {})
+    for (net, file), of in sorted(cells.items(), key=lambda cell: -_over(cell[1], "bytes")):
+        smaller = _over(dense, "bytes") / _over(of, "bytes")
+        counts = [row["instructions"] for row in of.values() if row["instructions"]]
+        difference = _interval(paired(_accuracy(of), _accuracy(dense))) if of is not dense else ""
+        yield (f"| {net} | {file} | {len(of)} | {_over(of, 'bytes') / 1e6:.2f} | {smaller:.1f} | "
+               f"{_over(of, 'zstd') / 1e6:.2f} | {_mean(_accuracy(of))} | {difference} | "
+               f"{f'{np.mean(counts) / 1e6:.1f}' if counts else '–'} |")
+
+
+def _accuracy(of):
+    return {seed: 100 * row["test_accuracy"] for seed, row in of.items()}
+
+
+def in_short(rows):
+    """README.md's lines."""
+    yield from headline(rows)
+
+
+def _over(rows, column):
+    return float(np.mean([row[column] for row in rows.values()]))
+
+
+def _mean(of):
+    return f"{np.mean(list(of.values())):.2f}" if of else "–"
+
+
+def _interval(found, sign="+"):
+    if found is None:
+        return "–"
+    half = "" if np.isnan(found.half) else f" ± {found.half:.2f}"
+    return f"{found.mean:{sign}.2f}{half}"
+
+
+def _percent(sparsity):
+    return f"{100 * sparsity:g}%"
+
+
+def read(name):
+    """The rows of a file beside this one; none where it is not there."""
+    path = HERE / name
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def main():
+    rows, page = read("rows.jsonl"), HERE / "README.md"
+    for table in (headline, seeds, controls, splits, machine):
+        put(page, table.__name__, table(rows))
+    put(page, "files", files(read("files.jsonl")))
+    put(HERE.parents[1] / "README.md", "photos", in_short(rows))
+
+
+if __name__ == "__main__":
+    main()
