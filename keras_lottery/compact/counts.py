@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ..pruning import engine, is_wrapped, strip
 from . import graph
 
@@ -47,6 +49,36 @@ def costs(model):
             })
             row["multiply_adds"] = _sum(row["multiply_adds"], _multiply_adds(call))
     return list(rows.values())
+
+
+def multiply_adds_left(model):
+    """Multiply-adds for one example in a runtime that skips zeros, a whole number.
+
+    They are those of each layer, as `costs` counts them, times the share of its kernel's weights that are not 0.
+
+    Args, Raises: as `costs`.
+
+    Returns:
+      None where the multiply-adds of a layer are not known.
+
+    Example:
+      >>> import numpy as np, tf_keras
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,))])
+      >>> net.layers[0].set_weights([np.eye(4, 8), np.zeros(8)])
+      >>> multiply_adds_left(net)
+      4
+    """
+    kind, left = engine(model), 0.0
+    layers = kind.layers(model)
+    for row in costs(model):
+        if row["multiply_adds"] is None:
+            return None
+        if row["multiply_adds"]:
+            weights = kind.walk.variables(layers[row["path"]])
+            kernels = [graph.array(weights[name]) for name in _KERNELS if name in weights]
+            kept = sum(map(np.count_nonzero, kernels)) / sum(kernel.size for kernel in kernels)
+            left += row["multiply_adds"] * kept
+    return round(left)
 
 
 def total(rows, column):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_lottery.checks import SEED, shown, true_or_false, whole
 from keras_lottery.data import sources
 from keras_lottery.data.folder import from_folder
-from keras_lottery.data.pipeline import batches, from_batch, hold, set_epoch, stream
+from keras_lottery.data.pipeline import batches, from_batch, generated, hold, set_epoch, stream
 from keras_lottery.errors import LotteryError
 from keras_lottery.pixels import Pixels
 

@@ -156,17 +156,27 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
 
         dataset = tf.data.Dataset.range(1).flat_map(one_pass).map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps - first)).prefetch(2)
-        options = tf.data.Options()
-        options.autotune.enabled = False  # which may take 0.4 s to end with a pass, and finds nothing to gain here
-        # The default rewrites do nothing for this pipeline, and keep a second copy of the images.
-        options.experimental_optimization.apply_default_optimizations = False
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        dataset = dataset.with_options(options)
+        dataset = dataset.with_options(_options())
         dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = counter, starting_at, content
         dataset._lottery_labels = labels
         return dataset
 
     return starting_at(0)
+
+
+def generated(batches, count, like):
+    """A tf.data.Dataset of what a generator function gives, `count` batches of the shapes and dtypes of the dataset `like`."""
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=like.element_spec)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2).with_options(_options())
+
+
+def _options():
+    options = tf.data.Options()
+    options.autotune.enabled = False  # which may take 0.4 s to end with a pass, and finds nothing to gain here
+    # The default rewrites do nothing for these pipelines, and keep a second copy of the images.
+    options.experimental_optimization.apply_default_optimizations = False
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return options
 
 
 def _packed(x, y, sample_weight):
