@@ -37,6 +37,7 @@ def script(name, **others):
 people = script("people")
 trainings = script("trainings", people=people)
 run = script("run", people=people, trainings=trainings)
+files = script("files", people=people)
 summary = script("summary")
 
 
@@ -196,3 +197,12 @@ def test_a_ticket_stands_beside_the_dense_net_that_was_trained_as_often():
     half = 4.303 * 0.1 / 3 ** 0.5  # of the differences 0.5, 0.6, 0.7
     assert difference == f"+0.60 ± {half:.2f}: **beats**" and other == f"+5.10 ± {half:.2f}"
     assert corrected == f"+0.60 ± {half * (1 + 3 * 200 / 800) ** 0.5:.2f}"  # the variance is 1/n + test/train
+
+
+def test_a_file_gets_the_test_photos_right_that_its_net_does(study, tmp_path, capfd):
+    one = study()
+    ticket, parts = trainings.untrained(one.net()), people.split(one.photos, 3, "person")
+    dense, _ = files.measured(ticket, one.photos, parts, tmp_path / "files", ["float32"])
+    assert dense["file"] == "float32 dense" and dense["bytes"] > 1000
+    assert dense["test_accuracy"] == trainings._right(one, ticket.model("trained"), "test").mean()
+    assert dense["validation_accuracy"] == trainings._right(one, ticket.model("trained"), "validation").mean()

@@ -47,7 +47,7 @@ def overlapping(found: Estimate, rows: list) -> Estimate:
 
     The variance of the mean is s^2 (1 / n + test / train), where the t-interval takes s^2 / n.
 
-    Source: Nadeau & Bengio 2003, "Inference for the generalization error", section 3.
+    Source: Nadeau & Bengio 2003, "Inference for the generalization error", Machine Learning 52.
     """
     images = [row["images"] for row in rows if row["split"] == "person"]
     share = np.mean([of["test"] / of["train"] for of in images])
