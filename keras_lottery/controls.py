@@ -2,7 +2,7 @@
 
 A control is a Ticket of its own and the weights it starts from, so it is built, carried to another data set and
 trained exactly as the ticket is. Three find their mask on the target itself: see `saliency` and `gradual`.
-Newly drawn is what trains: what is frozen, and what Normalization was adapted to, is the ticket's in every arm.
+Newly drawn is what trains: what is frozen, and what Normalization was adapted to, is the ticket's in every control.
 """
 
 import dataclasses
@@ -12,19 +12,21 @@ import numpy as np
 
 from .checks import SEED, known, of_kind, true_or_false, whole
 from .errors import LotteryError
-from .masks import prune, random
+from .masks import erdos_renyi, prune, random
 from .masks import shuffled as moved_about
 from .schedule import KEPT
 from .stopping import was_cut
 from .ticket import Ticket
 from .transfer import transfer
 
-ARMS = {
+CONTROLS = {
     "ticket": "the ticket: its mask over its rewind weights",
     "trained": "its mask over its own trained weights",
     "late-reset": "its mask over the dense net's trained weights (the paper's late reset)",
     "reinit": "its mask over newly drawn weights",
     "random": "a random mask with the same counts in each tensor, over the dense rewind weights",
+    "random-rescaled": "the same, each tensor divided by the square root of its share of kept weights, so that outputs keep their scale",
+    "random-erk": "a random mask with as many weights in all, in Erdos-Renyi-kernel ratios, over the dense rewind weights, rescaled",
     "shuffled": "its mask and its rewind weights, moved to random places of each tensor together",
     "one-shot": "the dense net's trained weights pruned once, by magnitude, over the dense rewind weights",
     "snip": "newly drawn weights, pruned by SNIP on the target before training",
@@ -39,86 +41,90 @@ ARMS = {
 ON_TARGET = ("snip", "grasp", "gradual")  # prune a newly drawn net, on the data that it trains on
 DENSE = ("dense-scratch", "dense-transferred", "dense-rewound", "dense-longer")
 ON_SOURCE = ("dense-cyclic",)  # trains on the data of the search alone
-FROM_POINT = ("ticket", "random", "shuffled", "one-shot", "dense-rewound")  # begin with weights of the rewind point
+FROM_POINT = ("ticket", "random", "random-rescaled", "random-erk", "shuffled", "one-shot", "dense-rewound")  # begin with weights of the rewind point
 FROM_END = ("trained", "late-reset", "dense-transferred")  # begin with weights that were trained to the end
 _OF_DENSE = ("late-reset", "one-shot", "dense-transferred")  # its trained weights
 _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
 
 
-def student(arm, ticket, dense, *, num_classes=None, input_shape=None, freeze_backbone=False, seed=0, keras=None):
-    """The wrapped, uncompiled model of one arm of a comparison.
+def student(control, ticket, dense, *, num_classes=None, input_shape=None, freeze_backbone=False, seed=0, keras=None):
+    """The wrapped, uncompiled model of one control of a comparison.
 
-    The arms in ON_TARGET come dense: their masks are found once the model is compiled.
+    The controls in ON_TARGET come dense: their masks are found once the model is compiled.
 
     Args:
-      arm: a name in `ARMS`.
+      control: a name in `CONTROLS`.
       ticket: a Ticket.
       dense: the Ticket of round 0 of the same search; None where it is not at hand.
       num_classes, input_shape, freeze_backbone: on the target, as for `transfer`; with
-        num_classes=None the ticket's own head is kept, with the weights of the arm's start.
+        num_classes=None the ticket's own head is kept, with the weights of the control's start.
       keras: as for `transfer`.
       seed: of the random places.
 
     Raises:
-      LotteryError: unknown arm, or an arm that needs `dense` without it.
+      LotteryError: unknown control, or a control that needs `dense` without it.
     """
     true_or_false(freeze_backbone=freeze_backbone)
-    made, start = control(arm, ticket, dense, seed)
+    made, start = masks_and_start(control, ticket, dense, seed)
     if num_classes is None:
         return made.model(start, keras)
     return transfer(made, num_classes=num_classes, input_shape=input_shape, start=start, freeze_backbone=freeze_backbone, keras=keras)
 
 
-def control(arm, ticket, dense, seed=0):
-    """(Ticket, start) of an arm: its masks and weights, and the name of the weights to start from."""
-    check(arm, dense, "source")
+def masks_and_start(control, ticket, dense, seed=0):
+    """(Ticket, start) of a control: its masks and weights, and the name of the weights to start from."""
+    check(control, dense, "source")
     of_kind("ticket", ticket, Ticket, "a Ticket")
     seed = whole("seed", seed, **SEED)
-    if arm in _OF_TICKET:
-        return ticket, _OF_TICKET[arm]
-    if arm == "random":
+    if control in _OF_TICKET:
+        return ticket, _OF_TICKET[control]
+    if control == "random":
         return random_mask(ticket, dense, seed), "rewind"
-    if arm == "late-reset":
+    if control == "random-rescaled":
+        return rescaled(random_mask(ticket, dense, seed)), "rewind"
+    if control == "random-erk":
+        return rescaled(erdos_renyi_mask(ticket, dense, seed)), "rewind"
+    if control == "late-reset":
         return _over(ticket, ticket.masks, dense.start("trained")), "rewind"
-    if arm == "shuffled":
+    if control == "shuffled":
         return shuffled(ticket, seed), "rewind"
-    if arm == "one-shot":
+    if control == "one-shot":
         return one_shot(dense, ticket.sparsity), "rewind"
-    if arm in ("dense-rewound", "dense-cyclic"):
+    if control in ("dense-rewound", "dense-cyclic"):
         return dense, "rewind"
-    return dense, "trained" if arm == "dense-transferred" else "random"
+    return dense, "trained" if control == "dense-transferred" else "random"
 
 
-def first_step(arm, ticket):
-    """The step of the dense training at which an arm begins on the source: k with weights of the rewind point k, else 0."""
-    return ticket.settings["rewind"] if arm in FROM_POINT and ticket.settings.get("rule") else 0
+def first_step(control, ticket):
+    """The step of the dense training at which a control begins on the source: k with weights of the rewind point k, else 0."""
+    return ticket.settings["rewind"] if control in FROM_POINT and ticket.settings.get("rule") else 0
 
 
-def trainings_before(arm, ticket):
-    """How many trainings to the end the weights have had on the source that an arm begins with there."""
+def trainings_before(control, ticket):
+    """How many trainings to the end the weights have had on the source that a control begins with there."""
     rewind, number = ticket.settings.get("rewind"), ticket.rounds[-1]["round"] if ticket.rounds else 0
-    if arm in ("ticket", "shuffled") and rewind in KEPT or arm == "dense-cyclic":
+    if control in ("ticket", "shuffled") and rewind in KEPT or control == "dense-cyclic":
         return number
-    if arm == "trained" and rewind in KEPT:
+    if control == "trained" and rewind in KEPT:
         return number + 1
-    return int(arm in FROM_END or arm in FROM_POINT and rewind == "trained")
+    return int(control in FROM_END or control in FROM_POINT and rewind == "trained")
 
 
-def check(arm, dense, on="target"):
-    """Raises LotteryError for an unknown arm, or one that needs `dense` where it is None or was not trained in full."""
-    known("control", arm, ARMS)
+def check(control, dense, on="target"):
+    """Raises LotteryError for an unknown control, or one that needs `dense` where it is None or was not trained in full."""
+    known("control", control, CONTROLS)
     if dense is not None:
         of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search, or None")
-    if on == "target" and arm in ON_SOURCE:
-        raise LotteryError(f"control {arm!r} goes through the rounds of the search without pruning, on its data: lottery-study trains it on the source.")
-    if arm not in (*_OF_TICKET, "shuffled") and dense is None:
+    if on == "target" and control in ON_SOURCE:
+        raise LotteryError(f"control {control!r} goes through the rounds of the search without pruning, on its data: lottery-study trains it on the source.")
+    if control not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
-            f"control {arm!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
+            f"control {control!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
             "give a ticket of a search's run folder, RUN_DIR/round_NN."
         )
-    if arm in _OF_DENSE and was_cut(dense):
+    if control in _OF_DENSE and was_cut(dense):
         raise LotteryError(
-            f"control {arm!r} needs the dense net trained in full, and its search ended that after {len(dense.rounds[0]['history'])} of "
+            f"control {control!r} needs the dense net trained in full, and its search ended that after {len(dense.rounds[0]['history'])} of "
             f"{dense.settings['epochs']} epochs: search without budget, early_bird and fast, or leave it out."
         )
 
@@ -133,6 +139,36 @@ def random_mask(ticket, dense, seed):
     """
     _check_pair(ticket, dense)
     return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
+
+
+def erdos_renyi_mask(ticket, dense, seed):
+    """A Ticket with as many weights in all as `ticket`, at random places in Erdos-Renyi-kernel ratios, of the dense rewind weights.
+
+    Args:
+      ticket: a Ticket.
+      dense: the Ticket of round 0 of the same search: all weights at the rewind point.
+      seed: int.
+
+    Source: Evci et al. 2020 (arXiv 1911.11134), section 3; as a control of pruning Liu et al. 2022 (arXiv 2202.02643).
+    """
+    _check_pair(ticket, dense)
+    return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
+
+
+def rescaled(ticket):
+    """A Ticket whose pruned tensors are divided by the square root of their share of kept weights.
+
+    A sum over fewer random weights is smaller by that factor, so in a net without BatchNorm a random mask of 10% gives
+    logits near 0 that learn late. Divided, they are of the dense net's scale.
+    """
+    of_kind("ticket", ticket, Ticket, "a Ticket")
+
+    def scaled(path, value):
+        share = ticket.masks[path].mean()
+        return (value / np.sqrt(share)).astype(value.dtype) if share else value
+
+    weights = {path: scaled(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()}
+    return dataclasses.replace(ticket, weights=weights, trained=None)
 
 
 def shuffled(ticket, seed):

@@ -28,9 +28,9 @@ def run(run_dir, backend="auto"):
     print("\n3/3  write each as .tflite\n", flush=True)
     rows = []
     for row in carried["rows"]:
-        output = run_dir / f"{row['arm']}.tflite"
-        written = jobs.export(ticket=run_dir / "transfer" / row["arm"] / "student", output=output, dataset=TARGET)
-        rows.append({"name": row["arm"], "sparsity": row["sparsity"], "accuracy": row["test_accuracy"], "bytes": written["bytes"]})
+        output = run_dir / f"{row['control']}.tflite"
+        written = jobs.export(ticket=run_dir / "transfer" / row["control"] / "student", output=output, dataset=TARGET)
+        rows.append({"name": row["control"], "sparsity": row["sparsity"], "accuracy": row["test_accuracy"], "bytes": written["bytes"]})
     runs.write_json(run_dir / runs.RESULT, rows)
     table = Table(title=f"digits 5-9, {carried['data']['sizes']['test']} test images")
     for name in ("", "sparsity", "accuracy on the target", ".tflite bytes"):

@@ -5,9 +5,11 @@ Values are checked before data are loaded, and all of it before anything is trai
 
 from pathlib import Path
 
-from . import controls as arms
 from . import data, pruning, runs, training
-from .arm import best_epoch, failed, on_target, tested, train, train_control
+from .trained import best_epoch, failed, on_target, tested, train, train_or_tell
+from .controls import DENSE, FROM_POINT, ON_SOURCE, ON_TARGET, first_step, random_mask, trainings_before
+from .controls import check as check_control
+from .controls import student as control_student
 from .checks import SEED, known, share, true_or_false, whole, whole_or_text
 from .distribution import STRATEGIES, check_batches, place
 from .errors import Dead, Diverged, Failed, LotteryError
@@ -107,7 +109,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         folders = [runs.round_folder(run_dir, n) for n in range(runs.finished_rounds(run_dir))]
         last = str(folders[-1]) if folders else None
         if not nothing and (run_dir / runs.RESULT).exists():
-            result = runs.read_json(run_dir / runs.RESULT)
+            result = runs.read_result(run_dir)
             if result.get("compare_at") == compare_at:
                 return _finish(run_dir, {**result, "ticket": last})  # the folder may have been moved
         rows = []
@@ -123,13 +125,13 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         if nothing:
             rows += [failed("ticket" if number else "dense", at, nothing) for number, at in enumerate([0.0, *planned]) if number >= len(folders)]
         for number in () if nothing else _nearest(rows, compare_at):
-            masked = arms.random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
-            rows.append(train_control("random", masked.sparsity, lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
+            masked = random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
+            rows.append(train_or_tell("random", masked.sparsity, lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
                                       run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose,
-                                      point=_point("random", masked, run_dir), before=arms.trainings_before("random", masked) * steps))
+                                      point=_point("random", masked, run_dir), before=trainings_before("random", masked) * steps))
             if rewind in KEPT and not budget and not early_bird:
                 dense = load_ticket(folders[0])
-                rows.append(train_control("dense-cyclic", 0.0, lambda: compiled(lambda: dense.model("rewind", keras)), loaded, epochs,
+                rows.append(train_or_tell("dense-cyclic", 0.0, lambda: compiled(lambda: dense.model("rewind", keras)), loaded, epochs,
                                           run_dir / "controls" / f"dense-cyclic_{number:02d}", seed, None, callbacks(), verbose,
                                           cycles=number, goes_on=rewind == "finetune", before=number * steps))
     result = _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
@@ -146,7 +148,7 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     The epoch with the best validation accuracy is the one that is tested.
 
     Args: as `find`; `ticket` is a ticket folder, `start` and `freeze_backbone` as for
-      `keras_lottery.transfer`, `controls` are names in `controls.ARMS`.
+      `keras_lottery.transfer`, `controls` are names in `controls.CONTROLS`.
     Returns: the result, a JSON-able dict, which is in run_dir/result.json as well. The
       trained student is the ticket folder run_dir/ticket/student.
     """
@@ -157,10 +159,10 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     beside = runs.round_folder(folder.parent, 0)
     found.start(start)
     dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
-    for arm in controls:
-        arms.check(arm, dense, "target")
-        if freeze_backbone and arm in arms.ON_TARGET:
-            raise LotteryError(f"control {arm!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them.")
+    for control in controls:
+        check_control(control, dense, "target")
+        if freeze_backbone and control in ON_TARGET:
+            raise LotteryError(f"control {control!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them.")
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
@@ -170,14 +172,14 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras, "freeze_backbone": freeze_backbone}
 
-    def times(arm):
-        return 2 if arm == "dense-longer" else 1
+    def times(control):
+        return 2 if control == "dense-longer" else 1
 
-    def student(arm):
+    def student(control):
         pruning.engine_of(keras).set_seed(seed)
-        net = (carry(found, start=start, **sizes) if arm == "ticket"
-               else arms.student(arm, found, dense, seed=seed, **sizes))
-        training.compile_classifier(net, training.make_optimizer(steps=times(arm) * steps, keras=keras, **recipe))
+        net = (carry(found, start=start, **sizes) if control == "ticket"
+               else control_student(control, found, dense, seed=seed, **sizes))
+        training.compile_classifier(net, training.make_optimizer(steps=times(control) * steps, keras=keras, **recipe))
         return net
 
     with devices():
@@ -186,27 +188,27 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
             _tell(backend, policy, precision)
         runs.open_run(run_dir, "transfer", about, overwrite)
         rows = []
-        for arm in dict.fromkeys(("ticket", *controls)):
-            ready, callbacks, settled = on_target(arm, found.sparsity, loaded, steps)
-            how = (lambda: ready(first if arm == "ticket" else student(arm)), loaded, times(arm) * epochs, run_dir / arm,
+        for control in dict.fromkeys(("ticket", *controls)):
+            ready, callbacks, settled = on_target(control, found.sparsity, loaded, steps)
+            how = (lambda: ready(first if control == "ticket" else student(control)), loaded, times(control) * epochs, run_dir / control,
                    seed, best_epoch(loaded, settled), callbacks, verbose)
-            at = 0.0 if arm in arms.DENSE else found.sparsity
-            rows.append(train(arm, *how) if arm == "ticket" else train_control(arm, at, *how))
+            at = 0.0 if control in DENSE else found.sparsity
+            rows.append(train(control, *how) if control == "ticket" else train_or_tell(control, at, *how))
     trained = str(run_dir / "ticket" / "student")
     return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_search(found), "rows": rows})
 
 
-def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
+def train_control(*, control, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
               tpu=None, verbose="auto"):
-    """Train one arm of a comparison, on the data its ticket was found on or on a target.
+    """Train one control of a comparison, on the data its ticket was found on or on a target.
 
     On the source the ticket's own head is kept and the last epoch is tested, as in the
     rounds of a search; on a target the head is new and the epoch with the best
     validation accuracy is tested, as in `transfer`.
 
-    Args: as `transfer`; `arm` is a name in `controls.ARMS`, `dense` the folder of the
-      search's round 0, `ticket` None for an arm that needs none, `on` "source" or
-      "target", `sparsity` what the arm is compared at.
+    Args: as `transfer`; `control` is a name in `controls.CONTROLS`, `dense` the folder of the
+      search's round 0, `ticket` None for a control that needs none, `on` "source" or
+      "target", `sparsity` what the control is compared at.
     Returns: the result, a JSON-able dict with one row, which is in run_dir/result.json too.
     """
     known("on", on, ("source", "target"))
@@ -216,37 +218,37 @@ def train_arm(*, arm, ticket, dense, on, sparsity, dataset, epochs, recipe, seed
     if not nothing:
         dense = load_ticket(dense)
         found = load_ticket(ticket) if ticket else dense
-        arms.check(arm, dense, on)
+        check_control(control, dense, on)
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"arm": arm, "ticket": found and {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
+    about = {"control": control, "ticket": found and {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
     point, before, cycles = None, 0, 0
     if on == "source" and found:
-        point, before = _point(arm, found, search), arms.trainings_before(arm, found)
-        cycles = before if arm in arms.ON_SOURCE else 0
+        point, before = _point(control, found, search), trainings_before(control, found)
+        cycles = before if control in ON_SOURCE else 0
     going_on = cycles > 0 and found.settings["rewind"] == "finetune"
 
     def student():
         pruning.engine_of(keras).set_seed(seed)
-        net = arms.student(arm, found, dense, seed=seed, keras=keras, **sizes)
+        net = control_student(control, found, dense, seed=seed, keras=keras, **sizes)
         end = FINETUNED if going_on else 0.0
         training.compile_classifier(net, training.make_optimizer(steps=steps, keras=keras, end=end, **recipe))
         return ready(net)
 
     with devices():
-        runs.open_run(run_dir, "train_arm", about)
+        runs.open_run(run_dir, "train_control", about)
         if (run_dir / runs.RESULT).exists():
-            return runs.read_json(run_dir / runs.RESULT)
-        ready, callbacks, settled = on_target(arm, sparsity, loaded, steps)
+            return runs.read_result(run_dir)
+        ready, callbacks, settled = on_target(control, sparsity, loaded, steps)
         best = best_epoch(loaded, settled) if on == "target" else None
-        row = failed(arm, sparsity, nothing) if nothing else train_control(
-            arm, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False, point=point, cycles=cycles,
+        row = failed(control, sparsity, nothing) if nothing else train_or_tell(
+            control, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False, point=point, cycles=cycles,
             goes_on=going_on, before=before * steps)
-    result = _finish(run_dir, {"command": "train_arm", **about, "rows": [row]})
+    result = _finish(run_dir, {"command": "train_control", **about, "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
 
@@ -277,7 +279,7 @@ def _came_to_nothing(*tickets):
     for folder in map(Path, filter(None, tickets)):
         result = folder.parent / runs.RESULT
         if not (folder / "ticket.json").is_file() and result.is_file():
-            for row in runs.read_json(result)["rows"]:
+            for row in runs.read_result(folder.parent)["rows"]:
                 if row.get("outcome"):
                     return (Diverged if row["outcome"] == Diverged.outcome else Dead)(row["why"])
     return None
@@ -307,10 +309,10 @@ def _steps_before(records, rewind, stays, steps):
     return sum(trained) if stays else trained[0] if trained and rewind == "trained" else 0
 
 
-def _point(arm, ticket, search):
-    """(step, folder of the search) where an arm begins on the source with weights of the rewind point; else None."""
+def _point(control, ticket, search):
+    """(step, folder of the search) where a control begins on the source with weights of the rewind point; else None."""
     at_a_step = ticket.settings.get("rewind") in ("init", 0) or ticket.settings.get("rule")
-    return (arms.first_step(arm, ticket), search) if arm in arms.FROM_POINT and at_a_step else None
+    return (first_step(control, ticket), search) if control in FROM_POINT and at_a_step else None
 
 
 def _rule(run_dir):
@@ -325,7 +327,7 @@ def _epochs_before(rewind, steps):
 
 def _nearest(rows, wanted):
     """The tickets whose sparsities are nearest to those wanted, each once."""
-    later = [number for number, row in enumerate(rows) if row["arm"] == "ticket"]
+    later = [number for number, row in enumerate(rows) if row["control"] == "ticket"]
     return sorted({min(later, key=lambda number: abs(rows[number]["sparsity"] - at)) for at in wanted})
 
 

@@ -101,6 +101,49 @@ def random(masks, seed, blocks=None):
     return {path: shuffled(mask, rng, (blocks or {}).get(path, 1)) for path, mask in masks.items()}
 
 
+def erdos_renyi(masks, seed, blocks=None):
+    """Random masks that keep as many weights in all as `masks`, in Erdos-Renyi-kernel ratios.
+
+    Of each tensor a share is kept in proportion to the sum of its dimensions over their product, at most the whole
+    tensor and at least one weight; blocks as in `prune` move whole.
+
+    Args:
+      masks: {path: bool array}, True = kept. What is kept in all is at least one weight a tensor.
+      seed: int.
+      blocks: as for `prune`.
+
+    Source: Evci et al. 2020 (arXiv 1911.11134), section 3, "sparsity distribution".
+
+    >>> masks = erdos_renyi({"wide": np.arange(400).reshape(20, 20) < 80, "small": np.zeros((2, 2), bool)}, seed=0)
+    >>> {path: int(mask.sum()) for path, mask in masks.items()}
+    {'wide': 76, 'small': 4}
+    """
+    counts = _erdos_renyi_counts([mask.shape for mask in masks.values()], sum(map(np.count_nonzero, masks.values())))
+    first = {}
+    for (path, mask), kept in zip(masks.items(), counts):
+        block, kept = (blocks or {}).get(path, 1), np.arange(mask.size) < kept
+        first[path] = kept.reshape(mask.shape) if block == 1 else _from_blocks(kept.reshape(-1, block), mask.shape)
+    return random(first, seed, blocks)
+
+
+def _erdos_renyi_counts(shapes, kept):
+    """How many of `kept` weights each tensor gets: whole numbers that add up to it."""
+    sizes, sums = np.array([np.prod(shape, dtype=int) for shape in shapes]), np.array([sum(shape) for shape in shapes])
+    whole = np.zeros(len(sizes), bool)  # tensors whose share would be more than all
+    while True:
+        rest = np.where(whole, 0, sums)
+        wanted = np.where(whole, sizes, rest * (kept - sizes[whole].sum()) / max(1, rest.sum()))
+        if not (wanted > sizes).any():
+            break
+        whole |= wanted >= sizes
+    counts = np.clip(np.floor(wanted).astype(int), 1, sizes)
+    for place in np.argsort(counts - wanted, kind="stable")[: max(0, kept - counts.sum())]:
+        counts[place] += 1
+    while counts.sum() > kept:  # what the tensors took that would have got none
+        counts[np.argmax(counts)] -= 1
+    return counts
+
+
 def shuffled(array, rng, block=1):
     """An array with its elements, or its blocks as in `prune`, moved to random places."""
     if block == 1:

@@ -207,6 +207,11 @@ def read_json(path):
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy.") from error
 
 
+def read_result(run_dir):
+    """The result.json of a finished run, as this version would have written it."""
+    return older.result(read_json(Path(run_dir) / RESULT))
+
+
 def write_arrays(path, arrays, **notes):
     """{name: array} and JSON-able notes in one safetensors file; compressed if the name ends in .gz."""
     arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}

@@ -1,4 +1,4 @@
-"""New weights are drawn for what trains; what is frozen or was adapted to data stays the ticket's in every arm, at every start."""
+"""New weights are drawn for what trains; what is frozen or was adapted to data stays the ticket's in every control, at every start."""
 
 import warnings
 
@@ -58,15 +58,15 @@ def found(tmp_path_factory):
     return state_of(given), lottery.load_ticket(folder / "round_01"), lottery.load_ticket(folder / "round_00"), ticket
 
 
-@pytest.mark.parametrize("arm, classes", [*((arm, 5) for arm in controls.ARMS), ("ticket", None), ("reinit", None), ("dense-scratch", None)])
-def test_every_arm_keeps_what_is_frozen_or_adapted(found, arm, classes):
+@pytest.mark.parametrize("control, classes", [*((control, 5) for control in controls.CONTROLS), ("ticket", None), ("reinit", None), ("dense-scratch", None)])
+def test_every_control_keeps_what_is_frozen_or_adapted(found, control, classes):
     given, ticket, dense, _ = found
     keras.utils.set_random_seed(7)
-    student = controls.student(arm, ticket, dense, num_classes=classes)
+    student = controls.student(control, ticket, dense, num_classes=classes)
     state = state_of(student)
     assert bits({path: state[path] for path in KEPT}) == bits({path: given[path] for path in KEPT})
     own = {path: value for path, value in state.items() if path not in KEPT and not path.startswith("head/")}
-    drawn = arm in ("reinit", *controls.ON_TARGET, "dense-scratch", "dense-longer")
+    drawn = control in ("reinit", *controls.ON_TARGET, "dense-scratch", "dense-longer")
     for path, value in own.items():
         if path.endswith("kernel"):
             left = value[value != 0]
@@ -75,7 +75,7 @@ def test_every_arm_keeps_what_is_frozen_or_adapted(found, arm, classes):
         assert (own["own_norm/moving_mean"] == 0).all() and (own["own_norm/moving_variance"] == 1).all() and (own["own_norm/gamma"] == 1).all()
     trained = [path for path, variable in ENGINE.variables(student).items() if any(variable is weight for weight in student.trainable_weights)]
     assert not set(trained) & KEPT and len(trained) == 8
-    if classes is None and arm in ("dense-scratch", "reinit"):  # it computes with them, and keeps them while it trains
+    if classes is None and control in ("dense-scratch", "reinit"):  # it computes with them, and keeps them while it trains
         compiled(student, loss=LOGITS).fit(*images(), verbose=0)
         assert bits({path: state_of(student)[path] for path in KEPT}) == bits({path: given[path] for path in KEPT})
 

@@ -50,7 +50,7 @@ def test_find_transfer_export(folder):
     assert "the trained student in carry/ticket/student; next:\n  lottery-export --ticket=carry/ticket/student" in carried
     assert "out/student.tflite has" in exported
     result = json.loads((where / "find" / "result.json").read_text())
-    assert [(row["arm"], row["sparsity"]) for row in result["rows"]] == [
+    assert [(row["control"], row["sparsity"]) for row in result["rows"]] == [
         ("dense", 0.0), ("ticket", 0.5), ("ticket", pytest.approx(0.75, abs=0.002)), ("random", 0.5), ("random", pytest.approx(0.75, abs=0.002))]
     assert all(f"{row['test_accuracy']:.2%}" in found for row in result["rows"])
     assert json.loads((where / "carry" / "config.json").read_text())["run"] == "transfer"
@@ -159,7 +159,7 @@ def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     rows = json.loads(Path("fast/result.json").read_text())["rows"]
     epochs = [len(row["history"]) for row in rows]
     assert sum(epochs) <= 3 * 4 == 3 * epochs[-1] and rows[-1]["sparsity"] == pytest.approx(0.9, abs=1e-4)
-    assert [row["arm"] for row in rows] == [*["on the way"] * (len(rows) - 1), "ticket"], "what was cut or not rewound is not compared"
+    assert [row["control"] for row in rows] == [*["on the way"] * (len(rows) - 1), "ticket"], "what was cut or not rewound is not compared"
     code, _, err = command(transfer_ticket, *CARRY, "--ticket=fast/round_06", "--controls=dense-transferred", "--run_dir=carried")
     assert code == 2 and "needs the dense net trained in full, and its search ended that after 1 of 4 epochs" in err and not Path("carried").exists()
     code, _, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--rate=0.2", "--run_dir=slow")
@@ -289,8 +289,8 @@ def test_a_frozen_backbone_is_frozen_in_every_arm(folder, tmp_path, monkeypatch)
     given = [*CARRY, "--freeze_backbone", f"--run_dir={tmp_path}/frozen", "--epochs=1", "--controls=dense-transferred"]
     code, _, err = command(transfer_ticket, *given)
     assert code == 0 and "trains the head alone" in err
-    for arm in ("ticket", "dense-transferred"):
-        student = lottery.load_ticket(tmp_path / "frozen" / arm / "student")
+    for control in ("ticket", "dense-transferred"):
+        student = lottery.load_ticket(tmp_path / "frozen" / control / "student")
         assert all(np.array_equal(student.trained[path], student.weights[path]) == path.startswith("c") for path in ("c1/kernel", "c2/kernel", "head/kernel"))
     code, _, err = command(transfer_ticket, *given, "--controls=snip")
     assert code == 2 and "freeze_backbone trains the head alone: leave out one of them" in err

@@ -1,14 +1,17 @@
 """Each control is what its line says: its counts, its weights, and what it is trained with."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from small import ENGINE, arrays, bits, compiled, conv, dense, search, state_of
 from world import WORLD, keras, runs_on, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import controls, jobs, resume, runs
+from keras_lottery import controls, jobs, pruning, resume, runs
 from keras_lottery.gradual import GradualPruning
-from keras_lottery.masks import prune
+from keras_lottery.masks import prune, random
+from keras_lottery.ticket import from_model
 from keras_lottery.saliency import CRITERIA, saliency_masks
 from keras_lottery.training import classifier_loss
 
@@ -51,6 +54,40 @@ def test_random_keeps_counts_over_the_dense_rewind_weights(found):
         assert (other.weights[path][mask] == dense_ticket.weights[path][mask]).all()
 
 
+def test_random_rescaled_is_random_with_outputs_of_the_dense_scale(found):
+    ticket, dense_ticket = found
+    plain, other = (controls.masks_and_start(name, ticket, dense_ticket, 1)[0] for name in ("random", "random-rescaled"))
+    assert bits(plain.masks) == bits(other.masks) and plain.weights.keys() == other.weights.keys()
+    for path, value in plain.weights.items():
+        share = other.masks[path].mean() if path in other.masks else 1
+        assert other.weights[path] == pytest.approx(value / np.sqrt(share), rel=1e-6) and other.weights[path].dtype == value.dtype
+
+
+def test_a_random_mask_gives_logits_near_0_in_a_deep_net_without_batch_norm_and_a_rescaled_one_does_not():
+    layers = [keras.layers.Dense(100, "relu", kernel_initializer="he_normal") for _ in range(6)]
+    keras.utils.set_random_seed(0)
+    net = lottery.wrap(keras.Sequential([keras.layers.Input((100,)), *layers, keras.layers.Dense(10)]))
+    net.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    x = np.random.default_rng(0).normal(size=(64, 100)).astype("float32")
+    dense_ticket = from_model(net, pruning.engine(net).values(net), [])
+    ticket = dataclasses.replace(dense_ticket, masks=random(
+        {path: np.arange(mask.size).reshape(mask.shape) < 0.1 * mask.size for path, mask in dense_ticket.masks.items()}, 0))
+
+    def spread(name):
+        return float(np.std(controls.student(name, ticket, dense_ticket).predict(x, verbose=0)))
+    whole = float(np.std(dense_ticket.model("rewind").predict(x, verbose=0)))
+    assert spread("random") < 0.01 * whole and 0.4 < spread("random-rescaled") / whole < 2
+
+
+def test_random_erk_keeps_as_many_in_all_and_more_of_small_layers(found):
+    ticket, dense_ticket = found
+    other = controls.masks_and_start("random-erk", ticket, dense_ticket, 1)[0]
+    assert sum(kept(other.masks).values()) == sum(kept(ticket.masks).values()) and zero_where_pruned(other)
+    assert all(kept(other.masks).values())
+    for path, mask in other.masks.items():
+        assert other.weights[path][mask] == pytest.approx(dense_ticket.weights[path][mask] / np.sqrt(mask.mean()), rel=1e-6)
+
+
 def test_one_shot_prunes_the_trained_weights_once_and_rewinds(found):
     ticket, dense_ticket = found
     other = controls.one_shot(dense_ticket, ticket.sparsity)
@@ -68,22 +105,22 @@ def test_late_reset_is_the_mask_over_the_dense_trained_weights(found):
         assert (state_of(model)[path] == np.where(mask, dense_ticket.trained[path], 0)).all()
 
 
-@pytest.mark.parametrize("arm", controls.ARMS)
-def test_arm_is_built_with_its_own_head_or_a_new_one(found, arm):
+@pytest.mark.parametrize("control", controls.CONTROLS)
+def test_control_is_built_with_its_own_head_or_a_new_one(found, control):
     ticket, dense_ticket = found
     for classes in (None, 5):
-        model = controls.student(arm, ticket, dense_ticket, num_classes=classes, seed=3)
+        model = controls.student(control, ticket, dense_ticket, num_classes=classes, seed=3)
         assert model.output_shape[-1] == (classes or 3)
-        pruned_later = arm in (*controls.ON_TARGET, *controls.DENSE, *controls.ON_SOURCE)
+        pruned_later = control in (*controls.ON_TARGET, *controls.DENSE, *controls.ON_SOURCE)
         assert lottery.sparsity(model) == (0 if pruned_later else ticket.sparsity)
 
 
-def test_arm_without_the_dense_weights_says_what_is_missing(found):
-    for arm in ("random", "one-shot", "late-reset", "gradual", "dense-scratch"):
+def test_control_without_the_dense_weights_says_what_is_missing(found):
+    for control in ("random", "one-shot", "late-reset", "gradual", "dense-scratch"):
         with pytest.raises(lottery.LotteryError, match="round_00"):
-            controls.check(arm, None)
-    for arm in ("ticket", "trained", "reinit", "shuffled"):
-        controls.check(arm, None)
+            controls.check(control, None)
+    for control in ("ticket", "trained", "reinit", "shuffled"):
+        controls.check(control, None)
     with pytest.raises(lottery.LotteryError, match="Did you mean 'shuffled'"):
         controls.check("shufled", None)
 
@@ -229,19 +266,19 @@ def test_a_control_is_the_same_when_it_is_asked_for_later(tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(not runs_on("tf_keras", "jax"), reason="one of each Keras")
-def test_train_arm_on_source_and_target(tmp_path, monkeypatch):
+def test_train_control_on_source_and_target(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = dict(name="digits", train_split="train[:30%]", batch_size=64)
     data = lottery.data.load(**small, classes=[0, 1, 2, 3, 4])
     search(compiled(conv()), data.train, run_dir="run", epochs=1, rewind=1)
     ticket = lottery.load_ticket("run/round_02")
-    for on, classes, arms in (("source", [0, 1, 2, 3, 4], ["snip", "gradual"]), ("target", [5, 6, 7], ["grasp", "gradual", "dense-scratch"])):
-        for arm in arms:
-            result = jobs.train_arm(
-                arm=arm, on=on, ticket="run/round_02", dense="run/round_00", sparsity=ticket.sparsity, epochs=2, recipe=RECIPE,
+    for on, classes, names in (("source", [0, 1, 2, 3, 4], ["snip", "gradual"]), ("target", [5, 6, 7], ["grasp", "gradual", "dense-scratch"])):
+        for control in names:
+            result = jobs.train_control(
+                control=control, on=on, ticket="run/round_02", dense="run/round_00", sparsity=ticket.sparsity, epochs=2, recipe=RECIPE,
                 dataset=dict(**small, classes=classes), seed=1, precision="float32", strategy="none", backend=WORLD,
-                run_dir=f"{on}-{arm}", verbose=0)
+                run_dir=f"{on}-{control}", verbose=0)
             [row] = result["rows"]
-            assert row["sparsity"] == pytest.approx(0 if arm in controls.DENSE else ticket.sparsity, abs=0.01), (arm, on)
+            assert row["sparsity"] == pytest.approx(0 if control in controls.DENSE else ticket.sparsity, abs=0.01), (control, on)
             assert 1 <= row["epoch"] <= 2 and (on == "target" or row["epoch"] == 2)
-            assert runs.read_json(f"{on}-{arm}/result.json") == result
+            assert runs.read_json(f"{on}-{control}/result.json") == result

@@ -1,4 +1,4 @@
-"""Rows say between which steps each arm trained, and the two controls of the rule are what their lines say."""
+"""Rows say between which steps each control trained, and the two controls of the rule are what their lines say."""
 
 import pytest
 from small import L
@@ -52,9 +52,9 @@ def searches(net, tmp_path_factory):
     return search
 
 
-def arm(name, folder, run_dir, on="source"):
-    """The row of an arm."""
-    [row] = jobs.train_arm(**JOB, arm=name, on=on, ticket=folder / "round_02", dense=folder / "round_00", sparsity=0.75,
+def control(name, folder, run_dir, on="source"):
+    """The row of a control."""
+    [row] = jobs.train_control(**JOB, control=name, on=on, ticket=folder / "round_02", dense=folder / "round_00", sparsity=0.75,
                            dataset=SOURCE if on == "source" else TARGET, run_dir=run_dir)["rows"]
     return row
 
@@ -65,7 +65,7 @@ def steps(row):
 
 def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(searches):
     _, result = searches(IN_EPOCH)
-    assert [(row["arm"], steps(row)) for row in result["rows"]] == [
+    assert [(row["control"], steps(row)) for row in result["rows"]] == [
         ("dense", (0, 0, END)), ("ticket", (0, IN_EPOCH, END)), ("ticket", (0, IN_EPOCH, END)), ("random", (0, IN_EPOCH, END))]
     assert all(row["epoch"] == EPOCHS for row in result["rows"]) and result["rule"] == "k to T"
 
@@ -73,13 +73,13 @@ def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(se
 @pytest.mark.parametrize("name, rewind, expected", [
     ("shuffled", IN_EPOCH, (0, IN_EPOCH, END)), ("reinit", IN_EPOCH, (0, 0, END)), ("late-reset", IN_EPOCH, (END, 0, END)),
     ("random", "trained", (END, 0, END))])
-def test_an_arm_on_the_source_trains_between_its_steps(name, rewind, expected, searches, tmp_path):
-    assert steps(arm(name, searches(rewind)[0], tmp_path / "arm")) == expected
+def test_a_control_on_the_source_trains_between_its_steps(name, rewind, expected, searches, tmp_path):
+    assert steps(control(name, searches(rewind)[0], tmp_path / "control")) == expected
 
 
 def test_the_ticket_on_the_source_is_its_round_over_again(searches, tmp_path):
     folder, result = searches(IN_EPOCH)
-    row, found = arm("ticket", folder, tmp_path / "arm"), result["rows"][2]
+    row, found = control("ticket", folder, tmp_path / "control"), result["rows"][2]
     assert row["history"][-1]["loss"] == pytest.approx(found["history"][-1]["loss"], rel=1e-4)
 
 
@@ -87,7 +87,7 @@ def test_the_ticket_on_the_source_is_its_round_over_again(searches, tmp_path):
 def test_dense_rewound_on_the_source_is_the_dense_training_over_again(rewind, searches, tmp_path):
     """From step 0 in every figure; from a later one the momentum starts anew."""
     folder, result = searches(rewind)
-    row = arm("dense-rewound", folder, tmp_path / "arm")
+    row = control("dense-rewound", folder, tmp_path / "control")
     assert row["sparsity"] == 0 and steps(row) == (0, 0 if rewind == "init" else rewind, END)
     if rewind == "init":
         assert row["history"] == result["rows"][0]["history"] and row["test_loss"] == result["rows"][0]["test_loss"]
@@ -95,10 +95,10 @@ def test_dense_rewound_on_the_source_is_the_dense_training_over_again(rewind, se
 
 def test_dense_rewound_on_a_target_trains_all_of_it(searches, tmp_path):
     folder, _ = searches(IN_EPOCH)
-    row = arm("dense-rewound", folder, tmp_path / "arm", on="target")
+    row = control("dense-rewound", folder, tmp_path / "control", on="target")
     assert row["sparsity"] == 0 and steps(row) == (0, 0, EPOCHS * steps_of(TARGET))
     with pytest.raises(lottery.LotteryError, match="lottery-study trains it on the source"):
-        arm("dense-cyclic", folder, tmp_path / "other", on="target")
+        control("dense-cyclic", folder, tmp_path / "other", on="target")
 
 
 class Killed(Exception):
@@ -110,7 +110,7 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind
     """Killed at the end of its first training, and within its second."""
     folder, result = searches(rewind)
     assert [steps(row) for row in result["rows"]] == [(0, 0, END), (END, 0, END), (2 * END, 0, END)]
-    row = arm("dense-cyclic", folder, tmp_path / "whole")
+    row = control("dense-cyclic", folder, tmp_path / "whole")
     assert row["sparsity"] == 0 and steps(row) == (2 * END, 0, END)
     write, written = runs.write_arrays, []
 
@@ -122,15 +122,15 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(runs, "write_arrays", killed_after)
-        arm("dense-cyclic", folder, tmp_path / "cut")
-    assert arm("dense-cyclic", folder, tmp_path / "cut") == row
+        control("dense-cyclic", folder, tmp_path / "cut")
+    assert control("dense-cyclic", folder, tmp_path / "cut") == row
 
 
 def test_a_search_that_keeps_its_weights_stands_beside_a_dense_net_of_as_many_trainings(net, tmp_path):
     rows = jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path, compare_at=[0.75])["rows"]
-    assert [row["arm"] for row in rows] == ["dense", "ticket", "ticket", "random", "dense-cyclic"]
+    assert [row["control"] for row in rows] == ["dense", "ticket", "ticket", "random", "dense-cyclic"]
     assert [row["steps"]["before"] for row in rows] == [0, END, 2 * END, 0, 2 * END]
     cut = jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path / "cut", compare_at=[0.75],
                     budget=2 * END)["rows"]
-    assert "dense-cyclic" not in [row["arm"] for row in cut], "rounds that were cut short are no equal of it"
+    assert "dense-cyclic" not in [row["control"] for row in cut], "rounds that were cut short are no equal of it"
     assert [row["steps"]["before"] for row in cut[:3]] == [0, STEPS, 2 * STEPS]

@@ -128,15 +128,15 @@ def test_no_student_of_a_diverged_training(net, tmp_path):
 
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
 def test_a_diverged_control_is_a_row_that_says_so(net, tmp_path):
-    """Of an arm on its own as a study trains it; tables leave it out of means and say so."""
-    of = dict(arm="random", ticket=net, dense=net.with_name("round_00"), on="target", sparsity=0.5)
-    bad = jobs.train_arm(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad")
+    """Of a control on its own as a study trains it; tables leave it out of means and say so."""
+    of = dict(control="random", ticket=net, dense=net.with_name("round_00"), on="target", sparsity=0.5)
+    bad = jobs.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad")
     row, = bad["rows"]
     assert row["outcome"] == "diverged" and row["test_accuracy"] is None and "diverged in epoch 1 of 1" in row["why"]
-    assert jobs.train_arm(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad") == bad
+    assert jobs.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad") == bad
     carried = jobs.transfer(**JOB, ticket=net, recipe={**STEEP, "learning_rate": 0.1}, run_dir=tmp_path / "good", controls=("random",))
     good = report.collect([tmp_path / "good" / "result.json"])
-    lost = [{**report.row({**carried, "seed": 1}, {**row, "arm": "random"}, "own model", "own data", 0.5), **{
+    lost = [{**report.row({**carried, "seed": 1}, {**row, "control": "random"}, "own model", "own data", 0.5), **{
         name: good[0][name] for name in ("rewind", "search", "ticket_seed", "recipe")}}]
     report.show({**carried, "rows": [row]})
     report.write([*good, *lost], tmp_path / "page")
@@ -159,7 +159,7 @@ def test_a_diverged_search_does_not_stop_a_study(tmp_path):
         workers.perform(task, tmp_path)
         assert workers.is_done(tmp_path, task.name)
     rows = study.rows(made, tasks, tmp_path)
-    assert {(row["arm"], row["outcome"]) for row in rows} == {("dense", "diverged"), ("ticket", "diverged"), ("random", "diverged"), ("reinit", "diverged")}
+    assert {(row["control"], row["outcome"]) for row in rows} == {("dense", "diverged"), ("ticket", "diverged"), ("random", "diverged"), ("reinit", "diverged")}
     assert study.tickets(made, tasks, tmp_path) == []
     report.write(rows, tmp_path / "page")
     result = json.loads((workers.task_folder(tmp_path, tasks[0].name) / "result.json").read_text())

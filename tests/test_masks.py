@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_lottery.errors import LotteryError
-from keras_lottery.masks import SCOPES, prune, pruned_count, random, sparsity
+from keras_lottery.masks import SCOPES, erdos_renyi, prune, pruned_count, random, sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
 # Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.
@@ -154,6 +154,30 @@ def test_blocks_go_as_wholes_and_counts_stay_exact(seed, block, shares, scope):
 
 
 @settings(max_examples=200, deadline=None)
+@given(st.lists(hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), min_size=1, max_size=5), st.data())
+def test_erdos_renyi_keeps_as_many_in_all_and_of_each_tensor_its_share(shapes, data):
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    wanted = data.draw(st.integers(len(shapes), sum(sizes)))
+    places = np.split(np.arange(sum(sizes)) < wanted, np.cumsum(sizes)[:-1])
+    masks = {str(n): of.reshape(shape) for n, (of, shape) in enumerate(zip(places, shapes))}
+    drawn = erdos_renyi(masks, seed=1)
+    counts = np.array([int(mask.sum()) for mask in drawn.values()])
+    assert {path: mask.shape for path, mask in drawn.items()} == {path: mask.shape for path, mask in masks.items()}
+    assert counts.sum() == wanted and (counts >= 1).all()
+    free = [n for n, count in enumerate(counts) if 1 < count < sizes[n]]  # of the others a bound decides
+    shares = [counts[n] / sum(shapes[n]) for n in free]
+    slack = [1.01 * (len(shapes) + 1) / sum(shapes[n]) for n in free]
+    for n in range(1, len(free)):
+        assert abs(shares[n] - shares[0]) <= slack[n] + slack[0]
+
+
+@given(st.sampled_from([4, 16]), st.integers(0, 99))
+def test_erdos_renyi_moves_blocks_whole(block, seed):
+    masks = {"w": np.arange(32 * 6).reshape(32, 6) < 48}
+    drawn = erdos_renyi(masks, seed, {"w": block})["w"]
+    assert drawn.sum() == 48 and set(drawn.reshape(-1, block, 6).sum(1).ravel().tolist()) <= {0, block}
+
+
 @given(st.integers(0, 10**7), SHARES)
 def test_count_is_the_nearest(total, share):
     assert abs(pruned_count(total, share) - total * share) <= 0.5 and 0 <= pruned_count(total, share) <= total

@@ -17,7 +17,7 @@ from keras_lottery.ticket_file import checksum as _checksum
 NOTES = {
     "budget": "2000 EUR", "early_bird": "the owl", "blocks": ["north", "south"], "scope": "Leipzig", "rewind": "1999", "epochs": "many",
     "seed": {"of": "oak"}, "structured": "yes", "rewind_once": "no", "results": "see the paper", "data": "mean std classes name splits",
-    "model": 7, "width": "wide", "recipe": "secret", "arm": "left", "settings": {"budget": 1}, "run": "today", "masks": "of carnival",
+    "model": 7, "width": "wide", "recipe": "secret", "control": "left", "settings": {"budget": 1}, "run": "today", "masks": "of carnival",
 }
 
 
@@ -33,8 +33,8 @@ def test_no_note_is_taken_for_a_setting(tmp_path):
     assert everything(loaded) == everything(noted) and loaded.images == {}
     assert not was_cut(loaded) and loaded.pruned_by == bare.pruned_by == {"scope": "global", "blocks": {}}
     dense_net = lottery.load_ticket(tmp_path / "noted" / "round_00")
-    for arm in ("one-shot", "late-reset", "shuffled", "random"):
-        controls.student(arm, loaded, dense_net)
+    for control in ("one-shot", "late-reset", "shuffled", "random"):
+        controls.student(control, loaded, dense_net)
     card = (tmp_path / "noted" / "round_01" / "README.md").read_text()
     assert "| budget | 2000 EUR |" in card and "| results | see the paper |" in card and "| seed | 0 |" in card
     assert everything(search(epochs=1, rounds=1, run_dir=tmp_path / "noted", info=NOTES)) == everything(noted)

@@ -10,9 +10,9 @@ from keras_lottery.errors import LotteryError
 
 def result(seed, accuracies):
     rows = [
-        {"arm": arm, "sparsity": 0.0 if arm.startswith("dense") else 0.9, "epoch": 2, "test_accuracy": accuracy,
+        {"control": control, "sparsity": 0.0 if control.startswith("dense") else 0.9, "epoch": 2, "test_accuracy": accuracy,
          "test_loss": 1.0, "validation_accuracy": accuracy, "history": [{"val_accuracy": 0.5}, {"val_accuracy": accuracy}]}
-        for arm, accuracy in accuracies.items()
+        for control, accuracy in accuracies.items()
     ]
     data = {"name": "mnist", "sizes": {"train": 100, "validation": 10, "test": 50}, "splits": {"train": "train", "test": "test"},
             "validation": 0.1, "input_shape": [28, 28, 1], "classes": ["0", "1"], "augment": False, "batch_size": 128}
@@ -149,8 +149,8 @@ def test_a_result_that_lacks_its_rows(tmp_path):
 
 
 def test_rows_of_rounds_that_trained_longer_are_labelled_and_not_compared_with_others():
-    def row(arm, **more):
-        return {"model": "net", "source": "a", "target": "a", "seed": 0, "ticket_sparsity": 0.9 if arm == "ticket" else 0.0, "arm": arm,
+    def row(control, **more):
+        return {"model": "net", "source": "a", "target": "a", "seed": 0, "ticket_sparsity": 0.9 if control == "ticket" else 0.0, "control": control,
                 "sparsity": 0.9, "epochs": 2, "epoch": 2, "train_images": 100, "recipe": {}, "precision": "float32", "test_accuracy": 0.8,
                 "validation_accuracy": 0.8, "validation_curve": [0.7, 0.8], "rewind": 50, **more}
 
@@ -158,6 +158,6 @@ def test_rows_of_rounds_that_trained_longer_are_labelled_and_not_compared_with_o
     old, new = [row("dense"), row("ticket")], [row("dense", rule="k to T", steps={**steps, "start": 0}), row("ticket", rule="k to T", steps=steps)]
     stays = [row("ticket", rewind="lr", steps={"before": 600, "start": 0, "stop": 200})]
     assert [len(alike) for alike in report.by_setting(old + new + stays)] == [2, 3], "other rewind points are the same under both rules"
-    made = [table for table in report.tables(old + new + stays) if table.header[0] == "arm"]
+    made = [table for table in report.tables(old + new + stays) if table.header[0] == "control"]
     assert ["rounds of 50 + T steps" in table.title for table in made] == [True, False]
     assert "steps" not in made[0].header and {line[3] for line in made[1].rows} == {"0 to 200", "50 to 200", "600 + 200"}

@@ -180,7 +180,7 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     copies, result = states(tmp_path / "run", tmp_path, run)
     expected = files("run")
     assert len(copies) >= 10 and not any("epoch" in name or "writing" in name for name in expected)
-    assert [row["arm"] for row in result["rows"]] == ["ticket", "random"]
+    assert [row["control"] for row in result["rows"]] == ["ticket", "random"]
     for copy in copies[2 :: 6 if KERAS3 else 3]:
         shutil.rmtree("run")
         shutil.copytree(copy, "run")

@@ -111,21 +111,21 @@ def test_other_data_of_our_own_batches_are_another_run(tmp_path):
 
 
 @skip_unless("tf_keras", reason="the job is the same on each Keras")
-def test_an_arm_of_another_ticket_or_dense_net_is_another_run(tmp_path):
+def test_a_control_of_another_ticket_or_dense_net_is_another_run(tmp_path):
     rng = np.random.default_rng(0)
     data = rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.arange(64) % 3
     for seed in (0, 1):
         keras.utils.set_random_seed(seed)
         search(compiled(chain()), data, epochs=1, rounds=1, run_dir=tmp_path / f"find{seed}")
-    job = dict(arm="ticket", on="target", sparsity=0.5, dataset={"name": "digits", "classes": [0, 1]}, epochs=1, seed=0, precision="float32",
-               strategy="none", recipe={"optimizer": "sgd", "learning_rate": 0.1}, run_dir=tmp_path / "arm", verbose=0)
+    job = dict(control="ticket", on="target", sparsity=0.5, dataset={"name": "digits", "classes": [0, 1]}, epochs=1, seed=0, precision="float32",
+               strategy="none", recipe={"optimizer": "sgd", "learning_rate": 0.1}, run_dir=tmp_path / "control", verbose=0)
     tickets = [{"ticket": tmp_path / f"find{n}" / "round_01", "dense": tmp_path / f"find{n}" / "round_00"} for n in (0, 1)]
-    result = jobs.train_arm(**job, **tickets[0])
+    result = jobs.train_control(**job, **tickets[0])
     with pytest.raises(lottery.LotteryError, match="dense_hash was .*ticket_hash was"):
-        jobs.train_arm(**job, **tickets[1])
+        jobs.train_control(**job, **tickets[1])
     with pytest.raises(lottery.LotteryError, match="dense_hash was"):
-        jobs.train_arm(**job, **{**tickets[0], "dense": tickets[1]["dense"]})
-    assert jobs.train_arm(**job, **tickets[0]) == result
+        jobs.train_control(**job, **{**tickets[0], "dense": tickets[1]["dense"]})
+    assert jobs.train_control(**job, **tickets[0]) == result
 
 
 def test_other_frozen_or_adapted_state_is_another_model(tmp_path):

@@ -273,7 +273,7 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     assert barriers[result["rewind"]] < 50 and len(barriers) <= 2
     assert all(barrier >= 50 for step, barrier in barriers.items() if step < result["rewind"])
     assert autorewind.describe(result["probes"]) in out and f"rewound to step {result['rewind']};" in out
-    assert [row["arm"] for row in result["rows"]] == ["dense", "ticket"] and result["run_dir"] == "auto"
+    assert [row["control"] for row in result["rows"]] == ["dense", "ticket"] and result["run_dir"] == "auto"
     assert result["ticket"] == f"auto/rewind_{result['rewind']}/round_01"
     ticket = lottery.load_ticket(result["ticket"])
     assert ticket.sparsity == pytest.approx(0.5, abs=0.001) and ticket.settings["rewind"] == (result["rewind"] or "init")

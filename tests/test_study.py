@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import random
+from pathlib import Path
 
 import pytest
 import stress_study
@@ -51,8 +52,8 @@ def test_what_a_study_adds_leaves_its_other_runs_as_they_are(seeds, targets, con
 
 
 def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
-    def of(arm, **changes):
-        return {task.name for task in plan(study(**changes), SIZES) if task.about.get("arm") == arm and task.about["dataset"] == "mnist"}
+    def of(control, **changes):
+        return {task.name for task in plan(study(**changes), SIZES) if task.about.get("control") == control and task.about["dataset"] == "mnist"}
 
     assert of("dense-scratch") == of("dense-scratch", rewinds=(5,)) == of("dense-scratch", sparsities=(0.9,)) != of("dense-scratch", width=2)
     assert of("dense-transferred") == of("dense-transferred", rewinds=(5,)) != of("dense-transferred", epochs=3)
@@ -76,13 +77,13 @@ def test_another_model_of_the_same_name_is_another_study(tmp_path):
 
 def test_a_study_has_the_runs_it_says():
     tasks = plan(study(), SIZES)
-    on_target = sorted((task.about["arm"], task.about["sparsity"]) for task in tasks if task.about["dataset"] == "mnist" and task.about["seed"] == 1)
+    on_target = sorted((task.about["control"], task.about["sparsity"]) for task in tasks if task.about["dataset"] == "mnist" and task.about["seed"] == 1)
     assert on_target == [("dense-scratch", 0.0), ("dense-transferred", 0.0), ("one-shot", 0.8), ("one-shot", 0.9), ("random", 0.8),
                          ("random", 0.9), ("reinit", 0.9), ("snip", 0.8), ("snip", 0.9), ("ticket", 0.8), ("ticket", 0.9)]
-    on_source = {task.about["arm"] for task in tasks if task.kind == "train_arm" and task.about["dataset"] == "digits"}
+    on_source = {task.about["control"] for task in tasks if task.kind == "train_control" and task.about["dataset"] == "digits"}
     assert on_source == {"random", "reinit", "one-shot", "snip"}  # the searches train the ticket and the dense net there
     [search] = {task.arguments["final_sparsity"][-1] for task in tasks if task.kind == "find"}
-    ticket = next(task for task in tasks if task.about.get("arm") == "ticket" and task.about["sparsity"] == 0.9)
+    ticket = next(task for task in tasks if task.about.get("control") == "ticket" and task.about["sparsity"] == 0.9)
     assert search == 0.9 and ticket.arguments["ticket"].endswith("/round_03")  # 60, 80, 90%
     assert {task.arguments["epochs"] for task in tasks if task.about["dataset"] == "mnist"} == {2}  # 25 steps, 10 an epoch
 
@@ -96,6 +97,8 @@ def test_a_study_has_the_runs_it_says():
     (dict(controls=("random@0.7",)), "one of the study's sparsities, 0.8, 0.9"),
     (dict(controls=("dense-scratch@0.9",)), "nothing for the dense ones"),
     (dict(targets=("digits",)), "is the source"),
+    (dict(targets=("digits",), source_classes=(0, 1), target_classes=(0, 1)), r"'digits\[0-1\]' is the source"),
+    (dict(target_weight_decay=-1), "target_weight_decay=-1"),
     (dict(targets=("mnist", "mnist")), "give each once"),
     (dict(seeds=0), "seeds=0 is impossible"),
     (dict(rate=0), "rate=0 is impossible"),
@@ -104,6 +107,34 @@ def test_a_study_has_the_runs_it_says():
 def test_impossible_study_is_one_line(wrong, said):
     with pytest.raises(LotteryError, match=said):
         study(**wrong)
+
+
+def test_other_classes_of_the_source_are_a_target_of_their_own_name():
+    halves = study(targets=("digits", "mnist"), source_classes=(0, 1, 2), target_classes=("5", "6", "9"), target_train_split="train[:50%]",
+                   target_weight_decay=0.5, target_learning_rate=0.3)
+    assert list(halves.datasets) == ["digits[0-2]", "digits[5-6,9]", "mnist[5-6,9]"]
+    tasks = plan(halves, {name: Size(10, 1, 2, (8, 8, 1), 3) for name in halves.datasets})
+    given = {task.about["dataset"]: task.arguments for task in tasks}
+    shared = {"data_dir": "/somewhere", "batch_size": 8}
+    assert given["digits[0-2]"]["dataset"] == {"name": "digits", **shared, "classes": [0, 1, 2]}
+    assert given["mnist[5-6,9]"]["dataset"] == {"name": "mnist", **shared, "classes": ["5", "6", "9"], "train_split": "train[:50%]"}
+    assert given["mnist[5-6,9]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.3, "weight_decay": 0.5}
+    assert given["digits[0-2]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.1}
+
+
+def test_rows_of_a_study_within_one_data_set_tell_source_and_target_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--source=digits", "--targets=digits", "--source_classes=0,1,2,3,4", "--target_classes=5,6,7,8,9", "--model=lenet",
+             "--width=0.1", "--sparsities=0.5", "--rate=0.5", "--epochs=1", "--target_epochs=1", "--controls=random-rescaled", "--noaugment"]
+    made, tasks = prepared("study", *flags)
+    for task in tasks:
+        workers.perform(task, "study")
+    studies.run(made, tasks, "study", output="results", tell=pytest.fail)
+    rows = report.read("results/rows.jsonl")
+    assert {(row["source"], row["target"]) for row in rows} == {("digits[0-4]", "digits[0-4]"), ("digits[0-4]", "digits[5-9]")}
+    assert len(report.by_setting(rows)) == 2 and not Path("study/rows.jsonl").exists()
+    titles = [table.title for table in report.tables(rows)]
+    assert {"lenet x0.1, rate 0.5 on digits[0-4]", "lenet x0.1, rate 0.5, digits[0-4] -> digits[5-9]"} <= set(titles)
 
 
 def prepared(run_dir, *flags):
@@ -155,12 +186,12 @@ def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatc
     assert {row["run"] for row in report.read("whole/rows.jsonl")} > {row["run"] for row in rows}
 
 
-def test_rows_have_every_arm_and_regenerate_the_report(whole, tmp_path):
+def test_rows_have_every_control_and_regenerate_the_report(whole, tmp_path):
     rows = report.read(whole / "whole" / "rows.jsonl")
-    arms = {(row["target"], row["arm"], row["rewind"], row["ticket_sparsity"]) for row in rows}
+    controls = {(row["target"], row["control"], row["rewind"], row["ticket_sparsity"]) for row in rows}
     assert {("digits", "dense", 2, 0.0), ("digits", "ticket", 2, 0.5), ("digits", "ticket", "lr", 0.8), ("./images", "ticket", "lr", 0.5),
-            ("./images", "gradual", 2, 0.8), ("./images", "dense-scratch", 2, 0.0)} <= arms
-    assert ("digits", "dense", "lr", 0.0) not in arms and ("./images", "random", "lr", 0.8) not in arms
+            ("./images", "gradual", 2, 0.8), ("./images", "dense-scratch", 2, 0.0)} <= controls
+    assert ("digits", "dense", "lr", 0.0) not in controls and ("./images", "random", "lr", 0.8) not in controls
     on_target = [row for row in rows if row["target"] == "./images"]
     assert len({row["rate"] for row in rows}) == len(report.by_setting(on_target)) == 1  # what has rounds beside what has none
     report.write(rows, tmp_path, report.read(whole / "whole" / "tickets.jsonl"))
@@ -174,7 +205,7 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     shared = dict(recipe=recipe, precision="float32", strategy="none", backend="tf_keras", epochs=1, seed=0)
     search = dict(model="lenet", width=0.1, rate=0.5, final_sparsity=[0.5], scope="global", rewind=0, **shared)
     bad = Task("find", {**search, "dataset": {"name": "./gone"}}, {"n": 1}, (), {"rewind": 0, "dataset": "gone", "seed": 0}, 1)
-    child = Task("train_arm", {"dense": "x"}, {"n": 2}, (bad.name,), {"arm": "random", "sparsity": 0.5, "dataset": "gone", "seed": 0}, 1)
+    child = Task("train_control", {"dense": "x"}, {"n": 2}, (bad.name,), {"control": "random", "sparsity": 0.5, "dataset": "gone", "seed": 0}, 1)
     good = Task("find", {**search, "dataset": {"name": "digits"}}, {"n": 3}, (), {"rewind": 0, "dataset": "digits", "seed": 0}, 1)
     told = []
     failed = workers.run([bad, child, good], tmp_path, jobs=2, tell=told.append)

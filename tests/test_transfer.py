@@ -185,11 +185,11 @@ def test_precision_may_change_on_the_way(there, here, tmp_path):
 
 
 def test_controls(tickets):
-    """Each arm is what it says: same counts, dense weights of the rewind point, nothing of the ticket where it must not be."""
+    """Each control is what it says: same counts, dense weights of the rewind point, nothing of the ticket where it must not be."""
     found, folder = tickets
     ticket, first = found["conv"], lottery.load_ticket(folder / "conv" / "round_00")
     rewind, _ = runs.read_arrays(folder / "conv" / "rewind.safetensors")
-    students = {arm: controls.student(arm, ticket, first, num_classes=4, seed=3) for arm in controls.ARMS}
+    students = {control: controls.student(control, ticket, first, num_classes=4, seed=3) for control in controls.CONTROLS}
     check_carried(students["ticket"], ticket.weights, ticket.masks)
     check_carried(students["trained"], ticket.trained, ticket.masks)
     check_carried(students["dense-transferred"], first.trained, first.masks)

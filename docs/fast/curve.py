@@ -1,6 +1,6 @@
 """What a 90% ticket costs and what it reaches: cheaper searches beside eleven full rounds of 20%.
 
-    python docs/fast/curve.py --data_dir=DIR [--runs=runs/fast] [--nets lenet resnet8] [--arms NAME ...] [--precision=auto]
+    python docs/fast/curve.py --data_dir=DIR [--runs=runs/fast] [--nets lenet resnet8] [--searches NAME ...] [--precision=auto]
 
 Every search trains its last round in full; its cost is the epochs of all rounds over those of one dense training. Figures
 are of the test split, which chose no epoch, round or rate within a search; the seeds are 0, 1 and 2. Rows go to docs/fast/rows.jsonl as they come, what is
@@ -27,7 +27,7 @@ NETS = {
     "resnet8": dict(epochs=6, learning_rate=0.003, rewind=100, images=10000),
 }
 FULL, QUICK = "20% a round", "--fast: 32% a round, 3x, rewound once"
-ARMS = {
+SEARCHES = {
     FULL: dict(rate=0.2),
     "20% a round, 3x": dict(rate=0.2, budget="3x"),
     "20% a round, 3x, rewound once": dict(rate=0.2, budget="3x", rewind_once=True),
@@ -46,30 +46,35 @@ RULES = {  # what rounds that rewind to step k trained
 }
 
 
-def run(net, arm, precision, seed, given):
+def run(net, search, precision, seed, given):
     """The row of one search."""
     how = NETS[net]
-    name = "".join(sign for sign in f"{arm} {precision}".replace(" ", "_") if sign.isalnum() or sign in "._")
+    name = "".join(sign for sign in f"{search} {precision}".replace(" ", "_") if sign.isalnum() or sign in "._")
     with contextlib.redirect_stdout(io.StringIO()):
         result = jobs.find(
             dataset=dict(name="fashion_mnist", data_dir=given.data_dir, train_split=f"train[:{how['images']}]"), model=net,
             epochs=how["epochs"], recipe=dict(optimizer="adam", learning_rate=how["learning_rate"], schedule="cosine", weight_decay=0.0),
             seed=seed, precision=precision, strategy="none", run_dir=Path(given.runs, net, name, str(seed)),
-            final_sparsity=0.9, rewind=how["rewind"], verbose=0, **ARMS[arm])
+            final_sparsity=0.9, rewind=how["rewind"], verbose=0, **SEARCHES[search])
     spans = [(row["steps"]["start"], row["steps"]["stop"]) for row in result["rows"]]
     last, dense = result["rows"][-1], result["rows"][0]
     whole = spans[-1][1]  # the last round ends where the dense training does
-    return {"net": net, "arm": arm, "seed": seed, "sparsity": last["sparsity"], "steps": spans, "rule": result["rule"],
+    return {"net": net, "search": search, "seed": seed, "sparsity": last["sparsity"], "steps": spans, "rule": result["rule"],
             "cost": round(sum(stop - start for start, stop in spans) / whole, 2), "test_accuracy": last["test_accuracy"],
             "dense_test_accuracy": dense["test_accuracy"] if spans[0][1] == whole else None, "precision": precision}
 
 
-def by_arm(rows, net, rule):
-    """{(arm, precision): {seed: row}} of the arms that have all seeds under a rule, in order."""
-    found = {(arm, precision): {} for arm in ARMS for precision in PRECISIONS}
+def _searched(row):
+    """A row as it is written now: the search was called an arm."""
+    return {"search" if name == "arm" else name: value for name, value in row.items()}
+
+
+def by_search(rows, net, rule):
+    """{(search, precision): {seed: row}} of the searches that have all seeds under a rule, in order."""
+    found = {(search, precision): {} for search in SEARCHES for precision in PRECISIONS}
     for row in rows:
         if row["net"] == net and row.get("rule") == rule:
-            found[row["arm"], row["precision"]][row["seed"]] = row
+            found[row["search"], row["precision"]][row["seed"]] = row
     return {which: of for which, of in found.items() if set(of) == set(SEEDS)}
 
 
@@ -89,24 +94,24 @@ def page(rows):
              "What --fast does was chosen after trials on resnet8, most of them with seed 0, whose test accuracies were seen: its figure there is",
              "not independent of the choice, lenet's is. The rows that are rewound once were run on other processors than the rest.", ""]
     for rule, told in RULES.items():
-        tables = [line for net in NETS for line in table(by_arm(rows, net, rule), net)]
+        tables = [line for net in NETS for line in table(by_search(rows, net, rule), net)]
         lines += [f"## Rounds that rewind to step k train {told}", "", *tables] if tables else []
     return "\n".join(lines)
 
 
 def table(found, net):
-    """The arms of a net; nothing where there are no full rounds to compare with."""
+    """The searches of a net; nothing where there are no full rounds to compare with."""
     how = NETS[net]
-    dense = [100 * row["dense_test_accuracy"] for (arm, _), of in found.items() if arm == FULL for row in of.values()]
+    dense = [100 * row["dense_test_accuracy"] for (search, _), of in found.items() if search == FULL for row in of.values()]
     if not dense:
         return
     yield (f"**{net}**, {how['images']:,} images less a tenth for validation, {how['epochs']} epochs, rewound to step {how['rewind']}; "
            f"dense {estimate(dense).mean:.2f}%:")
     yield from ("", "| search | trained in | cost | test accuracy, % | minus full rounds of 20%, points |", "|---|---|---|---|---|")
-    for (arm, precision), of in found.items():
+    for (search, precision), of in found.items():
         full = found.get((FULL, precision))
-        difference = "" if arm == FULL or not full else "{0.mean:+.2f} ± {0.half:.2f}".format(paired(accuracy(of), accuracy(full)))
-        yield f"| {arm} | {precision} | {cost(of):.1f} | {estimate(accuracy(of).values()).mean:.2f} | {difference} |"
+        difference = "" if search == FULL or not full else "{0.mean:+.2f} ± {0.half:.2f}".format(paired(accuracy(of), accuracy(full)))
+        yield f"| {search} | {precision} | {cost(of):.1f} | {estimate(accuracy(of).values()).mean:.2f} | {difference} |"
     yield ""
 
 
@@ -114,7 +119,7 @@ def in_short(rows):
     """What --fast takes and gives, for README.md: as rounds are trained now, where that was measured."""
     for net, precision in itertools.product(NETS, PRECISIONS):
         for rule in RULES:
-            found = by_arm(rows, net, rule)
+            found = by_search(rows, net, rule)
             if {(FULL, precision), (QUICK, precision)} <= found.keys():
                 full, fast = found[FULL, precision], found[QUICK, precision]
                 difference = paired(accuracy(fast), accuracy(full))
@@ -129,17 +134,17 @@ def main():
     options.add_argument("--data_dir")
     options.add_argument("--runs", default="runs/fast")
     options.add_argument("--nets", nargs="+", default=list(NETS))
-    options.add_argument("--arms", nargs="+", default=list(ARMS))
+    options.add_argument("--searches", nargs="+", default=list(SEARCHES))
     options.add_argument("--precision", default="auto")
     given = options.parse_args()
     precision = training.set_precision(given.precision)
-    rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    done = {(row["net"], row["arm"], row["precision"], row["seed"]) for row in rows if row.get("rule") == RULE}
+    rows = [_searched(json.loads(line)) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+    done = {(row["net"], row["search"], row["precision"], row["seed"]) for row in rows if row.get("rule") == RULE}
     for net in given.nets:
         for seed in SEEDS:
-            for arm in given.arms:
-                if (net, arm, precision, seed) not in done:
-                    rows.append(run(net, arm, precision, seed, given))
+            for search in given.searches:
+                if (net, search, precision, seed) not in done:
+                    rows.append(run(net, search, precision, seed, given))
                     print(rows[-1], flush=True)
                     with ROWS.open("a") as file:
                         file.write(json.dumps(rows[-1]) + "\n")

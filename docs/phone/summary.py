@@ -6,6 +6,7 @@
 import json
 from pathlib import Path
 
+from keras_lottery import report
 from keras_lottery.report.between import put
 from keras_lottery.stats import estimate, paired
 from keras_lottery.ticket import shipped
@@ -55,9 +56,8 @@ def accuracies(rounds):
 
 def of_the_study():
     """The searches of docs/study, which are those of conv6x0.5-structured but for --structured."""
-    for line in (HERE.parent / "study" / "rows.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        if row["target"] == row["source"] and row["arm"] in ("dense", "ticket"):
+    for row in report.read(HERE.parent / "study" / "rows.jsonl"):
+        if row["target"] == row["source"] and row["control"] in ("dense", "ticket"):
             yield {"search": "conv6x0.5-cifar10", **{name: row[name] for name in ("seed", "sparsity", "test_accuracy")}}
 
 

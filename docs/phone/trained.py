@@ -22,7 +22,7 @@ def work(model):
 def rounds(folder):
     """A search's rounds: accuracy on the test images, and the share of multiply-adds that compacting leaves."""
     name, _, seed = folder.name.rpartition("-")
-    for number, row in enumerate(runs.read_json(folder / runs.RESULT)["rows"]):
+    for number, row in enumerate(runs.read_result(folder)["rows"]):
         model = lottery.strip(lottery.load_ticket(runs.round_folder(folder, number)).model("trained"))
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             left = work(lottery.compact(model)) / work(model)

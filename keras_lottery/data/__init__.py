@@ -13,7 +13,7 @@ from keras_lottery.data.pipeline import batches, from_batch, generated, hold, se
 from keras_lottery.errors import LotteryError
 from keras_lottery.pixels import Pixels
 
-__all__ = ["Data", "batches", "from_batch", "load", "set_epoch"]
+__all__ = ["Data", "batches", "from_batch", "label", "load", "set_epoch"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Data:
         """Everything needed to load the same data again and to read a result made with it, ready for JSON."""
         return {
             "name": self.name,
+            **{k: self.settings[k] for k in ("label",) if self.settings[k] != self.name},
             "splits": {k: self.settings[f"{k}_split"] for k in ("train", "test")},
             "classes": list(self.class_names),
             "sizes": dict(self.sizes),
@@ -50,6 +51,23 @@ class Data:
             **{k: self.settings[k] for k in
                ("validation", "image_size", "channels", "augment", "batch_size", "seed")},
         }
+
+
+def label(name, classes=None):
+    """What a data set, or these classes of it, is called in rows and tables.
+
+    >>> label("mnist"), label("cifar10", [5, 6, "7", 8, 9]), label("cifar10", ["cat", 0, 1])
+    ('mnist', 'cifar10[5-9]', 'cifar10[cat,0-1]')
+    """
+    if classes is None:
+        return os.fsdecode(name)
+    runs = []  # (first, last) of labels that rise one by one
+    for kept in map(str, classes):
+        if runs and kept.isdecimal() and runs[-1][1].isdecimal() and int(kept) == int(runs[-1][1]) + 1:
+            runs[-1] = runs[-1][0], kept
+        else:
+            runs.append((kept, kept))
+    return f"{os.fsdecode(name)}[{','.join(first if first == last else f'{first}-{last}' for first, last in runs)}]"
 
 
 def load(name, *, data_dir=None, train_split="train", test_split="test", classes=None, validation=0.1,
@@ -127,7 +145,7 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         mean=pixels.mean,
         std=pixels.std,
         sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
-        settings={"train_split": train_split, "test_split": test_split, "validation": validation,
+        settings={"label": label(name, classes), "train_split": train_split, "test_split": test_split, "validation": validation,
                   "image_size": list(size) if size else None, "channels": form.channels, "augment": bool(augment),
                   "batch_size": int(batch_size), "seed": int(seed)},
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .. import anatomy, runs
+from .. import anatomy, older, runs
 from ..checks import path as checked_path
 from ..errors import LotteryError
 from ..masks import sparsity
@@ -26,13 +26,13 @@ TICKETS = "tickets.jsonl"
 def show(result):
     """Print the rows of a result of `jobs`."""
     data = result["data"]
-    table = Table(title=f"{data['name']}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test")
+    table = Table(title=f"{data.get('label', data['name'])}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test")
     for name in ("", "sparsity", "steps", "epoch", "validation accuracy", "test accuracy"):
         table.add_column(name, justify="right" if name else "left")
     for entry in result["rows"]:
         validation = entry["validation_accuracy"]
         steps = steps_trained(entry) if "steps" in entry else ""
-        table.add_row(entry["arm"], f"{entry['sparsity']:.1%}", steps, str(entry["epoch"] or ""),
+        table.add_row(entry["control"], f"{entry['sparsity']:.1%}", steps, str(entry["epoch"] or ""),
                       "" if validation is None else f"{validation:.2%}", entry.get("outcome") or f"{entry['test_accuracy']:.2%}")
     Console(markup=False).print(table)
 
@@ -70,7 +70,7 @@ def read(path):
     if not path.is_file():
         raise LotteryError(f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote.")
     try:
-        found = [json.loads(line) for line in path.read_text().splitlines()]
+        found = [json.loads(line, object_hook=older.row) for line in path.read_text().splitlines()]
     except ValueError as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
     if not all(isinstance(entry, dict) and "model" in entry and "source" in entry for entry in found):
@@ -122,7 +122,7 @@ def write(rows, output, tickets=()):
 def _warn_of_shared_seeds(rows):
     tickets = {}
     for entry in rows:
-        if "ticket_seed" in entry and entry["arm"] == "ticket":
+        if "ticket_seed" in entry and entry["control"] == "ticket":
             tickets.setdefault((*setting(entry), entry["seed"]), set()).add(entry["ticket_seed"])
     for (*_, seed), of in tickets.items():
         if len(of) > 1:
@@ -135,10 +135,10 @@ def _lines(rows):
 
 
 def _run_of(entry):
-    of = ("seed", "ticket_seed", "rewind", "ticket_sparsity", "arm")
-    never_pruned = entry["arm"] in NEVER_PRUNED  # wherever the tickets beside it rewind to
+    of = ("seed", "ticket_seed", "rewind", "ticket_sparsity", "control")
+    never_pruned = entry["control"] in NEVER_PRUNED  # wherever the tickets beside it rewind to
     return (*setting(entry), *(entry.get(name) for name in of if not (never_pruned and name == "rewind")))
 
 
 def _name(entry):
-    return f"{entry['arm']} of {entry['model']} on {entry['target']}, seed {entry['seed']}"
+    return f"{entry['control']} of {entry['model']} on {entry['target']}, seed {entry['seed']}"

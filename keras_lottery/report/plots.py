@@ -22,29 +22,29 @@ def accuracy(rows):
     """Test accuracy against sparsity, mean over seeds with 95% intervals: a panel a data set; None where nothing is pruned."""
     groups = by_setting(rows)
     panels = [(where, alike) for where, alike in zip(places(groups), groups)
-              if len({row["ticket_sparsity"] for row in alike if row["arm"] == "ticket"}) > 1]
+              if len({row["ticket_sparsity"] for row in alike if row["control"] == "ticket"}) > 1]
     if not panels:
         return None
     figure, axes = _panels(len(panels))
     for (where, alike), axis in zip(panels, axes):
         lines = {}
-        for (at, arm), values in sorted(cells(alike).items()):
-            lines.setdefault(arm, []).append((at, estimate(values.values())))
+        for (at, control), values in sorted(cells(alike).items()):
+            lines.setdefault(control, []).append((at, estimate(values.values())))
         pruned = sorted({at for points in lines.values() for at, _ in points if at})
-        for arm, points in sorted(lines.items(), key=lambda line: not line[0].startswith("ticket")):
-            if arm == "dense-longer":
+        for control, points in sorted(lines.items(), key=lambda line: not line[0].startswith("ticket")):
+            if control == "dense-longer":
                 continue
-            if arm in NEVER_PRUNED:
+            if control in NEVER_PRUNED:
                 mean = points[0][1]
-                line = axis.axhline(mean.mean, linestyle="--", linewidth=1, color=_color(arm), label=arm)
+                line = axis.axhline(mean.mean, linestyle="--", linewidth=1, color=_color(control), label=control)
                 if mean.n > 1:
                     axis.axhspan(mean.low, mean.high, alpha=0.12, color=line.get_color(), linewidth=0)
                 continue
             x = [100 * (1 - at) for at, _ in points]
             means = [mean.mean for _, mean in points]
             halves = [0 if mean.n == 1 else mean.half for _, mean in points]
-            axis.errorbar(x, means, yerr=halves, marker="o", markersize=3, capsize=2, linewidth=1.5 if arm == "ticket" else 1,
-                          color=_color(arm), label=arm)
+            axis.errorbar(x, means, yerr=halves, marker="o", markersize=3, capsize=2, linewidth=1.5 if control == "ticket" else 1,
+                          color=_color(control), label=control)
         axis.set(title=where, xlabel="weights kept, %", xscale="log")
         axis.set_xticks([100 * (1 - at) for at in pruned], [f"{100 * (1 - at):.3g}" for at in pruned])
         axis.minorticks_off()
@@ -64,11 +64,11 @@ def curves(rows):
     figure, axes = _panels(len(panels))
     for (where, chosen), axis in zip(panels, axes):
         in_steps = all("curve_steps" in row for row in chosen)  # rows that do not say have an epoch a figure
-        for arm in dict.fromkeys(row["arm"] for row in chosen):
-            of_arm = [row for row in chosen if row["arm"] == arm]
-            mean = [100 * sum(epoch) / len(of_arm) for epoch in zip(*(row["validation_curve"] for row in of_arm))]
-            at_steps = of_arm[0]["curve_steps"][: len(mean)] if in_steps else range(1, len(mean) + 1)
-            axis.plot(at_steps, mean, label=arm, color=_color(arm))
+        for control in dict.fromkeys(row["control"] for row in chosen):
+            of_control = [row for row in chosen if row["control"] == control]
+            mean = [100 * sum(epoch) / len(of_control) for epoch in zip(*(row["validation_curve"] for row in of_control))]
+            at_steps = of_control[0]["curve_steps"][: len(mean)] if in_steps else range(1, len(mean) + 1)
+            axis.plot(at_steps, mean, label=control, color=_color(control))
         best = max(max(row["validation_curve"]) for row in chosen) * 100
         at = max(row["ticket_sparsity"] for row in chosen)
         axis.set(title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images", xlabel="step" if in_steps else "epoch",
@@ -110,10 +110,10 @@ def _panels(count):
     return figure, list(axes.flat[:count])
 
 
-def _color(arm):
-    """The same colour for an arm in every panel."""
+def _color(control):
+    """The same colour for a control in every panel."""
     order = ("ticket", "random", "dense-scratch", "dense-transferred", "reinit", "one-shot", "shuffled", "trained", "snip", "late-reset")
-    return f"C{order.index(arm)}" if arm in order else {"gradual": "teal", "grasp": "olive", "dense": "C2", "ticket, lr": "navy", "ticket, finetune": "deepskyblue"}.get(arm, "black")
+    return f"C{order.index(control)}" if control in order else {"gradual": "teal", "grasp": "olive", "dense": "C2", "random-rescaled": "orangered", "random-erk": "goldenrod", "ticket, lr": "navy", "ticket, finetune": "deepskyblue"}.get(control, "black")
 
 
 def _png(figure):

@@ -1,4 +1,4 @@
-"""Rows: one an arm, sparsity, rewind point and seed, ready for JSON lines."""
+"""Rows: one a control, sparsity, rewind point and seed, ready for JSON lines."""
 
 import json
 from collections.abc import Iterable
@@ -30,14 +30,14 @@ def collect(results):
     for path in results:
         if not checked_path(path, "a result.json").is_file():
             raise LotteryError(f"there is no file {str(path)!r}: give result.json of a finished run.")
-        result = runs.read_json(path)
+        result = older.result(runs.read_json(path))
         if not isinstance(result, dict) or result.get("command") not in ("find", "transfer") or not NEEDED <= result.keys():
             raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
         carried = result["command"] == "transfer"
         source = _of_search(result["ticket"]) if carried else result
         model = label(source.get("model", "own model"), source.get("width", 1))
         found_on = source.get("data", "own data")
-        name = found_on.get("name", "own data") if isinstance(found_on, dict) else str(found_on)
+        name = found_on.get("label", found_on.get("name", "own data")) if isinstance(found_on, dict) else str(found_on)
         more = {"rewind": source["rewind"] or "init"} if "rewind" in source else {}
         if carried:
             more |= _searched(source, found_on)
@@ -72,10 +72,10 @@ def row(result, entry, model, source, ticket_sparsity):
     return {
         "model": model,
         "source": source,
-        "target": result["data"]["name"],
+        "target": result["data"].get("label", result["data"]["name"]),
         "seed": result["seed"],
         "ticket_sparsity": round(ticket_sparsity, 4),
-        "arm": entry["arm"],
+        "control": entry["control"],
         "sparsity": round(entry["sparsity"], 4),
         "epochs": result["epochs"],
         "epoch": entry["epoch"],

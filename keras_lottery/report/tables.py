@@ -3,13 +3,13 @@
 import collections
 import dataclasses
 
-from ..controls import ARMS, DENSE
+from ..controls import CONTROLS, DENSE
 from ..stats import bootstrap, differences, estimate, paired
 from ..variants import VARIANTS
 from ..verdicts import LOWER, MARGIN, verdicts
 from .rows import by_setting, old_rule
 
-BASELINES = ("dense", "dense-scratch", "dense-transferred", "dense-rewound", "dense-cyclic", "random", "finetune")
+BASELINES = ("dense", "dense-scratch", "dense-transferred", "dense-rewound", "dense-cyclic", "random", "random-rescaled", "random-erk", "finetune")
 NEVER_PRUNED = ("dense", *DENSE)  # and so at sparsity 0, with one figure for all tickets
 
 
@@ -30,7 +30,7 @@ def markdown(table):
 
 
 def tables(rows, tickets=()):
-    """The verdicts, then for each model, target and budget a table of arms over seeds, then what the tickets are made of.
+    """The verdicts, then for each model, target and budget a table of controls over seeds, then what the tickets are made of.
 
     Accuracies are test accuracies in %, mean over seeds with the 95% t-interval;
     differences are paired by seed, in points. Runs are compared only where data, epochs
@@ -38,14 +38,14 @@ def tables(rows, tickets=()):
     """
     groups = by_setting(rows)
     named = list(zip(places(groups), groups))
-    return [*_verdicts(named), *_longer(named), *(_arms(*of) for of in named), *_layers(tickets), *_overlaps(tickets)]
+    return [*_verdicts(named), *_longer(named), *(_controls(*of) for of in named), *_layers(tickets), *_overlaps(tickets)]
 
 
 def cells(alike):
-    """{(sparsity, arm): {(seed, the ticket's seed): test accuracy in %}} of rows that may be compared.
+    """{(sparsity, control): {(seed, the ticket's seed): test accuracy in %}} of rows that may be compared.
 
-    An arm that is never pruned stands at sparsity 0. What is of another rewind point
-    than the first is an arm of its own: "ticket, lr". Rows that came to nothing have no accuracy; see `lost`.
+    A control that is never pruned stands at sparsity 0. What is of another rewind point
+    than the first is a control of its own: "ticket, lr". Rows that came to nothing have no accuracy; see `lost`.
     """
     found = {}
     for row in alike:
@@ -56,7 +56,7 @@ def cells(alike):
 
 
 def lost(alike):
-    """{(sparsity, arm): how many seeds came to nothing, in words} of rows that may be compared."""
+    """{(sparsity, control): how many seeds came to nothing, in words} of rows that may be compared."""
     found = {}
     for row in alike:
         if row.get("outcome"):
@@ -65,7 +65,7 @@ def lost(alike):
 
 
 def _cell(row, alike):
-    return 0.0 if row["arm"] in NEVER_PRUNED else row["ticket_sparsity"], _arm(row, alike)
+    return 0.0 if row["control"] in NEVER_PRUNED else row["ticket_sparsity"], _control(row, alike)
 
 
 def steps_trained(row):
@@ -96,38 +96,38 @@ def _place(first):
     return f"{model} on {first['target']}" if first["source"] == first["target"] else f"{model}, {first['source']} -> {first['target']}"
 
 
-def _arm(row, alike):
+def _control(row, alike):
     first = next((other["rewind"] for other in alike if other.get("rewind") is not None), None)
-    if row["arm"] in NEVER_PRUNED or row.get("rewind") in (None, first):
-        return row["arm"]
-    return f"{row['arm']}, {row['rewind']}" if isinstance(row["rewind"], str) else f"{row['arm']}, step {row['rewind']}"
+    if row["control"] in NEVER_PRUNED or row.get("rewind") in (None, first):
+        return row["control"]
+    return f"{row['control']}, {row['rewind']}" if isinstance(row["rewind"], str) else f"{row['control']}, step {row['rewind']}"
 
 
-def _baseline(found, at, base, arm):
-    """What `arm` is compared with, of its own rewind point where there is such a control; None where that is `arm` itself."""
-    _, comma, point = arm.partition(", ")
+def _baseline(found, at, base, control):
+    """What `control` is compared with, of its own rewind point where there is such a control; None where that is `control` itself."""
+    _, comma, point = control.partition(", ")
     pruned = "ticket, finetune" if base == "finetune" else base
     places = [(0.0, base)] if base in NEVER_PRUNED else [(at, f"{pruned}{comma}{point}"), (at, pruned)]
     place = next((place for place in places if place in found), None)
-    return found[place] if place and place[1] != arm else None
+    return found[place] if place and place[1] != control else None
 
 
-def _arms(where, alike):
+def _controls(where, alike):
     first, found, gone = alike[0], cells(alike), lost(alike)
-    bases = [base for base in BASELINES if any(_baseline(found, at, base, arm) for at, arm in found)]
+    bases = [base for base in BASELINES if any(_baseline(found, at, base, control) for at, control in found)]
     a_round = " a round" * (first["source"] == first["target"])
     recipe = ", ".join(f"{name} {value}" for name, value in first["recipe"].items())
     lines = []
-    for (at, arm), values in sorted(found.items(), key=_order):
-        others = [_baseline(found, at, base, arm) for base in bases]
+    for (at, control), values in sorted(found.items(), key=_order):
+        others = [_baseline(found, at, base, control) for base in bases]
         differing = [_figure(paired(values, other), "+") if other and differences(values, other) else "" for other in others]
         mean = estimate(values.values())
-        less = f" ({gone.pop((at, arm))})" if (at, arm) in gone else ""
-        trained = dict.fromkeys(steps_trained(row) for row in alike if _cell(row, alike) == (at, arm) and "steps" in row)
-        lines.append((arm, f"{at:.1%}", f"{mean.n}{less}", "; ".join(trained), _figure(mean), *differing))
-    lines += [(arm, f"{at:.1%}", f"0 ({what})", *[""] * (2 + len(bases))) for (at, arm), what in sorted(gone.items(), key=_order)]
+        less = f" ({gone.pop((at, control))})" if (at, control) in gone else ""
+        trained = dict.fromkeys(steps_trained(row) for row in alike if _cell(row, alike) == (at, control) and "steps" in row)
+        lines.append((control, f"{at:.1%}", f"{mean.n}{less}", "; ".join(trained), _figure(mean), *differing))
+    lines += [(control, f"{at:.1%}", f"0 ({what})", *[""] * (2 + len(bases))) for (at, control), what in sorted(gone.items(), key=_order)]
     note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
-    header = ("arm", "sparsity", "seeds", "steps", "test accuracy, %", *(f"minus {base}" for base in bases))
+    header = ("control", "sparsity", "seeds", "steps", "test accuracy, %", *(f"minus {base}" for base in bases))
     if not any("steps" in row for row in alike):  # rows of before they said so
         header, lines = header[:3] + header[4:], [line[:3] + line[4:] for line in lines]
     return Table(where, note, header, tuple(lines))
@@ -138,25 +138,25 @@ def _verdicts(named):
     compared, less = {}, {}
     for where, alike in named:
         found, gone = cells(alike), lost(alike)
-        for (at, arm), values in sorted(found.items(), key=_order):
-            for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if arm.startswith("ticket") else ():
-                others = _baseline(found, at, base, arm)
+        for (at, control), values in sorted(found.items(), key=_order):
+            for base in dict.fromkeys([*BASELINES, *(other for _, other in found if other != "dense-longer")]) if control.startswith("ticket") else ():
+                others = _baseline(found, at, base, control)
                 if ", " not in base and base != "ticket" and others and differences(values, others):
-                    compared.setdefault((arm, base), {})[where, at] = differences(values, others)
-                    without = [f"{gone[cell]} of {cell[1]}" for cell in ((at, arm), (0.0 if base in NEVER_PRUNED else at, base)) if cell in gone]
-                    less[arm, base, where, at] = f" (without {', '.join(without)})" if without else ""
+                    compared.setdefault((control, base), {})[where, at] = differences(values, others)
+                    without = [f"{gone[cell]} of {cell[1]}" for cell in ((at, control), (0.0 if base in NEVER_PRUNED else at, base)) if cell in gone]
+                    less[control, base, where, at] = f" (without {', '.join(without)})" if without else ""
     made = []
-    for (arm, base), family in sorted(compared.items(), key=lambda item: item[0][0]):
+    for (control, base), family in sorted(compared.items(), key=lambda item: item[0][0]):
         told = verdicts({cell: estimate(values) for cell, values in family.items()})
         lines = [
             (where, f"{at:.1%}", str(verdict.estimate.n), _figure(verdict.estimate, "+"), _interval(bootstrap(family[where, at])),
-             *(f"{verdict_of}{less[arm, base, where, at]}" for verdict_of in (verdict.plain, verdict.corrected)))
+             *(f"{verdict_of}{less[control, base, where, at]}" for verdict_of in (verdict.plain, verdict.corrected)))
             for (where, at), verdict in told.items()
         ]
         note = (f"Points of test accuracy, paired by seed. By the 95% t-interval: beats, its lower end is above 0; matches, above "
                 f"-{MARGIN}; is worse, its upper end is below 0; {LOWER}, both. Corrected: Holm's step-down over the {len(lines)} lines.")
         header = ("data", "sparsity", "seeds", "difference", "bootstrap", "alone", "corrected")
-        made.append(Table(f"The {arm} against {base}", note, header, tuple(lines)))
+        made.append(Table(f"The {control} against {base}", note, header, tuple(lines)))
     return made
 
 
@@ -206,8 +206,8 @@ def _overlaps(tickets):
 
 
 def _order(cell):
-    (at, arm), _ = cell
-    return at, not arm.startswith("ticket"), list(ARMS).index(arm) if arm in ARMS else -1, arm
+    (at, control), _ = cell
+    return at, not control.startswith("ticket"), list(CONTROLS).index(control) if control in CONTROLS else -1, control
 
 
 def _figure(value, sign=""):

@@ -50,17 +50,16 @@ def prepare(study, folder):
     backend = training.choose_backend(study.backend)
     study = dataclasses.replace(study, backend=backend, precision=training.set_precision(study.precision, backend, study.strategy))
     keras = training.kind(backend)
-    for rate in (study.recipe["learning_rate"], study.target_learning_rate):
-        if rate is not None:
-            training.make_optimizer(steps=4, keras=keras, **{**study.recipe, "learning_rate": rate})
+    for recipe in (study.recipe, study.target_recipe):
+        training.make_optimizer(steps=4, keras=keras, **recipe)
     sizes = {}
-    for name in (study.source, *study.targets):
-        loaded = data.load(name, **study.data)
+    for name, options in study.datasets.items():
+        loaded = data.load(**options)
         batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
     for point in study.rewinds:
-        check_rewind(point, sizes[study.source].train * study.epochs)
-    _check_net(training.builder(study.model, study.width, keras), sizes[study.source], {sizes[name] for name in study.targets},
+        check_rewind(point, sizes[study.source_name].train * study.epochs)
+    _check_net(training.builder(study.model, study.width, keras), sizes[study.source_name], {sizes[name] for name in study.target_names},
                    study)
     return study, sizes, plan(study, sizes)
 
@@ -76,22 +75,25 @@ def _check_net(build, source, targets, study):
             transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
 
 
-def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, tell=print):
+def run(study, tasks, folder, *, output=None, jobs=1, ray_address=None, tensorboard=False, tell=print):
     """Run the tasks that are not done yet, then write the results.
 
     Args:
       study, tasks, folder: as `prepare` gives and takes them.
+      output: folder for the results, where it is not `folder`: several studies can share their runs.
       jobs, ray_address, tell: as for `workers.run`.
-      tensorboard: write folder/tensorboard as well.
+      tensorboard: write output/tensorboard as well.
 
     Returns:
-      The rows, which are in folder/rows.jsonl as well.
+      The rows, which are in output/rows.jsonl as well.
 
     Raises:
       LotteryError: runs that failed; the others are done and written.
     """
     true_or_false(tensorboard=tensorboard)
     folder = Path(folder)
+    output = folder if output is None else Path(output)
+    runs.check_writable(output)
     folder.mkdir(parents=True, exist_ok=True)
     runs.write_json(folder / CONFIG, dataclasses.asdict(study))
     try:
@@ -99,9 +101,9 @@ def run(study, tasks, folder, *, jobs=1, ray_address=None, tensorboard=False, te
     finally:
         found = rows(study, tasks, folder)
         if found:
-            report.write(found, folder, plain(tickets(study, tasks, folder)))
+            report.write(found, output, plain(tickets(study, tasks, folder)))
             if tensorboard:
-                board.write(found, folder / "tensorboard")
+                board.write(found, output / "tensorboard")
     if failed:
         name, why = next(iter(failed.items()))
         raise LotteryError(f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More is in "
@@ -118,7 +120,7 @@ def show(tasks, seconds, jobs):
     """
     kinds = {}
     for task in tasks:
-        kinds.setdefault((task.about["dataset"], task.about.get("arm", f"search, rewind {task.about['rewind']}")), []).append(task)
+        kinds.setdefault((task.about["dataset"], task.about.get("control", f"search, rewind {task.about['rewind']}")), []).append(task)
     table = Table(title=f"{len(seconds)} of {len(tasks)} runs are to be done")
     for name in ("data", "", "sparsities", "runs", "done", "hours left"):
         table.add_column(name, justify="left" if name in ("data", "", "sparsities") else "right")
@@ -133,19 +135,19 @@ def show(tasks, seconds, jobs):
 
 
 def rows(study, tasks, folder):
-    """The rows of the tasks that are done: one an arm, sparsity, rewind point and seed."""
+    """The rows of the tasks that are done: one a control, sparsity, rewind point and seed."""
     model = report.label(study.model, study.width)
     planned = [0.0, *round_sparsities(rate=study.rate, final_sparsity=study.sparsities)]
     rate = steepest(planned[1:])  # of controls too, which have no rounds
     found = []
     for task in filter(lambda task: workers.is_done(folder, task.name), tasks):
-        result = {**runs.read_json(workers.task_folder(folder, task.name) / runs.RESULT), "rate": rate}
+        result = {**runs.read_result(workers.task_folder(folder, task.name)), "rate": rate}
         first = task.about["rewind"] == study.rewinds[0]
         for number, row in enumerate(result["rows"]):
-            if first or row["arm"] != "dense":  # the dense round is the same in each search
+            if first or row["control"] != "dense":  # the dense round is the same in each search
                 at = planned[number] if task.kind == "find" else task.about["sparsity"]
-                found.append({**report.row(result, row, model, study.source, at), "rewind": task.about["rewind"], "run": task.name})
-                if row["arm"] == "dense-longer":
+                found.append({**report.row(result, row, model, study.source_name, at), "rewind": task.about["rewind"], "run": task.name})
+                if row["control"] == "dense-longer":
                     found[-1]["epochs"] //= 2  # those of what it stands beside
     return found
 

@@ -30,7 +30,7 @@ def tickets(study, tasks, folder):
 def _record(study, rewind, seed, masks, seeds):
     return {
         "model": label(study.model, study.width),
-        "source": study.source,
+        "source": study.source_name,
         "rewind": rewind,
         "seed": seed,
         "sparsity": round(sparsity(masks), 4),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import LotteryError
 
-HYPERPARAMETERS = ("model", "source", "target", "seed", "arm", "rewind", "ticket_sparsity", "epochs")
+HYPERPARAMETERS = ("model", "source", "target", "seed", "control", "rewind", "ticket_sparsity", "epochs")
 
 
 def write(rows, folder):
@@ -23,7 +23,7 @@ def write(rows, folder):
     if folder.exists():
         shutil.rmtree(folder)
     for row in (row for row in rows if row["test_accuracy"] is not None):
-        place = folder / f"{row['target'].replace('/', '_')}-{row['arm']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
+        place = folder / f"{row['target'].replace('/', '_')}-{row['control']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
         with tf.summary.create_file_writer(str(place)).as_default():
             api.hparams({name: str(row[name]) if name == "rewind" else row[name] for name in HYPERPARAMETERS})
             for step, value in zip(row["curve_steps"], row["validation_curve"]):

@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Iterable
 
-from .. import controls as arms
-from ..checks import MOST, above_zero, known, share, shown, whole, whole_or_text
+from .. import controls, older
+from ..checks import MOST, above_zero, known, share, shown, whole, whole_or_text, zero_or_more
+from ..data import label
 from ..distribution import OF_ONE_MACHINE
 from ..errors import LotteryError
 from ..jsonable import digest, plain
@@ -23,18 +24,21 @@ class Study:
     Attributes:
       source: name of the data set that tickets are found on.
       targets: names of those they are carried to; may be empty.
+      source_classes, target_classes: the classes to keep of the source and of each target, as `data.load` takes
+        them, where they are not those that `data` says: tickets of CIFAR-10's classes 0 to 4 on its classes 5 to 9.
+      target_train_split: what to train on of each target, where it is another split.
       model, width: a builder's name and its width, or a saved .keras file.
       sparsities: shares of zeros, 0..1, rising; rounds end at each exactly.
       rate: the most that a round prunes of what is left, 0..1.
       rewinds: rewind points: "init", steps, "trained", "lr" or "finetune". Controls belong to
         the first of them.
-      controls: names in `controls.ARMS`; "random@0.9" asks for one at that sparsity alone.
+      controls: names in `controls.CONTROLS`; "random@0.9" asks for one at that sparsity alone.
       seeds: how many; 0, 1, ... are used.
       epochs: of the dense training and of each round, on the source.
       target_steps: optimizer steps on a target, to the nearest whole epoch; or
       target_epochs: epochs on a target.
       recipe: optimizer, learning_rate, schedule and weight_decay, as a dict.
-      target_learning_rate: on targets, where it is to be another one.
+      target_learning_rate, target_weight_decay: on targets, where they are to be others.
       data: the arguments of `data.load` that all sets share, as a dict.
       scope, precision, strategy, backend: as for `jobs.find`.
     """
@@ -48,7 +52,11 @@ class Study:
     data: dict
     target_steps: int | None = None
     target_epochs: int | None = None
+    source_classes: tuple | None = None
+    target_classes: tuple | None = None
+    target_train_split: str | None = None
     target_learning_rate: float | list | None = None
+    target_weight_decay: float | None = None
     width: float = 1.0
     rate: float = 0.2
     rewinds: tuple = ("init",)
@@ -79,8 +87,11 @@ class Study:
             put(name, values)
             if len(set(values)) < len(values):
                 raise LotteryError(f"{name}={','.join(map(str, values))}: give each once.")
-        if self.source in self.targets:
-            raise LotteryError(f"targets: {self.source!r} is the source: leave it out, the searches test their tickets on it.")
+        for name in ("source_classes", "target_classes"):
+            if getattr(self, name) is not None:
+                put(name, tuple(getattr(self, name)))
+        if self.source_name in self.target_names:
+            raise LotteryError(f"targets: {self.source_name!r} is the source: leave it out, the searches test their tickets on it.")
         if not self.rewinds:
             raise LotteryError("rewinds is empty: give at least one rewind point, such as init or 200.")
         if (self.target_steps is None) == (self.target_epochs is None):
@@ -88,32 +99,63 @@ class Study:
         for name in ("seeds", "epochs", "target_steps" if self.target_epochs is None else "target_epochs"):
             put(name, whole(name, getattr(self, name), most=SEEDS if name == "seeds" else MOST))
         above_zero("width", self.width)
+        if self.target_weight_decay is not None:
+            zero_or_more("target_weight_decay", self.target_weight_decay)
         for control in self.controls:
-            arm, told, at = str(control).partition("@")
-            known("control", arm, [name for name in arms.ARMS if name != "ticket"])
-            if arm in arms.ON_SOURCE and self.rewinds[0] not in KEPT:
+            control, told, at = str(control).partition("@")
+            known("control", control, [name for name in controls.CONTROLS if name != "ticket"])
+            if control in controls.ON_SOURCE and self.rewinds[0] not in KEPT:
                 raise LotteryError(f"control {control!r} is trained as often as a ticket whose weights stay, and rewind point {self.rewinds[0]!r} takes "
                                    f"them back: leave it out, or put {' or '.join(KEPT)} first among the rewind points.")
-            if told and (arm in arms.DENSE or not at or share(control, at) not in self.sparsities):
+            if told and (control in controls.DENSE or not at or share(control, at) not in self.sparsities):
                 raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
                                    f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones.")
 
+    @property
+    def source_name(self):
+        """What the source is called in rows and tables."""
+        return label(self.source, self._options(self.source_classes).get("classes"))
+
+    @property
+    def target_names(self):
+        """What the targets are called in rows and tables."""
+        classes = self._options(self.target_classes).get("classes")
+        return tuple(label(target, classes) for target in self.targets)
+
+    @property
+    def datasets(self):
+        """{what a data set is called: the arguments of `data.load`}, the source first."""
+        found = {self.source_name: {"name": self.source, **self._options(self.source_classes)}}
+        split = {} if self.target_train_split is None else {"train_split": self.target_train_split}
+        for name, target in zip(self.target_names, self.targets):
+            found[name] = {"name": target, **self._options(self.target_classes), **split}
+        return found
+
+    @property
+    def target_recipe(self):
+        """The recipe on targets."""
+        own = {"learning_rate": self.target_learning_rate, "weight_decay": self.target_weight_decay}
+        return {**self.recipe, **{name: value for name, value in own.items() if value is not None}}
+
+    def _options(self, classes):
+        return self.data if classes is None else {**self.data, "classes": list(classes)}
+
     def epochs_on(self, dataset, batches):
         """Epochs of a training on a data set with so many batches to train."""
-        if dataset == self.source:
+        if dataset == self.source_name:
             return self.epochs
         return self.target_epochs or max(1, round(self.target_steps / batches))
 
-    def wants(self, arm, sparsity):
+    def wants(self, control, sparsity):
         """Whether the control is asked for at a sparsity."""
-        return arm in self.controls or any(
-            name == arm and at and float(at) == sparsity for name, _, at in (control.partition("@") for control in self.controls)
+        return control in self.controls or any(
+            name == control and at and float(at) == sparsity for name, _, at in (control.partition("@") for control in self.controls)
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One run: a search ("find") or the training of one arm ("train_arm").
+    """One run: a search ("find") or the training of one control ("train_control").
 
     Attributes:
       kind: the function of `jobs` that does it.
@@ -133,13 +175,13 @@ class Task:
 
     @property
     def name(self):
-        return digest(plain(self.identity))
+        return digest(plain(older.identity(self.identity)))
 
     @property
     def label(self):
         """A line for people."""
         about = self.about
-        what = f"search, rewind {about['rewind']}" if self.kind == "find" else about["arm"]
+        what = f"search, rewind {about['rewind']}" if self.kind == "find" else about["control"]
         at = f" at {about['sparsity']:.0%}" if about.get("sparsity") else ""
         return f"{what}{at} on {about['dataset']}, seed {about['seed']}"
 
@@ -169,22 +211,22 @@ def plan(study, sizes):
     rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
     tasks = []
     for seed in range(study.seeds):
-        searches = {rewind: _search(study, rewind, seed, _cost(study, rewind, rounds, sizes[study.source])) for rewind in study.rewinds}
+        searches = {rewind: _search(study, rewind, seed, _cost(study, rewind, rounds, sizes[study.source_name])) for rewind in study.rewinds}
         tasks += searches.values()
         first = searches[study.rewinds[0]]
-        for dataset in (study.source, *study.targets):
-            on = "source" if dataset == study.source else "target"
+        for dataset in study.datasets:
+            on = "source" if dataset == study.source_name else "target"
             epochs = study.epochs_on(dataset, sizes[dataset].train)
             budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
-            tasks += [_arm(study, arm, first, None, *budget) for arm in arms.DENSE
-                      if arm in study.controls and (on == "target" or arm in ("dense-longer", "dense-rewound"))]
+            tasks += [_control(study, control, first, None, *budget) for control in controls.DENSE
+                      if control in study.controls and (on == "target" or control in ("dense-longer", "dense-rewound"))]
             for sparsity in study.sparsities:
                 number = rounds.index(sparsity) + 1
                 if on == "target":
-                    tasks += [_arm(study, "ticket", search, (sparsity, number), *budget) for search in searches.values()]
-                tasks += [_arm(study, arm, first, (sparsity, number), *budget) for arm in arms.ARMS
-                          if arm not in (*arms.DENSE, "ticket") and study.wants(arm, sparsity)
-                          and (on == "source" or arm not in arms.ON_SOURCE)]
+                    tasks += [_control(study, "ticket", search, (sparsity, number), *budget) for search in searches.values()]
+                tasks += [_control(study, control, first, (sparsity, number), *budget) for control in controls.CONTROLS
+                          if control not in (*controls.DENSE, "ticket") and study.wants(control, sparsity)
+                          and (on == "source" or control not in controls.ON_SOURCE)]
     return sorted(tasks, key=lambda task: task.kind != "find")
 
 
@@ -196,35 +238,35 @@ def _cost(study, rewind, rounds, size):
 
 
 def _search(study, rewind, seed, steps):
-    arguments = {"dataset": {"name": study.source, **study.data}, "model": study.model, "width": study.width,
+    arguments = {"dataset": study.datasets[study.source_name], "model": study.model, "width": study.width,
                  "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
                  "rewind": rewind, "seed": seed, **_shared(study)}
     return Task("find", arguments, {"kind": "find", **_movable(arguments), **rule(rewind), **of_file(study.model)}, (),
-                {"rewind": rewind, "dataset": study.source, "seed": seed}, steps)
+                {"rewind": rewind, "dataset": study.source_name, "seed": seed}, steps)
 
 
-def _arm(study, arm, search, at, on, dataset, epochs, seed, steps):
-    """One arm's training; `at` is (sparsity, round), None for a dense one."""
+def _control(study, control, search, at, on, dataset, epochs, seed, steps):
+    """One control's training; `at` is (sparsity, round), None for a dense one."""
     sparsity, number = at or (0.0, 0)
-    if arm == "dense-longer":
+    if control == "dense-longer":
         epochs, steps = 2 * epochs, 2 * steps
-    if arm == "dense-cyclic":
+    if control == "dense-cyclic":
         steps *= number + 1
-    own = {"arm": arm, "on": on, "sparsity": sparsity, "dataset": {"name": dataset, **study.data}, "epochs": epochs, "seed": seed,
+    own = {"control": control, "on": on, "sparsity": sparsity, "dataset": study.datasets[dataset], "epochs": epochs, "seed": seed,
            **_shared(study)}
-    if on == "target" and study.target_learning_rate is not None:
-        own["recipe"] = {**study.recipe, "learning_rate": study.target_learning_rate}
+    if on == "target":
+        own["recipe"] = study.target_recipe
     net = {"model": study.model, "width": study.width, **of_file(study.model)}
-    if arm in ("dense-scratch", "dense-longer", *arms.ON_TARGET):
+    if control in ("dense-scratch", "dense-longer", *controls.ON_TARGET):
         of = {**net, "scope": study.scope} if number else net
-    elif arm == "dense-transferred":
-        of = {**net, "source": study.source, "source_epochs": study.epochs, "source_recipe": study.recipe}
+    elif control == "dense-transferred":
+        of = {**net, "source": study.source_name, "source_epochs": study.epochs, "source_recipe": study.recipe}
     else:
         of = {"search": search.name, "round": number}
     ticket = f"{search.name}/round_{number:02d}" if "search" in of else None
     arguments = {**own, "ticket": ticket, "dense": f"{search.name}/round_00"}
-    about = {"arm": arm, "rewind": search.about["rewind"], "sparsity": sparsity, "dataset": dataset, "seed": seed}
-    return Task("train_arm", arguments, {"kind": "train_arm", **_movable(own), **of}, (search.name,), about, steps)
+    about = {"control": control, "rewind": search.about["rewind"], "sparsity": sparsity, "dataset": dataset, "seed": seed}
+    return Task("train_control", arguments, {"kind": "train_control", **_movable(own), **of}, (search.name,), about, steps)
 
 
 def _shared(study):

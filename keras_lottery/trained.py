@@ -1,12 +1,12 @@
-"""One arm of a comparison: trained, going on where it was stopped, and tested."""
+"""One control of a comparison: trained, going on where it was stopped, and tested."""
 
 import bisect
 import warnings
 
 import numpy as np
 
-from . import controls as arms
-from . import alive, pruning, resume, runs, team, training
+from . import alive, older, pruning, resume, runs, team, training
+from .controls import CONTROLS
 from .errors import Failed
 from .gradual import GradualPruning
 from .jsonable import plain
@@ -16,15 +16,15 @@ from .saliency import CRITERIA, saliency_masks
 from .ticket import from_model
 
 
-def on_target(arm, sparsity, loaded, steps):
-    """What an arm that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
-    if arm in CRITERIA:
+def on_target(control, sparsity, loaded, steps):
+    """What a control that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
+    if control in CRITERIA:
         def mask(net):
             x, y = _sample(loaded, pruning.engine(net))
-            alive.set_masks(net, saliency_masks(net, x, y, arm, sparsity, loss=training.classifier_loss(net, reduction="none")))
+            alive.set_masks(net, saliency_masks(net, x, y, control, sparsity, loss=training.classifier_loss(net, reduction="none")))
             return net
         return mask, [], 0
-    if arm == "gradual":
+    if control == "gradual":
         end = max(1, steps * 3 // 4)
         gradual = GradualPruning(sparsity, end=end, every=max(1, steps // 100))
         return lambda net: net, [gradual], -(-end // len(loaded.train)) - 1
@@ -47,18 +47,18 @@ def best_epoch(loaded, first):
     return resume.BestEpoch(first=first) if loaded.validation is not None else None
 
 
-def train_control(arm, sparsity, *of, **how):
+def train_or_tell(control, sparsity, *of, **how):
     """As `train`; the row of a control that comes to nothing says so, and the others go on."""
     try:
-        return train(arm, *of, **how)
+        return train(control, *of, **how)
     except Failed as error:
-        warnings.warn(f"control {arm!r} is left out of comparisons: {error}", stacklevel=2)
-        return failed(arm, sparsity, error)
+        warnings.warn(f"control {control!r} is left out of comparisons: {error}", stacklevel=2)
+        return failed(control, sparsity, error)
 
 
-def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True, point=None, cycles=0, goes_on=False,
+def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True, point=None, cycles=0, goes_on=False,
           before=0):
-    """Train one arm, the model that make() gives, resuming in `folder`; its row. A finished one is read.
+    """Train one control, the model that make() gives, resuming in `folder`; its row. A finished one is read.
 
     Args:
       best: callback that picks the epoch to keep, or None for the last.
@@ -74,7 +74,7 @@ def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="
         engine = pruning.engine(model)
         engine.set_seed(seed)
         if verbose:
-            print(f"{arm}: {arms.ARMS[arm]}", flush=True)
+            print(f"{control}: {CONTROLS[control]}", flush=True)
         if team.is_chief():
             folder.mkdir(parents=True, exist_ok=True)
         begin = start_at_point(model, *point, len(loaded.train)) if point else resume.Start()
@@ -83,19 +83,19 @@ def train(arm, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="
         history = _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose)
         if best:
             best.restore(model)
-        row = tested(arm, model, loaded, history, best and best.epoch, before)
+        row = tested(control, model, loaded, history, best and best.epoch, before)
         if not save:
             return row
-        from_model(model, start, [], {"data": loaded.describe()}, settings={"arm": arm, "seed": seed}).save(folder / "student", overwrite=True)
+        from_model(model, start, [], {"data": loaded.describe()}, settings={"control": control, "seed": seed}).save(folder / "student", overwrite=True)
         runs.write_json(folder / runs.RESULT, row)
         team.wait()
     runs.remove(backup)
-    return runs.read_json(folder / runs.RESULT)
+    return older.row(runs.read_json(folder / runs.RESULT))
 
 
-def failed(arm, sparsity, error):
+def failed(control, sparsity, error):
     """The row of a training that came to nothing: what it was, no figures, and why."""
-    return {"arm": arm, "sparsity": sparsity, "epoch": None, "test_accuracy": None, "test_loss": None, "validation_accuracy": None,
+    return {"control": control, "sparsity": sparsity, "epoch": None, "test_accuracy": None, "test_loss": None, "validation_accuracy": None,
             "history": [], "outcome": error.outcome, "why": str(error)}
 
 
@@ -112,14 +112,14 @@ def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, ve
     return history
 
 
-def tested(arm, model, loaded, history, epoch=None, before=0):
+def tested(control, model, loaded, history, epoch=None, before=0):
     """The row of a trained model: tested, and validated at the end of `epoch` (from 0), the last unless told otherwise."""
     steps = len(loaded.train)
     ends = [entry.get("stop", n * steps) for n, entry in enumerate(history, 1)]  # where an entry does not say, each is an epoch
     number = len(history) - 1 if epoch is None else bisect.bisect_left(ends, (epoch + 1) * steps)
     loss, accuracy = model.evaluate(loaded.test, verbose=0)
     return plain({
-        "arm": arm,
+        "control": control,
         "sparsity": sparsity(pruning.masks(model)),
         "epoch": -(-ends[number] // steps),
         "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
