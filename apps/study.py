@@ -29,6 +29,7 @@ flags.DEFINE_list("rewinds", ["init"], "rewind points: init, steps, trained, lr 
 flags.DEFINE_list("controls", ["random", "dense-scratch", "dense-transferred"],
                   "also: random-rescaled, random-erk, trained, late-reset, reinit, shuffled, one-shot, snip, grasp, gradual, dense-rewound, dense-longer; with "
                   "--rewinds=lr or finetune dense-cyclic; random@0.9 is for that sparsity alone", flag_values=FLAGS)
+flags.DEFINE_list("source_controls", None, "controls on the source (default: those of --controls)", flag_values=FLAGS)
 flags.DEFINE_integer("seeds", 3, "how many seeds: 0, 1, ...", flag_values=FLAGS)
 shared.define_recipe(FLAGS, 5, "epochs of each training on the source")
 flags.DEFINE_integer("target_steps", None, "optimizer steps on a target, to the nearest epoch (default 1500)", flag_values=FLAGS)

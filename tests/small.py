@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,9 +137,13 @@ def python(*arguments, **options):
 
 
 def start(*arguments, **options):
-    """The same, left running; its Popen."""
-    return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=_environment(), **options)
+    """The same, left running, with Ctrl-C heard: a shell's background jobs, such as these tests may be, ignore it; its Popen."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=_environment(), **options)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _environment():

@@ -122,6 +122,19 @@ def test_other_classes_of_the_source_are_a_target_of_their_own_name():
     assert given["digits[0-2]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.1}
 
 
+def test_the_source_may_have_other_controls_than_the_targets():
+    def of(on, **changes):
+        tasks = plan(study(seeds=1, **changes), SIZES)
+        return sorted({task.about["control"] for task in tasks if task.kind == "train_control" and task.about["dataset"] == on})
+
+    assert of("digits", controls=("random", "dense-rewound", "dense-scratch")) == ["dense-rewound", "random"]
+    own = dict(controls=("random", "dense-rewound", "dense-scratch"), source_controls=("reinit@0.9",))
+    assert of("digits", **own) == ["reinit"] and of("mnist", **own) == ["dense-rewound", "dense-scratch", "random", "ticket"]
+    assert of("digits", source_controls=()) == []
+    with pytest.raises(LotteryError, match="Did you mean 'random'"):
+        study(source_controls=("randon",))
+
+
 def test_rows_of_a_study_within_one_data_set_tell_source_and_target_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = ["--source=digits", "--targets=digits", "--source_classes=0,1,2,3,4", "--target_classes=5,6,7,8,9", "--model=lenet",

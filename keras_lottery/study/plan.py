@@ -33,6 +33,7 @@ class Study:
       rewinds: rewind points: "init", steps, "trained", "lr" or "finetune". Controls belong to
         the first of them.
       controls: names in `controls.CONTROLS`; "random@0.9" asks for one at that sparsity alone.
+      source_controls: those on the source, where they are not the same.
       seeds: how many; 0, 1, ... are used.
       epochs: of the dense training and of each round, on the source.
       target_steps: optimizer steps on a target, to the nearest whole epoch; or
@@ -61,6 +62,7 @@ class Study:
     rate: float = 0.2
     rewinds: tuple = ("init",)
     controls: tuple = ("random", "dense-scratch", "dense-transferred")
+    source_controls: tuple | None = None
     seeds: int = 3
     scope: str = "global"
     precision: str = "auto"
@@ -73,7 +75,9 @@ class Study:
 
         for name, choices in (("scope", SCOPES), ("precision", PRECISIONS), ("strategy", OF_ONE_MACHINE), ("backend", BACKENDS)):
             known(name, getattr(self, name), choices)
-        for name in ("sparsities", "rewinds", "targets", "controls"):
+        if self.source_controls is None:
+            put("source_controls", self.controls)
+        for name in ("sparsities", "rewinds", "targets", "controls", "source_controls"):
             if isinstance(getattr(self, name), str) or not isinstance(getattr(self, name), Iterable):
                 raise LotteryError(f"{name}={shown(getattr(self, name))} is impossible: give a list.")
         put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
@@ -82,7 +86,7 @@ class Study:
             raise LotteryError(f"sparsities={list(self.sparsities)}: give rising sparsities, such as [0.8, 0.9].")
         round_sparsities(rate=self.rate, final_sparsity=self.sparsities)
         put("rewinds", tuple(_rewind(point) for point in self.rewinds))
-        for name in ("rewinds", "targets", "controls"):
+        for name in ("rewinds", "targets", "controls", "source_controls"):
             values = tuple(getattr(self, name))
             put(name, values)
             if len(set(values)) < len(values):
@@ -101,7 +105,7 @@ class Study:
         above_zero("width", self.width)
         if self.target_weight_decay is not None:
             zero_or_more("target_weight_decay", self.target_weight_decay)
-        for control in self.controls:
+        for control in dict.fromkeys((*self.controls, *self.source_controls)):
             control, told, at = str(control).partition("@")
             known("control", control, [name for name in controls.CONTROLS if name != "ticket"])
             if control in controls.ON_SOURCE and self.rewinds[0] not in KEPT:
@@ -146,11 +150,12 @@ class Study:
             return self.epochs
         return self.target_epochs or max(1, round(self.target_steps / batches))
 
-    def wants(self, control, sparsity):
-        """Whether the control is asked for at a sparsity."""
-        return control in self.controls or any(
-            name == control and at and float(at) == sparsity for name, _, at in (control.partition("@") for control in self.controls)
-        )
+    def wants(self, control, sparsity, on):
+        """Whether a control is asked for at a sparsity, on the "source" or on a "target"; a dense one at None."""
+        asked = self.source_controls if on == "source" else self.controls
+        if control in asked:
+            return control not in controls.ON_SOURCE or on == "source"
+        return any(name == control and at and float(at) == sparsity for name, _, at in (one.partition("@") for one in asked))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,14 +224,13 @@ def plan(study, sizes):
             epochs = study.epochs_on(dataset, sizes[dataset].train)
             budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
             tasks += [_control(study, control, first, None, *budget) for control in controls.DENSE
-                      if control in study.controls and (on == "target" or control in ("dense-longer", "dense-rewound"))]
+                      if study.wants(control, None, on) and (on == "target" or control in ("dense-longer", "dense-rewound"))]
             for sparsity in study.sparsities:
                 number = rounds.index(sparsity) + 1
                 if on == "target":
                     tasks += [_control(study, "ticket", search, (sparsity, number), *budget) for search in searches.values()]
                 tasks += [_control(study, control, first, (sparsity, number), *budget) for control in controls.CONTROLS
-                          if control not in (*controls.DENSE, "ticket") and study.wants(control, sparsity)
-                          and (on == "source" or control not in controls.ON_SOURCE)]
+                          if control not in (*controls.DENSE, "ticket") and study.wants(control, sparsity, on)]
     return sorted(tasks, key=lambda task: task.kind != "find")
 
 
