@@ -26,7 +26,7 @@ def measure(name, times):
     import keras_lottery as lottery
     from keras_lottery import models, pruning, ticket, training
     from keras_lottery.rewind import Rewinder
-from keras_lottery.schedule import Round
+    from keras_lottery.schedule import Round
 
     training.set_precision("auto")
     shape = (28, 28, 1) if name == "conv2" else (32, 32, 3)
