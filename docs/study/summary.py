@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_lottery import report
 from keras_lottery.report.between import put
-from keras_lottery.report.tables import cells
+from keras_lottery.report.cells import cells
 from keras_lottery.stats import estimate, paired
 from keras_lottery.verdicts import verdicts
 

@@ -1,5 +1,6 @@
 """Results side by side: one run on the screen; many over seeds as rows, tables, plots and one HTML page."""
 
+import dataclasses
 import itertools
 import json
 import warnings
@@ -14,13 +15,17 @@ from ..errors import LotteryError
 from ..masks import sparsity
 from ..ticket import load_ticket
 from . import plots
+from .cells import NEVER_PRUNED, steps_trained
+from .family import Family, read_family
 from .page import page
 from .rows import by_setting, collect, label, row, setting
-from .tables import NEVER_PRUNED, markdown, steps_trained, tables
+from .table import markdown
+from .tables import tables
 
-__all__ = ["by_setting", "collect", "label", "markdown", "read", "row", "show", "show_tickets", "tables", "write"]
+__all__ = ["Family", "by_setting", "collect", "label", "markdown", "read", "read_family", "row", "show", "show_tickets", "tables", "write"]
 ROWS = "rows.jsonl"
 TICKETS = "tickets.jsonl"
+PRIMARY = "primary.json"
 
 
 def show(result):
@@ -78,13 +83,14 @@ def read(path):
     return found
 
 
-def write(rows, output, tickets=()):
+def write(rows, output, tickets=(), family=None):
     """Write rows.jsonl, rows.csv, tables.md, curves.png, accuracy.png and page.html to the folder `output`.
 
     Args:
       rows: as `collect` and `row` give them; of two of the same run the later counts.
       tickets: what tickets are made of, as `study.tickets` gives it; tickets.jsonl and
         layers.png are written where there are any.
+      family: the `Family` of primary comparisons that a plan names; primary.json is written where there is one.
 
     Returns:
       The number of rows.
@@ -103,7 +109,7 @@ def write(rows, output, tickets=()):
     _warn_of_shared_seeds(rows)
     if not rows:
         raise LotteryError("there are no rows: give result.json files of finished runs.")
-    made = tables(rows, tickets)
+    made = tables(rows, tickets, family)
     output = Path(output)
     runs.check_writable(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -112,6 +118,8 @@ def write(rows, output, tickets=()):
     if tickets:
         texts[TICKETS] = _lines(tickets)
         pictures["layers.png"] = plots.layers(tickets)
+    if family:
+        texts[PRIMARY] = json.dumps(dataclasses.asdict(family), indent=2) + "\n"
     pictures = {name: picture for name, picture in pictures.items() if picture}
     for name, content in {**texts, **pictures, "page.html": page(made, pictures)}.items():
         with runs.new_file(output / name) as aside:

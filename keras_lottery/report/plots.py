@@ -4,8 +4,9 @@ import csv as csv_format
 import io
 
 from ..stats import estimate
+from .cells import NEVER_PRUNED, cells
+from .places import places
 from .rows import by_setting
-from .tables import NEVER_PRUNED, cells, places
 
 
 def csv(rows):

@@ -1,0 +1,217 @@
+"""How often the study's plan claims what is not so, and how often it finds what is: simulated studies with a known truth.
+
+    python docs/study/planted.py [--rows=docs/study/rows.jsonl] [--studies=1000]
+
+Each simulated study is rows as a study writes them, judged by the tables of a report with the family in plan.json: four
+seeds a net, and six where the widest primary interval is wider than the plan allows. The spread of the paired differences
+is that measured before (0.4 points; two controls' differences are correlated by 0.5, for they share the ticket), or with
+--rows that of the rows. It writes planted.md.
+"""
+
+import argparse
+import base64
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from scipy import special
+
+from keras_lottery import report
+from keras_lottery.report.compared import comparisons
+from keras_lottery.report.places import places
+from keras_lottery.report.primary import primary
+from keras_lottery.verdicts import LOWER
+
+HERE = Path(__file__).parent
+WORDS = ("beats", "matches", LOWER, "is worse", "no verdict")
+SPREAD, SHARED = 0.4, 0.5  # points; correlation of two controls' differences
+SEEDS, MORE, WIDEST = 4, 6, 0.35  # seeds a net; six where the widest half width is above 0.35 points
+TEST_IMAGES = 10_000
+# Where it matters which images are right: a net has an image right where level + how easy the image is + how easy it is for
+# this control + what differs by seed and image + what differs by seed is above 0, all normal with these deviations. Then a
+# paired difference spreads by 0.4 points over seeds, and other test images add 0.08 points, the most that was measured.
+EASY, EASY_HERE, BY_BOTH, BY_SEED = 1.0, 0.16, 0.35, 0.013
+
+
+def is_false(words, truth, margin=0.5):
+    """Whether a verdict claims what the truth (in points) does not hold."""
+    above, below = words in ("beats", "matches", LOWER), words in ("is worse", LOWER)
+    return words == "beats" and truth <= 0 or above and truth <= -margin or below and truth >= 0
+
+
+def groups_of(family):
+    """{(target, sparsity, images, epochs): its primary cells}."""
+    found = {}
+    for cell in family.cells:
+        found.setdefault(dataclasses.replace(cell, control=""), []).append(cell)
+    return found
+
+
+def measured(rows, family):
+    """{group: covariance of the paired differences from its controls, in points squared}, pooled within the nets."""
+    compared, found = _compared(rows), {}
+    for group, cells in groups_of(family).items():
+        total, free = 0, 0
+        for model in family.models:
+            parts = [one for cell in cells for one in compared if one.first["model"] == model and cell.is_of(one)]
+            values = np.array([one.differences for one in parts])
+            if len(values) != len(cells) or values.shape[1] < 2:
+                raise SystemExit(f"the rows hold no two seeds of {model} on {group}: leave --rows out until they do")
+            total, free = total + np.cov(values, bias=False).reshape(len(cells), -1) * (values.shape[1] - 1), free + values.shape[1] - 1
+        found[group] = total / free
+    return found
+
+
+def assumed(family, spread=SPREAD):
+    """The same from one spread in points."""
+    return {group: spread**2 * (SHARED + (1 - SHARED) * np.eye(len(cells))) for group, cells in groups_of(family).items()}
+
+
+def study(rng, family, spreads, truth, seeds=MORE):
+    """The rows of one simulated study, whose truth is about its test images.
+
+    Args:
+      spreads: {group: covariance}.
+      truth: {Primary: true difference in points}.
+    """
+    found = []
+    for group, cells in groups_of(family).items():
+        for model in family.models:
+            drawn = rng.multivariate_normal([truth[cell] for cell in cells], spreads[group], seeds)
+            for seed, less in enumerate(drawn):
+                ticket = 90 + 0.3 * rng.standard_normal()
+                told = dict(model=model, group=group, seed=seed)
+                found.append(_row(**told, control="ticket", accuracy=ticket))
+                found += [_row(**told, control=cell.control, accuracy=ticket - one) for cell, one in zip(cells, less)]
+    return found
+
+
+def study_of_images(rng, family, truth, seeds=MORE):
+    """The rows of one simulated study whose truth is about all images, of which 10,000 were drawn for its test.
+
+    How easy an image is for a control is the same for every net, so that pooling nets does not average it out.
+    """
+    found = []
+    for group, cells in groups_of(family).items():
+        easy = EASY * rng.standard_normal(TEST_IMAGES, "float32")
+        for control, less in {"ticket": 0.0, **{cell.control: truth[cell] for cell in cells}}.items():
+            level = np.hypot(np.hypot(EASY, EASY_HERE), np.hypot(BY_BOTH, BY_SEED)) * special.ndtri(0.9 - less / 100)
+            here = level + easy + EASY_HERE * rng.standard_normal(TEST_IMAGES, "float32")
+            for model in family.models:
+                both = BY_BOTH * rng.standard_normal((seeds, TEST_IMAGES), "float32")
+                right = here + both + BY_SEED * rng.standard_normal((seeds, 1), "float32") > 0
+                found += [{**_row(model, group, seed, control, 100 * of.mean()), "test_images": TEST_IMAGES,
+                           "correct": base64.b64encode(np.packbits(of).tobytes()).decode()} for seed, of in enumerate(right)]
+    return found
+
+
+def _row(model, group, seed, control, accuracy):
+    at = 0.0 if control.startswith("dense") else group.sparsity
+    accuracy = round(accuracy / 100 * TEST_IMAGES) / TEST_IMAGES
+    return {"model": model, "source": group.source or "cifar10", "target": group.target, "seed": seed, "ticket_sparsity": at,
+            "control": control, "sparsity": at, "epochs": group.epochs or 4, "epoch": 4, "train_images": group.train_images or 54000,
+            "recipe": {"optimizer": "nesterov", "learning_rate": 0.1}, "precision": "float32", "test_accuracy": accuracy,
+            "validation_accuracy": accuracy, "validation_curve": [accuracy], "rewind": 200, "rule": "k to T"}
+
+
+def _compared(rows):
+    alike = report.by_setting(rows)
+    return comparisons(list(zip(places(alike), alike)))
+
+
+def verdicts_of(rows, family, plan=True):
+    """(words of each primary cell, half widths in points) as a report's table has them; by the plan, with more seeds if wide."""
+    few = [row for row in rows if row["seed"] < SEEDS] if plan else rows
+    said, halves = _told(few, family)
+    return _told(rows, family) if plan and max(halves) > WIDEST else (said, halves)
+
+
+def _told(rows, family):
+    table = primary(_compared(rows), family)
+    at = table.header.index("difference"), table.header.index("verdict")
+    halves = [float(line[at[0]].partition(" ± ")[2]) for line in table.rows]
+    return [line[at[1]] for line in table.rows], halves
+
+
+def simulate(family, truth, spreads=None, studies=1000, seeds=None):
+    """Simulated studies with one truth: by the plan's rule of the seeds, or with so many seeds a net.
+
+    Args:
+      truth: {Primary: points}, or points for all.
+      spreads: {group: covariance}; None for a truth about all images.
+
+    Returns:
+      {"false": share of studies that hold a false claim, "half": mean half width of a cell, "wide": share of studies with a
+      half width above WIDEST, and for "beats", "matches", LOWER, "is worse" and "no verdict" the share of cells of which it
+      is said}.
+    """
+    truth = truth if isinstance(truth, dict) else dict.fromkeys(family.cells, truth)
+    rng = np.random.default_rng(0)
+    said, halves, false = [], [], 0
+    for _ in range(studies):
+        drawn = study(rng, family, spreads, truth, seeds or MORE) if spreads else study_of_images(rng, family, truth, seeds or MORE)
+        words, half = verdicts_of(drawn, family, plan=seeds is None)
+        said += words
+        halves.append(half)
+        false += any(map(is_false, words, truth.values(), [family.margin] * len(words)))
+    told = {words: said.count(words) / len(said) for words in WORDS}
+    return {"false": false / studies, "half": float(np.mean(halves)), "wide": float(np.mean(np.max(halves, axis=1) > WIDEST)), **told}
+
+
+def main(rows=None, studies=1000):
+    family = report.read_family(HERE / "plan.json")
+    spreads = measured(report.read(rows), family) if rows else assumed(family)
+    (HERE / "planted.md").write_text("\n".join(page(family, spreads, studies, rows)) + "\n")
+
+
+def page(family, spreads, studies, rows):
+    """The lines of planted.md."""
+    found = ", ".join(f"{np.sqrt(variance):.2f}" for of in spreads.values() for variance in np.diag(of))
+    yield from (
+        "# What the plan would claim", "",
+        f"By `python docs/study/planted.py{f' --rows={rows}' if rows else ''}`: {studies:,} simulated studies for each line, through a report's "
+        f"own tables. Standard deviations of the paired differences of the {len(family.cells)} primary comparisons, in points: {found} "
+        f"({'those of the rows' if rows else 'assumed'}). {SEEDS} seeds for each of {len(family.models)} nets, {MORE} where the widest "
+        f"primary interval has a half width above {WIDEST} points. The verdicts of plan.json are by the interval over "
+        f"{'seeds and test images' if family.new_images else 'seeds'}.", "")
+    yield from _false_claims(family, spreads, studies)
+    yield from _power(family, spreads, studies)
+
+
+def _false_claims(family, spreads, studies):
+    margin, half = family.margin, len(family.cells) // 2
+    mixed = dict(zip(family.cells, [0.0] * half + [-margin] * (len(family.cells) - half)))
+    yield from (
+        "## Studies with a false claim", "",
+        f"Studies of {studies:,} in which the corrected verdict of at least one primary comparison claims what is not so. Of a true difference of "
+        "0, beats and is worse are false (and matches, but lower); of minus the margin, beats, matches and matches, but lower; of plus the "
+        "margin, is worse and matches, but lower. At most 64 of 1,000 is 5% and two standard errors. The first column is about the test "
+        "images at hand. In the others the truth is about all images, of which 10,000 were drawn: verdicts over seeds take no account "
+        "of that, those over seeds and test images do (`new_images` in plan.json).", "",
+        "| true difference | these test images, over seeds | all images, over seeds | all images, over seeds and images |", "|---|---|---|---|")
+    over_seeds, over_both = (dataclasses.replace(family, new_images=new) for new in (False, True))
+    truths = {"0": 0.0, f"-{margin:g}": -margin, f"+{margin:g}": margin, f"0 in half of them, -{margin:g} in the others": mixed}
+    for name, truth in truths.items():
+        found = [simulate(of, truth, spread, studies)["false"] for of, spread in ((over_seeds, spreads), (over_seeds, None), (over_both, None))]
+        yield f"| {name} | {' | '.join(f'{round(share * studies)}' for share in found)} |"
+
+
+def _power(family, spreads, studies):
+    yield from ("", "## Power", "", "The share of primary comparisons of which the corrected verdict says so.", "",
+                f"| true difference | images | seeds a net | {' | '.join(WORDS)} | mean half width | studies with one above {WIDEST} |",
+                f"|{'---|' * (5 + len(WORDS))}")
+    over_seeds, over_both = (dataclasses.replace(family, new_images=new) for new in (False, True))
+    for part in (-1, -0.5, 0, 0.5, 1):
+        truth = part * family.margin
+        for of, spread, seeds in ((over_seeds, spreads, SEEDS), (over_seeds, spreads, None), (over_both, None, None)):
+            told = simulate(of, truth, spread, studies // 2, seeds)
+            shares = " | ".join(f"{told[words]:.0%}" for words in WORDS)
+            yield (f"| {truth:+g} | {'these' if spread else 'all'} | {seeds or 'by the plan'} | {shares} | {told['half']:.2f} | "
+                   f"{told['wide']:.0%} |")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--rows", help="rows.jsonl whose spreads are taken")
+    options.add_argument("--studies", type=int, default=1000, help="simulated studies for each line")
+    main(**vars(options.parse_args()))

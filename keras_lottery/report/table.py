@@ -1,0 +1,34 @@
+"""A table of text, and how figures are written in one."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A title, a line below it, the names of the columns, and rows of text."""
+
+    title: str
+    note: str
+    header: tuple
+    rows: tuple
+
+
+def markdown(table):
+    """The table as Markdown."""
+    lines = [f"### {table.title}", "", table.note, "", _line(table.header), "|" + "---|" * len(table.header), *map(_line, table.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def figure(value, sign=""):
+    """An `Estimate`, as "+0.12 ± 0.34"; without the half width where there is none."""
+    half = "" if value.half != value.half else f" ± {value.half:.2f}"
+    return f"{value.mean:{sign}.2f}{half}"
+
+
+def interval(ends):
+    """(low, high) as "-0.12 to +0.34"; "" where there is none."""
+    return "" if ends[0] != ends[0] else f"{ends[0]:+.2f} to {ends[1]:+.2f}"
+
+
+def _line(cells_of_it):
+    return "| " + " | ".join(cells_of_it) + " |"
