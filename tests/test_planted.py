@@ -1,6 +1,5 @@
 """The study's plan, on simulated studies with a known truth: it seldom claims what is not so, and finds what is."""
 
-import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -18,7 +17,7 @@ FAMILY = report.read_family(STUDY / "plan.json")
 SPREADS = planted.assumed(FAMILY)
 MARGIN = FAMILY.margin
 MOST = 0.064  # of studies: 5% and two standard errors of 1,000
-OVER_SEEDS, OVER_BOTH = (dataclasses.replace(FAMILY, new_images=new) for new in (False, True))
+OWN, COMMON, OVER_BOTH = planted.ways(FAMILY).values()
 MIXED = dict(zip(FAMILY.cells, [0.0, -MARGIN] * len(FAMILY.cells)))
 
 
@@ -48,10 +47,10 @@ def test_simulated_rows_are_those_of_a_report_and_have_the_planted_difference(tm
 
 def test_six_seeds_a_net_where_four_are_too_wide():
     rows = planted.study(np.random.default_rng(1), FAMILY, SPREADS, dict.fromkeys(FAMILY.cells, 0.0))
-    _, halves = planted.verdicts_of(rows, FAMILY)
+    [(_, halves)] = planted.verdicts_of(rows, [OWN])
     few = [row for row in rows if row["seed"] < planted.SEEDS]
-    assert max(planted.verdicts_of(few, FAMILY, plan=False)[1]) > planted.WIDEST
-    assert halves == planted.verdicts_of(rows, FAMILY, plan=False)[1]
+    assert max(planted.verdicts_of(few, [OWN], plan=False)[0][1]) > planted.WIDEST
+    assert halves == planted.verdicts_of(rows, [OWN], plan=False)[0][1]
 
 
 def test_images_add_to_the_spread_as_was_measured():
@@ -63,31 +62,34 @@ def test_images_add_to_the_spread_as_was_measured():
 
 
 def test_a_verdict_over_images_needs_rows_that_tell_which_were_right():
-    asks = dataclasses.replace(FAMILY, new_images=True)
     rng, truth = np.random.default_rng(0), dict.fromkeys(FAMILY.cells, 0.0)
     with pytest.raises(LotteryError, match="do not all tell which test images were right"):
-        report.tables(planted.study(rng, FAMILY, SPREADS, truth), family=asks)
-    primary = report.tables(planted.study_of_images(rng, FAMILY, truth), family=asks)[0]
+        report.tables(planted.study(rng, FAMILY, SPREADS, truth), family=OVER_BOTH)
+    primary = report.tables(planted.study_of_images(rng, FAMILY, truth), family=OVER_BOTH)[0]
     assert "by the interval over seeds and test images" in primary.note and "seeds and images" in primary.header
 
 
 @pytest.mark.parametrize("truth", [0.0, -MARGIN])
 def test_a_sample_of_simulated_studies_seldom_holds_a_false_claim(truth):
-    assert planted.simulate(OVER_SEEDS, truth, SPREADS, studies=100)["false"] <= 0.05 + 2 * (0.05 * 0.95 / 100) ** 0.5
+    for told in planted.simulate([OWN, COMMON], truth, SPREADS, studies=100):
+        assert told["false"] <= 0.05 + 2 * (0.05 * 0.95 / 100) ** 0.5
 
 
 def test_a_sample_whose_truth_is_about_all_images_seldom_holds_a_false_claim():
-    assert planted.simulate(OVER_BOTH, 0.0, studies=50)["false"] <= 0.05 + 2 * (0.05 * 0.95 / 50) ** 0.5
+    [told] = planted.simulate([OVER_BOTH], 0.0, studies=50)
+    assert told["false"] <= 0.05 + 2 * (0.05 * 0.95 / 50) ** 0.5
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("family, spreads", [(OVER_SEEDS, SPREADS), (OVER_BOTH, None)])
+@pytest.mark.parametrize("family, spreads", [(OWN, SPREADS), (COMMON, SPREADS), (OVER_BOTH, None)])
 @pytest.mark.parametrize("truth", [0.0, -MARGIN, MARGIN, MIXED])
 def test_at_most_64_of_1000_simulated_studies_hold_a_false_claim(truth, family, spreads):
-    assert planted.simulate(family, truth, spreads)["false"] <= MOST
+    assert planted.simulate([family], truth, spreads)[0]["false"] <= MOST
 
 
 @pytest.mark.stress
 def test_the_plan_finds_what_is_there():
-    assert planted.simulate(OVER_SEEDS, 0.0, SPREADS, studies=300)["matches"] > 0.8
-    assert planted.simulate(OVER_SEEDS, MARGIN, SPREADS, studies=300)["beats"] > 0.8
+    for told in planted.simulate([OWN, COMMON], 0.0, SPREADS, studies=300):
+        assert told["matches"] > 0.8
+    for told in planted.simulate([OWN, COMMON], MARGIN, SPREADS, studies=300):
+        assert told["beats"] > 0.8

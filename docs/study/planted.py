@@ -119,43 +119,60 @@ def _compared(rows):
     return comparisons(list(zip(places(alike), alike)))
 
 
-def verdicts_of(rows, family, plan=True):
-    """(words of each primary cell, half widths in points) as a report's table has them; by the plan, with more seeds if wide."""
-    few = [row for row in rows if row["seed"] < SEEDS] if plan else rows
-    said, halves = _told(few, family)
-    return _told(rows, family) if plan and max(halves) > WIDEST else (said, halves)
+def verdicts_of(rows, families, plan=True):
+    """[(words of each primary comparison, half widths in points)] for each way to judge, as a report's table has them.
+
+    By the plan there are more seeds where one of the half widths is too wide.
+    """
+    few = _compared([row for row in rows if row["seed"] < SEEDS] if plan else rows)
+    told = [_told(few, family) for family in families]
+    wide = [plan and max(halves) > WIDEST for _, halves in told]
+    more = _compared(rows) if any(wide) else None
+    return [_told(more, family) if too_wide else of for family, of, too_wide in zip(families, told, wide)]
 
 
-def _told(rows, family):
-    table = primary(_compared(rows), family)
+def _told(compared, family):
+    table = primary(compared, family)
     at = table.header.index("difference"), table.header.index("verdict")
     halves = [float(line[at[0]].partition(" ± ")[2]) for line in table.rows]
     return [line[at[1]] for line in table.rows], halves
 
 
-def simulate(family, truth, spreads=None, studies=1000, seeds=None):
+def simulate(families, truth, spreads=None, studies=1000, seeds=None):
     """Simulated studies with one truth: by the plan's rule of the seeds, or with so many seeds a net.
 
     Args:
+      families: ways to judge the same primary comparisons, a `Family` each.
       truth: {Primary: points}, or points for all.
       spreads: {group: covariance}; None for a truth about all images.
 
     Returns:
-      {"false": share of studies that hold a false claim, "half": mean half width of a cell, "wide": share of studies with a
-      half width above WIDEST, and for "beats", "matches", LOWER, "is worse" and "no verdict" the share of cells of which it
-      is said}.
+      For each family {"false": share of studies that hold a false claim, "half": mean half width over seeds, "wide": share
+      of studies with a half width above WIDEST, and for each of WORDS the share of comparisons of which it is said}.
     """
-    truth = truth if isinstance(truth, dict) else dict.fromkeys(family.cells, truth)
+    first = families[0]
+    truth = truth if isinstance(truth, dict) else dict.fromkeys(first.cells, truth)
     rng = np.random.default_rng(0)
-    said, halves, false = [], [], 0
+    studied = []
     for _ in range(studies):
-        drawn = study(rng, family, spreads, truth, seeds or MORE) if spreads else study_of_images(rng, family, truth, seeds or MORE)
-        words, half = verdicts_of(drawn, family, plan=seeds is None)
-        said += words
-        halves.append(half)
-        false += any(map(is_false, words, truth.values(), [family.margin] * len(words)))
-    told = {words: said.count(words) / len(said) for words in WORDS}
-    return {"false": false / studies, "half": float(np.mean(halves)), "wide": float(np.mean(np.max(halves, axis=1) > WIDEST)), **told}
+        drawn = study(rng, first, spreads, truth, seeds or MORE) if spreads else study_of_images(rng, first, truth, seeds or MORE)
+        studied.append(verdicts_of(drawn, families, plan=seeds is None))
+    return [_shares(told, truth, first.margin) for told in zip(*studied)]
+
+
+def _shares(told, truth, margin):
+    said = [words for study_of, _ in told for words in study_of]
+    halves = np.array([half for _, half in told])
+    false = [any(is_false(*one, margin) for one in zip(words, truth.values())) for words, _ in told]
+    return {"false": float(np.mean(false)), "half": float(halves.mean()), "wide": float(np.mean(halves.max(axis=1) > WIDEST)),
+            **{words: said.count(words) / len(said) for words in WORDS}}
+
+
+def ways(family):
+    """{name: the family judged so}."""
+    return {"seeds, each net's variance": dataclasses.replace(family, common_variance=False, new_images=False),
+            "seeds, common variance": dataclasses.replace(family, common_variance=True, new_images=False),
+            "seeds and images": dataclasses.replace(family, common_variance=False, new_images=True)}
 
 
 def main(rows=None, studies=1000):
@@ -167,13 +184,14 @@ def main(rows=None, studies=1000):
 def page(family, spreads, studies, rows):
     """The lines of planted.md."""
     found = ", ".join(f"{np.sqrt(variance):.2f}" for of in spreads.values() for variance in np.diag(of))
+    chosen = next(name for name, of in ways(family).items() if of == family)
     yield from (
         "# What the plan would claim", "",
         f"By `python docs/study/planted.py{f' --rows={rows}' if rows else ''}`: {studies:,} simulated studies for each line, through a report's "
         f"own tables. Standard deviations of the paired differences of the {len(family.cells)} primary comparisons, in points: {found} "
         f"({'those of the rows' if rows else 'assumed'}). {SEEDS} seeds for each of {len(family.models)} nets, {MORE} where the widest "
-        f"primary interval has a half width above {WIDEST} points. The verdicts of plan.json are by the interval over "
-        f"{'seeds and test images' if family.new_images else 'seeds'}.", "")
+        f"primary interval over seeds has a half width above {WIDEST} points. Verdicts can be by the interval over seeds, with a variance "
+        f"for each net or a common one (`common_variance`), or over seeds and test images (`new_images`). plan.json says: {chosen}.", "")
     yield from _false_claims(family, spreads, studies)
     yield from _power(family, spreads, studies)
 
@@ -181,33 +199,34 @@ def page(family, spreads, studies, rows):
 def _false_claims(family, spreads, studies):
     margin, half = family.margin, len(family.cells) // 2
     mixed = dict(zip(family.cells, [0.0] * half + [-margin] * (len(family.cells) - half)))
+    over_seeds = list(ways(family).values())[:2]
+    columns = [f"these images: {name}" for name in list(ways(family))[:2]] + [f"all images: {name}" for name in ways(family)]
     yield from (
         "## Studies with a false claim", "",
         f"Studies of {studies:,} in which the corrected verdict of at least one primary comparison claims what is not so. Of a true difference of "
         "0, beats and is worse are false (and matches, but lower); of minus the margin, beats, matches and matches, but lower; of plus the "
-        "margin, is worse and matches, but lower. At most 64 of 1,000 is 5% and two standard errors. The first column is about the test "
-        "images at hand. In the others the truth is about all images, of which 10,000 were drawn: verdicts over seeds take no account "
-        "of that, those over seeds and test images do (`new_images` in plan.json).", "",
-        "| true difference | these test images, over seeds | all images, over seeds | all images, over seeds and images |", "|---|---|---|---|")
-    over_seeds, over_both = (dataclasses.replace(family, new_images=new) for new in (False, True))
+        "margin, is worse and matches, but lower. At most 64 of 1,000 is 5% and two standard errors. These images: the truth is about the "
+        "test images at hand. All images: it is about all images like them, of which 10,000 were drawn, which adds 0.08 points to each "
+        "difference that seeds do not show.", "",
+        f"| true difference | {' | '.join(columns)} |", f"|{'---|' * (1 + len(columns))}")
     truths = {"0": 0.0, f"-{margin:g}": -margin, f"+{margin:g}": margin, f"0 in half of them, -{margin:g} in the others": mixed}
     for name, truth in truths.items():
-        found = [simulate(of, truth, spread, studies)["false"] for of, spread in ((over_seeds, spreads), (over_seeds, None), (over_both, None))]
-        yield f"| {name} | {' | '.join(f'{round(share * studies)}' for share in found)} |"
+        found = [*simulate(over_seeds, truth, spreads, studies), *simulate(list(ways(family).values()), truth, None, studies)]
+        yield f"| {name} | {' | '.join(str(round(of['false'] * studies)) for of in found)} |"
 
 
 def _power(family, spreads, studies):
     yield from ("", "## Power", "", "The share of primary comparisons of which the corrected verdict says so.", "",
-                f"| true difference | images | seeds a net | {' | '.join(WORDS)} | mean half width | studies with one above {WIDEST} |",
+                f"| true difference | judged by | seeds a net | {' | '.join(WORDS)} | mean half width | studies with one above {WIDEST} |",
                 f"|{'---|' * (5 + len(WORDS))}")
-    over_seeds, over_both = (dataclasses.replace(family, new_images=new) for new in (False, True))
+    judged = ways(family)
+    names = list(judged)
     for part in (-1, -0.5, 0, 0.5, 1):
-        truth = part * family.margin
-        for of, spread, seeds in ((over_seeds, spreads, SEEDS), (over_seeds, spreads, None), (over_both, None, None)):
-            told = simulate(of, truth, spread, studies // 2, seeds)
-            shares = " | ".join(f"{told[words]:.0%}" for words in WORDS)
-            yield (f"| {truth:+g} | {'these' if spread else 'all'} | {seeds or 'by the plan'} | {shares} | {told['half']:.2f} | "
-                   f"{told['wide']:.0%} |")
+        for of, spread, seeds in ((names[:2], spreads, SEEDS), (names[:2], spreads, None), (names[2:], None, None)):
+            told = simulate([judged[name] for name in of], part * family.margin, spread, studies // 2, seeds)
+            for name, shares in zip(of, told):
+                yield (f"| {part * family.margin:+g} | {name} | {seeds or 'by the plan'} | {' | '.join(f'{shares[words]:.0%}' for words in WORDS)} "
+                       f"| {shares['half']:.2f} | {shares['wide']:.0%} |")
 
 
 if __name__ == "__main__":
