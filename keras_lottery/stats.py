@@ -50,27 +50,27 @@ def estimate(values: Iterable[float]) -> Estimate:
 
 
 def pooled(strata: Iterable[Iterable[float]], common_variance: bool = False) -> Estimate:
-    """Mean over strata and its 95% t-interval: the nets of a study are strata, their paired differences the values.
+    """Mean over strata and its 95% t-interval: nets are strata, their paired differences the values.
 
-    Every stratum has the same weight, however many values it has: the mean is the mean of the strata's means. The
-    strata are fixed, not sampled, so only the spread within them makes the interval: it is about the mean of these
-    nets, and says nothing of other nets.
+    Every stratum has the same weight, however many values it has: the mean is the mean of the strata's means.
+    The strata are fixed, not sampled, so only the spread within them makes the interval: it is about the mean
+    of these nets, and says nothing of other nets.
 
     With s^2 a stratum's variance, n its number of values and K strata, the squared standard error is
     sum(s^2 / n) / K^2 and the degrees of freedom are Welch and Satterthwaite's,
-    sum(s^2 / n)^2 / sum((s^2 / n)^2 / (n - 1)). With `common_variance` each s^2 is the variance pooled over the
-    strata, sum((n - 1) s^2) / sum(n - 1), with sum(n - 1) degrees of freedom. That takes the spread to be the same
-    in all strata, so decide for it before the values are seen.
+    sum(s^2 / n)^2 / sum((s^2 / n)^2 / (n - 1)). With `common_variance` each s^2 is the variance pooled over
+    the strata, sum((n - 1) s^2) / sum(n - 1), with sum(n - 1) degrees of freedom. That takes the spread to be
+    the same in all strata, so decide for it before the values are seen.
 
-    Of normal values with the same spread the interval holds the mean at least 19 times in 20. Welch's degrees of
-    freedom are themselves estimated: with three seeds in the net that spreads most it holds it 93 times in 100, so
-    give each net as many seeds.
+    Of normal values with the same spread the interval holds the mean at least 19 times in 20. Welch's degrees
+    of freedom are themselves estimated: with three seeds in the net that spreads most it holds it 93 times in
+    100, so give each net as many seeds.
 
     Raises:
       LotteryError: no strata, or a stratum without values.
 
-    Source: Welch 1947, "The generalization of 'Student's' problem when several different population variances are
-    involved"; Satterthwaite 1946, "An approximate distribution of estimates of variance components".
+    Source: Welch 1947, "The generalization of 'Student's' problem when several different population variances
+    are involved"; Satterthwaite 1946, "An approximate distribution of estimates of variance components".
 
     >>> both = pooled([[1.0, 2.0, 3.0], [6.0, 7.0, 8.0, 9.0]])
     >>> both.mean, both.n, round(both.df, 2), round(both.half, 2)
@@ -133,10 +133,11 @@ def paired(values: Mapping[Hashable, float], others: Mapping[Hashable, float]) -
 def bootstrap(values: Iterable[float]) -> tuple[float, float]:
     """(low, high) of the 95% percentile bootstrap interval of a mean; nan for one value.
 
-    It takes no shape of the spread for granted, and pays for that when values are few: of three values it is their
-    range (all three draws hit the lowest in 1 of 27 resamples, more than 2.5%), which holds the mean of a symmetric
-    spread 3 times in 4, not 19 times in 20; of five normal values, about 5 times in 6. Read it beside the t-interval,
-    as a look at the raw values; verdicts do not use it. The same values give the same interval, in any order.
+    It takes no shape of the spread for granted, and pays for that when values are few: of three values it is
+    their range (all three draws hit the lowest in 1 of 27 resamples, more than 2.5%), which holds the mean of
+    a symmetric spread 3 times in 4, not 19 times in 20; of five normal values, about 5 times in 6. Read it
+    beside the t-interval, as a look at the raw values; verdicts do not use it. The same values give the same
+    interval, in any order.
 
     Raises:
       LotteryError: no values.

@@ -1,4 +1,4 @@
-"""Intervals over seeds and test images hold the true difference 19 times in 20; those over seeds alone do not."""
+"""Intervals over seeds and test images hold the true difference 19 times in 20; those over seeds do not."""
 
 import doctest
 import math
@@ -13,10 +13,13 @@ from keras_lottery.crossed import pooled_seeds_and_images, seeds_and_images
 from keras_lottery.errors import LotteryError
 from keras_lottery.stats import paired
 
-# A net gets an image right where level + the seed's share + the image's share + the image's share for this net + noise
-# is above 0; all are normal, so the accuracy over all seeds and images is Phi(level / root of the summed variances).
+# A net gets an image right where level + the seed's share + the image's share + the image's share for this net
+# + noise is above 0; all are normal, so the accuracy over all is Phi(level / root of the summed variances).
 LEVELS, SEED, IMAGE = (1.50, 1.46), 0.016, 1.0
-MEASURED = 0.2, 0.35  # of the net's image and of the noise: on 10,000 images 0.4 points over seeds and 0.08 over images
+MEASURED = (
+    0.2,
+    0.35,
+)  # of the net's image and of the noise: on 10,000 images 0.4 points over seeds and 0.08 over images
 MORE = 0.4, 0.2  # images tell the nets apart more, seeds less
 
 
@@ -41,7 +44,7 @@ def drawn(rng, seeds, images, nets=1, own=MEASURED):
 
 
 def coverage(studies, seeds, images, nets=1, own=MEASURED):
-    """Shares of studies whose interval holds the truth: over seeds and images, and over seeds alone (one net)."""
+    """Shares of studies whose interval holds the truth: over seeds and images, over seeds (one net)."""
     rng = np.random.default_rng(seeds + images + nets)
     both, alone = [], []
     for _ in range(studies):
@@ -61,10 +64,19 @@ def test_interval_worked_by_hand():
     # differences: 0 1 0 1 and 0 0 -1 0; seeds' means 1/2 and -1/4, images' 0 1/2 -1/2 1/2, mean 1/8
     seeds = ((3 / 8) ** 2 * 2) / 1 / 2
     images = ((1 / 8) ** 2 + (3 / 8) ** 2 + (5 / 8) ** 2 + (3 / 8) ** 2) / 3 / 4
-    rest = sum((d - a - b + 1 / 8) ** 2 for a, row in ((1 / 2, (0, 1, 0, 1)), (-1 / 4, (0, 0, -1, 0)))
-               for b, d in zip((0, 1 / 2, -1 / 2, 1 / 2), row)) / 3 / 8
+    rest = (
+        sum(
+            (d - a - b + 1 / 8) ** 2
+            for a, row in ((1 / 2, (0, 1, 0, 1)), (-1 / 4, (0, 0, -1, 0)))
+            for b, d in zip((0, 1 / 2, -1 / 2, 1 / 2), row)
+        )
+        / 3
+        / 8
+    )
     squared = seeds + images - rest
-    found = seeds_and_images({seed: np.array(of) for seed, of in ours.items()}, {seed: np.array(of) for seed, of in theirs.items()})
+    found = seeds_and_images(
+        {seed: np.array(of) for seed, of in ours.items()}, {seed: np.array(of) for seed, of in theirs.items()}
+    )
     assert found.mean == pytest.approx(12.5) and found.df == pytest.approx((squared / seeds) ** 2)
     assert (found.n, found.fewest) == (2, 2)
     assert found.half == pytest.approx(100 * stats.t.ppf(0.975, found.df) * math.sqrt(squared))
@@ -75,7 +87,9 @@ def test_mean_is_that_of_the_accuracies_and_the_interval_is_never_narrower_than_
     for _ in range(20):
         [(ours, theirs)] = drawn(rng, 4, 300)
         found = seeds_and_images(ours, theirs)
-        by_seed = paired(*({seed: 100 * right.mean() for seed, right in side.items()} for side in (ours, theirs)))
+        by_seed = paired(
+            *({seed: 100 * right.mean() for seed, right in side.items()} for side in (ours, theirs))
+        )
         assert found.mean == pytest.approx(by_seed.mean) and found.df >= by_seed.df - 1e-9
 
 
@@ -119,7 +133,9 @@ def test_interval_of_8_seeds_and_10_000_images_holds_the_truth():
 
 @pytest.mark.stress
 @pytest.mark.parametrize("own", [MEASURED, MORE])
-@pytest.mark.parametrize("seeds, images, nets", [(5, 400, 1), (8, 10_000, 1), (4, 10_000, 2), (4, 400, 2), (3, 1000, 1)])
+@pytest.mark.parametrize(
+    "seeds, images, nets", [(5, 400, 1), (8, 10_000, 1), (4, 10_000, 2), (4, 400, 2), (3, 1000, 1)]
+)
 def test_interval_over_seeds_and_images_holds_the_truth_19_times_in_20(seeds, images, nets, own):
     both, alone = coverage(4000, seeds, images, nets, own)
     print(f"{nets} x {seeds} seeds, {images} images, {own}: {both:.3f}, over seeds alone {alone}")

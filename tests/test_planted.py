@@ -1,6 +1,6 @@
-"""The study's plan, on simulated studies with a known truth: it seldom claims what is not so, and finds what is."""
+"""The study's plan on simulated studies: it seldom claims what is not so, and finds what is."""
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +10,28 @@ from keras_lottery import report
 from keras_lottery.errors import LotteryError
 
 STUDY = Path(__file__).parents[1] / "docs/study"
-spec = importlib.util.spec_from_file_location("planted", STUDY / "planted.py")
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+sys.path.insert(0, str(STUDY))
+import planted  # noqa: E402
+import simulated  # noqa: E402
+
 FAMILY = report.read_family(STUDY / "plan.json")
-SPREADS = planted.assumed(FAMILY)
+SPREADS = simulated.assumed(FAMILY)
 MARGIN = FAMILY.margin
 MOST = 0.064  # of studies: 5% and two standard errors of 1,000
 OWN, COMMON, OVER_BOTH = planted.ways(FAMILY).values()
 MIXED = dict(zip(FAMILY.cells, [0.0, -MARGIN] * len(FAMILY.cells)))
 
 
-@pytest.mark.parametrize("truth, false", [
-    (0.0, ["beats", "matches, but lower", "is worse"]),
-    (-MARGIN, ["beats", "matches", "matches, but lower"]),
-    (-MARGIN / 2, ["beats"]),
-    (MARGIN, ["matches, but lower", "is worse"]),
-    (-2 * MARGIN, ["beats", "matches", "matches, but lower"]),
-])
+@pytest.mark.parametrize(
+    "truth, false",
+    [
+        (0.0, ["beats", "matches, but lower", "is worse"]),
+        (-MARGIN, ["beats", "matches", "matches, but lower"]),
+        (-MARGIN / 2, ["beats"]),
+        (MARGIN, ["matches, but lower", "is worse"]),
+        (-2 * MARGIN, ["beats", "matches", "matches, but lower"]),
+    ],
+)
 def test_which_words_are_false(truth, false):
     words = ("beats", "matches", "matches, but lower", "is worse", "no verdict", "too few seeds")
     assert [word for word in words if planted.is_false(word, truth, MARGIN)] == false
@@ -35,18 +39,20 @@ def test_which_words_are_false(truth, false):
 
 def test_simulated_rows_are_those_of_a_report_and_have_the_planted_difference(tmp_path):
     truth = dict(zip(FAMILY.cells, (1.0, 2.0, -1.0, 0.0)))
-    rows = planted.study(np.random.default_rng(0), FAMILY, SPREADS, truth, seeds=400)
+    rows = simulated.study(np.random.default_rng(0), FAMILY, SPREADS, truth, seeds=400)
     assert report.write(rows, tmp_path, family=FAMILY) == len(rows)
     primary = report.tables(report.read(tmp_path / "rows.jsonl"), family=FAMILY)[0]
     at = primary.header.index("difference")
-    assert [float(line[at].partition(" ")[0]) for line in primary.rows] == pytest.approx(list(truth.values()), abs=0.06)
-    again = planted.measured(rows, FAMILY)
+    assert [float(line[at].partition(" ")[0]) for line in primary.rows] == pytest.approx(
+        list(truth.values()), abs=0.06
+    )
+    again = simulated.measured(rows, FAMILY)
     for group, spread in SPREADS.items():
         assert again[group] == pytest.approx(spread, abs=0.02)
 
 
 def test_six_seeds_a_net_where_four_are_too_wide():
-    rows = planted.study(np.random.default_rng(1), FAMILY, SPREADS, dict.fromkeys(FAMILY.cells, 0.0))
+    rows = simulated.study(np.random.default_rng(1), FAMILY, SPREADS, dict.fromkeys(FAMILY.cells, 0.0))
     [(_, halves)] = planted.verdicts_of(rows, [OWN])
     few = [row for row in rows if row["seed"] < planted.SEEDS]
     assert max(planted.verdicts_of(few, [OWN], plan=False)[0][1]) > planted.WIDEST
@@ -56,17 +62,19 @@ def test_six_seeds_a_net_where_four_are_too_wide():
 def test_images_add_to_the_spread_as_was_measured():
     rng, found = np.random.default_rng(2), []
     for _ in range(5):
-        rows = planted.study_of_images(rng, FAMILY, dict.fromkeys(FAMILY.cells, 0.0), seeds=8)
-        found += [np.diag(of) for of in planted.measured(rows, FAMILY).values()]
-    assert np.sqrt(np.mean(found)) == pytest.approx(planted.SPREAD, abs=0.03)
+        rows = simulated.study_of_images(rng, FAMILY, dict.fromkeys(FAMILY.cells, 0.0), seeds=8)
+        found += [np.diag(of) for of in simulated.measured(rows, FAMILY).values()]
+    assert np.sqrt(np.mean(found)) == pytest.approx(simulated.SPREAD, abs=0.03)
 
 
 def test_a_verdict_over_images_needs_rows_that_tell_which_were_right():
     rng, truth = np.random.default_rng(0), dict.fromkeys(FAMILY.cells, 0.0)
     with pytest.raises(LotteryError, match="do not all tell which test images were right"):
-        report.tables(planted.study(rng, FAMILY, SPREADS, truth), family=OVER_BOTH)
-    primary = report.tables(planted.study_of_images(rng, FAMILY, truth), family=OVER_BOTH)[0]
-    assert "by the interval over seeds and test images" in primary.note and "seeds and images" in primary.header
+        report.tables(simulated.study(rng, FAMILY, SPREADS, truth), family=OVER_BOTH)
+    primary = report.tables(simulated.study_of_images(rng, FAMILY, truth), family=OVER_BOTH)[0]
+    assert (
+        "by the interval over seeds and test images" in primary.note and "seeds and images" in primary.header
+    )
 
 
 @pytest.mark.parametrize("truth", [0.0, -MARGIN])

@@ -1,36 +1,27 @@
-"""How often the study's plan claims what is not so, and how often it finds what is: simulated studies with a known truth.
+"""How often the study's plan claims what is not so, and how often it finds what is, in simulated studies.
 
     python docs/study/planted.py [--rows=docs/study/rows.jsonl] [--studies=1000]
 
-Each simulated study is rows as a study writes them, judged by the tables of a report with the family in plan.json: four
-seeds a net, and six where the widest primary interval is wider than the plan allows. The spread of the paired differences
-is that measured before (0.4 points; two controls' differences are correlated by 0.5, for they share the ticket), or with
---rows that of the rows. It writes planted.md.
+Each simulated study is rows as a study writes them, judged by the tables of a report with the family in
+plan.json: four seeds a net, and six where the widest primary interval is wider than the plan allows. The
+spread of the paired differences is that measured before (0.4 points; two controls' differences are correlated
+by 0.5, for they share the ticket), or with --rows that of the rows. It writes planted.md.
 """
 
 import argparse
-import base64
 import dataclasses
 from pathlib import Path
 
 import numpy as np
-from scipy import special
+from simulated import assumed, compared_in, measured, study, study_of_images
 
 from keras_lottery import report
-from keras_lottery.report.compared import comparisons
-from keras_lottery.report.places import places
 from keras_lottery.report.primary import primary
 from keras_lottery.verdicts import LOWER
 
 HERE = Path(__file__).parent
 WORDS = ("beats", "matches", LOWER, "is worse", "no verdict")
-SPREAD, SHARED = 0.4, 0.5  # points; correlation of two controls' differences
 SEEDS, MORE, WIDEST = 4, 6, 0.35  # seeds a net; six where the widest half width is above 0.35 points
-TEST_IMAGES = 10_000
-# Where it matters which images are right: a net has an image right where level + how easy the image is + how easy it is for
-# this control + what differs by seed and image + what differs by seed is above 0, all normal with these deviations. Then a
-# paired difference spreads by 0.4 points over seeds, and other test images add 0.08 points, the most that was measured.
-EASY, EASY_HERE, BY_BOTH, BY_SEED = 1.0, 0.16, 0.35, 0.013
 
 
 def is_false(words, truth, margin=0.5):
@@ -39,95 +30,15 @@ def is_false(words, truth, margin=0.5):
     return words == "beats" and truth <= 0 or above and truth <= -margin or below and truth >= 0
 
 
-def groups_of(family):
-    """{(target, sparsity, images, epochs): its primary cells}."""
-    found = {}
-    for cell in family.cells:
-        found.setdefault(dataclasses.replace(cell, control=""), []).append(cell)
-    return found
-
-
-def measured(rows, family):
-    """{group: covariance of the paired differences from its controls, in points squared}, pooled within the nets."""
-    compared, found = _compared(rows), {}
-    for group, cells in groups_of(family).items():
-        total, free = 0, 0
-        for model in family.models:
-            parts = [one for cell in cells for one in compared if one.first["model"] == model and cell.is_of(one)]
-            values = np.array([one.differences for one in parts])
-            if len(values) != len(cells) or values.shape[1] < 2:
-                raise SystemExit(f"the rows hold no two seeds of {model} on {group}: leave --rows out until they do")
-            total, free = total + np.cov(values, bias=False).reshape(len(cells), -1) * (values.shape[1] - 1), free + values.shape[1] - 1
-        found[group] = total / free
-    return found
-
-
-def assumed(family, spread=SPREAD):
-    """The same from one spread in points."""
-    return {group: spread**2 * (SHARED + (1 - SHARED) * np.eye(len(cells))) for group, cells in groups_of(family).items()}
-
-
-def study(rng, family, spreads, truth, seeds=MORE):
-    """The rows of one simulated study, whose truth is about its test images.
-
-    Args:
-      spreads: {group: covariance}.
-      truth: {Primary: true difference in points}.
-    """
-    found = []
-    for group, cells in groups_of(family).items():
-        for model in family.models:
-            drawn = rng.multivariate_normal([truth[cell] for cell in cells], spreads[group], seeds)
-            for seed, less in enumerate(drawn):
-                ticket = 90 + 0.3 * rng.standard_normal()
-                told = dict(model=model, group=group, seed=seed)
-                found.append(_row(**told, control="ticket", accuracy=ticket))
-                found += [_row(**told, control=cell.control, accuracy=ticket - one) for cell, one in zip(cells, less)]
-    return found
-
-
-def study_of_images(rng, family, truth, seeds=MORE):
-    """The rows of one simulated study whose truth is about all images, of which 10,000 were drawn for its test.
-
-    How easy an image is for a control is the same for every net, so that pooling nets does not average it out.
-    """
-    found = []
-    for group, cells in groups_of(family).items():
-        easy = EASY * rng.standard_normal(TEST_IMAGES, "float32")
-        for control, less in {"ticket": 0.0, **{cell.control: truth[cell] for cell in cells}}.items():
-            level = np.hypot(np.hypot(EASY, EASY_HERE), np.hypot(BY_BOTH, BY_SEED)) * special.ndtri(0.9 - less / 100)
-            here = level + easy + EASY_HERE * rng.standard_normal(TEST_IMAGES, "float32")
-            for model in family.models:
-                both = BY_BOTH * rng.standard_normal((seeds, TEST_IMAGES), "float32")
-                right = here + both + BY_SEED * rng.standard_normal((seeds, 1), "float32") > 0
-                found += [{**_row(model, group, seed, control, 100 * of.mean()), "test_images": TEST_IMAGES,
-                           "correct": base64.b64encode(np.packbits(of).tobytes()).decode()} for seed, of in enumerate(right)]
-    return found
-
-
-def _row(model, group, seed, control, accuracy):
-    at = 0.0 if control.startswith("dense") else group.sparsity
-    accuracy = round(accuracy / 100 * TEST_IMAGES) / TEST_IMAGES
-    return {"model": model, "source": group.source or "cifar10", "target": group.target, "seed": seed, "ticket_sparsity": at,
-            "control": control, "sparsity": at, "epochs": group.epochs or 4, "epoch": 4, "train_images": group.train_images or 54000,
-            "recipe": {"optimizer": "nesterov", "learning_rate": 0.1}, "precision": "float32", "test_accuracy": accuracy,
-            "validation_accuracy": accuracy, "validation_curve": [accuracy], "rewind": 200, "rule": "k to T"}
-
-
-def _compared(rows):
-    alike = report.by_setting(rows)
-    return comparisons(list(zip(places(alike), alike)))
-
-
 def verdicts_of(rows, families, plan=True):
-    """[(words of each primary comparison, half widths in points)] for each way to judge, as a report's table has them.
+    """[(words of each primary comparison, half widths in points)] for each family, as a report has them.
 
     By the plan there are more seeds where one of the half widths is too wide.
     """
-    few = _compared([row for row in rows if row["seed"] < SEEDS] if plan else rows)
+    few = compared_in([row for row in rows if row["seed"] < SEEDS] if plan else rows)
     told = [_told(few, family) for family in families]
     wide = [plan and max(halves) > WIDEST for _, halves in told]
-    more = _compared(rows) if any(wide) else None
+    more = compared_in(rows) if any(wide) else None
     return [_told(more, family) if too_wide else of for family, of, too_wide in zip(families, told, wide)]
 
 
@@ -147,15 +58,21 @@ def simulate(families, truth, spreads=None, studies=1000, seeds=None):
       spreads: {group: covariance}; None for a truth about all images.
 
     Returns:
-      For each family {"false": share of studies that hold a false claim, "half": mean half width over seeds, "wide": share
-      of studies with a half width above WIDEST, and for each of WORDS the share of comparisons of which it is said}.
+      For each family {"false": share of studies that hold a false claim, "half": mean half width over seeds,
+      "wide": share of studies with a half width above WIDEST, and for each of WORDS the share of comparisons
+      of which it is said}.
     """
+    families = list(families)
     first = families[0]
     truth = truth if isinstance(truth, dict) else dict.fromkeys(first.cells, truth)
     rng = np.random.default_rng(0)
     studied = []
     for _ in range(studies):
-        drawn = study(rng, first, spreads, truth, seeds or MORE) if spreads else study_of_images(rng, first, truth, seeds or MORE)
+        drawn = (
+            study(rng, first, spreads, truth, seeds or MORE)
+            if spreads
+            else study_of_images(rng, first, truth, seeds or MORE)
+        )
         studied.append(verdicts_of(drawn, families, plan=seeds is None))
     return [_shares(told, truth, first.margin) for told in zip(*studied)]
 
@@ -164,15 +81,21 @@ def _shares(told, truth, margin):
     said = [words for study_of, _ in told for words in study_of]
     halves = np.array([half for _, half in told])
     false = [any(is_false(*one, margin) for one in zip(words, truth.values())) for words, _ in told]
-    return {"false": float(np.mean(false)), "half": float(halves.mean()), "wide": float(np.mean(halves.max(axis=1) > WIDEST)),
-            **{words: said.count(words) / len(said) for words in WORDS}}
+    return {
+        "false": float(np.mean(false)),
+        "half": float(halves.mean()),
+        "wide": float(np.mean(halves.max(axis=1) > WIDEST)),
+        **{words: said.count(words) / len(said) for words in WORDS},
+    }
 
 
 def ways(family):
     """{name: the family judged so}."""
-    return {"seeds, each net's variance": dataclasses.replace(family, common_variance=False, new_images=False),
-            "seeds, common variance": dataclasses.replace(family, common_variance=True, new_images=False),
-            "seeds and images": dataclasses.replace(family, common_variance=False, new_images=True)}
+    return {
+        "seeds, each net's variance": dataclasses.replace(family, common_variance=False, new_images=False),
+        "seeds, common variance": dataclasses.replace(family, common_variance=True, new_images=False),
+        "seeds and images": dataclasses.replace(family, common_variance=False, new_images=True),
+    }
 
 
 def main(rows=None, studies=1000):
@@ -186,12 +109,17 @@ def page(family, spreads, studies, rows):
     found = ", ".join(f"{np.sqrt(variance):.2f}" for of in spreads.values() for variance in np.diag(of))
     chosen = next(name for name, of in ways(family).items() if of == family)
     yield from (
-        "# What the plan would claim", "",
-        f"By `python docs/study/planted.py{f' --rows={rows}' if rows else ''}`: {studies:,} simulated studies for each line, through a report's "
-        f"own tables. Standard deviations of the paired differences of the {len(family.cells)} primary comparisons, in points: {found} "
-        f"({'those of the rows' if rows else 'assumed'}). {SEEDS} seeds for each of {len(family.models)} nets, {MORE} where the widest "
-        f"primary interval over seeds has a half width above {WIDEST} points. Verdicts can be by the interval over seeds, with a variance "
-        f"for each net or a common one (`common_variance`), or over seeds and test images (`new_images`). plan.json says: {chosen}.", "")
+        "# What the plan would claim",
+        "",
+        f"By `python docs/study/planted.py{f' --rows={rows}' if rows else ''}`: {studies:,} simulated "
+        "studies for each line, through a report's own tables. Standard deviations of the paired "
+        f"differences of the {len(family.cells)} primary comparisons, in points: {found} "
+        f"({'of the rows' if rows else 'assumed'}). {SEEDS} seeds for each of {len(family.models)} nets, "
+        f"{MORE} where the widest primary interval over seeds has a half width above {WIDEST} points. "
+        "Verdicts can be by the interval over seeds, with a variance for each net or a common one "
+        f"(`common_variance`), or over seeds and test images (`new_images`). plan.json says: {chosen}.",
+        "",
+    )
     yield from _false_claims(family, spreads, studies)
     yield from _power(family, spreads, studies)
 
@@ -200,33 +128,59 @@ def _false_claims(family, spreads, studies):
     margin, half = family.margin, len(family.cells) // 2
     mixed = dict(zip(family.cells, [0.0] * half + [-margin] * (len(family.cells) - half)))
     over_seeds = list(ways(family).values())[:2]
-    columns = [f"these images: {name}" for name in list(ways(family))[:2]] + [f"all images: {name}" for name in ways(family)]
+    columns = [f"these images: {name}" for name in ways(family)][:2]
+    columns += [f"all images: {name}" for name in ways(family)]
     yield from (
-        "## Studies with a false claim", "",
-        f"Studies of {studies:,} in which the corrected verdict of at least one primary comparison claims what is not so. Of a true difference of "
-        "0, beats and is worse are false (and matches, but lower); of minus the margin, beats, matches and matches, but lower; of plus the "
-        "margin, is worse and matches, but lower. At most 64 of 1,000 is 5% and two standard errors. These images: the truth is about the "
-        "test images at hand. All images: it is about all images like them, of which 10,000 were drawn, which adds 0.08 points to each "
-        "difference that seeds do not show.", "",
-        f"| true difference | {' | '.join(columns)} |", f"|{'---|' * (1 + len(columns))}")
-    truths = {"0": 0.0, f"-{margin:g}": -margin, f"+{margin:g}": margin, f"0 in half of them, -{margin:g} in the others": mixed}
+        "## Studies with a false claim",
+        "",
+        f"Studies of {studies:,} in which the corrected verdict of at least one primary comparison claims "
+        "what is not so. Of a true difference of 0, beats and is worse are false (and matches, but lower); "
+        "of minus the margin, beats, matches and matches, but lower; of plus the margin, is worse and "
+        "matches, but lower. At most 64 of 1,000 is 5% and two standard errors. These images: the truth is "
+        "about the test images at hand. All images: it is about all images like them, of which 10,000 were "
+        "drawn, which adds 0.08 points to each difference that seeds do not show.",
+        "",
+        f"| true difference | {' | '.join(columns)} |",
+        f"|{'---|' * (1 + len(columns))}",
+    )
+    truths = {
+        "0": 0.0,
+        f"-{margin:g}": -margin,
+        f"+{margin:g}": margin,
+        f"0 in half, -{margin:g} in half": mixed,
+    }
     for name, truth in truths.items():
-        found = [*simulate(over_seeds, truth, spreads, studies), *simulate(list(ways(family).values()), truth, None, studies)]
+        found = simulate(over_seeds, truth, spreads, studies)
+        found += simulate(ways(family).values(), truth, None, studies)
         yield f"| {name} | {' | '.join(str(round(of['false'] * studies)) for of in found)} |"
 
 
 def _power(family, spreads, studies):
-    yield from ("", "## Power", "", "The share of primary comparisons of which the corrected verdict says so.", "",
-                f"| true difference | judged by | seeds a net | {' | '.join(WORDS)} | mean half width | studies with one above {WIDEST} |",
-                f"|{'---|' * (5 + len(WORDS))}")
+    yield from (
+        "",
+        "## Power",
+        "",
+        "The share of primary comparisons of which the corrected verdict says so.",
+        "",
+        f"| true difference | judged by | seeds a net | {' | '.join(WORDS)} | mean half width | studies with "
+        f"one above {WIDEST} |",
+        f"|{'---|' * (5 + len(WORDS))}",
+    )
     judged = ways(family)
     names = list(judged)
     for part in (-1, -0.5, 0, 0.5, 1):
-        for of, spread, seeds in ((names[:2], spreads, SEEDS), (names[:2], spreads, None), (names[2:], None, None)):
+        for of, spread, seeds in (
+            (names[:2], spreads, SEEDS),
+            (names[:2], spreads, None),
+            (names[2:], None, None),
+        ):
             told = simulate([judged[name] for name in of], part * family.margin, spread, studies // 2, seeds)
             for name, shares in zip(of, told):
-                yield (f"| {part * family.margin:+g} | {name} | {seeds or 'by the plan'} | {' | '.join(f'{shares[words]:.0%}' for words in WORDS)} "
-                       f"| {shares['half']:.2f} | {shares['wide']:.0%} |")
+                yield (
+                    f"| {part * family.margin:+g} | {name} | {seeds or 'by the plan'} | "
+                    f"{' | '.join(f'{shares[words]:.0%}' for words in WORDS)} "
+                    f"| {shares['half']:.2f} | {shares['wide']:.0%} |"
+                )
 
 
 if __name__ == "__main__":

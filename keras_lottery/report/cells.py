@@ -5,8 +5,17 @@ import collections
 from ..controls import CONTROLS, DENSE
 from ..metrics import correct_images
 
-BASELINES = ("dense", "dense-scratch", "dense-transferred", "dense-rewound", "dense-cyclic", "random", "random-rescaled", "random-erk",
-             "finetune")
+BASELINES = (
+    "dense",
+    "dense-scratch",
+    "dense-transferred",
+    "dense-rewound",
+    "dense-cyclic",
+    "random",
+    "random-rescaled",
+    "random-erk",
+    "finetune",
+)
 NEVER_PRUNED = ("dense", *DENSE)  # and so at sparsity 0, with one figure for all tickets
 
 
@@ -14,13 +23,14 @@ def cells(alike):
     """{(sparsity, control): {(seed, the ticket's seed): test accuracy in %}} of rows that may be compared.
 
     A control that is never pruned stands at sparsity 0. What is of another rewind point
-    than the first is a control of its own: "ticket, lr". Rows that came to nothing have no accuracy; see `lost`.
+    than the first is a control of its own: "ticket, lr". Rows that came to nothing have no accuracy; see
+      `lost`.
     """
     return _by_seed(alike, lambda row: 100 * row["test_accuracy"])
 
 
 def right(alike):
-    """The same with whether each test image was classified correctly, a bool array; rows that do not say are left out."""
+    """The same with a bool array, whether each test image was classified correctly, where rows tell it."""
     return _by_seed([row for row in alike if "correct" in row], correct_images)
 
 
@@ -39,7 +49,10 @@ def lost(alike):
     for row in alike:
         if row.get("outcome"):
             found.setdefault(cell(row, alike), collections.Counter())[row["outcome"]] += 1
-    return {cell: ", ".join(f"{count} {outcome}" for outcome, count in sorted(of.items())) for cell, of in found.items()}
+    return {
+        cell: ", ".join(f"{count} {outcome}" for outcome, count in sorted(of.items()))
+        for cell, of in found.items()
+    }
 
 
 def cell(row, alike):
@@ -47,16 +60,24 @@ def cell(row, alike):
 
 
 def steps_trained(row):
-    """The steps that a row trained, "200 to 2,816"; weights that were trained before go first, "2,816 + 2,816"."""
+    """The steps that a row trained, "200 to 2,816"; those of trained weights before it, "2,816 + 2,816"."""
     steps = row["steps"]
-    return f"{steps['before']:,} + {steps['stop']:,}" if steps["before"] else f"{steps['start']:,} to {steps['stop']:,}"
+    return (
+        f"{steps['before']:,} + {steps['stop']:,}"
+        if steps["before"]
+        else f"{steps['start']:,} to {steps['stop']:,}"
+    )
 
 
 def _control(row, alike):
     first = next((other["rewind"] for other in alike if other.get("rewind") is not None), None)
     if row["control"] in NEVER_PRUNED or row.get("rewind") in (None, first):
         return row["control"]
-    return f"{row['control']}, {row['rewind']}" if isinstance(row["rewind"], str) else f"{row['control']}, step {row['rewind']}"
+    return (
+        f"{row['control']}, {row['rewind']}"
+        if isinstance(row["rewind"], str)
+        else f"{row['control']}, step {row['rewind']}"
+    )
 
 
 def baseline(found, at, base, control):
@@ -73,4 +94,9 @@ def baseline(found, at, base, control):
 
 def order(cell):
     (at, control), _ = cell
-    return at, not control.startswith("ticket"), list(CONTROLS).index(control) if control in CONTROLS else -1, control
+    return (
+        at,
+        not control.startswith("ticket"),
+        list(CONTROLS).index(control) if control in CONTROLS else -1,
+        control,
+    )

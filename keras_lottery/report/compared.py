@@ -1,4 +1,4 @@
-"""The ticket beside each control, and what that shows where no plan names some comparisons before the others."""
+"""The ticket beside each control, and a table of verdicts for each control."""
 
 import dataclasses
 
@@ -10,8 +10,11 @@ from ..verdicts import LOWER, MARGIN, verdicts
 from .cells import BASELINES, baseline, cells, lost, order, right
 from .table import Table, figure, interval
 
-RULE = (f"By the 95% interval: beats, its lower end is above 0; matches, above minus the margin; is worse, its upper end is below 0; "
-        f"{LOWER}, both of these.")
+RULE = (
+    "By the 95% interval: beats, its lower end is above 0; matches, above minus the margin; is worse, its "
+    "upper end is below 0; "
+    f"{LOWER}, both of these."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +28,9 @@ class Comparison:
       ticket: "ticket", or with another rewind point "ticket, lr".
       control: what it is compared with.
       accuracy: test accuracies in % of both, each {seeds: figure}.
-      right: whether each test image was classified correctly, each {seeds: bool array}; of rows that do not say, {}.
-      dense: test accuracies in % of the dense net of the group, {seeds: figure}.
-      without: seeds that came to nothing, in words; "" for none.
+      right: whether each test image was classified correctly, each {seeds: bool array}; of rows that do not
+      say, {}. dense: test accuracies in % of the dense net of the group, {seeds: figure}. without: seeds that
+      came to nothing, in words; "" for none.
     """
 
     where: str
@@ -47,7 +50,7 @@ class Comparison:
 
     @property
     def images(self) -> int | None:
-        """How many test images the right and wrong answers are of; None where some seed's answers are not kept."""
+        """How many test images each seed's right answers are of; None where some are not kept."""
         paired = self.accuracy[0].keys() & self.accuracy[1].keys()
         if any(paired - of.keys() for of in self.right):
             return None
@@ -56,7 +59,7 @@ class Comparison:
 
     @property
     def over_images(self) -> Estimate | None:
-        """The difference with its interval over seeds and test images, where the rows say which were right."""
+        """The difference with its interval over seeds and images, where the rows say which were right."""
         return seeds_and_images(*self.right) if self.images else None
 
 
@@ -77,14 +80,24 @@ def comparisons(named):
                 if ", " in base or base == "ticket" or not beside or not differences(values, of[beside]):
                     continue
                 cut = [f"{gone[cell]} of {cell[1]}" for cell in ((at, ticket), beside) if cell in gone]
-                found.append(Comparison(
-                    where, alike[0], at, ticket, base, (values, of[beside]), (bits.get((at, ticket), {}), bits.get(beside, {})),
-                    dense, f" (without {', '.join(cut)})" if cut else ""))
+                found.append(
+                    Comparison(
+                        where,
+                        alike[0],
+                        at,
+                        ticket,
+                        base,
+                        (values, of[beside]),
+                        (bits.get((at, ticket), {}), bits.get(beside, {})),
+                        dense,
+                        f" (without {', '.join(cut)})" if cut else "",
+                    )
+                )
     return found
 
 
 def by_control(compared):
-    """One table for each control: the ticket against it, on each data set at each sparsity, corrected for that many comparisons."""
+    """One table for each control: the ticket against it everywhere, corrected for that many comparisons."""
     families = {}
     for one in compared:
         families.setdefault((one.ticket, one.control), []).append(one)
@@ -92,15 +105,37 @@ def by_control(compared):
     for (ticket, control), family in sorted(families.items(), key=lambda item: item[0][0]):
         told = verdicts({number: estimate(one.differences) for number, one in enumerate(family)})
         lines = [
-            (one.where, f"{one.sparsity:.1%}", str(verdict.estimate.n), figure(verdict.estimate, "+"),
-             interval(bootstrap(one.differences)), over_images(one.over_images),
-             *(f"{words}{one.without}" for words in (verdict.plain, verdict.corrected)))
+            (
+                one.where,
+                f"{one.sparsity:.1%}",
+                str(verdict.estimate.n),
+                figure(verdict.estimate, "+"),
+                interval(bootstrap(one.differences)),
+                over_images(one.over_images),
+                *(f"{words}{one.without}" for words in (verdict.plain, verdict.corrected)),
+            )
             for one, verdict in zip(family, told.values())
         ]
-        note = (f"Points of test accuracy, paired by seed. {RULE} The margin is {MARGIN} points. Corrected: Holm's step-down over "
-                f"the {len(lines)} lines.")
-        header = ("data", "sparsity", "seeds", "difference", "bootstrap", "seeds and images", "alone", "corrected")
-        made.append(without_empty(Table(f"The {ticket} against {control}", note, header, tuple(lines)), "seeds and images"))
+        note = (
+            f"Points of test accuracy, paired by seed. {RULE} The margin is {MARGIN} points. Corrected: "
+            "Holm's step-down over "
+            f"the {len(lines)} lines."
+        )
+        header = (
+            "data",
+            "sparsity",
+            "seeds",
+            "difference",
+            "bootstrap",
+            "seeds and images",
+            "alone",
+            "corrected",
+        )
+        made.append(
+            without_empty(
+                Table(f"The {ticket} against {control}", note, header, tuple(lines)), "seeds and images"
+            )
+        )
     return made
 
 
@@ -114,5 +149,5 @@ def without_empty(table, column):
     at = table.header.index(column)
     if any(line[at] for line in table.rows):
         return table
-    header, *rows = [line[:at] + line[at + 1:] for line in (table.header, *table.rows)]
+    header, *rows = [line[:at] + line[at + 1 :] for line in (table.header, *table.rows)]
     return dataclasses.replace(table, header=header, rows=tuple(rows))

@@ -31,11 +31,19 @@ class Primary:
         """Whether a `Comparison` of one net is a part of this."""
         told = {name: getattr(self, name) for name in ("target", "source", "train_images", "epochs")}
         same = all(value is None or one.first[name] == value for name, value in told.items())
-        return same and (one.ticket, one.control, round(one.sparsity, 4)) == ("ticket", self.control, round(self.sparsity, 4))
+        return same and (one.ticket, one.control, round(one.sparsity, 4)) == (
+            "ticket",
+            self.control,
+            round(self.sparsity, 4),
+        )
 
     def __str__(self):
         data = f"{self.source} -> {self.target}" if self.source else self.target
-        facts = [f"{count:,} {name}" for count, name in ((self.train_images, "images"), (self.epochs, "epochs")) if count is not None]
+        facts = [
+            f"{count:,} {name}"
+            for count, name in ((self.train_images, "images"), (self.epochs, "epochs"))
+            if count is not None
+        ]
         return ", ".join([data, *facts])
 
 
@@ -47,16 +55,18 @@ class Family:
       models: the nets that are pooled, as rows name them ("resnet18 x0.25"); each has the same weight.
       cells: a Primary for each comparison. All are corrected for together.
       margin: points that do not matter; at most so many with margin_share.
-      margin_share: the share of the dense nets' mean error that does not matter, 0..1, for targets that are nearly
-        solved: the margin is then the smaller of the two. None for the margin alone.
+      margin_share: the share of the dense nets' mean error that does not matter, 0..1, for targets that are
+        nearly solved: the margin is then the smaller of the two. None for the margin alone.
       common_variance: pool the variance over the nets, too; see `stats.pooled`.
-      new_images: judge by the interval over seeds and test images, so that the verdicts are about images like those
-        that were tested, not about these alone; see `crossed`. The rows must tell which images were right.
+      new_images: judge by the interval over seeds and test images, so that the verdicts are about images like
+        those that were tested, not about these alone; see `crossed`. The rows must tell which images were
+        right.
 
     Raises:
       LotteryError: a value that cannot be.
 
-    >>> Family(models=["resnet18"], cells=[{"target": "mnist", "sparsity": 0.9, "control": "dense-scratch"}]).margin
+    >>> cell = {"target": "mnist", "sparsity": 0.9, "control": "dense-scratch"}
+    >>> Family(models=["resnet18"], cells=[cell]).margin
     0.5
     """
 
@@ -74,8 +84,12 @@ class Family:
             if not values:
                 raise LotteryError(f"{name} is empty: give at least one.")
             object.__setattr__(self, name, tuple(values))
-        if not all(isinstance(model, str) for model in self.models) or len(set(self.models)) < len(self.models):
-            raise LotteryError(f"models={shown(list(self.models))}: give the name of each net once, as the rows have it.")
+        if not all(isinstance(model, str) for model in self.models) or len(set(self.models)) < len(
+            self.models
+        ):
+            raise LotteryError(
+                f"models={shown(list(self.models))}: give the name of each net once, as the rows have it."
+            )
         object.__setattr__(self, "cells", tuple(_made(Primary, cell, "a cell") for cell in self.cells))
         if len(set(self.cells)) < len(self.cells):
             raise LotteryError("cells: one stands there twice; give each once.")
@@ -86,7 +100,9 @@ class Family:
             share("margin_share", self.margin_share)
         true_or_false(common_variance=self.common_variance, new_images=self.new_images)
         if self.common_variance and self.new_images:
-            raise LotteryError("common_variance=True is of the interval over seeds alone: leave it out, or new_images.")
+            raise LotteryError(
+                "common_variance=True is of the interval over seeds alone: leave it out, or new_images."
+            )
 
 
 def read_family(path) -> Family:
@@ -110,6 +126,8 @@ def _made(kind, given, what):
     wrong = [name for name in given if name not in fields]
     lacking = [name for name, needed in fields.items() if needed and name not in given]
     if wrong or lacking:
-        raise LotteryError(f"{what} {'has' if wrong else 'lacks'} {', '.join(map(repr, wrong or lacking))}: "
-                           f"its fields are {', '.join(fields)}.")
+        raise LotteryError(
+            f"{what} {'has' if wrong else 'lacks'} {', '.join(map(repr, wrong or lacking))}: "
+            f"its fields are {', '.join(fields)}."
+        )
     return kind(**given)

@@ -1,4 +1,4 @@
-"""The primary comparisons of a plan, pooled over nets under one correction, and everything else, marked exploratory."""
+"""The primary comparisons of a plan, pooled under one correction; all others, marked exploratory."""
 
 import numpy as np
 
@@ -9,8 +9,11 @@ from ..verdicts import relative_margin, verdicts
 from .compared import RULE, over_images, without_empty
 from .table import Table, figure
 
-EXPLORATORY = ("Not named by the plan, or of one net of it: no verdicts. Points of test accuracy, paired by seed; each with its own 95% "
-               "t-interval, not corrected, so that of 20 differences that are 0 one is expected to look like more.")
+EXPLORATORY = (
+    "Not named by the plan, or of one net of it: no verdicts. Points of test accuracy, paired by seed; each "
+    "with its own 95% t-interval, not corrected, so that of 20 differences that are 0 one is expected to "
+    "look like more."
+)
 
 
 def primary(compared, family):
@@ -34,33 +37,71 @@ def primary(compared, family):
         counts = [len(one.differences) if one else 0 for one in parts[cell]]
         each = f" ({' + '.join(map(str, counts))})" if len(counts) > 1 else ""
         less = "".join(dict.fromkeys(one.without for one in parts[cell] if one))
-        lines.append((
-            str(cell), f"{cell.sparsity:.1%}", cell.control, f"{sum(counts)}{each}",
-            figure(by_seed[cell], "+") if min(counts) else "", over_images(by_image[cell]), margins[cell][1], verdict.corrected + less))
-    header = ("data", "sparsity", "ticket minus", "seeds", "difference", "seeds and images", "margin", "verdict")
-    table = Table(f"Primary comparisons: the ticket of {' and '.join(family.models)}", _note(family), header, tuple(lines))
+        lines.append(
+            (
+                str(cell),
+                f"{cell.sparsity:.1%}",
+                cell.control,
+                f"{sum(counts)}{each}",
+                figure(by_seed[cell], "+") if min(counts) else "",
+                over_images(by_image[cell]),
+                margins[cell][1],
+                verdict.corrected + less,
+            )
+        )
+    header = (
+        "data",
+        "sparsity",
+        "ticket minus",
+        "seeds",
+        "difference",
+        "seeds and images",
+        "margin",
+        "verdict",
+    )
+    table = Table(
+        f"Primary comparisons: the ticket of {' and '.join(family.models)}",
+        _note(family),
+        header,
+        tuple(lines),
+    )
     return without_empty(table, "seeds and images")
 
 
 def exploratory(compared, family):
-    """A list of the one table of all other comparisons, those of the primary ones' single nets first; [] for none."""
+    """[the table of all other comparisons], the single nets of primary ones first; [] where there is none."""
+
     def of_plan(one):
         return one.first["model"] in family.models and any(cell.is_of(one) for cell in family.cells)
 
     lone = len(family.models) == 1  # whose comparisons are the primary ones themselves
     shown = sorted((one for one in compared if not (lone and of_plan(one))), key=lambda one: not of_plan(one))
-    lines = [(one.where, f"{one.sparsity:.1%}", one.ticket, one.control, str(len(one.differences)),
-              figure(estimate(one.differences), "+") + one.without, over_images(one.over_images)) for one in shown]
+    lines = [
+        (
+            one.where,
+            f"{one.sparsity:.1%}",
+            one.ticket,
+            one.control,
+            str(len(one.differences)),
+            figure(estimate(one.differences), "+") + one.without,
+            over_images(one.over_images),
+        )
+        for one in shown
+    ]
     header = ("data", "sparsity", "ticket", "minus", "seeds", "difference", "seeds and images")
-    return [without_empty(Table("Exploratory comparisons", EXPLORATORY, header, tuple(lines)), "seeds and images")] if lines else []
+    table = Table("Exploratory comparisons", EXPLORATORY, header, tuple(lines))
+    return [without_empty(table, "seeds and images")] if lines else []
 
 
 def _part(compared, cell, model):
     """The Comparison of one net in a primary comparison; None where there are no rows yet."""
     found = [one for one in compared if one.first["model"] == model and cell.is_of(one)]
     if len(found) > 1:
-        raise LotteryError(f"rows of {len(found)} settings are the ticket minus {cell.control} at {cell.sparsity:.1%} of {model} on {cell}: "
-                           f"{'; '.join(one.where for one in found)}. Name source, train_images or epochs in the family, or leave rows out.")
+        raise LotteryError(
+            f"rows of {len(found)} settings are the ticket minus {cell.control} at {cell.sparsity:.1%} of "
+            f"{model} on {cell}: {'; '.join(one.where for one in found)}. Name source, train_images or "
+            "epochs in the family, or leave rows out."
+        )
     return found[0] if found else None
 
 
@@ -80,8 +121,10 @@ def _pooled_over_images(parts):
 def _over_new_images(by_seed, by_image):
     for cell, found in by_image.items():
         if found is None and by_seed[cell].n:
-            raise LotteryError(f"the rows of the ticket and {cell.control} on {cell} do not all tell which test images were right, "
-                               "and new_images asks for it: test those nets again, or leave new_images out.")
+            raise LotteryError(
+                f"the rows of the ticket and {cell.control} on {cell} do not all tell which test images were "
+                "right, and new_images asks for it: test those nets again, or leave new_images out."
+            )
     return {cell: found or by_seed[cell] for cell, found in by_image.items()}
 
 
@@ -98,14 +141,30 @@ def _margin(parts, family):
 
 
 def _note(family):
-    judged = "seeds and test images, for a claim about images like these" if family.new_images else "seeds, for a claim about these test images"
-    how = ("the variance is pooled over the nets" if family.common_variance
-           else "each net has its own variance, degrees of freedom by Welch and Satterthwaite")
-    nets = f" Mean over {' and '.join(family.models)} with equal weights; {how}." if len(family.models) > 1 else ""
+    judged = (
+        "seeds and test images, for a claim about images like these"
+        if family.new_images
+        else "seeds, for a claim about these test images"
+    )
+    how = (
+        "the variance is pooled over the nets"
+        if family.common_variance
+        else "each net has its own variance, degrees of freedom by Welch and Satterthwaite"
+    )
+    nets = (
+        f" Mean over {' and '.join(family.models)} with equal weights; {how}."
+        if len(family.models) > 1
+        else ""
+    )
     margin = f"The margin is {family.margin:g} points, fixed beforehand."
     if family.margin_share is not None:
-        margin = (f"The margin is {family.margin:g} points or {family.margin_share:.0%} of the dense nets' mean test error (dense-scratch on a "
-                  "target), whichever is smaller: a rule fixed beforehand, for half a point is much where little is left to gain.")
-    return (f"What the plan named before the runs. Points of test accuracy, paired by seed, with the 95% interval over seeds.{nets} {RULE} {margin} "
-            f"The verdicts are by the interval over {judged}, and corrected by Holm's step-down over all {len(family.cells)} comparisons "
-            "that the plan names.")
+        margin = (
+            f"The margin is {family.margin:g} points or {family.margin_share:.0%} of the dense nets' mean "
+            "test error (dense-scratch on a target), whichever is smaller: a rule fixed beforehand, for half "
+            "a point is much where little is left to gain."
+        )
+    return (
+        "What the plan named before the runs. Points of test accuracy, paired by seed, with the 95% "
+        f"interval over seeds.{nets} {RULE} {margin} The verdicts are by the interval over {judged}, and "
+        f"corrected by Holm's step-down over all {len(family.cells)} comparisons that the plan names."
+    )

@@ -15,7 +15,15 @@ class Table:
 
 def markdown(table):
     """The table as Markdown."""
-    lines = [f"### {table.title}", "", table.note, "", _line(table.header), "|" + "---|" * len(table.header), *map(_line, table.rows)]
+    lines = [
+        f"### {table.title}",
+        "",
+        table.note,
+        "",
+        _line(table.header),
+        "|" + "---|" * len(table.header),
+        *map(_line, table.rows),
+    ]
     return "\n".join(lines) + "\n"
 
 
