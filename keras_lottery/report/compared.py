@@ -12,8 +12,7 @@ from .table import Table, figure, interval
 
 RULE = (
     "By the 95% interval: beats, its lower end is above 0; matches, above minus the margin; is worse, its "
-    "upper end is below 0; "
-    f"{LOWER}, both of these."
+    f"upper end is below 0; {LOWER}, where the last two both hold."
 )
 
 
