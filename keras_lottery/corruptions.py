@@ -7,7 +7,6 @@ from scipy.ndimage import gaussian_filter
 
 from . import metrics
 from .checks import known
-from .data import generated
 from .pixels import Pixels
 
 IMAGES = 2000  # the first of the test split
@@ -60,6 +59,8 @@ def accuracies(model, loaded):
     Returns:
       {corruption: [accuracy, 0..1, at each of `SEVERITIES`]}.
     """
+    from .data import generated  # which needs TensorFlow
+
     size, pixels = loaded.settings["batch_size"], Pixels(loaded.mean, loaded.std)
     count = min(IMAGES, loaded.sizes["test"])
     batches = itertools.islice(loaded.test, -(-count // size))
@@ -72,9 +73,15 @@ def accuracies(model, loaded):
             for number, batch in enumerate(_batches(images, *variant, size)):
                 yield pixels.normalise(batch.astype("float32")), labels[number * size : (number + 1) * size]
 
-    outputs = metrics.predictions(model, generated(served, len(variants) * -(-count // size), loaded.test))
+    outputs = metrics.predictions(model, generated(served, batches_of(loaded), loaded.test))
     right = (outputs.argmax(-1).reshape(len(CONSTANTS), len(SEVERITIES), count) == labels).mean(-1)
     return dict(zip(CONSTANTS, right.tolist()))
+
+
+def batches_of(loaded):
+    """How many batches `accuracies` tests."""
+    count = min(IMAGES, loaded.sizes["test"])
+    return len(CONSTANTS) * len(SEVERITIES) * -(-count // loaded.settings["batch_size"])
 
 
 def _batches(images, corruption, severity, size):

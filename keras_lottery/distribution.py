@@ -56,15 +56,21 @@ def place(strategy, backend, tpu=None):
     return made.scope
 
 
-def check_batches(loaded):
-    """Raises LotteryError if JAX's devices cannot share each batch of the data evenly, as they must."""
+def check_batches(loaded, more=None):
+    """Raises LotteryError if JAX's devices cannot share each batch evenly, as they must.
+
+    Args:
+      loaded: a `data.Data`.
+      more: {what else is served in batches of its size: how many examples}.
+    """
     keras = sys.modules.get("keras")
     shared = keras and keras.distribution.distribution()
     if not shared:
         return
     devices, size = shared.device_mesh.shape[0], loaded.settings["batch_size"]
     sizes = {"a batch": min(size, loaded.sizes["train"]),
-             **{f"the last batch of {part}": count % size for part, count in loaded.sizes.items() if part != "train"}}
+             **{f"the last batch of {part}": count % size
+                for part, count in {**loaded.sizes, **(more or {})}.items() if part != "train"}}
     for which, examples in sizes.items():
         if examples % devices:
             raise LotteryError(f"strategy='mirrored' with backend='jax': {devices} devices cannot share {which} evenly, of {examples} "

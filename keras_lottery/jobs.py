@@ -11,6 +11,7 @@ from .controls import DENSE, FROM_POINT, ON_SOURCE, ON_TARGET, first_step, rando
 from .controls import check as check_control
 from .controls import student as control_student
 from .checks import SEED, known, share, true_or_false, whole, whole_or_text
+from .corruptions import IMAGES
 from .distribution import STRATEGIES, check_batches, place
 from .errors import Dead, Diverged, Failed, LotteryError
 from .export.of_ticket import export  # noqa: F401  a job too
@@ -30,7 +31,8 @@ FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where trainin
 
 def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
          final_sparsity=None, scope="global", rewind="init", rewind_once=False, block=1, structured=False, budget=None,
-         early_bird=None, patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
+         early_bird=None, patience=None, compare_at=(), corrupted=False, backend="auto", tpu=None,
+         overwrite=False, verbose="auto"):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands there too.
@@ -50,6 +52,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
       strategy, tpu: as for `distribution.place`.
       backend: one of `training.BACKENDS`.
       compare_at: sparsities; the round nearest to each gets the control.
+      corrupted: test each round on corrupted images, too, as a study does; commands save themselves that time,
+        which for a small net is that of an epoch.
       overwrite: start anew in run_dir, deleting the run that is there.
 
     Returns:
@@ -62,7 +66,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     planned = round_sparsities(rounds, rate, final_sparsity)
     rewind = check_rewind(whole_or_text(rewind))
     check_rewind_once(rewind_once, rewind)
-    true_or_false(structured=structured, overwrite=overwrite)
+    true_or_false(structured=structured, overwrite=overwrite, corrupted=corrupted)
     check_budget(budget)
     early_bird = None if early_bird is None else share("early_bird", early_bird)
     patience = None if patience is None else whole("patience", patience)
@@ -73,7 +77,7 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     keras, run_dir = training.kind(backend), Path(run_dir)
     with devices():
         make_model = training.builder(model, width, keras)
-    loaded = load(dataset, seed)
+    loaded = load(dataset, seed, corrupted)
     steps = len(loaded.train) * epochs
     check_rewind(rewind, steps)
     about = {"data": loaded.describe(), "model": str(model), "width": width, **training.of_file(model), "backend": backend,
@@ -121,7 +125,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             name = ON_THE_WAY if on_the_way else "ticket" if number else "dense"
             stays = rewind in KEPT or rewind_once and folder != folders[-1]
             before = _steps_before(ticket.rounds, rewind, stays, steps)
-            rows.append(tested(name, net, loaded, ticket.rounds[-1]["history"], before=before))
+            history = ticket.rounds[-1]["history"]
+            rows.append(tested(name, net, loaded, history, before=before, corrupted=corrupted))
         if nothing:
             rows += [failed("ticket" if number else "dense", at, nothing) for number, at in enumerate([0.0, *planned]) if number >= len(folders)]
         for number in () if nothing else _nearest(rows, compare_at):
@@ -221,7 +226,7 @@ def train_control(*, control, ticket, dense, on, sparsity, dataset, epochs, reci
         check_control(control, dense, on)
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = training.kind(backend), Path(run_dir)
-    loaded = load(dataset, seed)
+    loaded = load(dataset, seed, corrupted=True)
     steps = len(loaded.train) * epochs
     about = {"control": control, "ticket": found and {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
              "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
@@ -247,7 +252,7 @@ def train_control(*, control, ticket, dense, on, sparsity, dataset, epochs, reci
         best = best_epoch(loaded, settled) if on == "target" else None
         row = failed(control, sparsity, nothing) if nothing else train_or_tell(
             control, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False, point=point, cycles=cycles,
-            goes_on=going_on, before=before * steps)
+            goes_on=going_on, before=before * steps, corrupted=True)
     result = _finish(run_dir, {"command": "train_control", **about, "rows": [row]})
     runs.remove(run_dir / runs.BACKUP)
     return result
@@ -267,10 +272,10 @@ def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=Non
     return backend, training.set_precision(precision, backend, strategy), devices
 
 
-def load(dataset, seed):
-    """The data set, whose batches the devices can share."""
+def load(dataset, seed, corrupted=False):
+    """The data set, whose batches the devices can share; those of corrupted test images, too, if asked for."""
     loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded)
+    check_batches(loaded, {"corrupted test images": min(IMAGES, loaded.sizes["test"])} if corrupted else {})
     return loaded
 
 

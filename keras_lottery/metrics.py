@@ -7,7 +7,10 @@ import numpy as np
 from scipy.special import log_softmax
 
 from . import pruning
+from .compact.counts import multiply_adds_left
+from .compact.effective import effective_of
 from .errors import LotteryError
+from .masks import sparsity
 
 BINS = 15
 _SMALLEST = 1e-7  # a probability below counts as this, as in Keras' losses
@@ -104,6 +107,25 @@ def measured(model, loaded):
 def predictions(model, dataset):
     """A classifier's outputs for a data set of (images, labels): float32 (images, classes), in its order."""
     return np.asarray(model.predict(dataset, verbose=0)).astype("float32")
+
+
+def left(model):
+    """What is left of a wrapped model, ready for JSON.
+
+    Returns:
+      A dict of effective_sparsity, 0..1, see `compact.effective`, and multiply_adds, for one image where zeros are
+      skipped; each None, with a warning, where that is not known of the model's layers.
+    """
+    plain, masks = pruning.strip(model), pruning.masks(model)
+    figures = {"effective_sparsity": lambda: sparsity(effective_of(plain, masks)),
+               "multiply_adds": lambda: multiply_adds_left(plain)}
+    told = dict.fromkeys(figures)
+    for name, figure in figures.items():
+        try:
+            told[name] = figure()
+        except LotteryError as error:
+            warnings.warn(f"{name} is not told: {error}", stacklevel=2)
+    return told
 
 
 def _mean(correct):

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from . import alive, older, pruning, resume, runs, team, training
+from . import alive, corruptions, metrics, older, pruning, resume, runs, team, training
 from .controls import CONTROLS
 from .errors import Failed
 from .gradual import GradualPruning
@@ -57,7 +57,7 @@ def train_or_tell(control, sparsity, *of, **how):
 
 
 def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True, point=None, cycles=0, goes_on=False,
-          before=0):
+          before=0, corrupted=False):
     """Train one control, the model that make() gives, resuming in `folder`; its row. A finished one is read.
 
     Args:
@@ -67,6 +67,7 @@ def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbo
       cycles: trainings before this one, each from the weights that the last one left.
       goes_on: with the optimizer, too, that it left.
       before: steps that its weights were trained before, on the same data.
+      corrupted: as for `tested`.
     """
     backup = folder / runs.BACKUP
     if not (folder / runs.RESULT).exists():
@@ -83,7 +84,7 @@ def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbo
         history = _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose)
         if best:
             best.restore(model)
-        row = tested(control, model, loaded, history, best and best.epoch, before)
+        row = tested(control, model, loaded, history, best and best.epoch, before, corrupted)
         if not save:
             return row
         from_model(model, start, [], {"data": loaded.describe()}, settings={"control": control, "seed": seed}).save(folder / "student", overwrite=True)
@@ -112,19 +113,22 @@ def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, ve
     return history
 
 
-def tested(control, model, loaded, history, epoch=None, before=0):
-    """The row of a trained model: tested, and validated at the end of `epoch` (from 0), the last unless told otherwise."""
+def tested(control, model, loaded, history, epoch=None, before=0, corrupted=False):
+    """The row of a trained model: tested, and validated at the end of `epoch` (from 0), by default the last.
+
+    With `corrupted` it is tested on corrupted images, too: 12 times 2,000, or as many as there are to test.
+    """
     steps = len(loaded.train)
     ends = [entry.get("stop", n * steps) for n, entry in enumerate(history, 1)]  # where an entry does not say, each is an epoch
     number = len(history) - 1 if epoch is None else bisect.bisect_left(ends, (epoch + 1) * steps)
-    loss, accuracy = model.evaluate(loaded.test, verbose=0)
     return plain({
         "control": control,
         "sparsity": sparsity(pruning.masks(model)),
         "epoch": -(-ends[number] // steps),
         "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
-        "test_accuracy": accuracy,
-        "test_loss": loss,
+        **metrics.measured(model, loaded),
+        **metrics.left(model),
+        **({"corrupted": corruptions.accuracies(model, loaded)} if corrupted else {}),
         "validation_accuracy": history[number].get("val_accuracy"),
         "history": history,
     })

@@ -20,6 +20,7 @@ from apps import benchmark, export_ticket, find_ticket, transfer_ticket
 from apps import flags as shared
 from keras_lottery import data, jobs, processes, pruning, resume, runs, training
 from keras_lottery.export import of_ticket
+from keras_lottery.metrics import correct_images
 from keras_lottery.ticket import from_model
 
 QUICK = ["--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01", "--noverbose", "--precision=float32"]
@@ -55,6 +56,10 @@ def test_find_transfer_export(folder):
     assert all(f"{row['test_accuracy']:.2%}" in found for row in result["rows"])
     assert json.loads((where / "carry" / "config.json").read_text())["run"] == "transfer"
     carry = json.loads((where / "carry" / "result.json").read_text())
+    for row in (*result["rows"], *carry["rows"]):
+        assert correct_images(row).mean() == pytest.approx(row["test_accuracy"], abs=1e-6) and 0 < row["calibration_error"] < 1
+        assert row["effective_sparsity"] >= row["sparsity"] and row["multiply_adds"] > 0
+        assert "corrupted" not in row  # which takes long for a command
     for row in carry["rows"]:
         assert row["validation_accuracy"] == max(epoch["val_accuracy"] for epoch in row["history"]) == row["history"][row["epoch"] - 1]["val_accuracy"]
     written = json.loads((where / "out" / "student.tflite.json").read_text())

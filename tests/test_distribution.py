@@ -81,6 +81,7 @@ def test_two_workers_give_what_one_process_gives(tmp_path, rounds):
     assert "the run is in" in told[0] and told[1] == ""
     same_search(tmp_path / "one", tmp_path / "two", rounds=rounds)
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
+    assert [row["correct"] for row in one["rows"]] == [row["correct"] for row in two["rows"]]
     assert [(row["control"], row["test_accuracy"]) for row in one["rows"]] == [(row["control"], pytest.approx(row["test_accuracy"], abs=1e-4)) for row in two["rows"]]
 
 

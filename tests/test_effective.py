@@ -109,7 +109,7 @@ def test_effective_weights_are_those_that_change_an_output(blocks, end, sparsity
 
 @pytest.mark.parametrize("block", ["grouped", "transposed"] if world.BACKEND == "jax" else sorted(BLOCKS))
 def test_each_layer_passes_on_what_it_computes(block):
-    check(net(block, sparsity=0.6, seed=len(block)))
+    check(net("conv", block, sparsity=0.6, seed=len(block)))
 
 
 def dense(*kernels, **settings):

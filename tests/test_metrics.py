@@ -9,9 +9,10 @@ import world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss
-from small import L, mirrored
+from small import ENGINE, L, conv, mirrored
 from world import KIND, WORLD, keras
 
+import keras_lottery as lottery
 from keras_lottery import data, metrics, training
 from keras_lottery.errors import LotteryError
 
@@ -127,6 +128,18 @@ def test_damaged_bits_are_told(change, said):
         metrics.correct_images({**row, **change})
     with pytest.raises(LotteryError, match="no 'correct'"):
         metrics.correct_images({"test_accuracy": 0.5})
+
+
+def test_what_is_left_of_a_net_is_told_where_its_layers_are_known():
+    model = lottery.wrap(conv(), skip="c1")
+    [(path, mask)] = lottery.masks(model).items()
+    ENGINE.set_masks(model, {path: np.arange(mask.size).reshape(mask.shape) < 4})
+    assert metrics.left(model) == {"effective_sparsity": 1 - 4 / 432, "multiply_adds": 64 * (54 + 4) + 40}
+    first = L.Input((4, 3))
+    attention = L.MultiHeadAttention(2, 2)(first, first)
+    model = lottery.wrap(keras.Model(first, L.Dense(2)(L.Flatten()(L.Dense(3)(attention)))))
+    with pytest.warns(UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"):
+        assert metrics.left(model) == {"effective_sparsity": None, "multiply_adds": None}
 
 
 def test_examples():

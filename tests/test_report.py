@@ -161,3 +161,44 @@ def test_rows_of_rounds_that_trained_longer_are_labelled_and_not_compared_with_o
     made = [table for table in report.tables(old + new + stays) if table.header[0] == "control"]
     assert ["rounds of 50 + T steps" in table.title for table in made] == [True, False]
     assert "steps" not in made[0].header and {line[3] for line in made[1].rows} == {"0 to 200", "50 to 200", "600 + 200"}
+
+
+def measured(result, **figures):
+    """The result, its rows with what was measured beside accuracy: of each figure, {control: value}."""
+    for entry in result["rows"]:
+        entry |= {name: of[entry["control"]] for name, of in figures.items() if entry["control"] in of}
+    return result
+
+
+def test_what_nets_do_beyond_accuracy_is_a_table_of_its_own(tmp_path):
+    """The ticket loses 10 and 2 points of the cats, 4 and 12 of the dogs, so dogs are its worst class."""
+    paths = []
+    for seed, (cat, dog) in enumerate([(0.80, 0.86), (0.88, 0.78)]):
+        made = result(seed, {"ticket": 0.8, "random": 0.7, "dense-scratch": 0.9})
+        measured(made, calibration_error={"ticket": 0.02 + seed / 100, "dense-scratch": 0.05},
+                 class_accuracy={"ticket": {"cat": cat, "dog": dog, "arm": None},
+                                 "dense-scratch": {"cat": 0.9, "dog": 0.9, "arm": None},
+                                 "random": {"cat": 0.5, "dog": 0.95, "arm": None}},
+                 corrupted={"ticket": {"contrast": [0.5, 0.6], "brightness": [0.7, 0.8]}},
+                 effective_sparsity={"ticket": 0.91}, multiply_adds={"ticket": 1_230_000})
+        paths.append(tmp_path / f"{seed}.json")
+        paths[-1].write_text(json.dumps(made))
+    report.write(report.collect(paths), tmp_path / "a")
+    rows = report.read(tmp_path / "a" / "rows.jsonl")
+    assert rows[0]["class_accuracy"].keys() == {"cat", "dog", "arm"}  # here no old word for a control
+    title = "Beyond accuracy: lenet, digits -> mnist"
+    [table] = [table for table in report.tables(rows) if table.title == title]
+    assert table.header == ("control", "sparsity", "NLL", "ECE, %", "worst class", "corrupted, %",
+                            "effective sparsity, %", "multiply-adds, millions")
+    lines = {line[0]: line[1:] for line in table.rows}
+    assert lines["dense-scratch"] == ("0.0%", "1.000 ± 0.000", "5.00 ± 0.00", "", "", "", "")
+    assert lines["random"] == ("90.0%", "1.000 ± 0.000", "", "cat: -40.00 ± 0.00", "", "", "")
+    assert lines["ticket"] == ("90.0%", "1.000 ± 0.000", "2.50 ± 6.35", "dog: -8.00 ± 50.82", "65.00 ± 0.00",
+                               "91.00 ± 0.00", "1.230 ± 0.000")
+
+
+def test_rows_of_before_have_no_such_table(files):
+    rows = report.collect(files)
+    for row in rows:
+        del row["test_loss"]
+    assert not any(table.title.startswith("Beyond accuracy") for table in report.tables(rows))

@@ -15,8 +15,10 @@ from small import command
 from apps import study as app
 from keras_lottery import report
 from keras_lottery import study as studies
+from keras_lottery.corruptions import CONSTANTS, SEVERITIES
 from keras_lottery.errors import LotteryError
 from keras_lottery.jsonable import plain
+from keras_lottery.metrics import correct_images
 from keras_lottery.study import Size, Study, Task, plan, workers
 
 SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
@@ -210,6 +212,22 @@ def test_rows_have_every_control_and_regenerate_the_report(whole, tmp_path):
     report.write(rows, tmp_path, report.read(whole / "whole" / "tickets.jsonl"))
     for name in ("tables.md", "page.html", "rows.csv", "tickets.jsonl"):
         assert (tmp_path / name).read_text() == (whole / "whole" / name).read_text()
+
+
+def test_rows_hold_what_was_measured_beside_accuracy(whole):
+    for row in report.read(whole / "whole" / "rows.jsonl"):
+        correct, folder = correct_images(row), row["target"] == "./images"
+        assert row["test_accuracy"] == pytest.approx(correct.mean(), abs=1e-6)
+        assert len(correct) == row["test_images"] == (60 if folder else 359)
+        assert set(row["class_accuracy"]) == set("abc" if folder else "0123456789")
+        assert 0 <= row["calibration_error"] <= 1 and row["test_loss"] > 0 and row["multiply_adds"] > 0
+        assert row["corrupted"].keys() == CONSTANTS.keys()
+        assert all(len(of) == len(SEVERITIES) for of in row["corrupted"].values())
+        assert row["sparsity"] - 1e-4 <= row["effective_sparsity"] < 1
+    titles = [table.title for table in report.tables(report.read(whole / "whole" / "rows.jsonl"))]
+    assert sum(title.startswith("Beyond accuracy: lenet x0.1") for title in titles) == 2  # source and target
+    assert "Beyond accuracy: lenet x0.1, rate 0.6" in (whole / "whole" / "page.html").read_text()
+    assert "correct" not in (whole / "whole" / "rows.csv").read_text().splitlines()[0].split(",")
 
 
 def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):

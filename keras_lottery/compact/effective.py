@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import LotteryError
+from ..masks import sparsity
 from ..pruning import engine, is_wrapped, masks, strip
 from . import graph
 from .reach import follow
@@ -35,11 +36,16 @@ def effective(model):
       >>> [array.tolist() for array in effective(net).values()]
       [[[True, False], [True, False], [True, False]]]
     """
-    kind = engine(model)
-    graph.check_readable(kind, kind.walk.unwrap(model))
-    plain = strip(model) if is_wrapped(model) else model
-    paths = masks(model) if is_wrapped(model) else kind.kernels(model)
-    used, found = _used(graph.read(kind, plain)), {}
+    if is_wrapped(model):
+        return effective_of(strip(model), masks(model))
+    return effective_of(model, engine(model).kernels(model))
+
+
+def effective_of(plain, paths):
+    """`effective` of the weights at these paths of a plain model."""
+    kind, found = engine(plain), {}
+    graph.check_readable(kind, plain)
+    used = _used(graph.read(kind, plain))
     for path, layer in kind.walk.layers(plain).items():
         found |= {f"{path}/{name}": array for name, array in used.get(id(layer), {}).items()}
     unknown = paths.keys() - found.keys()
@@ -53,9 +59,7 @@ def effective_sparsity(model):
 
     Args, Raises: as `effective`.
     """
-    found = effective(model).values()
-    total = sum(array.size for array in found)
-    return 1 - sum(int(np.count_nonzero(array)) for array in found) / total if total else 0.0
+    return sparsity(effective(model))
 
 
 def _used(read):

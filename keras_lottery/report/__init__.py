@@ -75,12 +75,12 @@ def read(path):
     if not path.is_file():
         raise LotteryError(f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote.")
     try:
-        found = [json.loads(line, object_hook=older.row) for line in path.read_text().splitlines()]
+        found = [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
     if not all(isinstance(entry, dict) and "model" in entry and "source" in entry for entry in found):
         raise LotteryError(f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a study wrote.")
-    return found
+    return list(map(older.row, found))
 
 
 def write(rows, output, tickets=(), family=None):

@@ -26,20 +26,22 @@ def cells(alike):
     than the first is a control of its own: "ticket, lr". Rows that came to nothing have no accuracy; see
       `lost`.
     """
-    return _by_seed(alike, lambda row: 100 * row["test_accuracy"])
+    return by_seed(alike, lambda row: 100 * row["test_accuracy"])
 
 
 def right(alike):
     """The same with a bool array, whether each test image was classified correctly, where rows tell it."""
-    return _by_seed([row for row in alike if "correct" in row], correct_images)
+    return by_seed(alike, lambda row: correct_images(row) if "correct" in row else None)
 
 
-def _by_seed(alike, figure):
+def by_seed(alike, figure):
+    """The same with a figure of each row, figure(row); rows of which it is None are left out."""
     found = {}
     for row in alike:
-        if not row.get("outcome"):
+        value = None if row.get("outcome") else figure(row)
+        if value is not None:
             seeds = row["seed"], row.get("ticket_seed") or 0
-            found.setdefault(cell(row, alike), {})[seeds] = figure(row)
+            found.setdefault(cell(row, alike), {})[seeds] = value
     return found
 
 

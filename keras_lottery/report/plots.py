@@ -10,8 +10,9 @@ from .rows import by_setting
 
 
 def csv(rows):
-    """The rows as CSV text, but for what is no single value."""
-    plain = [{name: value for name, value in row.items() if not isinstance(value, (list, dict))} for row in rows]
+    """The rows as CSV text, but for what is no single value, and which test images were right."""
+    plain = [{name: value for name, value in row.items() if not isinstance(value, (list, dict)) and name != "correct"}
+             for row in rows]
     text = io.StringIO()
     writer = csv_format.DictWriter(text, list(dict.fromkeys(name for row in plain for name in row)), lineterminator="\n")
     writer.writeheader()

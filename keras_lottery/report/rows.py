@@ -12,6 +12,8 @@ from ..jsonable import digest
 from ..variants import VARIANTS, unusual
 
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
+MEASURED = ("test_loss", "calibration_error", "class_accuracy", "corrupted", "effective_sparsity", "multiply_adds",
+            "test_images", "correct")  # of an entry, where it says so
 NOTED = {"model": str, "width": (int, float), "data": (dict, str), "recipe": dict, "patience": int}  # of a ticket's notes
 
 
@@ -83,6 +85,7 @@ def row(result, entry, model, source, ticket_sparsity):
         "recipe": result["recipe"],
         "precision": result["precision"],
         "test_accuracy": entry["test_accuracy"],
+        **{name: entry[name] for name in MEASURED if entry.get(name) is not None},
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
         **({"outcome": entry["outcome"]} if entry.get("outcome") else {}),

@@ -27,10 +27,10 @@ def markdown(table):
     return "\n".join(lines) + "\n"
 
 
-def figure(value, sign=""):
+def figure(value, sign="", digits=2):
     """An `Estimate`, as "+0.12 ± 0.34"; without the half width where there is none."""
-    half = "" if value.half != value.half else f" ± {value.half:.2f}"
-    return f"{value.mean:{sign}.2f}{half}"
+    half = "" if value.half != value.half else f" ± {value.half:.{digits}f}"
+    return f"{value.mean:{sign}.{digits}f}{half}"
 
 
 def interval(ends):

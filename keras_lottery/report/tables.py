@@ -1,6 +1,7 @@
 """All tables of a report: verdicts, means over seeds, what tickets are made of."""
 
 from ..stats import differences, estimate, paired
+from .beyond import beyond
 from .cells import BASELINES, baseline, cell, cells, lost, order, steps_trained
 from .compared import by_control, comparisons
 from .places import places
@@ -10,7 +11,7 @@ from .table import Table, figure
 
 
 def tables(rows, tickets=(), family=None):
-    """The verdicts, then for each model, target and budget a table of controls over seeds, then what the tickets are made of.
+    """The verdicts, then tables of controls for each model, target and budget, then what tickets are made of.
 
     Accuracies are test accuracies in %, mean over seeds with the 95% t-interval;
     differences are paired by seed, in points. Runs are compared only where data, epochs
@@ -25,7 +26,8 @@ def tables(rows, tickets=(), family=None):
     named = list(zip(places(groups), groups))
     compared = comparisons(named)
     told = by_control(compared) if family is None else [primary(compared, family), *exploratory(compared, family)]
-    return [*told, *_longer(named), *(_controls(*of) for of in named), *_layers(tickets), *_overlaps(tickets)]
+    settings = [table for of in named for table in (_controls(*of), *beyond(*of))]
+    return [*told, *_longer(named), *settings, *_layers(tickets), *_overlaps(tickets)]
 
 
 def _controls(where, alike):

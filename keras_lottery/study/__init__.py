@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from .. import data, pruning, report, runs, training
+from .. import corruptions, data, pruning, report, runs, training
 from ..checks import true_or_false
 from ..distribution import place
 from ..errors import LotteryError
@@ -56,6 +56,7 @@ def prepare(study, folder):
     for name, options in study.datasets.items():
         loaded = data.load(**options)
         batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
+        batches[-1] += corruptions.batches_of(loaded)
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
     for point in study.rewinds:
         check_rewind(point, sizes[study.source_name].train * study.epochs)

@@ -193,7 +193,7 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Batches of a data set's parts, and what a model for it must take and give."""
+    """Batches of a data set's parts, `test` with its corrupted images, and what a model must take and give."""
 
     train: int
     validation: int
@@ -245,7 +245,8 @@ def _search(study, rewind, seed, steps):
     arguments = {"dataset": study.datasets[study.source_name], "model": study.model, "width": study.width,
                  "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
                  "rewind": rewind, "seed": seed, **_shared(study)}
-    return Task("find", arguments, {"kind": "find", **_movable(arguments), **rule(rewind), **of_file(study.model)}, (),
+    identity = {"kind": "find", **_movable(arguments), **rule(rewind), **of_file(study.model)}
+    return Task("find", {**arguments, "corrupted": True}, identity, (),
                 {"rewind": rewind, "dataset": study.source_name, "seed": seed}, steps)
 
 
