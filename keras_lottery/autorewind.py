@@ -1,8 +1,6 @@
 """A search that finds its own rewind point: the earliest step from which the ticket is stable to data order."""
 
 import bisect
-import contextlib
-import io
 from pathlib import Path
 
 from . import data, jobs, pruning, runs, training
@@ -59,8 +57,8 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     loaded = jobs.load(dataset, seed)
     if loaded.validation is None:
         raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
-    with contextlib.redirect_stdout(io.StringIO()):
-        pruning.wrap(training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes), block=block)  # says what does not fit
+    net = training.builder(model, width, keras)(loaded.input_shape, loaded.num_classes)
+    pruning.wrap(net, block=block, verbose=False)  # says what does not fit
     steps = len(loaded.train) * epochs
 
     def stopping(step):

@@ -1,8 +1,6 @@
 """find_ticket: the rounds of training, pruning and rewinding, resumable at any moment."""
 
-import contextlib
 import gc
-import io
 import itertools
 
 from . import pruning, runs, team
@@ -132,8 +130,7 @@ def find_ticket(
     plan = search_rounds(sparsities, rewind, steps and steps * epochs, rewind_once)
     stopping = Stopping(plan, epochs, steps, budget, early_bird, ends_count=rewind == "trained")
     engine.set_seed(seed)
-    with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO()):
-        model = _ready(model, scope)
+    model = _ready(model, scope, bool(verbose))
     how = engine.settings(model)[1]
     settings["scope"] = scope = scope or how["scope"]
     check_leaves_some(engine.masks(model), sparsities[-1], scope)
@@ -223,12 +220,12 @@ def _plan(rounds, rate, final_sparsity):
     return round_sparsities(rounds, rate, final_sparsity)
 
 
-def _ready(model, scope):
+def _ready(model, scope, verbose):
     """The model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
     engine = pruning.engine(model)
     with engine.scope(model):  # or the replicas would share the optimizer's slots
         if not pruning.is_wrapped(model):
-            given, model = model, pruning.wrap(model, scope=scope or "global")
+            given, model = model, pruning.wrap(model, scope=scope or "global", verbose=verbose)
             engine.compile_like(model, given)
         pruning.check_unpruned(model)
         if engine.steps_taken(model):

@@ -54,6 +54,11 @@ class Ticket:
         """Share of zeros over the masked weights, 0..1."""
         return sparsity(self.masks)
 
+    def __repr__(self):
+        kept, total = (sum(map(count, self.masks.values())) for count in (np.count_nonzero, np.size))
+        found = f", found on {self.images.get('label', self.images['name'])}" if self.images else ""
+        return f"Ticket({self.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(self.masks)} tensors{found})"
+
     def model(self, start="rewind", keras=None):
         """The wrapped, uncompiled model with the ticket in it.
 

@@ -1,7 +1,6 @@
 """Tune a ticket search: keras-tuner over rate, rewind point, learning rate and epochs a round."""
 
 import contextlib
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -116,8 +115,7 @@ def _rule(points):
 
 def _check_fits(make_model, loaded, scope, final_sparsity):
     """Raises LotteryError if the model does not take the data, or keeps no weights at that sparsity."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        wrapped = pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope)
+    wrapped = pruning.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, verbose=False)
     check_leaves_some(pruning.masks(wrapped), final_sparsity, scope)
 
 

@@ -3,9 +3,7 @@
     python docs/phone/trained.py RUNS_FOLDER    # writes docs/phone/trained.jsonl
 """
 
-import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -24,8 +22,7 @@ def rounds(folder):
     name, _, seed = folder.name.rpartition("-")
     for number, row in enumerate(runs.read_result(folder)["rows"]):
         model = lottery.strip(lottery.load_ticket(runs.round_folder(folder, number)).model("trained"))
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            left = work(lottery.compact(model)) / work(model)
+        left = work(lottery.compact(model, verbose=False)) / work(model)
         yield {"search": name, "seed": int(seed), "sparsity": row["sparsity"], "test_accuracy": row["test_accuracy"], "work_left": left}
 
 

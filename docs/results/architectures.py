@@ -45,16 +45,16 @@ def row(name):
     model = build(keras, name)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(16, *model.input_shape[1:])).astype("float32"), rng.integers(0, 5, 16)
+    wrapped = lottery.wrap(model, scope="layer", verbose=False)  # a global threshold empties whole layers of untrained nets
     with contextlib.redirect_stdout(io.StringIO()):
-        wrapped = lottery.wrap(model, scope="layer")  # a global threshold empties whole layers of untrained nets
         rows = lottery.summary(wrapped)
     wrapped.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     ticket = lottery.find_ticket(wrapped, (x, y), epochs=1, rounds=1, final_sparsity=0.9, verbose=0)
     left = sum(int(np.count_nonzero(v.numpy()[~mask])) for (_, mask), v in
                zip(lottery.masks(wrapped).items(), lottery.prunable(wrapped).values()))
     stripped = lottery.strip(wrapped)
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        written = lottery.export(stripped, os.path.join(folder, "m.tflite"), formats="float32")
+    with tempfile.TemporaryDirectory() as folder:
+        written = lottery.export(stripped, os.path.join(folder, "m.tflite"), formats="float32", verbose=False)
     reasons = collections.Counter(r["reason"] for r in rows if not r["pruned"])
     sizes = {v.encoding: v.bytes for v in written.variants}
     return {

@@ -4,13 +4,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ..checks import true_or_false
 from ..pruning import engine, strip
 from . import graph
 from .counts import costs, total  # noqa: F401  costs is public
 from .rules import channels_of
 
 
-def compact(model):
+def compact(model, *, verbose=True):
     """A copy of `model` without the channels that do nothing; prints what each layer and the whole had and has.
 
     A channel (a filter, a unit) does nothing if no weight leads on from it, or if no weight leads to it, so that its
@@ -29,6 +30,7 @@ def compact(model):
 
     Args:
       model: a built functional or Sequential model of either Keras; a wrapped one is stripped first.
+      verbose: print the channels, parameters and multiply-adds before and after.
 
     Returns:
       A new, plain, uncompiled model of the same Keras. `costs` of both has the printed numbers.
@@ -48,13 +50,15 @@ def compact(model):
       sequential...
       3
     """
+    true_or_false(verbose=verbose)
     kind = engine(model)
     graph.check_readable(kind, kind.walk.unwrap(model))
     plain = strip(model)
     new = plain
     while (smaller := _compacted(kind, new)) is not None:  # again, as a grouped convolution with one group left is a plain one
         new = strip(smaller)
-    _print(new.name, costs(plain), costs(new))
+    if verbose:
+        _print(new.name, costs(plain), costs(new))
     return new
 
 

@@ -68,6 +68,9 @@ class Export:
     accuracy: float | None
     variants: tuple[Variant, ...]
 
+    def __repr__(self):
+        return f"Export({self.path}: {self.chosen.name}, {self.chosen.bytes:,} bytes, the best of {len(self.variants)} for {self.goal})"
+
     @property
     def chosen(self):
         return next(variant for variant in self.variants if variant.chosen)
@@ -79,7 +82,7 @@ class Export:
 
 
 def export(model, path, *, goal="size", formats=None, images=None, labels=None, max_loss=0.5, normalization=None,
-           class_names=None, compact=False, variants_dir=None, overwrite=False):
+           class_names=None, compact=False, variants_dir=None, overwrite=False, verbose=True):
     """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.
@@ -110,6 +113,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
       compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it was.
       variants_dir: a folder to keep every variant in that works, such as float32-sparse.tflite, for `lottery-benchmark`.
       overwrite: replace files that are there.
+      verbose: print a row for each variant, and which was written.
 
     Raises:
       LotteryError: the model is not a built Keras model or has open sizes; it does not convert; no variant loads
@@ -123,7 +127,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     'float16'
     """
     known("goal", goal, GOALS)
-    true_or_false(compact=compact, overwrite=overwrite)
+    true_or_false(compact=compact, overwrite=overwrite, verbose=verbose)
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
     kept = {} if variants_dir is None else {
@@ -142,7 +146,7 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
         expected = check.expected(model if engine(model).is_float32(model) else plain, specs, examples, pixels)
         accuracy = None if truth is None else check.accuracy(expected, truth)
         names = label_file.fitting(names, expected)
-        plain = without_dead_channels(plain) if compact else plain
+        plain = without_dead_channels(plain, verbose=verbose) if compact else plain
         samples = None if images is None else {
             spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE] for spec, array in zip(specs, examples)}
         files = {name: _ready(made, names) for name, made in convert.to_tflite(plain, formats, samples, pixels).items()}
@@ -157,7 +161,8 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
             kept[variant.format, variant.encoding].unlink(missing_ok=True)
     _write(path, files[best.format, best.encoding])
     record = Export(str(path), goal, accuracy, tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants))
-    show(record)
+    if verbose:
+        show(record)
     return record
 
 

@@ -20,7 +20,7 @@ from ..schedule import LotterySchedule
 from .again import lost
 
 
-def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False):
+def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False, verbose=True):
     """A copy of `model` whose kernels have masks; prints what is pruned, what is not, and why.
 
     The copy computes exactly what `model` does and is compiled and trained like any Keras
@@ -42,6 +42,7 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
       include: the same, for what is left dense unless asked for: depthwise kernels and
         embeddings.
       prune_head: prune the output layer as well.
+      verbose: print what is pruned, what is not, and why.
 
     Returns:
       A new, uncompiled model of the same Keras.
@@ -57,7 +58,7 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
       32 of 58 parameters are pruned in rounds, 1 of 4 weights...
     """
     known("scope", scope, SCOPES)
-    true_or_false(prune_head=prune_head)
+    true_or_false(prune_head=prune_head, verbose=verbose)
     known("block", whole("block", block), BLOCKS)
     if schedule is not None and not isinstance(schedule, LotterySchedule):
         raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")
@@ -71,8 +72,9 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
     wrapped = engine(model).wrap_paths(model, paths, scope=scope, blocks=blocks, schedule=schedule)
     if why := lost(engine(model), wrapped):
         warnings.warn(f"the model of a saved ticket could not be built again: {why}.", stacklevel=2)
-    print(_overview(_rows(model, reasons)))
-    if blocks:
+    if verbose:
+        print(_overview(_rows(model, reasons)))
+    if verbose and blocks:
         print(f"  in blocks of {block} inputs: {', '.join(blocks)}")
     return wrapped
 

@@ -1,8 +1,6 @@
 """A study: searches on a source, tickets and controls on targets, over seeds; then one table, plots and a page."""
 
-import contextlib
 import dataclasses
-import io
 import time
 import warnings
 from pathlib import Path
@@ -67,9 +65,9 @@ def prepare(study, folder):
 
 def _check_net(build, source, targets, study):
     """Raises LotteryError if a net of the source's size cannot be pruned so far, or not carried to the targets'."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the runs say it
-        net = pruning.wrap(build(source.input_shape, source.num_classes))
+        net = pruning.wrap(build(source.input_shape, source.num_classes), verbose=False)
         check_leaves_some(pruning.masks(net), max(study.sparsities), study.scope)
         ticket = from_model(net, pruning.engine(net).values(net), [])
         for target in targets:
