@@ -77,7 +77,7 @@ def seeds(rows):
     cells = tickets(by_cell(rows))
     both = [cells.get(at, (0, {}, {}))[1:] for at in PRIMARY]
     n = min(len(ours.keys() & theirs.keys()) for ours, theirs in both)
-    yield f"Seeds in the primary cells: {n}."
+    yield f"Seeds in the primary cells: {n}, of at least {FIRST} planned."
     if n > 1:
         widest = max(paired(*of).half for of in both)
         verdict = "and the plan asks for no more seeds."
@@ -119,7 +119,7 @@ def machine(rows):
         return ", ".join(sorted({str(row[name]) for row in rows if row.get(name)}))
 
     recipes = sorted({json.dumps(row["recipe"]) for row in rows})
-    yield f"Precision {told('precision')}; TensorFlow {told('tensorflow')}, tf_keras {told('tf_keras')}."
+    yield f"Precision {told('precision')}; TensorFlow {told('tensorflow')}, tf_keras {told('tf-keras')}."
     yield f"Recipe: {'; '.join(recipes)}. Commit: {told('commit')}."
 
 
