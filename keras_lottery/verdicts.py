@@ -54,7 +54,7 @@ def verdicts(
 
     Each end of the interval is a one-sided t-test at 2.5%. The corrected verdict tests each claim by Holm's
     step-down over all cells: whatever the truth, at most 2.5% of studies hold even one false "beats", and
-    likewise for each other claim; a false claim of any kind is in at most 5% of studies whose true differences
+    likewise for each other claim; a false claim of any kind in at most 5% of studies whose true differences
     are all the same, and in at most 7.5% of all others. That is the same rule on wider intervals: at the k-th
     smallest p-value of m, each end at 2.5% / (m - k + 1), stopping at the first that fails.
 

@@ -140,9 +140,9 @@ def _false_claims(family, spreads, studies):
         "about the test images at hand. All images: it is about all images like them, of which 10,000 were "
         "drawn, which adds 0.08 points to each difference that seeds do not show.",
         "",
-        "The correction holds each of the three claims at 2.5%. Where all differences are the same only two of "
-        "them can be false; where some are 0 and others minus the margin all three can, in up to 7.5% of "
-        "studies.",
+        "The correction holds each of the three claims at 2.5%. Where all differences are the same only "
+        "two of them can be false; where some are 0 and others minus the margin all three can, in up to "
+        "7.5% of studies.",
         "",
         f"| true difference | {' | '.join(columns)} |",
         f"|{'---|' * (1 + len(columns))}",
