@@ -40,8 +40,8 @@ def test_which_words_are_false(truth, false):
 def test_simulated_rows_are_those_of_a_report_and_have_the_planted_difference(tmp_path):
     truth = dict(zip(FAMILY.cells, (1.0, 2.0, -1.0, 0.0)))
     rows = simulated.study(np.random.default_rng(0), FAMILY, SPREADS, truth, seeds=400)
-    assert report.write(rows, tmp_path, family=FAMILY) == len(rows)
-    primary = report.tables(report.read(tmp_path / "rows.jsonl"), family=FAMILY)[0]
+    assert report.write(rows, tmp_path, family=OWN) == len(rows)
+    primary = report.tables(report.read(tmp_path / "rows.jsonl"), family=OWN)[0]
     at = primary.header.index("difference")
     assert [float(line[at].partition(" ")[0]) for line in primary.rows] == pytest.approx(
         list(truth.values()), abs=0.06
