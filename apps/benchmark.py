@@ -26,10 +26,10 @@ flags.DEFINE_bool("overwrite", False, "replace the output if it is there", FLAGS
 
 
 def main():
-    from keras_lottery.benchmark import adb, benchmark
+    from keras_lottery.tflite.measure import benchmark, phone
 
     if FLAGS.adb:
-        print(adb.commands(FLAGS.files, threads=FLAGS.threads))
+        print(phone.commands(FLAGS.files, threads=FLAGS.threads))
         return
     benchmark(**{name: FLAGS[name].value for name in FLAGS if name != "adb"})
     if FLAGS.output:

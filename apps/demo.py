@@ -15,7 +15,7 @@ flags.adopt_module_key_flags(shared)
 
 
 def main():
-    from keras_lottery import demo
+    from keras_lottery.experiments import demo
 
     demo.run(FLAGS.run_dir, FLAGS.backend)
 

@@ -28,7 +28,7 @@ flags.DEFINE_bool("overwrite", False, "replace files that are there", FLAGS)
 
 
 def main():
-    from keras_lottery import jobs
+    from keras_lottery.experiments import jobs
 
     own = {name: FLAGS[name].value for name in ("ticket", "start", "output", "goal", "formats", "max_loss", "compact", "variants_dir", "overwrite")}
     result = jobs.export(**own, dataset=shared.data_arguments(FLAGS) if FLAGS.dataset else None)

@@ -40,8 +40,8 @@ shared.define_run(FLAGS, "runs/find")
 
 
 def main():
-    from keras_lottery import autorewind, jobs, report
-    from keras_lottery.stopping import fast
+    from keras_lottery.experiments import autorewind, jobs, report
+    from keras_lottery.search.stopping import fast
 
     own = {name: FLAGS[name].value for name in
            ("model", "width", "rounds", "rate", "final_sparsity", "scope", "rewind_once", "block", "structured", "budget", "early_bird", "patience", "compare_at")}

@@ -122,7 +122,7 @@ def run_command(command, main, values=FLAGS):
     try:
         sys.exit(execute(command, main, values, sys.argv))
     except Exception as error:
-        from keras_lottery.distribution import is_of_lost_worker
+        from keras_lottery.experiments.machine import is_of_lost_worker
 
         if not is_of_lost_worker(error):
             raise
@@ -156,7 +156,7 @@ def execute(command, main, values, argv):
             warnings.showwarning = lambda message, *_: print(f"{command}: note: {in_flags(_line(message), values)}", file=sys.stderr)
             try:
                 if "backend" in values:  # before anything imports Keras
-                    from keras_lottery.training import choose_backend
+                    from keras_lottery.experiments.machine import choose_backend
 
                     choose_backend(values.backend)
                 main()

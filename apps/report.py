@@ -24,7 +24,7 @@ flags.adopt_module_key_flags(shared)
 
 
 def main():
-    from keras_lottery import report
+    from keras_lottery.experiments import report
 
     if FLAGS.tickets:
         report.show_tickets(FLAGS.tickets)

@@ -45,8 +45,8 @@ flags.DEFINE_string("output", None, "folder for rows, tables, plots and page (de
 
 
 def main():
-    from keras_lottery import study as studies
-    from keras_lottery.checks import whole
+    from keras_lottery.experiments import study as studies
+    from keras_lottery.core.checks import whole
 
     jobs = whole("jobs", FLAGS.jobs, most=1000)
     study, sizes, tasks = studies.prepare(given(), FLAGS.run_dir)
@@ -60,7 +60,7 @@ def main():
 
 def given():
     """The Study that the flags say."""
-    from keras_lottery.study import Study
+    from keras_lottery.experiments.study import Study
 
     values = {field.name: _value(field.name) for field in dataclasses.fields(Study)}
     if FLAGS.target_steps is None and FLAGS.target_epochs is None:

@@ -20,7 +20,7 @@ shared.define_run(FLAGS, "runs/transfer")
 
 
 def main():
-    from keras_lottery import jobs, report
+    from keras_lottery.experiments import jobs, report
 
     own = {name: FLAGS[name].value for name in ("ticket", "start", "controls", "freeze_backbone")}
     result = jobs.transfer(dataset=shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS))

@@ -33,7 +33,7 @@ shared.define_run(FLAGS, "runs/tune")
 
 
 def main():
-    from keras_lottery import tune
+    from keras_lottery.experiments import tune
 
     own = {name: FLAGS[name].value for name in ("model", "width", "final_sparsity", "scope", "trials", "rates", "rewinds",
                                                 "learning_rate_range", "epochs_range")}

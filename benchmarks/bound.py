@@ -27,11 +27,12 @@ def data():
 def tf_keras(precision):
     import tensorflow as tf
 
-    from keras_lottery import models, training
+    from keras_lottery import models
+    from keras_lottery.experiments import machine, recipe
 
-    training.set_precision(precision)
+    machine.set_precision(precision)
     net = models.build("resnet20", SHAPE, CLASSES)
-    training.compile_classifier(net, training.make_optimizer("sgd", search.LEARNING_RATE))
+    recipe.compile_classifier(net, recipe.make_optimizer("sgd", search.LEARNING_RATE))
     step, batches = net.make_train_function(), iter(tf.data.Dataset.from_tensors(data()).repeat())
     return lambda: step(batches)
 

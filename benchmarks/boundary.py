@@ -24,17 +24,19 @@ def measure(name, times):
     import tensorflow as tf
 
     import keras_lottery as lottery
-    from keras_lottery import models, pruning, ticket, training
-    from keras_lottery.rewind import Rewinder
-    from keras_lottery.schedule import Round
+    from keras_lottery import engines, models
+    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.tickets import ticket
+    from keras_lottery.search.rewind import Rewinder
+    from keras_lottery.core.schedule import Round
 
-    training.set_precision("auto")
+    machine.set_precision("auto")
     shape = (28, 28, 1) if name == "conv2" else (32, 32, 3)
     rng = np.random.default_rng(0)
     data = tf.constant(rng.normal(size=(128, *shape)).astype("float32")), tf.constant(rng.integers(0, 10, 128))
     model = lottery.wrap(models.build(name, shape, 10))
-    training.compile_classifier(model, training.make_optimizer("sgd", 0.01))
-    engine, rewinder, traces = pruning.engine(model), Rewinder(model, 0), []
+    recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
+    engine, rewinder, traces = engines.engine(model), Rewinder(model, 0), []
 
     @tf.function
     def step(data):

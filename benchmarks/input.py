@@ -36,7 +36,8 @@ def main():
     import numpy as np
     import tensorflow as tf
 
-    from keras_lottery import data, models, training
+    from keras_lottery import data, models
+    from keras_lottery.experiments import machine, recipe
 
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (given.images, *SHAPE), dtype="uint8"), rng.integers(0, 10, given.images)
@@ -44,9 +45,9 @@ def main():
     sides = {"ours": ours, "per image": per_image(tf, x, y)}
     taken = bench.in_turn({name: lambda batches=batches: [None for _ in batches] for name, batches in sides.items()}, given.epochs + 1)
     taken = {name: seconds[1:] for name, seconds in taken.items()}
-    precision = training.set_precision("auto")
+    precision = machine.set_precision("auto")
     model = models.build("resnet20", SHAPE, 10)
-    training.compile_classifier(model, training.make_optimizer("sgd", 0.01))
+    recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
     batch = next(iter(ours))
     step = tf.function(model.train_step)
     steps = [bench.seconds(lambda: [value.numpy() for value in tf.nest.flatten(step(batch))]) for _ in range(23)][3:]

@@ -18,15 +18,16 @@ def measure(side, name, rounds):
     import numpy as np
 
     import keras_lottery as lottery
-    from keras_lottery import data, models, training
+    from keras_lottery import data, models
+    from keras_lottery.experiments import machine, recipe
 
-    training.set_precision("auto")
+    machine.set_precision("auto")
     rng = np.random.default_rng(0)
     train = data.batches(rng.normal(size=(512, 32, 32, 3)).astype("float32"), rng.integers(0, 10, 512), batch_size=128)
     model = models.build(name, (32, 32, 3), 10)
     if side == "search":
         model = lottery.wrap(model)
-    training.compile_classifier(model, training.make_optimizer("sgd", 0.01))
+    recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
     if side == "plain":
         model.fit(train, epochs=2, verbose=0)
     else:

@@ -31,9 +31,9 @@ NEVER = 10**9  # the step at which TF-MOT prunes: no training comes to it, which
 
 def chosen(precision):
     """A precision by name, "auto" as the commands choose it here."""
-    from keras_lottery import training
+    from keras_lottery.experiments import machine, recipe
 
-    return training.set_precision(precision)
+    return machine.set_precision(precision)
 
 
 def images(given):
@@ -54,14 +54,15 @@ def images(given):
 def ours(given):
     loaded, _, _ = images(given)
     import keras_lottery as lottery
-    from keras_lottery import models, pruning, training
-    from keras_lottery.search import find_ticket
+    from keras_lottery import engines, models
+    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.search.find_ticket import find_ticket
 
-    training.set_precision(given.precision)
-    pruning.engine_of("tf_keras")  # TF-MOT, which the other side has imported before it starts too
+    machine.set_precision(given.precision)
+    engines.engine_of("tf_keras")  # TF-MOT, which the other side has imported before it starts too
     start = time.perf_counter()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
-    training.compile_classifier(net, training.make_optimizer("sgd", LEARNING_RATE))
+    recipe.compile_classifier(net, recipe.make_optimizer("sgd", LEARNING_RATE))
     find_ticket(net, loaded.train, epochs=EPOCHS, rounds=ROUNDS, rate=RATE, verbose=0)
     return {"seconds": time.perf_counter() - start, "sparsity": lottery.sparsity(net), "test_accuracy": net.evaluate(loaded.test, verbose=0)[1]}
 
@@ -71,14 +72,15 @@ def tfmot(given):
     import numpy as np
     import tensorflow_model_optimization as tfmot
 
-    from keras_lottery import models, training
+    from keras_lottery import models
+    from keras_lottery.experiments import machine, recipe
 
     sparsity = tfmot.sparsity.keras
     start = time.perf_counter()
     net = models.build("resnet20", loaded.input_shape, loaded.num_classes)
 
     def compiled(model):
-        training.compile_classifier(model, training.make_optimizer("sgd", LEARNING_RATE))
+        recipe.compile_classifier(model, recipe.make_optimizer("sgd", LEARNING_RATE))
         return model
 
     weights, first = net.weights, net.get_weights()  # wrappers keep these variables

@@ -24,26 +24,27 @@ def measure(backend, name, precision, pairs, batch_size=128):
     import numpy as np
 
     import keras_lottery as lottery
-    from keras_lottery import models, pruning, training
+    from keras_lottery import engines, models
+    from keras_lottery.experiments import machine, recipe
 
-    keras = training.kind(training.choose_backend(backend))
+    keras = machine.kind(machine.choose_backend(backend))
     if backend == "torch":
         import torch
 
         torch.set_num_threads(1)
-    training.set_precision(precision, backend)
+    machine.set_precision(precision, backend)
     shape = (28, 28, 1) if name in ("conv2", "lenet") else (32, 32, 3)
     rng = np.random.default_rng(0)
     data = rng.normal(size=(batch_size, *shape)).astype("float32"), rng.integers(0, 10, batch_size)
     plain = models.build(name, shape, 10, keras=keras)
-    engine = pruning.engine_of(keras)
+    engine = engines.engine_of(keras)
     wrapped = lottery.wrap(plain)
     engine.set_masks(wrapped, {path: rng.random(mask.shape) < 0.1 for path, mask in lottery.masks(wrapped).items()})
     again = engine.keras.models.clone_model(plain)
     sides = {"plain": plain, "again": again, "masked": wrapped, **({"tfmot": _stock(plain)} if (backend, precision) == ("tf_keras", "float32") else {})}
     steps, first = {}, {}
     for side, model in sides.items():
-        training.compile_classifier(model, training.make_optimizer("sgd", 0.01, keras=keras))
+        recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01, keras=keras))
         model.optimizer.build(model.trainable_variables)
         steps[side] = _stepper(backend, model, data)
         first[side] = bench.seconds(steps[side])

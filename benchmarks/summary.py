@@ -7,7 +7,7 @@ import json
 
 import side_by_side as bench
 
-from keras_lottery.report.between import put
+from keras_lottery.experiments.report.between import put
 
 TITLE = """# What the training engine costs
 

@@ -87,14 +87,15 @@ def operations(net, batch):
 def measure(given):
     loaded, _, _ = search.images(given)
     import keras_lottery as lottery
-    from keras_lottery import models, pruning, training
-    from keras_lottery.search import find_ticket
+    from keras_lottery import engines, models
+    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.search.find_ticket import find_ticket
 
-    training.set_precision("auto")
-    pruning.engine_of("tf_keras")
+    machine.set_precision("auto")
+    engines.engine_of("tf_keras")
     ticking, taken = clock()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
-    training.compile_classifier(net, training.make_optimizer("sgd", search.LEARNING_RATE))
+    recipe.compile_classifier(net, recipe.make_optimizer("sgd", search.LEARNING_RATE))
     find_ticket(net, loaded.train, epochs=search.EPOCHS, rounds=search.ROUNDS, rate=search.RATE, verbose=0, callbacks=[ticking])
     first, *steps = taken.pop("steps")
     step = statistics.median(steps)

@@ -7,56 +7,46 @@ Nothing heavy is imported here: TensorFlow comes with the first name that is use
 """
 import importlib
 import sys
-import types
 
 __version__ = "0.1.0"
 
 _HOME = {                       # public name -> the module that defines it
-    "wrap": "pruning",
-    "strip": "pruning",
-    "prunable": "pruning",
-    "masks": "pruning",
-    "sparsity": "pruning",
-    "summary": "pruning",
-    "LotterySchedule": "schedule",
-    "LotteryCallback": "lottery_callback",
-    "find_ticket": "search",
-    "Ticket": "ticket",
-    "load_ticket": "ticket",
-    "transfer": "transfer",
-    "compact": "compact",
-    "costs": "compact",
-    "export": "export",
-    "LotteryError": "errors",
+    "wrap": "wrapping",
+    "strip": "wrapping",
+    "prunable": "wrapping",
+    "masks": "wrapping",
+    "sparsity": "wrapping",
+    "summary": "wrapping",
+    "LotterySchedule": "engines",
+    "LotteryCallback": "search.lottery_callback",
+    "find_ticket": "search.find_ticket",
+    "Ticket": "tickets.ticket",
+    "load_ticket": "tickets.ticket",
+    "transfer": "tickets.carry",
+    "compact": "channels.compacting",
+    "costs": "channels.compacting",
+    "export": "tflite.exporting",
+    "LotteryError": "core.errors",
 }
-_MODULES = ("anatomy", "controls", "data", "models", "report", "stability", "stats", "study")
+_MODULES = {                    # public name -> the module that it is
+    "anatomy": "tickets.anatomy",
+    "controls": "experiments.controls",
+    "data": "data",
+    "models": "models",
+    "report": "experiments.report",
+    "stability": "search.stability",
+    "stats": "experiments.stats",
+    "study": "experiments.study",
+}
 
 __all__ = ["__version__", *_HOME, *_MODULES]
-
-
-class _Package(types.ModuleType):
-    """Lets a function win over the sub-module of the same name (transfer, compact, export, masks).
-
-    Python sets a sub-module as an attribute of its package when it is imported, whoever imports it.
-    That is refused for the names of functions; the sub-module stays reachable as
-    `from keras_lottery.transfer import ...`. Inside the package write `from .masks import prune`,
-    never `from . import masks`, which is the function.
-    """
-
-    def __setattr__(self, name, value):
-        if name in _HOME and isinstance(value, types.ModuleType):
-            return
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name):
     if name in _HOME:
         value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     elif name in _MODULES:
-        value = importlib.import_module(f"{__name__}.{name}")
+        value = importlib.import_module(f"{__name__}.{_MODULES[name]}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value     # the next look-up does not come here
@@ -70,4 +60,4 @@ def __dir__():
 # A wrapped model that `keras.saving` loads names a class of ours, which Keras must know by then. Where Keras is
 # not imported yet, the first name that is used here does this.
 if "keras" in sys.modules:
-    importlib.import_module(f"{__name__}.pruning")
+    importlib.import_module(f"{__name__}.engines")

@@ -9,9 +9,11 @@ import numpy as np
 from world import KERAS3, keras
 
 import keras_lottery as lottery
-from keras_lottery import pruning, runs, training
-from keras_lottery.ticket import from_model
-from keras_lottery.ticket_file import ARCHITECTURE, checksum
+from keras_lottery import engines
+from keras_lottery.core import files
+from keras_lottery.models import saved
+from keras_lottery.tickets.ticket import from_model
+from keras_lottery.tickets.ticket_file import ARCHITECTURE, checksum
 
 L = keras.layers
 KIND = keras.__name__
@@ -163,7 +165,7 @@ def changed(config, change):
 
 def saved_ticket(made, folder):
     wrapped = lottery.wrap(made)
-    engine = pruning.engine(wrapped)
+    engine = engines.engine(wrapped)
     rng = np.random.default_rng(0)
     engine.set_masks(
         wrapped, {path: rng.random(mask.shape) < 0.5 for path, mask in engine.masks(wrapped).items()}
@@ -186,7 +188,7 @@ def rehashed(folder, change=None):
     content.pop("checksum", None)
     for name in content["sha256"]:
         if (folder / name).is_file():
-            content["sha256"][name] = runs.sha256(folder / name)
+            content["sha256"][name] = files.sha256(folder / name)
     content = change(content) or content if change else content
     file.write_text(json.dumps({**content, "checksum": checksum(content)}))
     return folder
@@ -195,7 +197,7 @@ def rehashed(folder, change=None):
 def open_file(path):
     """All that the package does with a file: build, transfer."""
     if path.suffix in (".keras", ".h5"):
-        return training.builder(path, keras=KIND)((8,), 3)
+        return saved.builder(path, keras=KIND)((8,), 3)
     ticket = lottery.load_ticket(path)
     ticket.model()
     return lottery.transfer(ticket, num_classes=4)

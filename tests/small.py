@@ -13,12 +13,12 @@ import numpy as np
 from world import BACKEND, KERAS3, KIND, array, keras
 
 import keras_lottery as lottery
-from keras_lottery import pruning
+from keras_lottery import engines
 
 ROOT = Path(__file__).resolve().parents[1]
 L = keras.layers
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-ENGINE = pruning.engine_of(KIND)
+ENGINE = engines.engine_of(KIND)
 
 
 def arrays(examples=96, classes=3, seed=0):

@@ -25,14 +25,14 @@ DATA = dict(name="digits", batch_size=64, augment=True, train_split="train[:40%]
 
 
 def search(run_dir):
-    from keras_lottery import jobs
+    from keras_lottery.experiments import jobs
 
     jobs.find(dataset={**DATA, "classes": [0, 1, 2, 3, 4]}, model="net.keras", epochs=3, rounds=2, final_sparsity=0.8,
               rewind=9, compare_at=[0.8], run_dir=run_dir, **COMMON)
 
 
 def transfer(run_dir, ticket="source/round_02", controls=("random", "dense-scratch")):
-    from keras_lottery import jobs
+    from keras_lottery.experiments import jobs
 
     jobs.transfer(ticket=ticket, dataset={**DATA, "classes": [5, 6, 7, 8, 9]}, epochs=4, controls=list(controls),
                   run_dir=run_dir, **COMMON)

@@ -11,7 +11,7 @@ from world import KERAS3, keras, register, skip_unless
 from zoo import Input, L
 
 import keras_lottery as lottery
-from keras_lottery.ticket import from_model
+from keras_lottery.tickets.ticket import from_model
 
 Model, Sequential = keras.Model, keras.Sequential
 ops = keras.ops if KERAS3 else __import__("tensorflow")

@@ -8,10 +8,10 @@ from small import ENGINE, L, arrays, bits, command, compiled, dense, search, sta
 from world import keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import alive
-from keras_lottery.errors import Dead
-from keras_lottery.gradual import GradualPruning
-from keras_lottery.saliency import saliency_masks
+from keras_lottery.search import alive
+from keras_lottery.core.errors import Dead
+from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.experiments.saliency import saliency_masks
 
 
 def lopsided(shortcut=False):

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-import keras_lottery.anatomy
-from keras_lottery.anatomy import layers, overlap
-from keras_lottery.errors import LotteryError
-from keras_lottery.masks import random, sparsity
+import keras_lottery.tickets.anatomy
+from keras_lottery.tickets.anatomy import layers, overlap
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.masking import random, sparsity
 
 TENSORS = st.dictionaries(
     st.sampled_from(["a", "b", "c"]), hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
@@ -166,4 +166,4 @@ def test_tickets_of_different_nets_are_refused(a, b, said):
 
 
 def test_examples():
-    assert doctest.testmod(keras_lottery.anatomy).failed == 0
+    assert doctest.testmod(keras_lottery.tickets.anatomy).failed == 0

@@ -8,7 +8,7 @@ from small import ENGINE, L, LOGITS, bits, compiled, state_of
 from world import keras
 
 import keras_lottery as lottery
-from keras_lottery import controls
+from keras_lottery.experiments import controls
 
 CLASSES = 3
 KEPT = {"scale/mean", "scale/variance", "backbone/conv/kernel", "backbone/conv/bias", "backbone/norm/gamma", "backbone/norm/beta",

@@ -9,9 +9,9 @@ import pytest
 tf_keras = pytest.importorskip("tf_keras")
 keras = pytest.importorskip("keras")
 
-from keras_lottery import pruning
-from keras_lottery.architecture import KINDS, kind, translate
-from keras_lottery.errors import LotteryError
+from keras_lottery import engines
+from keras_lottery.architecture import kind, KINDS, translate
+from keras_lottery.core.errors import LotteryError
 
 KERAS = {"tf_keras": tf_keras, "keras": keras}
 OTHER = {"tf_keras": "keras", "keras": "tf_keras"}
@@ -48,7 +48,7 @@ def built(architecture, to):
 
 def state(model):
     """{path: variable} but seeds; Normalization has no count in Keras 3 and may show its mean as adapt_mean."""
-    found = {path.replace("/adapt_", "/"): variable for path, variable in pruning.engine(model).variables(model).items()}
+    found = {path.replace("/adapt_", "/"): variable for path, variable in engines.engine(model).variables(model).items()}
     return {path: v for path, v in found.items() if "random_generator" not in path and not path.endswith("/count")}
 
 
@@ -88,12 +88,12 @@ def example(model):
         return (2 * rng.normal(size=shape)).astype(dtype)
 
     given = model.inputs[0] if type(model).__name__ == "Sequential" else model.input
-    return pruning.engine(model).nest.map_structure(draw, given)
+    return engines.engine(model).nest.map_structure(draw, given)
 
 
 def outputs(model, x):
     """A flat list, of a dict in the order of its keys."""
-    nest = pruning.engine(model).nest
+    nest = engines.engine(model).nest
     ready = tf_keras.backend.constant if isinstance(model, tf_keras.Model) else keras.ops.convert_to_tensor
     x = nest.map_structure(lambda a: ready(a, dtype=a.dtype.name), x)
     return [array(tensor).astype("float64") for tensor in nest.flatten(model(x, training=False))]

@@ -9,11 +9,12 @@ from small import ENGINE, LOGITS, L, arrays, compiled, conv, dense, search
 from world import KIND, keras
 
 import keras_lottery as lottery
-from keras_lottery import controls, stability, training
-from keras_lottery.saliency import saliency_masks
-from keras_lottery.stats import estimate
-from keras_lottery.study import Study
-from keras_lottery.ticket import from_model
+from keras_lottery.experiments import controls, machine, recipe
+from keras_lottery.search import stability
+from keras_lottery.experiments.saliency import saliency_masks
+from keras_lottery.experiments.stats import estimate
+from keras_lottery.experiments.study import Study
+from keras_lottery.tickets.ticket import from_model
 
 X, Y = arrays()
 
@@ -45,7 +46,7 @@ def study(**changes):
 
 
 def optimizer(*arguments, **named):
-    return training.make_optimizer(*arguments, keras=KIND, **named)
+    return recipe.make_optimizer(*arguments, keras=KIND, **named)
 
 
 CALLS = {
@@ -76,7 +77,7 @@ CALLS = {
     "rate that float32 takes for 0": (lambda: optimizer("sgd", 1e-50), "learning_rate=1e-50 is impossible"),
     "steps below 1": (lambda: optimizer("sgd", 0.1, "cosine", steps=-3), "steps=-3 is impossible"),
     "decay of text": (lambda: optimizer("sgd", 0.1, weight_decay="a"), "weight_decay='a' is impossible: give 0 or more"),
-    "precision": (lambda: training.set_precision("f8"), "precision='f8' is unknown"),
+    "precision": (lambda: machine.set_precision("f8"), "precision='f8' is unknown"),
     "load a number": (lambda: lottery.load_ticket(3), "3 is no path: give a ticket's folder or its name as text"),
     "load a name too long": (lambda: lottery.load_ticket("a" * 5000), "is no path that a file can have"),
     "save to none": (lambda: given()[2].save(None), "None is no path: give a folder's name as text"),

@@ -10,7 +10,7 @@ from show_bad_input import CASES, of, prepare, say
 from small import ROOT, files
 
 from apps import words
-from keras_lottery import jobs
+from keras_lottery.experiments import jobs
 
 
 @pytest.fixture(scope="module")

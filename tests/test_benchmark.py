@@ -20,8 +20,8 @@ from small import command
 
 from apps import benchmark as app
 from keras_lottery import LotteryError
-from keras_lottery.benchmark import adb, arm, benchmark, examples, loading, local
-from keras_lottery.export import convert
+from keras_lottery.tflite.measure import benchmark, emulated, examples, loading, local, phone
+from keras_lottery.tflite import convert
 
 L = tf_keras.layers
 QUICK = "--seconds=0.01"
@@ -188,11 +188,11 @@ def test_contents_need_names(contents):
 
 
 def test_the_counters_marks_are_read():
-    assert arm.parse("0 130 200 1300 3400 4500 6600".replace(" ", "\n"), 10) == (100, 100)
-    assert arm.parse("5\n9\n100\n1109\n3118\n4120\n6129\n", 10) == (100.0, 100.7)   # 9 for the loop, then another 7 for something else
+    assert emulated.parse("0 130 200 1300 3400 4500 6600".replace(" ", "\n"), 10) == (100, 100)
+    assert emulated.parse("5\n9\n100\n1109\n3118\n4120\n6129\n", 10) == (100.0, 100.7)   # 9 for the loop, then another 7 for something else
     with pytest.raises(ValueError, match="saw 2 of 7 marks"):
-        arm.parse("1\n2\n", 10)
-    assert doctest.testmod(arm).attempted == 1
+        emulated.parse("1\n2\n", 10)
+    assert doctest.testmod(emulated).attempted == 1
 
 
 @pytest.mark.parametrize("given, said", [
@@ -211,7 +211,7 @@ def test_missing_programs_are_named(folder, monkeypatch, tmp_path):
     for name in ("apt-get", "apt-cache", "dpkg-deb", "gcc"):
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(LotteryError, match="apt" if name != "gcc" else "arm=True needs gcc.*apt-get install gcc") as error:
-            arm.instructions([folder / "dense.tflite"], folder=tmp_path / "root")
+            emulated.instructions([folder / "dense.tflite"], folder=tmp_path / "root")
         assert "\n" not in str(error.value) and not (tmp_path / "root").exists()
         (tmp_path / name).symlink_to("/bin/true")
 
@@ -231,7 +231,7 @@ def test_instructions_on_arm(folder, monkeypatch, tmp_path, contents):
     assert code == 0 and "setting up" not in out, err
     again = json.loads((folder / "again.json").read_text())["files"][0]["arm"]
     assert again["repeats"] and again["instructions"] != dense["instructions"]
-    (same,) = arm.instructions({"x": contents["dense"]}, folder=tmp_path / "arm")
+    (same,) = emulated.instructions({"x": contents["dense"]}, folder=tmp_path / "arm")
     assert same.instructions == pytest.approx(dense["instructions"], rel=0.01)
 
 
@@ -267,19 +267,19 @@ LOGCAT = "11-02 10:00:00.023  4567  4567 I tflite  : Graph: [/data/local/tmp/a.t
 
 
 def test_what_a_phone_printed_is_read():
-    dense, sparse = adb.rows(PHONE + AGAIN)
+    dense, sparse = phone.rows(PHONE + AGAIN)
     assert (dense.name, sparse.name, dense.runs) == ("dense.tflite", "sparse.tflite", 2) and dense.problem is None
     assert (dense.load.median, dense.first.median, dense.memory.median, sparse.memory.median) == (12.345, 9.876, 9.5, 6.25)
     assert (dense.inference.low, dense.inference.high, sparse.inference.median) == (8, 10, 3)
     assert (sparse.ratio.low, sparse.ratio.high) == (0.25, 0.4) and dense.ratio == local.Spread(1, 1, 1)
-    assert adb.rows(LOGCAT)[0].inference.median == 14.5752
-    assert doctest.testmod(adb).attempted
+    assert phone.rows(LOGCAT)[0].inference.median == 14.5752
+    assert doctest.testmod(phone).attempted
 
 
 def test_a_file_that_did_not_run_on_the_phone_is_a_row():
     text = PHONE + "Graph: [/data/local/tmp/int8.tflite]\nERROR: Failed to load model\nERROR: Benchmarking failed.\n"
     here = ["a/dense.tflite", "a/sparse.tflite", "a/int8.tflite", "late.tflite"]
-    rows = adb.rows(text, here)
+    rows = phone.rows(text, here)
     assert [row.name for row in rows] == here and rows[1].ratio.median == 0.25
     assert rows[2].problem == "did not run: ERROR: Failed to load model" and rows[3].problem == "is not in the output" and not rows[3].runs
 

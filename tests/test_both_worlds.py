@@ -13,7 +13,7 @@ import tf_keras
 from world import WORLD
 
 import keras_lottery as lottery
-from keras_lottery import data, pruning
+from keras_lottery import data, engines
 
 pytestmark = pytest.mark.skipif(WORLD != "tf_keras", reason="these tests start the other worlds themselves")
 RNG = np.random.default_rng(0)
@@ -37,7 +37,7 @@ exec(NET)
 
 
 def compiled(model):
-    kind = pruning.engine(model).keras
+    kind = engines.engine(model).keras
     model.compile(kind.optimizers.Adam(0.01), kind.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
@@ -55,7 +55,7 @@ def test_both_searches_keep_the_same_weights(tmp_path):
 
     assert keras.backend.backend() == "tensorflow"
     first, second = small(tf_keras), small(keras)
-    pruning.engine(second).load_state(second, pruning.engine(first).values(first))
+    engines.engine(second).load_state(second, engines.engine(first).values(first))
     for name, model in (("first", first), ("second", second)):
         lottery.find_ticket(compiled(model), data.batches(X, Y, batch_size=32, seed=1), epochs=2, rounds=5, rewind=3,
                             run_dir=tmp_path / name, verbose=0)
@@ -87,7 +87,7 @@ else:
 model = ticket.model("trained", keras="keras")
 ticket.save(folder + "/ticket", overwrite=True)
 from keras_lottery.ticket import from_model
-again = from_model(model, lottery.pruning.engine(model).values(ticket.model(keras="keras")), ticket.rounds)
+again = from_model(model, lottery.engines.engine(model).values(ticket.model(keras="keras")), ticket.rounds)
 again.save(folder + "/again", overwrite=True)
 np.save(folder + "/out.npy", keras.ops.convert_to_numpy(model(arrays["x"][:16], training=False)))
 """

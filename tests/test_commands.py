@@ -18,10 +18,15 @@ from small import L, bits, command, conv, files, python, start
 import keras_lottery as lottery
 from apps import benchmark, export_ticket, find_ticket, transfer_ticket
 from apps import flags as shared
-from keras_lottery import data, jobs, processes, pruning, resume, runs, training
-from keras_lottery.export import of_ticket
-from keras_lottery.metrics import correct_images
-from keras_lottery.ticket import from_model
+from keras_lottery import data, engines
+from keras_lottery.core import processes
+from keras_lottery.core.files import read_arrays
+from keras_lottery.experiments import jobs, recipe
+from keras_lottery.models.saved import builder
+from keras_lottery.training import resumable
+from keras_lottery.tflite import of_ticket
+from keras_lottery.experiments.metrics import correct_images
+from keras_lottery.tickets.ticket import from_model
 
 QUICK = ["--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01", "--noverbose", "--precision=float32"]
 FIND = [*QUICK, "--classes=0,1,2,3,4", "--epochs=2", "--rounds=2", "--rate=0.5", "--rewind=3", "--run_dir=find"]
@@ -70,7 +75,7 @@ def test_find_transfer_export(folder):
     student = lottery.load_ticket(where / "carry" / "ticket" / "student")
     test = lottery.data.load("digits", classes=[5, 6, 7, 8, 9], train_split="train[:40%]", batch_size=64).test
     model = student.model("trained")
-    training.compile_classifier(model, "sgd")
+    recipe.compile_classifier(model, "sgd")
     assert model.evaluate(test, verbose=0)[1] == carry["rows"][0]["test_accuracy"]
     assert written["test"]["keras"] == pytest.approx(carry["rows"][0]["test_accuracy"], abs=1e-6)
     assert f"the model {100 * written['test']['keras']:.2f}%, the file {100 * written['test']['file']:.2f}%" in exported
@@ -105,8 +110,8 @@ def test_more_controls_and_other_settings(folder, monkeypatch):
 
 def test_random_control_starts_from_the_rewind_point(folder):
     where, _ = folder
-    rewind = runs.read_arrays(where / "find" / "rewind.safetensors")[0]
-    initial = runs.read_arrays(where / "find" / "initial.safetensors")[0]
+    rewind = read_arrays(where / "find" / "rewind.safetensors")[0]
+    initial = read_arrays(where / "find" / "initial.safetensors")[0]
     control = lottery.load_ticket(where / "find" / "controls" / "random_02" / "student")
     for path, mask in control.masks.items():
         assert (control.weights[path][mask] == rewind[path][mask]).all() and (rewind[path] != initial[path]).any()
@@ -216,8 +221,8 @@ def test_saved_models_of_many_kinds(tmp_path, monkeypatch):
     nested = tf_keras.Sequential([L.Input((8, 8, 1)), conv(classes=6), L.Dense(5)])
     nested.save(tmp_path / "nested.keras")
     for name in ("wrapped.keras", "net.h5", "nested.keras"):
-        model = training.builder(tmp_path / name)((8, 8, 1), 5)
-        assert not lottery.pruning.is_wrapped(model) and model.output_shape == (None, 5)
+        model = builder(tmp_path / name)((8, 8, 1), 5)
+        assert not lottery.wrapping.is_wrapped(model) and model.output_shape == (None, 5)
 
 
 def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
@@ -229,8 +234,8 @@ def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     near_one = L.BatchNormalization(epsilon=1e-9, name="bn")(L.Dense(1, kernel_initializer="zeros", name="near_one")(x))
     shift = L.Dense(10, use_bias=False, kernel_initializer="zeros", trainable=False, name="shift")(near_one)
     model = lottery.wrap(tf_keras.Model(inputs, L.Add()([L.Dense(10)(L.Dense(32, "relu")(x)), shift])))
-    training.compile_classifier(model, training.make_optimizer("adam", 0.01))
-    start = pruning.engine(model).values(model)
+    recipe.compile_classifier(model, recipe.make_optimizer("adam", 0.01))
+    start = engines.engine(model).values(model)
     model.fit(digits.train, epochs=4, verbose=0)
     right = from_model(model, start, [], {"data": digits.describe()})
     rounded = {"near_one/bias": [1.001], "bn/moving_mean": [1.0], "bn/moving_variance": [0.0], "bn/gamma": [1.0], "bn/beta": [0.0],
@@ -267,7 +272,7 @@ def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, m
     given = ["--dataset=digits", "--width=0.1", "--epochs=8", "--patience=2", "--rounds=1", "--rate=0.5", "--optimizer=adam", "--learning_rate=0.02",
              "--validation=0.05", "--compare_at=0.5", "--noverbose", "--precision=float32", "--seed=4"]
     assert command(find_ticket, *given, "--run_dir=whole")[0] == 0
-    saved = resume._Backup.on_epoch_end
+    saved = resumable._Backup.on_epoch_end
 
     def killed(keeper, epoch, logs=None):
         saved(keeper, epoch, logs)
@@ -275,7 +280,7 @@ def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, m
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(resume._Backup, "on_epoch_end", killed)
+        patch.setattr(resumable._Backup, "on_epoch_end", killed)
         assert command(find_ticket, *given, "--run_dir=cut")[0] != 0
     assert command(find_ticket, *given, "--run_dir=cut")[0] == 0
     assert json.loads(Path("cut/result.json").read_text())["rows"] == json.loads(Path("whole/result.json").read_text())["rows"]

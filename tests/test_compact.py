@@ -419,7 +419,7 @@ def test_errors(make, match, function):
 
 
 @world.skip_unless("tf_keras", reason="the examples are in tf_keras")
-@pytest.mark.parametrize("name", ["compact", "compact.counts"])
+@pytest.mark.parametrize("name", ["channels.compacting", "channels.counts"])
 def test_examples(name):
     results = doctest.testmod(importlib.import_module(f"keras_lottery.{name}"))
     assert results.attempted and results.failed == 0

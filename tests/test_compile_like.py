@@ -7,9 +7,9 @@ from small import LOGITS, arrays, compiled, dense, scaled, search
 from world import array, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import pruning
+from keras_lottery import engines
 
-ENGINE = pruning.engine_of(world.KIND)
+ENGINE = engines.engine_of(world.KIND)
 OPTIMIZERS = keras.optimizers
 BIASES = ["a/bias", "b/bias", "head/bias"]
 

@@ -8,12 +8,15 @@ from small import ENGINE, arrays, bits, compiled, conv, dense, search, state_of
 from world import WORLD, keras, runs_on, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import controls, jobs, pruning, resume, runs
-from keras_lottery.gradual import GradualPruning
-from keras_lottery.masks import prune, random
-from keras_lottery.ticket import from_model
-from keras_lottery.saliency import CRITERIA, saliency_masks
-from keras_lottery.training import classifier_loss
+from keras_lottery import engines
+from keras_lottery.core import files
+from keras_lottery.experiments import controls, jobs
+from keras_lottery.training import resumable, run_folder
+from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.core.masking import prune, random
+from keras_lottery.tickets.ticket import from_model
+from keras_lottery.experiments.saliency import CRITERIA, saliency_masks
+from keras_lottery.experiments.recipe import classifier_loss
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RECIPE = dict(optimizer="adam", learning_rate=0.01)
@@ -24,7 +27,7 @@ def found(tmp_path_factory):
     """(ticket, dense ticket) of a search."""
     folder = tmp_path_factory.mktemp("search") / "run"
     ticket = search(run_dir=folder, rewind=3)
-    return ticket, lottery.load_ticket(runs.round_folder(folder, 0))
+    return ticket, lottery.load_ticket(run_folder.round_folder(folder, 0))
 
 
 def kept(masks):
@@ -69,7 +72,7 @@ def test_a_random_mask_gives_logits_near_0_in_a_deep_net_without_batch_norm_and_
     net = lottery.wrap(keras.Sequential([keras.layers.Input((100,)), *layers, keras.layers.Dense(10)]))
     net.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     x = np.random.default_rng(0).normal(size=(64, 100)).astype("float32")
-    dense_ticket = from_model(net, pruning.engine(net).values(net), [])
+    dense_ticket = from_model(net, engines.engine(net).values(net), [])
     ticket = dataclasses.replace(dense_ticket, masks=random(
         {path: np.arange(mask.size).reshape(mask.shape) < 0.1 * mask.size for path, mask in dense_ticket.masks.items()}, 0))
 
@@ -207,7 +210,7 @@ def test_gradual_goes_on_after_a_kill(tmp_path):
         keras.utils.set_random_seed(0)
         model = compiled(lottery.wrap(dense()))
         data = ENGINE.batches(*arrays(), batch_size=16, seed=0)
-        resume.fit(model, data, epochs=4, backup=backup, callbacks=[GradualPruning(0.75, end=20, every=3), *others], verbose=0)
+        resumable.fit(model, data, epochs=4, backup=backup, callbacks=[GradualPruning(0.75, end=20, every=3), *others], verbose=0)
         return model
 
     whole = train(tmp_path / "whole")
@@ -281,4 +284,4 @@ def test_train_control_on_source_and_target(tmp_path, monkeypatch):
             [row] = result["rows"]
             assert row["sparsity"] == pytest.approx(0 if control in controls.DENSE else ticket.sparsity, abs=0.01), (control, on)
             assert 1 <= row["epoch"] <= 2 and (on == "target" or row["epoch"] == 2)
-            assert runs.read_json(f"{on}-{control}/result.json") == result
+            assert files.read_json(f"{on}-{control}/result.json") == result

@@ -5,7 +5,8 @@ from small import L
 from world import WORLD, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import jobs, runs
+from keras_lottery.core import files
+from keras_lottery.experiments import jobs
 
 SOURCE = {"name": "digits", "train_split": "train[:25%]", "batch_size": 64, "classes": [0, 1, 2, 3, 4]}
 TARGET = {**SOURCE, "classes": [5, 6, 7]}
@@ -112,7 +113,7 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind
     assert [steps(row) for row in result["rows"]] == [(0, 0, END), (END, 0, END), (2 * END, 0, END)]
     row = control("dense-cyclic", folder, tmp_path / "whole")
     assert row["sparsity"] == 0 and steps(row) == (2 * END, 0, END)
-    write, written = runs.write_arrays, []
+    write, written = files.write_arrays, []
 
     def killed_after(path, arrays, **notes):
         write(path, arrays, **notes)
@@ -121,7 +122,7 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind
             raise Killed
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(runs, "write_arrays", killed_after)
+        patched.setattr(files, "write_arrays", killed_after)
         control("dense-cyclic", folder, tmp_path / "cut")
     assert control("dense-cyclic", folder, tmp_path / "cut") == row
 

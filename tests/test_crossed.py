@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr
 
-import keras_lottery.crossed
-from keras_lottery.crossed import pooled_seeds_and_images, seeds_and_images
-from keras_lottery.errors import LotteryError
-from keras_lottery.stats import paired
+import keras_lottery.experiments.crossed
+from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments.stats import paired
 
 # A net gets an image right where level + the seed's share + the image's share + the image's share for this net
 # + noise is above 0; all are normal, so the accuracy over all is Phi(level / root of the summed variances).
@@ -143,4 +143,4 @@ def test_interval_over_seeds_and_images_holds_the_truth_19_times_in_20(seeds, im
 
 
 def test_examples():
-    assert doctest.testmod(keras_lottery.crossed).failed == 0
+    assert doctest.testmod(keras_lottery.experiments.crossed).failed == 0

@@ -11,8 +11,8 @@ from hostile import altered, rehashed, saved_ticket
 from small import bits, everything, state_of
 
 import keras_lottery as lottery
-from keras_lottery import runs
-from keras_lottery.ticket_file import ARCHITECTURE, MASKS, TRAINED, WEIGHTS
+from keras_lottery.core import files
+from keras_lottery.tickets.ticket_file import ARCHITECTURE, MASKS, TRAINED, WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,9 @@ def array_changed(name, change, file=WEIGHTS):
     """A ticket of which an array of a file is another."""
 
     def edit(ticket):
-        arrays, notes = runs.read_arrays(ticket / file)
+        arrays, notes = files.read_arrays(ticket / file)
         arrays[name] = np.asarray(change(arrays[name]))
-        runs.write_arrays(ticket / file, arrays, **notes)
+        files.write_arrays(ticket / file, arrays, **notes)
         rehashed(ticket)
 
     return edit
@@ -148,8 +148,8 @@ def test_weights_that_are_not_the_architectures(ticket, damage):
     change(ticket)
     arrays_too = TRAINED if damage != "no bias" else None
     if arrays_too:  # so that the two files agree
-        values, notes = runs.read_arrays(ticket / WEIGHTS)
-        runs.write_arrays(ticket / TRAINED, values, **notes)
+        values, notes = files.read_arrays(ticket / WEIGHTS)
+        files.write_arrays(ticket / TRAINED, values, **notes)
         rehashed(ticket)
     loaded = lottery.load_ticket(ticket)
     for use in (

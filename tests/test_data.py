@@ -17,7 +17,7 @@ from PIL import Image
 
 from keras_lottery import data
 from keras_lottery.data import pipeline, sources, tfds_source
-from keras_lottery.errors import LotteryError
+from keras_lottery.core.errors import LotteryError
 
 
 class TinyShapes(tfds.core.GeneratorBasedBuilder):

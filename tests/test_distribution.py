@@ -14,9 +14,9 @@ from world import KERAS3
 
 import keras_lottery as lottery
 from apps import find_ticket
-from keras_lottery import runs
-from keras_lottery.distribution import place
-from keras_lottery.errors import LotteryError
+from keras_lottery.training import run_folder
+from keras_lottery.experiments.machine import place
+from keras_lottery.core.errors import LotteryError
 
 pytestmark = pytest.mark.skipif(KERAS3, reason="the workers train with tf_keras")
 # Not Adam: a gradient of about its epsilon, of a weight that does nothing, makes a step of what rounding left of it.
@@ -65,7 +65,7 @@ def ended(process):
 
 def same_search(one, other, rounds):
     for number in range(rounds + 1):
-        a, b = (lottery.load_ticket(runs.round_folder(folder, number)) for folder in (one, other))
+        a, b = (lottery.load_ticket(run_folder.round_folder(folder, number)) for folder in (one, other))
         assert all((a.masks[path] == b.masks[path]).all() for path in a.masks) and a.masks.keys() == b.masks.keys()
         for epoch, again in zip(a.rounds[-1]["history"], b.rounds[-1]["history"], strict=True):
             assert epoch == pytest.approx(again, abs=1e-4)
@@ -101,7 +101,7 @@ def test_a_killed_worker_comes_back_and_the_run_ends_the_same(tmp_path, victim):
     for process in two_workers(tmp_path / "whole", *flags)[0]:
         ended(process)
     for number in range(3):
-        a, b = (lottery.load_ticket(runs.round_folder(tmp_path / name, number)) for name in ("killed", "whole"))
+        a, b = (lottery.load_ticket(run_folder.round_folder(tmp_path / name, number)) for name in ("killed", "whole"))
         assert a.rounds == b.rounds
         for one, other in ((a.masks, b.masks), (a.weights, b.weights), (a.trained, b.trained)):
             assert one.keys() == other.keys() and all((one[path] == other[path]).all() for path in one)

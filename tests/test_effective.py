@@ -15,8 +15,8 @@ from zoo import ENGINE, Input, L, Model
 
 import keras_lottery as lottery
 from keras_lottery import models
-from keras_lottery.compact.counts import multiply_adds_left
-from keras_lottery.compact.effective import effective, effective_sparsity
+from keras_lottery.channels.counts import multiply_adds_left
+from keras_lottery.channels.effective import effective, effective_sparsity
 
 
 def nest(x, body):
@@ -217,4 +217,4 @@ def test_multiply_adds_left_of_layers_that_are_not_known_are_none():
 
 @pytest.mark.skipif(KIND != "tf_keras", reason="the examples are of tf_keras")
 def test_examples():
-    assert doctest.testmod(importlib.import_module("keras_lottery.compact.effective")).failed == 0
+    assert doctest.testmod(importlib.import_module("keras_lottery.channels.effective")).failed == 0

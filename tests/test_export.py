@@ -17,12 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_lottery as lottery
-from keras_lottery import models, pruning
-from keras_lottery.errors import LotteryError
-from keras_lottery.export import Variant, convert, encoding, flatbuffer, weights8
-from keras_lottery.export import labels as label_file
-from keras_lottery.export.choose import pick, problem_of
-from keras_lottery.masks import prune
+from keras_lottery import engines, models
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.tflite import convert, encoding, flatbuffer, weights8
+from keras_lottery.tflite.exporting import Variant
+from keras_lottery.tflite import labels as label_file
+from keras_lottery.tflite.choose import pick, problem_of
+from keras_lottery.core.masking import prune
 
 layers = tf_keras.layers
 
@@ -376,7 +377,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
 def test_the_example_in_the_docstring_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lottery.export(tiny(), "tiny.tflite", formats="float32")       # a bare name is a path too
-    for module in (sys.modules["keras_lottery.export"], weights8, label_file):
+    for module in (sys.modules["keras_lottery.tflite.exporting"], weights8, label_file):
         results = doctest.testmod(module)
         assert results.attempted and results.failed == 0
 
@@ -532,7 +533,7 @@ def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_b
         tf_keras.utils.set_random_seed(0)
         model = lottery.wrap(tf_keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(10)]), block=block)
         scores = {path: np.abs(weight.numpy()) for path, weight in lottery.prunable(model).items()}
-        pruning.engine(model).set_masks(model, prune(scores, lottery.masks(model), 0.9, **pruning.engine(model).settings(model)[1]))
+        engines.engine(model).set_masks(model, prune(scores, lottery.masks(model), 0.9, **engines.engine(model).settings(model)[1]))
         record = lottery.export(model, tmp_path / f"{block}.tflite", images=images, formats=["float32", "float16", "int8-weights", "int8"])
         return {row.name: row for row in record.variants if row.encoding == "sparse"}
 

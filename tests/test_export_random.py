@@ -8,7 +8,7 @@ from graphs import drawn, graphs
 from hypothesis import given
 
 import keras_lottery as lottery
-from keras_lottery.export import encoding, flatbuffer
+from keras_lottery.tflite import encoding, flatbuffer
 
 
 def constants(path):

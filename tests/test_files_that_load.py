@@ -14,12 +14,13 @@ from small import bits, state_of
 from world import KERAS3, KIND, keras, register, set_policy, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import model_file, models, pruning
+from keras_lottery import engines, models, wrapping
+from keras_lottery.models import saved
 from keras_lottery.architecture.trust import trusted
-from keras_lottery.ticket import shipped
+from keras_lottery.tickets.ticket import shipped
 
 L = keras.layers
-ENGINE = pruning.engine_of(KIND)
+ENGINE = engines.engine_of(KIND)
 
 
 def loads(model, folder=None):
@@ -33,7 +34,7 @@ def loads(model, folder=None):
     }
     if folder is not None:
         model.save(folder / "net.keras")
-        assert bits(state_of(model_file.load(folder / "net.keras", ENGINE))) == bits(state)
+        assert bits(state_of(saved.load(folder / "net.keras", ENGINE))) == bits(state)
 
 
 # Of these no JSON tells all: a Lambda's code, layers' names, that two models share a layer.
@@ -75,14 +76,14 @@ def applications():
 @contextlib.contextmanager
 def without_values():
     """In the block, models have no weights in memory."""
-    from keras_lottery.pruning.sizes import Budget
+    from keras_lottery.engines.sizes import Budget
 
     if KERAS3:
-        from keras_lottery.pruning.keras3.building import _symbolic as scope
+        from keras_lottery.engines.keras3.building import _symbolic as scope
     else:
         import tensorflow as tf
 
-        from keras_lottery.pruning.tfmot.building import _creator
+        from keras_lottery.engines.tf_keras.building import _creator
 
         def scope():
             return tf.variable_creator_scope(_creator(Budget(float("inf")), True))
@@ -138,7 +139,7 @@ def test_adapted_vocabularies(tmp_path):
     text = L.Input((1,), dtype="string")
     model = keras.Model(text, L.Dense(2)(L.Flatten()(L.Embedding(8, 3)(words(text)))))
     model.save(tmp_path / "net.keras")
-    loaded = model_file.load(tmp_path / "net.keras", ENGINE)
+    loaded = saved.load(tmp_path / "net.keras", ENGINE)
     assert [layer for layer in loaded.layers if hasattr(layer, "get_vocabulary")][
         0
     ].get_vocabulary() == words.get_vocabulary()
@@ -233,5 +234,5 @@ def test_a_wrapped_model(tmp_path):
         schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=10),
     )
     wrapped.save(tmp_path / "net.keras")
-    loaded = model_file.load(tmp_path / "net.keras", ENGINE)
-    assert pruning.is_wrapped(loaded) and bits(state_of(loaded)) == bits(state_of(wrapped))
+    loaded = saved.load(tmp_path / "net.keras", ENGINE)
+    assert wrapping.is_wrapped(loaded) and bits(state_of(loaded)) == bits(state_of(wrapped))

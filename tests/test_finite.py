@@ -8,9 +8,9 @@ from small import ENGINE, L, arrays, command, compiled, dense, search, state_of
 from world import array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import jobs, report
-from keras_lottery.errors import Diverged
-from keras_lottery.ticket import Ticket, from_model
+from keras_lottery.experiments import jobs, report
+from keras_lottery.core.errors import Diverged
+from keras_lottery.tickets.ticket import from_model, Ticket
 
 BAD = [("head/kernel", np.nan), ("head/bias", np.inf), ("a/kernel", -np.inf), ("a/kernel", np.nan)]
 
@@ -149,8 +149,8 @@ def test_a_diverged_control_is_a_row_that_says_so(net, tmp_path):
 
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
 def test_a_diverged_search_does_not_stop_a_study(tmp_path):
-    from keras_lottery import study
-    from keras_lottery.study import workers
+    from keras_lottery.experiments import study
+    from keras_lottery.experiments.study import workers
 
     made = study.Study(source="digits", targets=(), model="lenet", sparsities=(0.5,), rate=0.5, epochs=1, recipe=STEEP, seeds=1, target_epochs=1,
                        data={"batch_size": 64}, controls=("random", "reinit"), precision="float32", backend="tf_keras")

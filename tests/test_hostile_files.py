@@ -11,11 +11,12 @@ from small import ROOT, files, python
 from world import KERAS3, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import pruning, training
-from keras_lottery.pixels import Pixels
+from keras_lottery import engines
+from keras_lottery.experiments import recipe
+from keras_lottery.core.pixels import Pixels
 
 L = keras.layers
-ENGINE = pruning.engine_of(hostile.KIND)
+ENGINE = engines.engine_of(hostile.KIND)
 
 
 @pytest.mark.parametrize("container, kind", [*itertools.product(CONTAINERS, KINDS)])
@@ -132,7 +133,7 @@ def test_no_file_takes_more_than_it_declares(tmp_path):
 
 def test_notes_of_a_ticket_that_commands_cannot_use():
     pytest.importorskip("ai_edge_litert")
-    from keras_lottery.export import labels
+    from keras_lottery.tflite import labels
 
     for mean in (10**400, [[10**400]], {"a": 1}):
         with pytest.raises(lottery.LotteryError, match="normalization is"):
@@ -145,4 +146,4 @@ def test_notes_of_a_ticket_that_commands_cannot_use():
 def test_a_model_for_batches_of_a_billion_is_not_tried():
     given = L.Input((8,), batch_size=10**9)
     net = keras.Model(given, L.Dense(3)(given))
-    assert training.classifier_loss(net).get_config()["from_logits"]
+    assert recipe.classifier_loss(net).get_config()["from_logits"]

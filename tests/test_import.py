@@ -2,16 +2,17 @@
 
 Each case runs in its own process, because a process imports TensorFlow only once.
 """
-import ast
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
+import keras_lottery as lottery
+
 ROOT = Path(__file__).resolve().parents[1]
-BOTH = ("masks", "transfer", "compact", "export")     # names of a function and of a sub-module
 
 
 def fresh(code, **env):
@@ -83,34 +84,8 @@ def test_orders(first):
     fresh(first + "\n" + USE)
 
 
-@pytest.mark.parametrize("first", [
-    "",
-    "import keras_lottery.export as _; from keras_lottery.masks import __name__; import keras_lottery.transfer",
-    *(pytest.param(first, marks=pytest.mark.stress) for first in (
-        "import keras_lottery.masks, keras_lottery.transfer, keras_lottery.export",
-        "from keras_lottery import export, masks, transfer", "import keras_lottery; keras_lottery.controls; keras_lottery.find_ticket")),
-])
-def test_functions_win_over_modules(first):
-    fresh(first + f"""
-import importlib, sys, types
-import keras_lottery as lottery
-for again in range(2):
-    for name in {BOTH}:
-        function = getattr(lottery, name)
-        assert isinstance(function, types.FunctionType), (name, function)
-        module = importlib.import_module("keras_lottery." + name)
-        assert isinstance(module, types.ModuleType) and sys.modules["keras_lottery." + name] is module
-        assert getattr(lottery, name) is function
-        scope = {{}}
-        exec(f"from keras_lottery import {{name}}", scope)
-        assert scope[name] is function
-""")
-
-
-def test_package_never_asks_for_a_module_that_is_a_function():
-    """`from . import masks` gives the function or the module, whichever comes first."""
-    for path in (ROOT / "keras_lottery").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module in (None, "keras_lottery"):
-                bad = {a.name for a in node.names} & set(BOTH)
-                assert not bad, f"{path.name}:{node.lineno}: import from the sub-module {bad} instead"
+def test_no_public_name_is_that_of_a_module_of_the_package():
+    """So `lottery.transfer` is the function, whatever was imported before."""
+    modules = {path.stem for path in (ROOT / "keras_lottery").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    same = {name for name in lottery.__all__ if name in modules}
+    assert same == {"data", "models"} and all(isinstance(getattr(lottery, name), types.ModuleType) for name in same)

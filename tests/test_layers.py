@@ -82,7 +82,7 @@ def _strips(wrapped):
 
 def _is_wrapper(layer):
     if world.KERAS3:
-        from keras_lottery.pruning.keras3 import LotteryModel
+        from keras_lottery.engines.keras3 import LotteryModel
 
         return isinstance(layer, LotteryModel)
     from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_lottery.errors import LotteryError
-from keras_lottery.masks import SCOPES, erdos_renyi, prune, pruned_count, random, sparsity
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.masking import erdos_renyi, prune, pruned_count, random, SCOPES, sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
 # Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.

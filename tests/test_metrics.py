@@ -13,8 +13,9 @@ from small import ENGINE, L, conv, mirrored
 from world import KIND, WORLD, keras
 
 import keras_lottery as lottery
-from keras_lottery import data, metrics, training
-from keras_lottery.errors import LotteryError
+from keras_lottery import data
+from keras_lottery.experiments import metrics, recipe
+from keras_lottery.core.errors import LotteryError
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def digits():
 
 def classifier(**head):
     model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(16, "relu"), L.Dense(5, **head)])
-    training.compile_classifier(model, training.make_optimizer("adam", 0.01, keras=KIND))
+    recipe.compile_classifier(model, recipe.make_optimizer("adam", 0.01, keras=KIND))
     return model
 
 

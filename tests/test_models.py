@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from keras_lottery import models, training
-from keras_lottery.errors import LotteryError
+from keras_lottery import models
+from keras_lottery.experiments import machine
+from keras_lottery.core.errors import LotteryError
 
 SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
 
@@ -117,8 +118,8 @@ def test_accelerators_train_in_the_precision_that_their_makers_name(monkeypatch,
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
     before = tf_keras.mixed_precision.global_policy()
     try:
-        assert training.set_precision("auto", strategy=strategy) == tf_keras.mixed_precision.global_policy().name == fastest
-        assert training.set_precision("auto", "jax", strategy) == "float32"
+        assert machine.set_precision("auto", strategy=strategy) == tf_keras.mixed_precision.global_policy().name == fastest
+        assert machine.set_precision("auto", "jax", strategy) == "float32"
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
 

@@ -8,11 +8,14 @@ from small import L, arrays, compiled, dense, everything, files, keras, search
 from world import skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import benchmark, controls, jobs, older, runs
-from keras_lottery.jsonable import differences
-from keras_lottery.stopping import was_cut
-from keras_lottery.ticket import shipped
-from keras_lottery.ticket_file import checksum as _checksum
+from keras_lottery.core.files import read_json
+from keras_lottery.experiments import controls, jobs
+from keras_lottery.tflite import measure
+from keras_lottery.training import older
+from keras_lottery.core.jsonable import differences
+from keras_lottery.search.stopping import was_cut
+from keras_lottery.tickets.ticket import shipped
+from keras_lottery.tickets.ticket_file import checksum as _checksum
 
 NOTES = {
     "budget": "2000 EUR", "early_bird": "the owl", "blocks": ["north", "south"], "scope": "Leipzig", "rewind": "1999", "epochs": "many",
@@ -63,7 +66,7 @@ def as_of_before(folder):
 def test_tickets_and_runs_of_earlier_versions_are_read(tmp_path):
     options = dict(budget="2.5x", info={"data": "mine", "note": None}, run_dir=tmp_path / "run")
     ticket = search(**options)
-    config = runs.read_json(tmp_path / "run" / "config.json")
+    config = read_json(tmp_path / "run" / "config.json")
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config.pop("info"), **config}))
     for folder in (tmp_path / "run").glob("round_*"):
         as_of_before(folder)
@@ -107,7 +110,7 @@ SWITCHES = {
     "overwrite of a job": lambda no: jobs.find(**JOB, model="lenet", overwrite=no),
     "freeze_backbone of a job": lambda no: jobs.transfer(**JOB, ticket="lenet-fashion_mnist-95", freeze_backbone=no),
     "compact of a job": lambda no: jobs.export(ticket="lenet-fashion_mnist-95", output="x.tflite", compact=no),
-    "arm": lambda no: benchmark.benchmark(["x.tflite"], arm=no),
+    "arm": lambda no: measure.benchmark(["x.tflite"], arm=no),
     "augment": lambda no: lottery.data.load("digits", augment=no),
     "shuffle": lambda no: lottery.data.batches(arrays()[0], batch_size=8, shuffle=no),
 }

@@ -8,7 +8,7 @@ from small import dense, search
 
 import keras_lottery as lottery
 from keras_lottery import data
-from keras_lottery.errors import LotteryError
+from keras_lottery.core.errors import LotteryError
 
 
 def test_a_ticket_is_one_line():

@@ -72,8 +72,8 @@ def venv(source):
 
 def test_import_comes_from_the_wheel(venv):
     out = check([venv / BIN / "python", "-c",
-                 "import keras_lottery.apps, keras_lottery.pruning, importlib.metadata as m\n"
-                 "print(keras_lottery.__file__, keras_lottery.pruning.__file__, keras_lottery.apps.__file__, sep='\\n')\n"
+                 "import keras_lottery.apps, keras_lottery.wrapping, importlib.metadata as m\n"
+                 "print(keras_lottery.__file__, keras_lottery.wrapping.__file__, keras_lottery.apps.__file__, sep='\\n')\n"
                  "print(m.version('keras_lottery') == keras_lottery.__version__)\n"
                  "from keras_lottery import *\n"
                  "print(find_ticket.__code__.co_filename)"], venv.parent)
@@ -85,7 +85,7 @@ def test_import_comes_from_the_wheel(venv):
 
 def test_shipped_tickets_load_by_name(venv):
     out = check([venv / BIN / "python", "-c",
-                 "from keras_lottery.ticket import load_ticket, shipped\n"
+                 "from keras_lottery.tickets.ticket import load_ticket, shipped\n"
                  "for name, folder in shipped().items(): print(name, load_ticket(name).sparsity, folder)"], venv.parent)
     told = {line.split()[0]: line.split()[2] for line in out.splitlines()}
     assert set(told) == {file.parent.name for file in (ROOT / "saved_models").glob("*/ticket.json")}
@@ -94,8 +94,8 @@ def test_shipped_tickets_load_by_name(venv):
 
 
 def test_the_counters_source_is_in_the_wheel(venv):
-    check([venv / BIN / "python", "-c", "from keras_lottery.benchmark import arm, arm_root\n"
-           "assert arm_root.COUNTER.is_file() and arm.GUEST.is_file()"], venv.parent)
+    check([venv / BIN / "python", "-c", "from keras_lottery.tflite.measure import emulated, emulator_root\n"
+           "assert emulator_root.COUNTER.is_file() and emulated.GUEST.is_file()"], venv.parent)
 
 
 def test_every_package_is_named():
@@ -136,7 +136,7 @@ def test_an_editable_install_beside_another_package_called_apps(source, site_of_
     done = call([new / BIN / "lottery-find", "--helpshort"], site_of_apps, PYTHONPATH=str(site_of_apps))
     assert done.returncode == 0 and "--final_sparsity" in done.stdout, done.stderr[-2000:]
     out = check([new / BIN / "python", "-c", "import keras_lottery.apps.flags as f, keras_lottery as l\n"
-                 "from keras_lottery.ticket import shipped\n"
+                 "from keras_lottery.tickets.ticket import shipped\n"
                  "print(f.__file__, l.__file__, *shipped().values(), sep='\\n')"], site_of_apps)
     files = [Path(line).resolve() for line in out.splitlines()]
     assert len(files) > 2 and all(file.is_relative_to(source.resolve()) for file in files), files

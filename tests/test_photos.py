@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 import keras_lottery as lottery
-from keras_lottery import runs
+from keras_lottery.training import run_folder
 
 PHOTOS = Path(__file__).parents[1] / "docs" / "photos"
 
@@ -140,11 +140,11 @@ def test_every_control_is_trained_once_and_counted(study):
 
     random = folder / "random-rescaled"
     first, second = (lottery.load_ticket(random / f"training_{number}") for number in (1, 2))
-    like = [lottery.load_ticket(runs.round_folder(folder / "ticket", number)) for number in (1, 2)]
+    like = [lottery.load_ticket(run_folder.round_folder(folder / "ticket", number)) for number in (1, 2)]
     for path, mask in second.masks.items():
         assert not (mask & ~first.masks[path]).any()
         assert [first.masks[path].sum(), mask.sum()] == [ticket.masks[path].sum() for ticket in like]
-    anchored = lottery.load_ticket(runs.round_folder(folder / "ticket-pretrained", 1))
+    anchored = lottery.load_ticket(run_folder.round_folder(folder / "ticket-pretrained", 1))
     source = tf_keras.models.load_model(studies["person"].model, compile=False)
     kept, given = anchored.masks["conv/kernel"], source.get_layer("conv").kernel.numpy()
     np.testing.assert_array_equal(anchored.weights["conv/kernel"], np.where(kept, given, 0))

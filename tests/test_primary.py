@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-import keras_lottery.report.family
-from keras_lottery import report
-from keras_lottery.crossed import pooled_seeds_and_images, seeds_and_images
-from keras_lottery.errors import LotteryError
-from keras_lottery.report import Family, read_family
-from keras_lottery.stats import pooled
+import keras_lottery.experiments.report.family
+from keras_lottery.experiments import report
+from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments.report import Family, read_family
+from keras_lottery.experiments.stats import pooled
 
 CELLS = [
     {"target": target, "sparsity": 0.9, "control": control}
@@ -330,4 +330,4 @@ def test_a_cell_given_twice_is_an_error():
 
 
 def test_examples():
-    assert doctest.testmod(keras_lottery.report.family).failed == 0
+    assert doctest.testmod(keras_lottery.experiments.report.family).failed == 0

@@ -12,7 +12,7 @@ from world import KERAS3
 from zoo import Composite, Input, L, Model, MyConv, MyLSTM, Named
 
 import keras_lottery as lottery
-from keras_lottery import pruning
+from keras_lottery import engines
 
 IMAGE, SEQUENCE, FLAT = 4, 3, 2  # ranks, batch included
 
@@ -113,5 +113,5 @@ def test_random_model(model, optimizer, scope, depthwise):
     loaded.train_on_batch(x, y)
     assert zoo.drift(loaded) == 0
     assert zoo.same(model.get_weights(), weights)
-    tell = pruning.engine(model).architecture
+    tell = engines.engine(model).architecture
     assert tell(wrapped) == tell(lottery.strip(wrapped))

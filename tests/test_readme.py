@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_lottery import jobs
+from keras_lottery.experiments import jobs
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from keras_lottery import report
-from keras_lottery.errors import LotteryError
+from keras_lottery.experiments import report
+from keras_lottery.core.errors import LotteryError
 
 
 def result(seed, accuracies):

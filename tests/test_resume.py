@@ -16,7 +16,10 @@ from small import L, arrays, bits, compiled, conv, dense, everything, files, mir
 from world import BACKEND, KERAS3, WORLD, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import callback_memory, jobs, pruning, resume, runs
+from keras_lottery import engines
+from keras_lottery.core.files import write_json
+from keras_lottery.experiments import jobs
+from keras_lottery.training import callback_memory, resumable
 
 watched = {"folder": None, "take": None}
 
@@ -373,8 +376,8 @@ def test_callbacks_keep_arrays_of_any_kind(tmp_path):
     """To the bit, or not at all; a search does not end over it."""
     model = compiled(lottery.wrap(dense()))
     callback, again = KeepsArrays(), KeepsArrays()
-    train = pruning.engine(model).batches(*arrays(), batch_size=32, seed=0)
-    resume.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
+    train = engines.engine(model).batches(*arrays(), batch_size=32, seed=0)
+    resumable.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
     callback_memory.recall(tmp_path / "a", [again])
     assert "records" not in vars(again) and "itself" not in vars(again) and "masked" not in vars(again)
     for old, new in zip([*callback.kept, callback.kept_by["a/b"], callback.kept_by["a"]["b"]],
@@ -394,11 +397,11 @@ def test_all_files_have_the_mode_that_the_umask_gives(tmp_path):
 
 def test_files_of_a_run(tmp_path):
     """JSON without NaN, whatever is in it; what JSON cannot hold is said."""
-    runs.write_json(tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tensor([1.5]), 3: None})
+    write_json(tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tensor([1.5]), 3: None})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1, {"c": str(tmp_path)}], "d": [1.5], "3": None}
     with pytest.raises(lottery.LotteryError, match="which JSON cannot hold"):
-        runs.write_json(tmp_path / "y.json", {"a": L.Dense(1)})
+        write_json(tmp_path / "y.json", {"a": L.Dense(1)})
     for path in (tmp_path / "x.json" / "z.json", tmp_path / "none" / "z.json"):
         with pytest.raises(lottery.LotteryError, match="cannot write"):
-            runs.write_json(path, {})
+            write_json(path, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json"]

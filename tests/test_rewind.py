@@ -12,8 +12,8 @@ from small import ENGINE, L, LOGITS, in_order, mirrored, scaled
 from world import BACKEND, KERAS3, array, keras, load_model, runs_on, set_policy, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import pruning
-from keras_lottery.rewind import Rewinder, check_steps
+from keras_lottery import engines
+from keras_lottery.search.rewind import check_steps, Rewinder
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(32, 6, 6, 1)).astype("float32"), RNG.integers(0, 3, 32)
@@ -132,7 +132,7 @@ def optimizer_variables(model):
     """What `optimizer_state` gives the values of."""
     if KERAS3:
         return model.optimizer.variables
-    from keras_lottery.pruning.tfmot.compiled import _optimizer_variables
+    from keras_lottery.engines.tf_keras.compiled import _optimizer_variables
 
     return _optimizer_variables(model.optimizer)
 
@@ -199,7 +199,7 @@ def test_accuracy_means_what_the_batches_say_where_the_model_does_not(labels):
     model.compile("sgd", "mse", metrics=["accuracy"])
     data = in_order((RNG.normal(size=(16, 1, 4)).astype("float32"), np.arange(16.0).reshape(labels) % 2), 8)
     wrapped = lottery.wrap(model)
-    pruning.engine(wrapped).compile_like(wrapped, model)
+    engines.engine(wrapped).compile_like(wrapped, model)
     expected = model.fit(data, verbose=0).history
     [first, _] = lottery.find_ticket(wrapped, data, epochs=1, rounds=1, rate=0.3, verbose=0).rounds
     assert {name: [value] for name, value in first["history"][0].items() if name not in ("start", "stop")} == expected
@@ -265,7 +265,7 @@ def test_nadam_in_eager_steps_starts_anew_and_goes_on():
         search = lottery.data.batches(*data, batch_size=32, seed=0)
         lottery.data.set_epoch(search, 0)
         fresh.fit(search, epochs=2, verbose=0)
-        trained = pruning.engine(fresh).values(fresh)
+        trained = engines.engine(fresh).values(fresh)
         assert zoo.same([trained[path] for path in whole.trained], list(whole.trained.values()))
 
 
@@ -376,7 +376,7 @@ def test_the_step_is_traced_once_and_its_figures_are_those_of_keras(arguments):
     plain, logs = counting(), []
     plain.compile("sgd", LOGITS, **how)
     model = lottery.wrap(plain)
-    pruning.engine(model).compile_like(model, plain)
+    engines.engine(model).compile_like(model, plain)
     expected = plain.fit(batches(), epochs=2, verbose=0).history
     lottery.find_ticket(model, batches(), epochs=2, rounds=1, rate=0.5, verbose=0,
                         callbacks=[Clear(), keras.callbacks.LambdaCallback(on_train_end=lambda _: logs.append(len(traced)),

@@ -11,9 +11,9 @@ from small import ENGINE, L, LOGITS, bits, in_order, mirrored, scaled, state_of
 from world import KERAS3, WORLD, array, keras, load_model, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import resume
-from keras_lottery.rewind import RewindCallback, Rewinder, random_of
-from keras_lottery.schedule import Round
+from keras_lottery.training import resumable
+from keras_lottery.search.rewind import random_of, RewindCallback, Rewinder
+from keras_lottery.core.schedule import Round
 
 STEPS, EPOCHS, BATCH = 5, 3, 16
 END = STEPS * EPOCHS
@@ -183,9 +183,9 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
     for round in (Round(0, 0.0, 0, end, False), Round(1, 0.0, rewind, end, True)):
         if round.number:
             rewinder.boundary(round)
-        start = resume.Start.at(round.start, ends if round.start else [], random_of(rewinder.beside) if round.rewind else {})
+        start = resumable.Start.at(round.start, ends if round.start else [], random_of(rewinder.beside) if round.rewind else {})
         spy = Weights()
-        history = resume.fit(model, train, epochs=EPOCHS, start=start, label=f"round {round.number}", verbose=0,
+        history = resumable.fit(model, train, epochs=EPOCHS, start=start, label=f"round {round.number}", verbose=0,
                              callbacks=[RewindCallback(rewinder, round), spy])
         ends = [entry["stop"] for entry in history]
         seen.append(spy.seen)

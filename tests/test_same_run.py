@@ -6,7 +6,8 @@ from small import ENGINE, L, arrays, compiled, dense, everything, files, search
 from world import KERAS3, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import jobs, pruning
+from keras_lottery import engines
+from keras_lottery.experiments import jobs
 from keras_lottery.architecture import form
 
 
@@ -52,7 +53,7 @@ PAIRS = {  # nets of equal weights that compute otherwise
 
 
 def of(model):
-    return form(pruning.engine(model).architecture(model))
+    return form(engines.engine(model).architecture(model))
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from world import KERAS3, keras, load_model, skip_unless
 
 import keras_lottery as lottery
-import keras_lottery.schedule
-from keras_lottery import pruning
-from keras_lottery.schedule import LotterySchedule, check_rewind, round_sparsities, search_rounds
+import keras_lottery.core.schedule
+from keras_lottery import engines
+from keras_lottery.core.schedule import check_rewind, LotterySchedule, round_sparsities, search_rounds
 
 TFMOT = skip_unless("tf_keras", reason="TF-MOT works with tf_keras")
 INSIDE = st.floats(0.01, 0.99)
@@ -120,7 +120,7 @@ def test_config_round_trip(arguments, rounds, rewind, steps, tmp_path):
     assert (schedule.rounds, schedule.rewind_step, schedule.total_steps) == (rounds, rewind, steps)
     net = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
     lottery.wrap(net, schedule=schedule, scope="layer").save(tmp_path / "m.keras")
-    loaded, how = pruning.engine(net).settings(load_model(tmp_path / "m.keras"))
+    loaded, how = engines.engine(net).settings(load_model(tmp_path / "m.keras"))
     assert isinstance(loaded, LotterySchedule) and type(loaded) is type(schedule) and how == {"scope": "layer", "blocks": {}}
     assert vars(loaded) == vars(schedule)
     config = schedule.get_config() if KERAS3 else schedule.get_config()["config"]
@@ -186,4 +186,4 @@ def test_rewind_within_the_first_round():
 
 
 def test_examples():
-    assert doctest.testmod(keras_lottery.schedule, optionflags=doctest.ELLIPSIS).failed == 0
+    assert doctest.testmod(keras_lottery.core.schedule, optionflags=doctest.ELLIPSIS).failed == 0

@@ -11,10 +11,12 @@ from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, eve
 from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
-from keras_lottery import controls, labels, team
-from keras_lottery.gradual import GradualPruning
-from keras_lottery.inputs import LongEpochs
-from keras_lottery.masks import pruned_count
+from keras_lottery.core import team
+from keras_lottery.experiments import controls
+from keras_lottery.training import labels
+from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.training.check_data import LongEpochs
+from keras_lottery.core.masking import pruned_count
 
 if BACKEND == "tensorflow":
     import tensorflow as tf

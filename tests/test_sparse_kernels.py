@@ -6,7 +6,7 @@ import tf_keras
 from ai_edge_litert.interpreter import Interpreter
 
 from keras_lottery import models
-from keras_lottery.export import convert, flatbuffer, sparse_kernels
+from keras_lottery.tflite import convert, flatbuffer, sparse_kernels
 
 L = tf_keras.layers
 

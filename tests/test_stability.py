@@ -12,8 +12,8 @@ from small import ENGINE, L, arrays, bits, command, compiled, dense, files, in_o
 from world import EAGER, WORLD, array, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery.batch_norm import BatchNormStatistics
-from keras_lottery.stability import barrier, instability, interpolate
+from keras_lottery.training.batch_norm import BatchNormStatistics
+from keras_lottery.search.stability import barrier, instability, interpolate
 
 STATISTICS = ("moving_mean", "moving_variance")
 
@@ -219,7 +219,7 @@ def test_two_replicas():
 @settings(deadline=None)
 @given(st.integers(1, 200), st.data())
 def test_bisection_finds_the_earliest_stable_step(count, draw):
-    from keras_lottery.autorewind import earliest
+    from keras_lottery.experiments.autorewind import earliest
 
     grid = list(range(0, 3 * count, 3))
     first = draw.draw(st.integers(0, count))
@@ -235,7 +235,7 @@ def test_bisection_finds_the_earliest_stable_step(count, draw):
 
 @given(st.integers(1, 10**6))
 def test_candidates_rise_and_are_steps_of_the_training(steps):
-    from keras_lottery.autorewind import candidates
+    from keras_lottery.experiments.autorewind import candidates
 
     grid = candidates(steps)
     assert grid[0] == 0 and grid == sorted(set(grid)) and grid[-1] < steps <= max(1, 2 * grid[-1])
@@ -248,7 +248,7 @@ AUTO = ["--rewind=auto", "--model=lenet", "--width=0.1", "--classes=0,1,2,3", "-
 @skip_unless("tf_keras", reason="the rounds are tested in each world elsewhere")
 def test_auto_asks_no_step_that_the_budget_cannot_hold(tmp_path, monkeypatch):
     from apps import find_ticket
-    from keras_lottery import autorewind
+    from keras_lottery.experiments import autorewind
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(autorewind, "STABLE", 0.0)
@@ -260,7 +260,7 @@ def test_auto_asks_no_step_that_the_budget_cannot_hold(tmp_path, monkeypatch):
 @skip_unless("tf_keras", reason="the rounds, and what a kill leaves, are tested in each world elsewhere")
 def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     from apps import find_ticket
-    from keras_lottery import autorewind
+    from keras_lottery.experiments import autorewind
 
     monkeypatch.setattr(autorewind, "STABLE", 50.0)  # of a net that is hardly trained
     (tmp_path / "whole").mkdir()

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import keras_lottery.stats
-from keras_lottery.errors import LotteryError
-from keras_lottery.stats import bootstrap, differences, estimate, paired, pooled
+import keras_lottery.experiments.stats
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments.stats import bootstrap, differences, estimate, paired, pooled
 
 figures = st.floats(-100, 100).map(lambda x: round(x, 3))
 points = st.floats(-5, 5).map(lambda x: round(x, 3))
@@ -142,4 +142,4 @@ def test_no_nets_is_an_error():
 
 
 def test_examples():
-    assert doctest.testmod(keras_lottery.stats).failed == 0
+    assert doctest.testmod(keras_lottery.experiments.stats).failed == 0

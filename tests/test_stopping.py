@@ -8,10 +8,10 @@ from hypothesis import given, strategies
 from world import keras
 
 import keras_lottery as lottery
-from keras_lottery.errors import LotteryError
-from keras_lottery.masks import changed
-from keras_lottery.schedule import check_rewind, round_sparsities, search_rounds
-from keras_lottery.stopping import Stopping, fast, was_cut
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.masking import changed
+from keras_lottery.core.schedule import check_rewind, round_sparsities, search_rounds
+from keras_lottery.search.stopping import fast, Stopping, was_cut
 
 L = keras.layers
 STEPS = 4  # of an epoch

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from small import KERAS3, L, arrays, compiled, keras
 
 import keras_lottery as lottery
-from keras_lottery.compact import total
-from keras_lottery.compact.groups import sides
-from keras_lottery.masks import prune, pruned_count
-from keras_lottery.structured import Side, favour_channels
+from keras_lottery.channels.compacting import total
+from keras_lottery.channels.groups import sides
+from keras_lottery.core.masking import prune, pruned_count
+from keras_lottery.channels.favour import favour_channels, Side
 
 
 def chain(*widths, seed=0):
@@ -146,4 +146,4 @@ def test_a_model_whose_layers_cannot_be_followed_is_refused():
 
 
 def test_examples():
-    assert doctest.testmod(sys.modules["keras_lottery.structured"]).failed == 0
+    assert doctest.testmod(sys.modules["keras_lottery.channels.favour"]).failed == 0

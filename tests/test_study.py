@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from small import command
 
 from apps import study as app
-from keras_lottery import report
-from keras_lottery import study as studies
-from keras_lottery.corruptions import CONSTANTS, SEVERITIES
-from keras_lottery.errors import LotteryError
-from keras_lottery.jsonable import plain
-from keras_lottery.metrics import correct_images
-from keras_lottery.study import Size, Study, Task, plan, workers
+from keras_lottery.experiments import report
+from keras_lottery.experiments import study as studies
+from keras_lottery.experiments.corruptions import CONSTANTS, SEVERITIES
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.jsonable import plain
+from keras_lottery.experiments.metrics import correct_images
+from keras_lottery.experiments.study import plan, Size, Study, Task, workers
 
 SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
 
@@ -246,7 +246,7 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
 
 def test_tensorboard_has_a_run_a_row(whole, tmp_path):
     pytest.importorskip("tensorboard")
-    from keras_lottery.study import board
+    from keras_lottery.experiments.study import board
 
     rows = report.read(whole / "whole" / "rows.jsonl")
     board.write(rows, tmp_path / "board")

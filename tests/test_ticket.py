@@ -11,11 +11,11 @@ from small import ENGINE, L, arrays, bits, compiled, dense, everything, files, n
 from world import KERAS3, KIND, keras, runs_on, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import models, pruning
-from keras_lottery.errors import LotteryError
-from keras_lottery.masks import prune
-from keras_lottery.ticket import Ticket, from_model
-from keras_lottery.ticket_file import checksum as _checksum
+from keras_lottery import engines, models
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.masking import prune
+from keras_lottery.tickets.ticket import from_model, Ticket
+from keras_lottery.tickets.ticket_file import checksum as _checksum
 
 FILES = ["architecture.json.gz", "masks.safetensors.gz", "ticket.json", "trained.safetensors", "weights.safetensors"]
 
@@ -265,7 +265,7 @@ def test_architecture_that_was_swapped(saved, tmp_path):
     (folder / "architecture.json.gz").write_bytes((tmp_path / "other" / "architecture.json.gz").read_bytes())
     content = json.loads((folder / "ticket.json").read_text())
     del content["checksum"]
-    from keras_lottery.runs import sha256
+    from keras_lottery.core.files import sha256
     content["sha256"]["architecture.json.gz"] = sha256(folder / "architecture.json.gz")
     (folder / "ticket.json").write_text(json.dumps({**content, "checksum": _checksum(content)}))
     with pytest.raises(lottery.LotteryError, match="does not fit") as error:
@@ -293,7 +293,7 @@ def test_info_that_json_cannot_hold(tmp_path):
                                             ("TensorFlowOpLayer", {"node_def": {}})])
 def test_a_model_that_would_do_more_than_compute_is_not_built(tmp_path, kind, settings):
     model = lottery.wrap(functional())
-    made = from_model(model, pruning.engine(model).values(model), [])
+    made = from_model(model, engines.engine(model).values(model), [])
     architecture = json.loads(json.dumps(made.architecture))
     out = tmp_path / "written"
     architecture["config"]["layers"].append({

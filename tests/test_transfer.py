@@ -6,9 +6,11 @@ from small import ENGINE, L, LOGITS, arrays, bits, compiled, conv, dense, search
 from world import KERAS3, KIND, array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery import controls, models, pruning, runs, training
-from keras_lottery.masks import prune
-from keras_lottery.ticket import Ticket, from_model
+from keras_lottery import engines, models
+from keras_lottery.core import files
+from keras_lottery.experiments import controls, recipe
+from keras_lottery.core.masking import prune
+from keras_lottery.tickets.ticket import from_model, Ticket
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +164,7 @@ def test_loss_follows_the_last_activation(ending):
     }[ending]
     ticket = search(compiled(keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), *layers])), epochs=1, rounds=1)
     student = lottery.transfer(ticket, num_classes=4)
-    training.compile_classifier(student, "sgd")
+    recipe.compile_classifier(student, "sgd")
     assert student.loss.get_config()["from_logits"] == (ending == "logits")
     x, y = arrays(classes=4)
     output = student.predict(x, verbose=0)
@@ -188,7 +190,7 @@ def test_controls(tickets):
     """Each control is what it says: same counts, dense weights of the rewind point, nothing of the ticket where it must not be."""
     found, folder = tickets
     ticket, first = found["conv"], lottery.load_ticket(folder / "conv" / "round_00")
-    rewind, _ = runs.read_arrays(folder / "conv" / "rewind.safetensors")
+    rewind, _ = files.read_arrays(folder / "conv" / "rewind.safetensors")
     students = {control: controls.student(control, ticket, first, num_classes=4, seed=3) for control in controls.CONTROLS}
     check_carried(students["ticket"], ticket.weights, ticket.masks)
     check_carried(students["trained"], ticket.trained, ticket.masks)
@@ -248,8 +250,8 @@ def test_stock_convnext_comes_back_from_its_file(tmp_path):
     net = ConvNeXt(depths=[1, 1, 1, 1], projection_dims=[4] * 4, drop_path_rate=0.1, default_size=32, model_name="cn", weights=None,
                    input_shape=(32, 32, 3), classes=3)
     model = lottery.wrap(net)
-    from_model(model, pruning.engine(model).values(model), []).save(tmp_path / "ticket")
+    from_model(model, engines.engine(model).values(model), []).save(tmp_path / "ticket")
     student = lottery.transfer(lottery.load_ticket(tmp_path / "ticket"), num_classes=5)
     assert student.output_shape == (None, 5)
-    carried, had = pruning.engine(student).values(student), pruning.engine(model).values(model)
+    carried, had = engines.engine(student).values(student), engines.engine(model).values(model)
     assert all(np.array_equal(carried[path], value) for path, value in had.items() if not path.startswith("cn_head_dense"))

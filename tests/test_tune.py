@@ -22,7 +22,7 @@ from small import ROOT, command, conv, files, python
 from apps import find_ticket
 from apps import tune as app
 from keras_lottery import data
-from keras_lottery.schedule import round_sparsities
+from keras_lottery.core.schedule import round_sparsities
 
 TUNE = ["--model=net.keras", "--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01",
         "--noverbose", "--precision=float32", "--backend=tf_keras", "--run_dir=tune", "--final_sparsity=0.6",

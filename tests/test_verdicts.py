@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import keras_lottery.verdicts
-from keras_lottery.errors import LotteryError
-from keras_lottery.stats import estimate, pooled
-from keras_lottery.verdicts import LOWER, holm, relative_margin, verdicts
+import keras_lottery.experiments.verdicts
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments.stats import estimate, pooled
+from keras_lottery.experiments.verdicts import holm, LOWER, relative_margin, verdicts
 
 points = st.floats(-5, 5).map(lambda x: round(x, 3))
 studies = st.lists(st.lists(points, min_size=1, max_size=6), max_size=8)
@@ -277,4 +277,4 @@ def test_pooled_nets_seldom_beat_themselves(seeds, spread, step, common):
 
 
 def test_examples():
-    assert doctest.testmod(keras_lottery.verdicts).failed == 0
+    assert doctest.testmod(keras_lottery.experiments.verdicts).failed == 0

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 from world import KERAS3, KIND, array, keras, runs_on, tensor, tree
 
-from keras_lottery import pruning
-from keras_lottery.masks import prune
+from keras_lottery import engines, wrapping
+from keras_lottery.core.masking import prune
 
 L = keras.layers
 Model = keras.Model
 Input = keras.Input
-ENGINE = pruning.engine_of(KIND)
+ENGINE = engines.engine_of(KIND)
 
 
 def register(thing):
@@ -578,4 +578,4 @@ def replicas(variable):
 
 def masked(model):
     """How many weights are masked."""
-    return sum(int((~mask).sum()) for mask in pruning.masks(model).values())
+    return sum(int((~mask).sum()) for mask in wrapping.masks(model).values())

@@ -14,11 +14,11 @@ import itertools
 import json
 from pathlib import Path
 
-from keras_lottery import jobs, training
-from keras_lottery.report.between import put
-from keras_lottery.schedule import RULE
-from keras_lottery.stats import estimate, paired
-from keras_lottery.stopping import FAST
+from keras_lottery.experiments import jobs, machine
+from keras_lottery.experiments.report.between import put
+from keras_lottery.core.schedule import RULE
+from keras_lottery.experiments.stats import estimate, paired
+from keras_lottery.search.stopping import FAST
 
 HERE = Path(__file__).parent
 ROWS = HERE / "rows.jsonl"
@@ -137,7 +137,7 @@ def main():
     options.add_argument("--searches", nargs="+", default=list(SEARCHES))
     options.add_argument("--precision", default="auto")
     given = options.parse_args()
-    precision = training.set_precision(given.precision)
+    precision = machine.set_precision(given.precision)
     rows = [_searched(json.loads(line)) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
     done = {(row["net"], row["search"], row["precision"], row["seed"]) for row in rows if row.get("rule") == RULE}
     for net in given.nets:

@@ -12,10 +12,11 @@ import json
 import tempfile
 from pathlib import Path
 
-from keras_lottery import jobs, runs
-from keras_lottery.benchmark import arm, local
-from keras_lottery.jsonable import plain
-from keras_lottery.ticket import load_ticket
+from keras_lottery.core.files import new_file
+from keras_lottery.experiments import jobs
+from keras_lottery.tflite.measure import emulated, local
+from keras_lottery.core.jsonable import plain
+from keras_lottery.tickets.ticket import load_ticket
 
 ROOT = Path(__file__).parents[2]
 ROWS = Path(__file__).parent / "rows.jsonl"
@@ -35,7 +36,7 @@ def measure(name, ticket, data_dir):
             if not Path(folder, kind, "int8-dense.tflite").exists():  # it loses more, and is counted all the same
                 jobs.export(**given, output=f"{folder}/{kind}-int8.tflite", formats=["int8"], max_loss=100)
             files |= {f"{kind} {path.stem}": path for path in sorted(Path(folder, kind).iterdir()) if path.stem in COUNTED}
-        row["instructions"] = {found.name: found.instructions for found in arm.instructions(files)}
+        row["instructions"] = {found.name: found.instructions for found in emulated.instructions(files)}
         beside = {name: files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files}
         row["compact_int8_latency"] = local.latencies(beside, seconds=10)[1].ratio.median if len(beside) == 2 else None
     return row
@@ -51,7 +52,7 @@ def main():
         new = plain(measure(name, folder, given.data_dir))
         old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
         rows = sorted([row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"])
-        with runs.new_file(ROWS) as aside:
+        with new_file(ROWS) as aside:
             aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import tf_keras
 
 import keras_lottery as lottery
-from keras_lottery import models, pruning, runs
+from keras_lottery import engines, models
+from keras_lottery.core import files
 
 FORMATS = ("float32", "int8-weights", "int8")
 
@@ -28,7 +29,7 @@ def anywhere(scores):
 def measured(mask, images):
     tf_keras.utils.set_random_seed(0)
     model = lottery.wrap(models.build("lenet", (28, 28, 1), 10))
-    pruning.engine(model).set_masks(model, {path: mask(np.abs(weight.numpy())) for path, weight in lottery.prunable(model).items()})
+    engines.engine(model).set_masks(model, {path: mask(np.abs(weight.numpy())) for path, weight in lottery.prunable(model).items()})
     with tempfile.TemporaryDirectory() as folder:
         record = lottery.export(model, f"{folder}/a.tflite", images=images, formats=FORMATS)
     return [{name: getattr(row, name) for name in ("name", "bytes", "latency", "problem")} for row in record.variants]
@@ -36,7 +37,7 @@ def measured(mask, images):
 
 def main():
     images = np.random.default_rng(0).normal(size=(64, 28, 28, 1)).astype("float32")
-    runs.write_json(Path(__file__).parent / "patterns.json", {"anywhere": measured(anywhere, images), "2:4": measured(two_of_four, images)})
+    files.write_json(Path(__file__).parent / "patterns.json", {"anywhere": measured(anywhere, images), "2:4": measured(two_of_four, images)})
 
 
 if __name__ == "__main__":

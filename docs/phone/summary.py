@@ -6,10 +6,10 @@
 import json
 from pathlib import Path
 
-from keras_lottery import report
-from keras_lottery.report.between import put
-from keras_lottery.stats import estimate, paired
-from keras_lottery.ticket import shipped
+from keras_lottery.experiments import report
+from keras_lottery.experiments.report.between import put
+from keras_lottery.experiments.stats import estimate, paired
+from keras_lottery.tickets.ticket import shipped
 
 HERE = Path(__file__).parent
 

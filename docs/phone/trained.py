@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import keras_lottery as lottery
-from keras_lottery import runs
+from keras_lottery.core import files
+from keras_lottery.training import run_folder
 
 ROWS = Path(__file__).parent / "trained.jsonl"
 
@@ -20,15 +21,15 @@ def work(model):
 def rounds(folder):
     """A search's rounds: accuracy on the test images, and the share of multiply-adds that compacting leaves."""
     name, _, seed = folder.name.rpartition("-")
-    for number, row in enumerate(runs.read_result(folder)["rows"]):
-        model = lottery.strip(lottery.load_ticket(runs.round_folder(folder, number)).model("trained"))
+    for number, row in enumerate(run_folder.read_result(folder)["rows"]):
+        model = lottery.strip(lottery.load_ticket(run_folder.round_folder(folder, number)).model("trained"))
         left = work(lottery.compact(model, verbose=False)) / work(model)
         yield {"search": name, "seed": int(seed), "sparsity": row["sparsity"], "test_accuracy": row["test_accuracy"], "work_left": left}
 
 
 def main(folder):
-    found = [row for path in sorted(Path(folder).glob(f"*/{runs.RESULT}")) for row in rounds(path.parent)]
-    with runs.new_file(ROWS) as aside:
+    found = [row for path in sorted(Path(folder).glob(f"*/{run_folder.RESULT}")) for row in rounds(path.parent)]
+    with files.new_file(ROWS) as aside:
         aside.write_text("".join(json.dumps(row) + "\n" for row in found))
 
 

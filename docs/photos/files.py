@@ -18,8 +18,8 @@ from ai_edge_litert.interpreter import Interpreter
 from people import PIXELS, read, split
 
 import keras_lottery as lottery
-from keras_lottery import runs
-from keras_lottery.benchmark import arm
+from keras_lottery.training import run_folder
+from keras_lottery.tflite.measure import emulated
 
 NETS = {"dense": (0, ["float32", "int8"]), "ticket at 95%": (5, None)}  # (round, formats; None for all)
 EVEN = 97  # pixels
@@ -62,7 +62,7 @@ def instructions(ticket, photos, parts, folder, formats):
                    variants_dir=folder, overwrite=True, **given)
     files = {name: folder / f"{name.replace(' ', '-')}.tflite" for name in COUNTED}
     files = {name: path for name, path in files.items() if path.exists()}
-    return {row.name: row.instructions for row in arm.instructions(files)}
+    return {row.name: row.instructions for row in emulated.instructions(files)}
 
 
 def main(_):
@@ -71,12 +71,12 @@ def main(_):
     there = {json.loads(line)["seed"] for line in lines}
     for seed in map(int, FLAGS.seeds):
         search = folder / f"person-{seed}" / "ticket"
-        if seed in there or runs.finished_rounds(search) <= max(number for number, _ in NETS.values()):
+        if seed in there or run_folder.finished_rounds(search) <= max(number for number, _ in NETS.values()):
             continue
         photos = read(FLAGS.photos, FLAGS.image_size)
         parts, lines = split(photos, seed, "person"), []
         for net, (number, formats) in NETS.items():
-            ticket = lottery.load_ticket(runs.round_folder(search, number))
+            ticket = lottery.load_ticket(run_folder.round_folder(search, number))
             place, counted = folder / "files" / f"{seed}-{number}", {}
             if FLAGS.arm and seed == int(FLAGS.seeds[0]):
                 even = read(FLAGS.photos, EVEN)

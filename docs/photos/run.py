@@ -15,9 +15,10 @@ from people import read
 from trainings import Study, random_rescaled, search, tested, trained, untrained
 
 import keras_lottery as lottery
-from keras_lottery import runs, training
-from keras_lottery.checks import known
-from keras_lottery.gradual import GradualPruning
+from keras_lottery.experiments import machine
+from keras_lottery.training import run_folder
+from keras_lottery.core.checks import known
+from keras_lottery.experiments.gradual import GradualPruning
 
 SPARSITIES = [0.5, 0.75, 0.875, 0.9, 0.95, 0.975]
 ANCHORED = SPARSITIES[:4]  # of the search that rewinds to the pretrained weights
@@ -37,7 +38,7 @@ def tickets(study):
 
 def dense_cyclic(study):
     """The dense net trained as often as each ticket."""
-    net = lottery.load_ticket(runs.round_folder(study.folder / "ticket", 0))
+    net = lottery.load_ticket(run_folder.round_folder(study.folder / "ticket", 0))
     for trainings in range(2, len(SPARSITIES) + 2):
         net = trained(study, net, "dense-cyclic", study.epochs, trainings)
         tested(study, net, "dense-cyclic", 0.0, trainings, trainings * study.epochs, trainings * study.epochs)
@@ -45,9 +46,9 @@ def dense_cyclic(study):
 
 def nested_random(study):
     """Random masks, each a part of the last, through the same rounds as the ticket."""
-    net = lottery.load_ticket(runs.round_folder(study.folder / "ticket", 0))
+    net = lottery.load_ticket(run_folder.round_folder(study.folder / "ticket", 0))
     for number, sparsity in enumerate(RANDOM, 1):
-        like = lottery.load_ticket(runs.round_folder(study.folder / "ticket", number))
+        like = lottery.load_ticket(run_folder.round_folder(study.folder / "ticket", number))
         before, start = net, random_rescaled(net, like, 1000 * study.seed + number)
         net = trained(study, start, "random-rescaled", study.epochs, number)
         for path, mask in net.masks.items():
@@ -99,7 +100,7 @@ CONTROLS = {  # in the order in which they are trained: (function, what the spli
 
 def main(_):
     photos = read(FLAGS.photos, FLAGS.image_size)
-    precision = training.set_precision("auto")
+    precision = machine.set_precision("auto")
     for seed in map(int, FLAGS.seeds):
         studies = {by: Study(seed, by, photos, FLAGS.model, FLAGS.epochs, Path(FLAGS.runs, f"{by}-{seed}"),
                              Path(FLAGS.rows), precision) for by in ("person", "photo")}

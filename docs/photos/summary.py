@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_lottery.report.between import put
-from keras_lottery.stats import Estimate, estimate, paired
-from keras_lottery.verdicts import MARGIN, verdicts
+from keras_lottery.experiments.report.between import put
+from keras_lottery.experiments.stats import Estimate, estimate, paired
+from keras_lottery.experiments.verdicts import MARGIN, verdicts
 
 HERE = Path(__file__).parent
 PRIMARY = (0.9, 0.95, 0.975)  # ticket minus dense-cyclic: the family that is corrected for

@@ -11,9 +11,12 @@ import tf_keras
 from people import BATCH, Photos, served, split
 
 import keras_lottery as lottery
-from keras_lottery import pruning, resume, runs, training
-from keras_lottery.jsonable import plain
-from keras_lottery.ticket import Ticket, from_model
+from keras_lottery import engines
+from keras_lottery.core import files
+from keras_lottery.experiments import recipe
+from keras_lottery.training import resumable, run_folder
+from keras_lottery.core.jsonable import plain
+from keras_lottery.tickets.ticket import from_model, Ticket
 
 RATE = 1e-3
 
@@ -52,7 +55,7 @@ class Study:
     def compiled(self, model, epochs=None):
         """The model with an optimizer whose learning rate falls from RATE to 0 over a training."""
         steps = len(self.train) * (epochs or self.epochs)
-        training.compile_classifier(model, training.make_optimizer("adam", RATE, "cosine", steps=steps))
+        recipe.compile_classifier(model, recipe.make_optimizer("adam", RATE, "cosine", steps=steps))
         return model
 
     def done(self):
@@ -67,11 +70,11 @@ class Study:
 def search(study: Study, control: str, rewind: str, sparsities: list) -> list:
     """The tickets of a search, the dense net first. Its run folder is `study.folder`/`control`."""
     folder = study.folder / control
-    if runs.finished_rounds(folder) <= len(sparsities):
+    if run_folder.finished_rounds(folder) <= len(sparsities):
         model = study.compiled(lottery.wrap(study.net()))
         lottery.find_ticket(model, study.train, study.validation, epochs=study.epochs, rewind=rewind,
                             rate=0.5, final_sparsity=sparsities, seed=study.seed, run_dir=folder, verbose=2)
-    return [lottery.load_ticket(runs.round_folder(folder, number)) for number in range(len(sparsities) + 1)]
+    return [lottery.load_ticket(run_folder.round_folder(folder, number)) for number in range(len(sparsities) + 1)]
 
 
 def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0, callbacks=()) -> Ticket:
@@ -84,24 +87,24 @@ def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0
     if not folder.exists():
         tf_keras.backend.clear_session()
         model = study.compiled(start.model("trained"), epochs)
-        engine = pruning.engine(model)
+        engine = engines.engine(model)
         engine.set_seed(1000 * study.seed + number)  # so that Dropout differs from training to training
         engine.keep_randomness(model)
         begun = engine.values(model)
         folder.parent.mkdir(parents=True, exist_ok=True)
         backup = folder.with_suffix(".safetensors")
         print(f"{folder}: {epochs} epochs", flush=True)
-        history = resume.fit(model, study.train, study.validation, epochs=epochs, backup=backup,
+        history = resumable.fit(model, study.train, study.validation, epochs=epochs, backup=backup,
                              callbacks=callbacks, verbose=2)
         from_model(model, begun, [], {"history": history}).save(folder)
-        runs.remove(backup)
+        files.remove(backup)
     return lottery.load_ticket(folder)
 
 
 def untrained(net) -> Ticket:
     """A Ticket of a plain net as it is, every weight kept."""
     model = lottery.wrap(net)
-    return from_model(model, pruning.engine(model).values(model), [])
+    return from_model(model, engines.engine(model).values(model), [])
 
 
 def random_rescaled(before: Ticket, like: Ticket, seed: int) -> Ticket:
@@ -133,7 +136,7 @@ def tested(study: Study, ticket: Ticket, control: str, sparsity: float, training
     model = ticket.model("trained")
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(np.count_nonzero(mask) for mask in ticket.masks.values())
-    values = pruning.engine(model).values(model)
+    values = engines.engine(model).values(model)
     revived = any(values[path][~mask].any() for path, mask in ticket.masks.items())
     if abs(ticket.sparsity - sparsity) * total > 1 or revived:
         raise SystemExit(f"{study.folder}: {control} has {ticket.sparsity:.4%} zeros, not {sparsity:.1%}")
@@ -149,7 +152,7 @@ def tested(study: Study, ticket: Ticket, control: str, sparsity: float, training
         "images": {part: rows.size for part, rows in study.parts.items()},
         "recipe": {"optimizer": "adam", "learning_rate": RATE, "schedule": "cosine", "batch_size": BATCH,
                    "epochs": study.epochs, "image_size": size},
-        "model": Path(study.model).name, "precision": study.precision, **pruning.engine(model).versions(),
+        "model": Path(study.model).name, "precision": study.precision, **engines.engine(model).versions(),
         "commit": _commit(),
     }
     with study.rows.open("a") as file:

@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from keras_lottery import load_ticket
-from keras_lottery.report.between import put
+from keras_lottery.experiments.report.between import put
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,9 +17,13 @@ import itertools
 import json
 from pathlib import Path
 
-from keras_lottery import data, pruning, runs, stability, training, wrap
-from keras_lottery.resume import fit
-from keras_lottery.rewind import start_at_point
+from keras_lottery import data, engines, wrap
+from keras_lottery.core.files import read_arrays, write_arrays
+from keras_lottery.experiments import machine, recipe
+from keras_lottery.models import saved
+from keras_lottery.search import stability
+from keras_lottery.training.resumable import fit
+from keras_lottery.search.rewind import start_at_point
 
 HERE = Path(__file__).parent
 ROWS = HERE / "pilot.jsonl"
@@ -37,11 +41,11 @@ def load(given, seed=SEED):
 
 def compiled(given, loaded, epochs, rate, decay):
     """The dense net, newly drawn."""
-    pruning.engine_of("tf_keras").set_seed(SEED)
-    net = wrap(training.builder(given.net, WIDTH)(loaded.input_shape, loaded.num_classes))
+    engines.engine_of("tf_keras").set_seed(SEED)
+    net = wrap(saved.builder(given.net, WIDTH)(loaded.input_shape, loaded.num_classes))
     steps = len(loaded.train) * epochs
-    optimizer = training.make_optimizer("sgd", rate, "cosine", steps, decay)
-    training.compile_classifier(net, optimizer)
+    optimizer = recipe.make_optimizer("sgd", rate, "cosine", steps, decay)
+    recipe.compile_classifier(net, optimizer)
     return net
 
 
@@ -83,7 +87,7 @@ def connectivity(given):
         told = {**about(given, loaded, epochs, given.learning_rate, given.weight_decay), "rewind": point}
         if not done(told):
             net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
-            pruning.engine(net).load_state(net, state)
+            engines.engine(net).load_state(net, state)
             start = start_at_point(net, point, folder, len(loaded.train))
             record = stability.instability(net, [loaded.train, other.train], loaded.validation, epochs=epochs, start=start,
                                            run_dir=folder / f"step_{point}", verbose=2)
@@ -93,19 +97,19 @@ def connectivity(given):
 def states(net, loaded, folder):
     """{k: the dense net's state at step k of its training}, read where it was written before."""
     folder.mkdir(parents=True, exist_ok=True)
-    engine, found = pruning.engine(net), {}
+    engine, found = engines.engine(net), {}
     files = {point: folder / f"at_{point}.safetensors" for point in POINTS}
     if not all(file.exists() for file in files.values()):
         for epoch in range(-(-max(POINTS) // len(loaded.train))):
             data.set_epoch(loaded.train, epoch)
             for step, batch in enumerate(loaded.train, epoch * len(loaded.train)):
                 if step in files:
-                    runs.write_arrays(files[step], engine.values(net))
+                    write_arrays(files[step], engine.values(net))
                 if step >= max(POINTS):
                     break
                 net.train_on_batch(*batch)
     for point, file in files.items():
-        found[point] = runs.read_arrays(file)[0]
+        found[point] = read_arrays(file)[0]
     return found
 
 
@@ -170,7 +174,7 @@ def main():
     options.add_argument("--runs", default="runs/pilot")
     given = options.parse_args()
     if given.what:
-        given.precision = training.set_precision(given.precision)
+        given.precision = machine.set_precision(given.precision)
         {"rates": rates, "connectivity": connectivity}[given.what](given)
     page()
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from simulated import assumed, compared_in, measured, study, study_of_images
 
-from keras_lottery import report
-from keras_lottery.report.primary import primary
-from keras_lottery.verdicts import LOWER
+from keras_lottery.experiments import report
+from keras_lottery.experiments.report.primary import primary
+from keras_lottery.experiments.verdicts import LOWER
 
 HERE = Path(__file__).parent
 WORDS = ("beats", "matches", LOWER, "is worse", "no verdict")

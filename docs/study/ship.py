@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import keras_lottery as lottery
-from keras_lottery import runs, study
-from keras_lottery.report import label, tables
-from keras_lottery.schedule import round_sparsities
+from keras_lottery.core import files
+from keras_lottery.experiments import study
+from keras_lottery.training import run_folder
+from keras_lottery.experiments.report import label, tables
+from keras_lottery.core.schedule import round_sparsities
 
 WANTED = (0.9, 0.95)
 LICENCES = {
@@ -20,13 +22,13 @@ LICENCES = {
 
 
 def main(folder, flagfile):
-    made = study.Study(**{**runs.read_json(Path(folder) / "study.json")})
+    made = study.Study(**{**files.read_json(Path(folder) / "study.json")})
     searches = [path.parent for path in Path(folder).glob("runs/*/round_00")]
     rows = lottery.report.read(Path(folder) / "rows.jsonl")
     numbers = round_sparsities(rate=made.rate, final_sparsity=made.sparsities)
     model = label(made.model, made.width).replace(" ", "")
     for at in WANTED:
-        found = [lottery.load_ticket(runs.round_folder(path, numbers.index(at) + 1)) for path in searches]
+        found = [lottery.load_ticket(run_folder.round_folder(path, numbers.index(at) + 1)) for path in searches]
         found = [ticket for ticket in found if ticket.settings["rewind"] == made.rewinds[0]]
         best = max(found, key=lambda ticket: ticket.rounds[-1]["metrics"]["val_accuracy"])
         compared = [table for table in tables(rows) if table.title.startswith("The ticket against ")]

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from scipy import special
 
-from keras_lottery import report
-from keras_lottery.report.compared import comparisons
-from keras_lottery.report.places import places
+from keras_lottery.experiments import report
+from keras_lottery.experiments.report.compared import comparisons
+from keras_lottery.experiments.report.places import places
 
 SPREAD, SHARED = 0.4, 0.5  # points; correlation of two controls' differences
 TEST_IMAGES = 10_000

@@ -5,11 +5,11 @@
 
 from pathlib import Path
 
-from keras_lottery import report
-from keras_lottery.report.between import put
-from keras_lottery.report.cells import cells
-from keras_lottery.stats import estimate, paired
-from keras_lottery.verdicts import verdicts
+from keras_lottery.experiments import report
+from keras_lottery.experiments.report.between import put
+from keras_lottery.experiments.report.cells import cells
+from keras_lottery.experiments.stats import estimate, paired
+from keras_lottery.experiments.verdicts import verdicts
 
 HERE = Path(__file__).parent
 AT = (0.9, 0.95)

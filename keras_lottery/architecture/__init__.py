@@ -5,7 +5,7 @@ Pure JSON to JSON, without any Keras. What is not known to compute the same in b
 
 import copy
 
-from ..errors import LotteryError
+from ..core.errors import LotteryError
 from . import tables
 from .entries import KINDS, below, is_layer, is_operation, refuse
 from .form import form  # noqa: F401  part of this package

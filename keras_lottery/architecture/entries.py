@@ -1,6 +1,6 @@
 """What an architecture's JSON holds: entries of a class and its settings, each of a layer, a model, an operation or less."""
 
-from ..errors import LotteryError
+from ..core.errors import LotteryError
 from . import tables
 
 KINDS = ("tf_keras", "keras")

@@ -1,6 +1,6 @@
 """What Keras counts to one by one while it makes a model, so that a short text would keep it for hours."""
 
-from ..errors import LotteryError
+from ..core.errors import LotteryError
 
 MOST = 4096  # of anything that is counted by a setting
 LAYERS = 5000  # NASNetLarge has about 1,000

@@ -9,7 +9,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 
-from ..errors import LotteryError
+from ..core.errors import LotteryError
 from .loops import check_layers, check_loops
 
 DEEPEST = 200  # about 40 models in one another

@@ -6,12 +6,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery.checks import SEED, shown, true_or_false, whole
+from keras_lottery.core.checks import SEED, shown, true_or_false, whole
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.pixels import Pixels
 from keras_lottery.data import sources
 from keras_lottery.data.folder import from_folder
 from keras_lottery.data.pipeline import batches, from_batch, generated, hold, set_epoch, stream
-from keras_lottery.errors import LotteryError
-from keras_lottery.pixels import Pixels
 
 __all__ = ["Data", "batches", "from_batch", "label", "load", "set_epoch"]
 

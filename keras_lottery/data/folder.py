@@ -7,8 +7,8 @@ import stat
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery.core.errors import LotteryError
 from keras_lottery.data.sources import Arrays, Form, allocate, fixed_order, held_out
-from keras_lottery.errors import LotteryError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 SHOWN = 5  # files that a message names for each thing that is wrong

@@ -6,11 +6,10 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery.checks import true_or_false
-from keras_lottery.checks import shown, whole
-from keras_lottery.errors import LotteryError
-from keras_lottery.fingerprint import fingerprint
-from keras_lottery.pixels import Pixels
+from keras_lottery.core.checks import shown, true_or_false, whole
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.fingerprint import fingerprint
+from keras_lottery.core.pixels import Pixels
 
 PAD = 4  # pixels that a training image may be shifted by
 

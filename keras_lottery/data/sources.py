@@ -7,9 +7,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery import memory
+from keras_lottery.core import memory
+from keras_lottery.core.errors import LotteryError
 from keras_lottery.data.pipeline import aligned
-from keras_lottery.errors import LotteryError
 
 TEST_SHARE = 0.2
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
+from keras_lottery.core.errors import LotteryError
 from keras_lottery.data import sources
-from keras_lottery.errors import LotteryError
 
 PROBE_SECONDS = 6  # without a network TFDS itself retries for minutes
 

@@ -1,0 +1,34 @@
+"""Which channels the weights of a model read and write, for structured rounds."""
+
+import numpy as np
+
+from ..core.errors import LotteryError
+from ..engines import engine
+from ..wrapping import strip
+from . import graph
+from .favour import Side
+from .rules import channels_of
+
+
+def sides(model):
+    """{weight path: its `Side`s} for the kernels with channels that `compact` can take out.
+
+    Raises:
+      LotteryError: not a built Keras model, or one whose layers' calls cannot be read.
+    """
+    kind = engine(model)
+    try:
+        graph.check_readable(kind, kind.walk.unwrap(model))
+    except LotteryError as error:
+        raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
+    plain = strip(model)
+    channels = channels_of(graph.read(kind, plain))
+    group = channels.groups()
+    number = np.where(channels.pinned(group), 0, 1 + np.arange(channels.count))[group]  # by id
+    found = {}
+    for path, layer in kind.walk.layers(plain).items():
+        mix = channels.mixes.get(id(layer))
+        for name, axes in channels.cuts.get(id(layer), {}).items():
+            found[f"{path}/{name}"] = [Side(axis, number[ids], mix is not None and ids is mix.outputs)
+                                       for axis, ids in axes.items() if axis < 0 and number[ids].any()]
+    return {path: of for path, of in found.items() if of}

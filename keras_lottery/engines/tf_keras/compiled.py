@@ -1,0 +1,177 @@
+"""What a tf_keras model was compiled with: its optimizer's state, and compiling a copy alike."""
+
+import contextlib
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from ...core.errors import LotteryError
+from .. import slots
+from ..configs import keep_from_decay, remade, told
+from ..shifting import unshifted
+from ..untold import optimizers, untold
+from . import walk
+from .legacy import tf_keras
+
+
+def check_compiled(model):
+    """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as it is."""
+    if getattr(model, "optimizer", None) is None:
+        raise LotteryError(f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first.")
+    kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
+    others = [name for name, value in vars(model).items() if isinstance(value, kinds) and value is not model.optimizer]
+    if others:
+        raise LotteryError(f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would start anew: "
+                           "train it with the one that compile takes alone.")
+
+
+def steps_taken(model):
+    """How many steps the model's optimizer has taken."""
+    return int(model.optimizer.iterations.numpy())
+
+
+def compile_like(model, other):
+    """Compile `model` as `other` was, with a new optimizer and new metrics of the same settings.
+
+    Raises:
+      LotteryError: one of them cannot be made anew.
+    """
+    arguments = dict(other._compile_config.config)
+    with unshifted(other.optimizer):
+        arguments["optimizer"] = _anew(other.optimizer)
+    keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
+    for name in ("metrics", "weighted_metrics"):
+        arguments[name] = tf.nest.map_structure(_anew, arguments.get(name))
+    try:
+        model.compile(**arguments)
+    except TypeError as error:
+        raise LotteryError(f"{type(other).__name__}.compile has arguments of its own ({str(error).partition(') ')[2]}): build the model, wrap it, "
+                           "model = lottery.wrap(model), and call model.compile with them.") from error
+
+
+def compiled(model):
+    """JSON-able account of optimizer, loss and precision, to tell one run from another."""
+    given = model._compile_config.config
+    with unshifted(model.optimizer):
+        optimizer = told(model.optimizer, tf_keras.utils.serialize_keras_object)
+    account = {
+        "optimizer": optimizer,
+        "loss": given.get("loss"),
+        "loss_weights": given.get("loss_weights"),
+        "precision": tf_keras.mixed_precision.global_policy().name,
+        **untold(model.optimizer, tf.nest.flatten(given.get("loss")), walk.variables(model)),
+    }
+    return json.loads(json.dumps(account, default=_told))
+
+
+def _anew(item):
+    has_config = isinstance(item, (tf_keras.metrics.Metric, tf_keras.optimizers.Optimizer)) or (
+        isinstance(item, tf_keras.optimizers.legacy.Optimizer)
+    )
+    if not has_config:
+        return item
+    parts = [type(part) for part in vars(item).values()]
+    own = {kind.__name__: kind for kind in parts if not kind.__module__.startswith(("tf_keras.", "builtins"))}
+
+    def remake(config):
+        with tf_keras.utils.custom_object_scope(own):
+            return type(item).from_config(config)
+
+    return remade(item, remake)
+
+
+def _told(value):
+    with contextlib.suppress(AttributeError, NotImplementedError, TypeError, ValueError):
+        return [type(value).__name__, value.get_config()]
+    if hasattr(value, "item"):
+        return value.item()
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def loss(model):
+    """The loss as it was given to compile."""
+    return model._compile_config.config.get("loss")
+
+
+def build_optimizer(model):
+    """Make the slots of the model's optimizer, if they are not there yet.
+
+    Raises:
+      LotteryError: no optimizer, or one that cannot hold zeros.
+    """
+    check_compiled(model)
+    optimizer = model.optimizer
+    if not isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+        optimizer.build(model.trainable_variables)
+        return
+    for layer in model._flatten_layers():
+        if isinstance(layer, tf_keras.layers.Embedding) and layer.embeddings.constraint is not None:
+            raise LotteryError("legacy optimizers cannot hold pruned embeddings: use tf_keras.optimizers, not .legacy.")
+    optimizer._create_all_weights(model.trainable_variables)
+
+
+def build_metrics(model, train):
+    """Make the metrics' variables, which Keras would make in the first step, so that TensorFlow has to trace it twice."""
+    given, outputs = getattr(train, "element_spec", None), model.output
+    own = any(getattr(type(model), name) is not getattr(tf_keras.Model, name) for name in ("train_step", "compute_loss", "compute_metrics"))
+    if own or given is None or model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
+        return
+    if any(output.shape.rank is None or None in output.shape[1:] for output in tf.nest.flatten(outputs)):
+        return  # what "accuracy" means is told by the sides of a batch
+    _, labels, _ = tf_keras.utils.unpack_x_y_sample_weight(given)
+    if any(part.shape.rank is None for part in tf.nest.flatten(labels)):
+        return
+    if not model.compiled_loss.built:
+        model.compiled_loss.build(outputs)
+    if not model.compiled_metrics.built:
+        model.compiled_metrics.build(outputs, model.compiled_metrics._conform_to_outputs(outputs, labels))
+
+
+def optimizer_state(model):
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    return [variable.numpy() for variable in _optimizer_variables(model.optimizer)]
+
+
+def weight_copies(model):
+    """[(slot, weight)] of the slots that begin as copies of the weights; asked before the first step."""
+    return [pair for inner in optimizers(model.optimizer) for pair in slots.weight_copies(inner, model.trainable_variables, np.asarray)]
+
+
+def reset_optimizer(model, start, copies=()):
+    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those of the present weights."""
+    load_optimizer(model, start)
+    for slot, weight in copies:
+        slot.assign(weight)
+
+
+def load_optimizer(model, arrays):
+    """Assign arrays as `optimizer_state` gave them."""
+    for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
+        variable.assign(value)
+    for inner in optimizers(model.optimizer):
+        if model.run_eagerly and hasattr(inner, "_u_product_counter"):  # Nadam's own count of steps; a traced step holds it
+            inner._u_product_counter = int(inner.iterations) + 1
+
+
+def finalize_optimizer(model):
+    """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
+    if not isinstance(model.optimizer, tf_keras.optimizers.legacy.Optimizer):
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def _optimizer_variables(optimizer):
+    listed = [v for o in optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)]
+    found = {id(variable): variable for variable in listed}
+    stack = [optimizer]
+    seen = set()
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, tf.Variable):
+            found.setdefault(id(item), item)
+        else:
+            stack.extend(reversed(list(item._trackable_children().values())))
+    return list(found.values())

@@ -1,0 +1,188 @@
+"""A study: searches on a source, tickets and controls on targets, over seeds; then one table, plots and a page."""
+
+import dataclasses
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ... import data, engines, wrapping
+from ...core import files
+from ...core.checks import true_or_false
+from ...core.errors import LotteryError
+from ...core.jsonable import plain
+from ...core.masking import check_leaves_some
+from ...core.processes import ended_with_this_block, pool
+from ...core.schedule import check_rewind, round_sparsities, steepest
+from ...models import saved
+from ...tickets.carry import transfer
+from ...tickets.ticket import from_model
+from ...training import run_folder
+from .. import corruptions, machine, report
+from ..machine import place
+from ..recipe import compile_classifier, make_optimizer
+from . import board, workers
+from .compositions import tickets
+from .plan import Size, Study, Task, plan
+
+__all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run", "show", "tickets"]
+CONFIG = "study.json"
+
+
+def prepare(study, folder):
+    """Look at the folder, every data set and the model before anything is trained.
+
+    Args:
+      study: a Study.
+      folder: of this study; another with more seeds, targets or controls may go on in it.
+
+    Returns:
+      (the study with each "auto" made plain, {data set: Size}, its tasks).
+
+    Raises:
+      LotteryError: whatever would stop one of its runs from starting.
+    """
+    files.check_writable(folder)
+    folder = Path(folder)
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    if there and there.isdisjoint((CONFIG, "runs")):
+        raise LotteryError(f"{str(folder)!r} is not empty and holds no study: give another run_dir.")
+    backend = machine.choose_backend(study.backend)
+    study = dataclasses.replace(study, backend=backend, precision=machine.set_precision(study.precision, backend, study.strategy))
+    keras = machine.kind(backend)
+    for recipe in (study.recipe, study.target_recipe):
+        make_optimizer(steps=4, keras=keras, **recipe)
+    sizes = {}
+    for name, options in study.datasets.items():
+        loaded = data.load(**options)
+        batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
+        batches[-1] += corruptions.batches_of(loaded)
+        sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
+    for point in study.rewinds:
+        check_rewind(point, sizes[study.source_name].train * study.epochs)
+    _check_net(saved.builder(study.model, study.width, keras), sizes[study.source_name], {sizes[name] for name in study.target_names},
+                   study)
+    return study, sizes, plan(study, sizes)
+
+
+def _check_net(build, source, targets, study):
+    """Raises LotteryError if a net of the source's size cannot be pruned so far, or not carried to the targets'."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the runs say it
+        net = wrapping.wrap(build(source.input_shape, source.num_classes), verbose=False)
+        check_leaves_some(wrapping.masks(net), max(study.sparsities), study.scope)
+        ticket = from_model(net, engines.engine(net).values(net), [])
+        for target in targets:
+            transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
+
+
+def run(study, tasks, folder, *, output=None, jobs=1, ray_address=None, tensorboard=False, tell=print):
+    """Run the tasks that are not done yet, then write the results.
+
+    Args:
+      study, tasks, folder: as `prepare` gives and takes them.
+      output: folder for the results, where it is not `folder`: several studies can share their runs.
+      jobs, ray_address, tell: as for `workers.run`.
+      tensorboard: write output/tensorboard as well.
+
+    Returns:
+      The rows, which are in output/rows.jsonl as well.
+
+    Raises:
+      LotteryError: runs that failed; the others are done and written.
+    """
+    true_or_false(tensorboard=tensorboard)
+    folder = Path(folder)
+    output = folder if output is None else Path(output)
+    files.check_writable(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_json(folder / CONFIG, dataclasses.asdict(study))
+    try:
+        failed = workers.run(tasks, folder, jobs=jobs, ray_address=ray_address, tell=tell)
+    finally:
+        found = rows(study, tasks, folder)
+        if found:
+            report.write(found, output, plain(tickets(study, tasks, folder)))
+            if tensorboard:
+                board.write(found, output / "tensorboard")
+    if failed:
+        name, why = next(iter(failed.items()))
+        raise LotteryError(f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More is in "
+                           f"{workers.task_folder(folder, name) / workers.LOG}. The same command tries them again.")
+    return found
+
+
+def show(tasks, seconds, jobs):
+    """Print what is to be run, a line a kind of task, and the estimated time.
+
+    Args:
+      tasks: of the study.
+      seconds: as `estimate` gives them.
+    """
+    kinds = {}
+    for task in tasks:
+        kinds.setdefault((task.about["dataset"], task.about.get("control", f"search, rewind {task.about['rewind']}")), []).append(task)
+    table = Table(title=f"{len(seconds)} of {len(tasks)} runs are to be done")
+    for name in ("data", "", "sparsities", "runs", "done", "hours left"):
+        table.add_column(name, justify="left" if name in ("data", "", "sparsities") else "right")
+    for (dataset, what), alike in kinds.items():
+        left = [seconds[task.name] for task in alike if task.name in seconds]
+        at = sorted({task.about["sparsity"] for task in alike if task.about.get("sparsity")})
+        table.add_row(dataset, what, ", ".join(f"{s:.1%}" for s in at), str(len(alike)), str(len(alike) - len(left)),
+                      f"{sum(left) / 3600:.2f}")
+    Console(markup=False).print(table)
+    hours = sum(seconds.values()) / 3600 / jobs
+    print(f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; loading data and starting come on top")
+
+
+def rows(study, tasks, folder):
+    """The rows of the tasks that are done: one a control, sparsity, rewind point and seed."""
+    model = report.label(study.model, study.width)
+    planned = [0.0, *round_sparsities(rate=study.rate, final_sparsity=study.sparsities)]
+    rate = steepest(planned[1:])  # of controls too, which have no rounds
+    found = []
+    for task in filter(lambda task: workers.is_done(folder, task.name), tasks):
+        result = {**run_folder.read_result(workers.task_folder(folder, task.name)), "rate": rate}
+        first = task.about["rewind"] == study.rewinds[0]
+        for number, row in enumerate(result["rows"]):
+            if first or row["control"] != "dense":  # the dense round is the same in each search
+                at = planned[number] if task.kind == "find" else task.about["sparsity"]
+                found.append({**report.row(result, row, model, study.source_name, at), "rewind": task.about["rewind"], "run": task.name})
+                if row["control"] == "dense-longer":
+                    found[-1]["epochs"] //= 2  # those of what it stands beside
+    return found
+
+
+def estimate(study, sizes, tasks, folder, jobs, steps=10):
+    """Seconds that each task which is not done would take, from measured steps.
+
+    The model is trained for some steps on noise, in one process with its share of the
+    cores. Starting processes and loading data come on top.
+
+    Returns:
+      {task name: seconds}; the whole takes their sum divided by `jobs`.
+    """
+    left = [task for task in tasks if not workers.is_done(folder, task.name)]
+    on = {task.name: sizes[task.about["dataset"]] for task in left}
+    with pool(1, of=jobs) as alone, ended_with_this_block():
+        measured = {size: alone.submit(_seconds_per_step, study, size, steps).result() for size in dict.fromkeys(on.values())}
+    return {task.name: task.steps * measured[on[task.name]] for task in left}
+
+
+def _seconds_per_step(study, size, steps):
+    keras = machine.kind(study.backend)
+    machine.set_precision(study.precision, study.backend)
+    with place(study.strategy, study.backend)():
+        model = saved.builder(study.model, study.width, keras)(size.input_shape, size.num_classes)
+        compile_classifier(model, make_optimizer(steps=steps, keras=keras, **study.recipe))
+    x = np.random.default_rng(0).normal(size=(study.data["batch_size"], *size.input_shape)).astype("float32")
+    y = np.arange(len(x)) % size.num_classes
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        model.train_on_batch(x, y)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds[2:]))

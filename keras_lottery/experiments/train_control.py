@@ -1,0 +1,138 @@
+"""One control of a comparison: trained, going on where it was stopped, and tested."""
+
+import bisect
+import warnings
+
+import numpy as np
+
+from .. import engines, wrapping
+from ..core import files, team
+from ..core.errors import Failed
+from ..core.jsonable import plain
+from ..core.masking import sparsity
+from ..search import alive
+from ..search.rewind import start_at_point
+from ..tickets.ticket import from_model
+from ..training import older, resumable, run_folder
+from . import corruptions, metrics, recipe
+from .controls import CONTROLS
+from .gradual import GradualPruning
+from .saliency import CRITERIA, saliency_masks
+
+
+def on_target(control, sparsity, loaded, steps):
+    """What a control that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
+    if control in CRITERIA:
+        def mask(net):
+            x, y = _sample(loaded, engines.engine(net))
+            alive.set_masks(net, saliency_masks(net, x, y, control, sparsity, loss=recipe.classifier_loss(net, reduction="none")))
+            return net
+        return mask, [], 0
+    if control == "gradual":
+        end = max(1, steps * 3 // 4)
+        gradual = GradualPruning(sparsity, end=end, every=max(1, steps // 100))
+        return lambda net: net, [gradual], -(-end // len(loaded.train)) - 1
+    return lambda net: net, [], 0
+
+
+def _sample(loaded, engine):
+    """The first images of the first epoch, ten a class or a batch, whichever is more: (images, labels)."""
+    wanted, parts = 10 * loaded.num_classes, []
+    engine.set_epoch(loaded.train, 0)
+    for x, y in loaded.train:
+        parts.append((x.numpy(), y.numpy()))
+        if sum(len(y) for _, y in parts) >= wanted:
+            break
+    return tuple(np.concatenate(part) for part in zip(*parts))
+
+
+def best_epoch(loaded, first):
+    """What keeps the epoch with the best validation figure, from `first` on; None where nothing validates."""
+    return resumable.BestEpoch(first=first) if loaded.validation is not None else None
+
+
+def train_or_tell(control, sparsity, *of, **how):
+    """As `train`; the row of a control that comes to nothing says so, and the others go on."""
+    try:
+        return train(control, *of, **how)
+    except Failed as error:
+        warnings.warn(f"control {control!r} is left out of comparisons: {error}", stacklevel=2)
+        return failed(control, sparsity, error)
+
+
+def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True, point=None, cycles=0, goes_on=False,
+          before=0, corrupted=False):
+    """Train one control, the model that make() gives, resuming in `folder`; its row. A finished one is read.
+
+    Args:
+      best: callback that picks the epoch to keep, or None for the last.
+      save: keep the trained model as folder/student, and the row as folder/result.json.
+      point: (step, run folder) of the rewind point that it trains on from, on the data of its search; None for step 0.
+      cycles: trainings before this one, each from the weights that the last one left.
+      goes_on: with the optimizer, too, that it left.
+      before: steps that its weights were trained before, on the same data.
+      corrupted: as for `tested`.
+    """
+    backup = folder / run_folder.BACKUP
+    if not (folder / run_folder.RESULT).exists():
+        model = make()
+        engine = engines.engine(model)
+        engine.set_seed(seed)
+        if verbose:
+            print(f"{control}: {CONTROLS[control]}", flush=True)
+        if team.is_chief():
+            folder.mkdir(parents=True, exist_ok=True)
+        begin = start_at_point(model, *point, len(loaded.train)) if point else resumable.Start()
+        start = engine.values(model)
+        callbacks = [*callbacks, *([best] if best else [])]
+        history = _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose)
+        if best:
+            best.restore(model)
+        row = tested(control, model, loaded, history, best and best.epoch, before, corrupted)
+        if not save:
+            return row
+        from_model(model, start, [], {"data": loaded.describe()}, settings={"control": control, "seed": seed}).save(folder / "student", overwrite=True)
+        files.write_json(folder / run_folder.RESULT, row)
+        team.wait()
+    files.remove(backup)
+    return older.row(files.read_json(folder / run_folder.RESULT))
+
+
+def failed(control, sparsity, error):
+    """The row of a training that came to nothing: what it was, no figures, and why."""
+    return {"control": control, "sparsity": sparsity, "epoch": None, "test_accuracy": None, "test_loss": None, "validation_accuracy": None,
+            "history": [], "outcome": error.outcome, "why": str(error)}
+
+
+def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose):
+    """Train `cycles` times and once more, each training from the weights of the last; the history of the last."""
+    engine = engines.engine(model)
+    engine.build_optimizer(model)
+    copies, fresh = engine.weight_copies(model), engine.optimizer_state(model)
+    for number in range(resumable.number(backup), cycles + 1):
+        if number and not goes_on:
+            engine.reset_optimizer(model, fresh, copies)
+        history = resumable.fit(model, loaded.train, loaded.validation, epochs=epochs, start=begin, backup=backup, label=f"training {number}" if cycles else "",
+                             callbacks=callbacks, goes_on=goes_on, verbose=verbose)
+    return history
+
+
+def tested(control, model, loaded, history, epoch=None, before=0, corrupted=False):
+    """The row of a trained model: tested, and validated at the end of `epoch` (from 0), by default the last.
+
+    With `corrupted` it is tested on corrupted images, too: 12 times 2,000, or as many as there are to test.
+    """
+    steps = len(loaded.train)
+    ends = [entry.get("stop", n * steps) for n, entry in enumerate(history, 1)]  # where an entry does not say, each is an epoch
+    number = len(history) - 1 if epoch is None else bisect.bisect_left(ends, (epoch + 1) * steps)
+    return plain({
+        "control": control,
+        "sparsity": sparsity(wrapping.masks(model)),
+        "epoch": -(-ends[number] // steps),
+        "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
+        **metrics.measured(model, loaded),
+        **metrics.left(model),
+        **({"corrupted": corruptions.accuracies(model, loaded)} if corrupted else {}),
+        "validation_accuracy": history[number].get("val_accuracy"),
+        "history": history,
+    })

@@ -1,0 +1,113 @@
+"""Whether pruning leaves a net that can learn: weights in each layer, answers that depend on the input."""
+
+import contextlib
+import warnings
+
+import numpy as np
+
+from .. import engines
+from ..core.errors import Dead
+
+EXAMPLES = 4  # a batch
+SCALES = (1.0, 100.0)  # of what is drawn: nets take normalised images, or pixels up to 255
+
+
+def set_masks(model, masks):
+    """Set the masks of a wrapped model in place, unless they would leave it dead; it then stays as it was.
+
+    Args:
+      model: a wrapped model, whose weights are those that it was pruned by.
+      masks: {path: bool array}, subsets of the masks that it has.
+
+    Raises:
+      Dead: no weight is left, or the outputs for any two random batches are equal, bit for bit.
+
+    Warns of each weight tensor that loses its last weight.
+    """
+    engine = engines.engine(model)
+    before, scope = engine.masks(model), engine.settings(model)[1]["scope"]
+    emptied = _emptied(before, masks, scope)
+    weights = {path: np.array(variable.numpy()) for path, variable in engine.prunable(model).items()}
+    engine.set_masks(model, masks)
+    if answers_alike(model):
+        engine.set_masks(model, before)
+        engine.load_state(model, {**engine.values(model), **weights})
+        where = f", since no weight is left in {', '.join(emptied)}" if emptied else ""
+        raise Dead(
+            f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}")
+    if emptied:
+        warnings.warn(
+            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through there is "
+            f"lost, unless a shortcut goes past it. {_cure(scope)}", stacklevel=3)
+
+
+def _emptied(before, after, scope):
+    """Paths of the tensors that lose their last weight; raises Dead if all do."""
+    if not any(mask.any() for mask in after.values()):
+        raise Dead(f"no prunable weight would be left. {_cure(scope)}")
+    return [path for path, mask in after.items() if before[path].any() and not mask.any()]
+
+
+def _share(masks):
+    total = sum(mask.size for mask in masks.values())
+    return f"{1 - sum(np.count_nonzero(mask) for mask in masks.values()) / total:.2%} zeros"
+
+
+def _cure(scope):
+    return "Prune less, by a smaller rate or final_sparsity" + (
+        ", or give scope='layer', which leaves each layer its share." if scope == "global" else ".")
+
+
+def answers_alike(model):
+    """Whether the outputs of a model for random batches are all equal, bit for bit; False where none can be drawn."""
+    engine = engines.engine(model)
+    structure = engine.inputs(model)
+    if structure is None:
+        return False
+    engine.variables(model)  # on JAX this brings the state of a training into the model
+    rng, highest = np.random.default_rng(0), _highest(engine, model)
+    first = None
+    for scale in (*SCALES, *SCALES):
+        drawn = [_draw(tensor, rng, scale, highest) for tensor in engine.nest.flatten(structure)]
+        if any(array is None for array in drawn):
+            return False
+        try:
+            outputs = model(engine.nest.pack_sequence_as(structure, drawn), training=False)
+        except Exception:  # of whatever kind: a layer that takes no such numbers
+            return False
+        outputs = [_array(engine, tensor) for tensor in engine.nest.flatten(outputs)]
+        first = first or outputs
+        if any(not np.isfinite(new).all() or new.tobytes() != old.tobytes() for old, new in zip(first, outputs)):
+            return False
+    return True
+
+
+def _draw(tensor, rng, scale, highest):
+    """A random batch for an input; None for text and what else is no number."""
+    kind = str(getattr(tensor.dtype, "name", tensor.dtype))
+    shape = (tensor.shape[0] or EXAMPLES, *(16 if side is None else side for side in tensor.shape[1:]))
+    if "float" in kind:
+        return (scale * rng.normal(size=shape)).astype("float32")
+    return rng.integers(0, highest, shape).astype(kind) if "int" in kind or kind == "bool" else None
+
+
+def _highest(engine, model):
+    """One more than the largest whole number that every layer that looks numbers up knows."""
+    names = ("input_dim", "num_tokens")
+    known = [getattr(layer, name, None) for layer in engine.layers(model).values() for name in names]
+    return min([size for size in known if isinstance(size, int) and size > 1], default=2)
+
+
+def _array(engine, tensor):
+    if engine.keras.__name__ == "tf_keras":
+        return tensor.numpy()
+    return np.asarray(engine.keras.ops.convert_to_numpy(tensor))
+
+
+@contextlib.contextmanager
+def naming_the_last_good(number, sparsity, where=""):
+    """What the block raises of a dead net also says which round's ticket is the last that is alive."""
+    try:
+        yield
+    except Dead as error:
+        raise Dead(f"{error} The last good ticket is that of round {number}, {sparsity:.2%} sparse{where}.") from None

@@ -1,0 +1,249 @@
+"""find_ticket: the rounds of training, pruning and rewinding, resumable at any moment."""
+
+import gc
+import itertools
+
+from .. import engines, wrapping
+from ..architecture import form
+from ..core import files, team
+from ..core.checks import SEED, known, true_or_false, whole
+from ..core.errors import LotteryError
+from ..core.jsonable import MISSING, digest, plain
+from ..core.masking import SCOPES, check_leaves_some
+from ..core.schedule import check_rewind, check_rewind_once, round_sparsities, rule, search_rounds
+from ..training import run_folder
+from ..training.callback_memory import keep, recall
+from ..training.check_data import LongEpochs, content, open_data, warn_of_order
+from ..training.labels import check_labels
+from ..training.resumable import fit
+from .alive import naming_the_last_good
+from .rewind import RewindCallback, check_stateless, check_steps
+from .rounds import Rounds
+from .stopping import Stopping
+
+
+def find_ticket(
+    model,
+    train,
+    validation_data=None,
+    *,
+    epochs,
+    rounds=None,
+    rate=None,
+    final_sparsity=None,
+    scope=None,
+    rewind="init",
+    rewind_once=False,
+    structured=False,
+    budget=None,
+    early_bird=None,
+    seed=0,
+    run_dir=None,
+    overwrite=False,
+    callbacks=(),
+    verbose="auto",
+    info=None,
+):
+    """Find a winning ticket: train, prune the smallest weights, rewind, and again.
+
+    Args:
+      model: a compiled model of tf_keras or Keras 3. A wrapped one is used in place and
+        ends trained; from a plain one a copy is wrapped.
+      train: a tf.data.Dataset of batches or a PyDataset, taken in its own order, or arrays
+        (x, y) or (x, y, sample_weight), served in batches of 32 in an order that `seed`
+        and the epoch set.
+      validation_data: what `fit` takes.
+      epochs: epochs of each round, and of the dense training before the first.
+      rounds, rate, final_sparsity: two of these; see `schedule.round_sparsities`. With
+        none, or only one of rounds and final_sparsity, rate is 0.2.
+      scope: "global" or "layer"; None for what `wrap` was told, else "global".
+      rewind: "init", a step of the first training, "trained" (its end), "lr" (weights
+        stay, the learning rate starts anew) or "finetune" (weights stay, and the training
+        goes on at the rate that the learning rate's schedule ends at, which should not be
+        0). The optimizer starts anew in each case but the last. A round that rewinds to
+        step k trains from there to the last step of the dense training, with its learning
+        rates and its batches, so that both take the same number of steps. Rounds of the
+        other kinds train all steps again.
+      rewind_once: take the weights back before the last round alone; those between go on
+        with what they have learned, so that they can be short. Needs a rewind point.
+      structured: let weak channels die as wholes, at the same sparsity, so that
+        `lottery.compact` can take them out; see `structured.favour_channels`.
+      budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
+        "3x", or minutes, such as "90m". Every round but the last, which is trained in full,
+        ends early enough to keep it; see `stopping.Stopping`. None for no limit.
+      early_bird: end every round but the last once its mask has settled: when less than
+        this share of the weights that it prunes are others than an epoch before.
+      seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
+      run_dir: folder of the run. Killed and started again with the same call it goes on
+        after the last finished epoch, with the same result where operations are
+        deterministic and the order of `train` depends on seed and epoch only. A
+        finished round r is the ticket folder round_0r.
+      overwrite: start anew in run_dir, deleting the run that is there.
+      callbacks: for each round's fit. What they remember survives a kill as far as it is
+        numbers, text, arrays, and lists and dicts of these.
+      verbose: as for `fit`; 0 prints nothing.
+      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them.
+
+    Returns:
+      The Ticket of the last round, with rewind weights and trained weights.
+
+    Raises:
+      LotteryError: an impossible argument, an uncompiled model, a run_dir that holds
+        another configuration (the difference is shown) or cannot be written.
+
+    Source: iterative magnitude pruning with rewinding, Frankle et al. 2020
+    (arXiv 1912.05671), algorithm 2.
+
+    Example:
+      >>> import numpy as np, tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> net.compile("adam", "mse")
+      >>> data = np.ones((64, 4), "float32"), np.ones((64, 2), "float32")
+      >>> ticket = lottery.find_ticket(net, data, epochs=1, rounds=2, rate=0.5, verbose=0)
+      >>> ticket.sparsity
+      0.75
+    """
+    sparsities = _plan(rounds, rate, final_sparsity)
+    rewind = check_rewind(rewind)
+    check_rewind_once(rewind_once, rewind)
+    true_or_false(structured=structured, overwrite=overwrite)
+    if scope is not None:
+        known("scope", scope, SCOPES)
+    epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
+    if not isinstance(info, (dict, type(None))):
+        raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
+    info = plain(info or {})
+    settings = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed, **rule(rewind),
+                **{name: value for name, value in (("rewind_once", rewind_once), ("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
+    engine = engines.engine(model)
+    engine.check_compiled(model)
+    callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
+    check_stateless(model)
+    train, steps, account = open_data(model, train, seed)
+    check_labels(model, train)
+    check_steps(model, {"rewind step": [rewind]}, steps)
+    validated = None
+    if validation_data is not None:
+        held_out, _, validated = open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
+        check_labels(model, held_out, "validation_data")
+        validated = [validated, content(held_out)]
+    if steps is not None:
+        check_rewind(rewind, steps * epochs)
+    plan = search_rounds(sparsities, rewind, steps and steps * epochs, rewind_once)
+    stopping = Stopping(plan, epochs, steps, budget, early_bird, ends_count=rewind == "trained")
+    engine.set_seed(seed)
+    model = _ready(model, scope, bool(verbose))
+    how = engine.settings(model)[1]
+    settings["scope"] = scope = scope or how["scope"]
+    check_leaves_some(engine.masks(model), sparsities[-1], scope)
+    sides = None
+    if structured:
+        from ..channels import groups  # with SciPy, which other searches do without
+
+        sides = groups.sides(model)
+    architecture = engine.architecture(model)
+    warn_of_order(train, kept=run_dir is not None, step=plan[-1].start)
+    if run_dir is not None:
+        config = {
+            **settings,
+            "info": info,
+            "sparsities": sparsities,
+            "steps": steps,
+            "train": account,
+            "content": content(train),
+            "validation": validated,
+            "architecture": digest(form(architecture)),
+            "masks": list(engine.masks(model)),
+            "weights": list(engine.variables(model)),
+            "compiled": engine.compiled(model),
+            **({"blocks": how["blocks"]} if how["blocks"] else {}),
+        }
+        if not overwrite:
+            config = run_folder.under_its_rule(run_dir, config, lambda: run_folder.finished_rounds(run_dir) == len(plan))
+            _check_names(run_dir, config)
+        run_dir = run_folder.open_run(run_dir, "find_ticket", config, overwrite)
+
+    backup = run_dir and run_dir / run_folder.BACKUP
+    gc.collect()  # copies that were made on the way refer to themselves
+    state = Rounds(model, architecture, rewind, scope, sides, run_dir, info, settings)
+    held = recall(backup, callbacks)
+    for round in plan[state.finished:]:
+        state.ticket = None  # memory for the boundary and the training
+        if round.number:
+            before = plan[round.number - 1]
+            with naming_the_last_good(before.number, before.sparsity, state.where(before.number)):
+                state.rewinder.boundary(round)
+            state.keep_rewind_point()
+        state.begin()
+        if verbose:
+            print(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse", flush=True)
+        stopping.begin(round, state.records, state.rewinder)
+        history = fit(
+            model,
+            train,
+            validation_data,
+            epochs=epochs,
+            start=state.place(round),
+            backup=backup,
+            label=f"round {round.number}",
+            callbacks=[*callbacks, RewindCallback(state.rewinder, round, state.keep_rewind_point), stopping,
+                       *([LongEpochs()] if steps is None else [])],
+            held=held,
+            goes_on=rewind == "finetune",
+            verbose=verbose,
+        )
+        state.finish(round, history, stopping.record())
+        if backup:
+            keep(backup, callbacks, held)
+    if backup:
+        files.remove(backup)
+    team.wait()
+    return state.ticket
+
+
+def _checked_callbacks(callbacks, keras):
+    callbacks = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in callbacks:
+        if getattr(callback, "prunes", False) is True:
+            raise LotteryError(f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after each round: leave it out.")
+        if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
+            raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
+        kinds = {kind.__module__.partition(".")[0] for kind in type(callback).__mro__} & {"keras", "tf_keras"}
+        if kinds and keras not in kinds:
+            raise LotteryError(f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of {keras}: give callbacks of {keras}.")
+    return callbacks
+
+
+def _plan(rounds, rate, final_sparsity):
+    if rounds is None and final_sparsity is None:
+        raise LotteryError("how far to prune is open: give rounds, for example rounds=10, or final_sparsity.")
+    if rate is None and (rounds is None or final_sparsity is None):
+        rate = 0.2
+    return round_sparsities(rounds, rate, final_sparsity)
+
+
+def _ready(model, scope, verbose):
+    """The model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
+    engine = engines.engine(model)
+    with engine.scope(model):  # or the replicas would share the optimizer's slots
+        if not wrapping.is_wrapped(model):
+            given, model = model, wrapping.wrap(model, scope=scope or "global", verbose=verbose)
+            engine.compile_like(model, given)
+        wrapping.check_unpruned(model)
+        if engine.steps_taken(model):
+            engine.compile_like(model, model)
+        engine.build_optimizer(model)
+        engine.keep_randomness(model)
+    return model
+
+
+def _check_names(run_dir, config):
+    """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
+    there, config = run_folder.check_run_dir(run_dir, config) or {}, plain(config)
+    if {name for name in {**there, **config} if name != run_folder.KIND and there.get(name, MISSING) != config.get(name, MISSING)} in ({"weights"}, {"masks", "weights"}):
+        was, now = next(pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1])
+        if was is None or now is None:
+            raise LotteryError(f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now {len(config['weights'])}: "
+                               f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew.")
+        raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
+                           "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")

@@ -1,0 +1,152 @@
+"""All rounds of a search in one fit."""
+
+import warnings
+
+import numpy as np
+
+from .. import engines, wrapping
+from ..core.errors import Dead, LotteryError
+from ..core.masking import check_leaves_some
+from ..training.callback import Callback
+from . import alive
+from .rewind import RewindCallback, Rewinder, check_stateless, check_steps, record
+
+_UNDONE = (
+    "which undoes rounds: leave out EarlyStopping's restore_best_weights and BackupAndRestore. "
+    "find_ticket(run_dir=...) goes on after a kill."
+)
+
+
+class LotteryCallback(Callback):
+    """Runs all rounds of a model's LotterySchedule in one fit.
+
+    A round is pruned and rewound just before the first step of the next, so that
+    validation and checkpoints at its end still see its trained weights. After fit the
+    model holds the last ticket, trained; `ticket` is that Ticket and `rounds` has one
+    record per round. Give fit enough epochs for `schedule.total_steps` steps: it ends there,
+    within an epoch if need be. A round that rewinds to step k has the learning rate of step k
+    and the batches that fit serves next; `find_ticket` serves those of the dense training.
+    Callbacks that put back the state of an earlier epoch (EarlyStopping's
+    restore_best_weights, BackupAndRestore) would undo rounds; `find_ticket(run_dir=...)` goes
+    on after a kill.
+
+    Raises:
+      LotteryError: the model is not wrapped with a schedule or is pruned already, its
+        optimizer has taken steps, another callback put back an earlier round or, with a
+        rewind step, sets the learning rate by epochs, or Keras cannot tell how many steps an
+        epoch has (it would then decay weights once more than it trains them at the end of
+        the data).
+
+    Example:
+      >>> import numpy as np, tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> schedule = lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=4)
+      >>> model = lottery.wrap(net, schedule=schedule)  # doctest: +ELLIPSIS
+      32 of ...
+      >>> model.compile("sgd", "mse")
+      >>> callback = lottery.LotteryCallback()
+      >>> _ = model.fit(np.ones((64, 4)), np.ones((64, 2)), batch_size=16, epochs=3, callbacks=[callback], verbose=0)
+      >>> callback.ticket.sparsity
+      0.75
+    """
+
+    prunes = True
+
+    def __init__(self):
+        super().__init__()
+        self.rounds = []
+        self.ticket = None
+
+    def on_train_begin(self, logs=None):
+        if not wrapping.is_wrapped(self.model) or engines.engine(self.model).settings(self.model)[0] is None:
+            raise LotteryError("LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...)).")
+        wrapping.check_unpruned(self.model)
+        if self.params["steps"] is None:
+            raise LotteryError(
+                "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
+                "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
+            )
+        self.schedule, _ = engines.engine(self.model).settings(self.model)
+        check_stateless(self.model)
+        check_leaves_some(wrapping.masks(self.model), self.schedule.sparsities[-1], engines.engine(self.model).settings(self.model)[1]["scope"])
+        check_steps(self.model, {"rewind step": [self.schedule.rewind_step],
+                                 "end of a round": [*self.schedule.boundaries, self.schedule.total_steps]}, self.params["steps"])
+        self.engine = engines.engine(self.model)
+        self.engine.keep_randomness(self.model)
+        self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
+        self.plan = self.schedule.search_rounds
+        self.counter = RewindCallback(self.rewinder, self.plan[0])
+        self.counter.set_params(self.params)
+        self.counter.on_train_begin()
+        self.rates = self.engine.rates(self.model)
+        self.start = self.engine.values(self.model)
+        self.masks = wrapping.masks(self.model)
+        self.rounds, self.ticket = [], None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.counter.on_epoch_begin(epoch)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.counter.step == 0:
+            self._check_masks()
+            if self.engine.steps_taken(self.model):
+                raise LotteryError(f"another callback put back a training that had begun, {_UNDONE}")
+        if batch == 0:
+            self._check_rates()
+        begun = len(self.rounds)
+        if begun < self.schedule.rounds and self.counter.step == self.schedule.boundaries[begun]:
+            self._end_round()
+            self._boundary(self.plan[begun + 1])
+            self.start = self.engine.values(self.model)
+            self.masks = wrapping.masks(self.model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.logs = logs
+        self.counter.on_train_batch_end(batch, logs)
+        if self.counter.step >= self.schedule.total_steps:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs = logs
+
+    def on_train_end(self, logs=None):
+        self._check_masks()
+        self._end_round()
+        if self.rewinder.rewind == "trained" and self.rewinder.point is None:
+            self.rewinder.capture()
+        self.ticket = self._ticket()
+        if self.counter.step < self.schedule.total_steps:
+            warnings.warn(
+                f"fit ended after {self.counter.step} of {self.schedule.total_steps} steps: the ticket is that of round "
+                f"{len(self.rounds) - 1} of {self.schedule.rounds}, {self.ticket.sparsity:.1%} sparse.",
+                stacklevel=2,
+            )
+
+    def _boundary(self, round):
+        with alive.naming_the_last_good(len(self.rounds) - 1, self.rounds[-1]["sparsity"], ", in LotteryCallback.ticket"):
+            try:
+                self.rewinder.boundary(round)
+            except Dead:
+                self.ticket = self._ticket()
+                raise
+
+    def _ticket(self):
+        from ..tickets.ticket import from_model
+
+        return from_model(self.model, self.rewinder.point or self.start, self.rounds)
+
+    def _check_rates(self):
+        """Raises LotteryError if another callback set the learning rate, by epochs that a rewound round does not repeat."""
+        if self.plan[-1].start and not all(map(np.array_equal, self.engine.rates(self.model), self.rates)):
+            raise LotteryError(f"a callback set the learning rate by epochs, and a round that begins at step {self.plan[-1].start} begins within the "
+                               "epochs of one fit: use find_ticket, or compile with a LearningRateSchedule.")
+
+    def _check_masks(self):
+        """Raises LotteryError if the model has other masks than this callback gave it."""
+        if any((mask != self.masks[path]).any() for path, mask in wrapping.masks(self.model).items()):
+            raise LotteryError(f"another callback put back the weights and masks of another round, {_UNDONE}")
+
+    def _end_round(self):
+        # fit does this at its end, for optimizers that average weights.
+        self.engine.finalize_optimizer(self.model)
+        self.rounds.append(record(self.model, len(self.rounds), self.logs))

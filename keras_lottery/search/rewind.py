@@ -1,0 +1,228 @@
+"""The boundary between two rounds: prune by magnitude, rewind, start the optimizer anew."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .. import engines, wrapping
+from ..channels.favour import favour_channels
+from ..core import files
+from ..core.errors import LotteryError
+from ..core.masking import prune
+from ..core.schedule import KEPT
+from ..training import run_folder
+from ..training.callback import StepCounter
+from ..training.resumable import Start
+from . import alive
+
+# Names of what stands beside a rewind point's weights: learning rates, and the optimizer's count of steps, which is not
+# the training's where Keras counts a step past the end of data of unknown length, or loss scaling leaves steps out.
+_RATE, _COUNT = "learning_rate/", "optimizer/steps"
+
+
+class Rewinder:
+    """Holds the rewind point of a wrapped, compiled model and takes it from round to round.
+
+    Args:
+      model: a wrapped, compiled model whose optimizer has not taken a step yet.
+      rewind: a step of the first round (0 = the initial weights), "trained" (the weights
+        at the end of the first round), "lr" (weights are never taken back) or "finetune"
+        (nor is the optimizer).
+      scope: "global" or "layer"; None for what `wrap` was told.
+      sides: prune whole channels, these, rather than single weights; see `structured.favour_channels`.
+
+    The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
+    have them, and beside them, of a step, the state of random layers and a learning rate that
+    a callback may have changed. The optimizer's start holds its slots, step count and loss
+    scale. Slots that begin as copies of the weights become copies of the rewound ones.
+    """
+
+    def __init__(self, model, rewind, scope=None, sides=None):
+        self.model = model
+        self.rewind = rewind
+        self.sides = sides
+        self.engine = engines.engine(model)
+        self.pruned_by = {**self.engine.settings(model)[1], **({"scope": scope} if scope else {})}
+        self.engine.build_optimizer(model)
+        if self.engine.steps_taken(model):
+            raise LotteryError("the optimizer has taken steps already: compile the model again first.")
+        self.copies = self.engine.weight_copies(model)
+        if rewind not in ("trained", *KEPT, 0):
+            self.engine.make_shiftable(model)
+        self.optimizer_start = [_small(array) for array in self.engine.optimizer_state(model)]
+        self.point, self.beside = None, {}
+        if rewind == 0:
+            self.point = self.engine.values(model)
+
+    def begin(self):
+        """The dense training begins: if it is what rounds rewind to, so do the numbers that random layers draw."""
+        if self.rewind == 0 and not self.engine.steps_taken(self.model):
+            self.beside = self.engine.random_state(self.model)
+
+    def capture(self):
+        """Make the present state the rewind point."""
+        if self.rewind != "trained":
+            self.engine.unify_replicas(self.model)
+            rates = {f"{_RATE}{n}": rate for n, rate in enumerate(self.engine.rates(self.model))}
+            self.beside = {**self.engine.random_state(self.model), **rates, _COUNT: np.int64(self.engine.steps_taken(self.model))}
+        self.point = self.engine.values(self.model)
+
+    def load(self, arrays):
+        """Take up the rewind point of a file, as `arrays` gives it."""
+        self.point = {path: arrays[path] for path in self.engine.variables(self.model)}
+        self.beside = {name: array for name, array in arrays.items() if name not in self.point}
+
+    def arrays(self):
+        """{name: array} of the rewind point."""
+        return {**self.point, **self.beside}
+
+    def waits(self):
+        """Whether the rewind point is a step that is still to come."""
+        return self.point is None and not isinstance(self.rewind, str)
+
+    def tightened(self, sparsity):
+        """{path: mask}: the masks at `sparsity`, were the round to end now."""
+        scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
+        masks = self.engine.masks(self.model)
+        if self.sides is not None:
+            scores = favour_channels(scores, masks, self.sides)
+        return prune(scores, masks, sparsity, **self.pruned_by)
+
+    def boundary(self, round):
+        """Begin a `schedule.Round`: tighten the masks in place, rewind if it does, reset the optimizer.
+
+        Surviving weights are afterwards bit for bit those of the rewind point, or where the
+        round does not rewind those that were trained. Nothing is traced again.
+        """
+        if self.rewind == "trained" and self.point is None:
+            self.capture()
+        if self.rewind not in KEPT and self.point is None:
+            raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
+        masks = self.tightened(round.sparsity)
+        alive.set_masks(self.model, masks)
+        if self.point is not None:
+            for path, mask in masks.items():  # what is pruned never comes back
+                self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
+        if round.rewind:
+            self.engine.load_state(self.model, self.point)
+        going_on = self.rewind == "finetune"
+        state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start
+        self.engine.reset_optimizer(self.model, state, () if going_on else self.copies)  # copies: JAX gives each buffer away once
+        if round.rewind:
+            go_on_from(self.model, round.start, self.beside)
+
+
+def go_on_from(model, step, beside):
+    """Let a model whose optimizer is fresh train on from a step of a training that it did not take.
+
+    Args:
+      model: a compiled model with the weights of that step.
+      step: the step at which the learning rate's schedule goes on.
+      beside: {name: array} of the state of random layers and of learning rates at that step, as
+        `Rewinder.beside` has it; what is not there stays as it is.
+    """
+    engine = engines.engine(model)
+    if random_of(beside):
+        engine.load_random_state(model, random_of(beside))
+    rates = [array for name, array in sorted(beside.items()) if name.startswith(_RATE)]
+    if rates:
+        engine.load_rates(model, rates)
+    if step:
+        engine.make_shiftable(model)
+        engine.shift_rate(model, int(beside.get(_COUNT, step)))
+
+
+def start_at_point(model, step, run_dir, epoch_steps):
+    """Let a freshly compiled model with the weights of a search's rewind point train on from there.
+
+    Args:
+      model: a compiled model whose optimizer is fresh.
+      step: the rewind point.
+      run_dir: the folder of the search; without its file random layers begin as they are.
+      epoch_steps: steps of an epoch.
+
+    Returns:
+      The `resume.Start` of the training.
+    """
+    engine = engines.engine(model)
+    with engine.scope(model):
+        engine.build_optimizer(model)
+        engine.keep_randomness(model)
+    beside, file = {}, Path(run_dir) / run_folder.REWIND
+    if file.exists():
+        arrays, _ = files.read_arrays(file)
+        beside = {name: array for name, array in arrays.items() if name not in engine.variables(model)}
+    go_on_from(model, step, beside)
+    return Start.at(step, range(epoch_steps, step + epoch_steps, epoch_steps), random_of(beside))
+
+
+def random_of(beside):
+    """The state of random layers in what stands beside a rewind point."""
+    return {name: array for name, array in beside.items() if name.startswith("random/")}
+
+
+def _small(array):
+    """An equal array, without memory of its own where all values are alike, as those of fresh slots are."""
+    first = array.flat[0] if array.size else None
+    return np.broadcast_to(first, array.shape) if array.size and (array == first).all() else array
+
+
+class RewindCallback(StepCounter):
+    """Counts the steps of a round and captures the rewind point when its step has come, then calls `then`."""
+
+    def __init__(self, rewinder, round, then=lambda: None):
+        super().__init__(round.start)
+        self.rewinder, self.round = rewinder, round
+        self.then = then
+
+    def on_train_begin(self, logs=None):
+        if self.round.number == 0:
+            self.rewinder.begin()
+            self.then()
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.round.number == 0 and self.step == self.rewinder.rewind:
+            if self.rewinder.point is None:
+                self.rewinder.capture()
+                self.then()
+            else:  # of a file, since the run was killed within this epoch
+                self.rewinder.engine.unify_replicas(self.model)
+
+
+def record(model, number, logs):
+    """What is kept of a round: its number, exact counts and the metrics at its end."""
+    masks = wrapping.masks(model)
+    total = sum(mask.size for mask in masks.values())
+    kept = sum(int(mask.sum()) for mask in masks.values())
+    metrics = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
+    return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
+
+
+def check_stateless(model):
+    """Raises LotteryError for a recurrent layer that keeps its state from batch to batch, which no rewind would find."""
+    engine = engines.engine(model)
+    for path, layer in engine.layers(model).items():
+        if isinstance(layer, engine.keras.layers.RNN) and layer.stateful:
+            raise LotteryError(f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False.")
+
+
+def check_steps(model, marks, epoch_steps=None):
+    """Raises LotteryError unless steps fall between two executions, of which one ends with each epoch.
+
+    Args:
+      model: a compiled model.
+      marks: {what they are called: the steps}; what is no int is left out.
+      epoch_steps: steps of an epoch, None if unknown.
+    """
+    every = engines.engine(model).steps_per_execution(model)
+    for name, steps in marks.items():
+        for step in (step for step in steps if step and not isinstance(step, str)):
+            if getattr(model, "autotune_steps_per_execution", False):
+                raise LotteryError(f"the {name}, step {step}, may fall inside an execution with steps_per_execution='auto': give a number.")
+            if every > 1 and epoch_steps is None:
+                raise LotteryError(f"the {name}, step {step}, may fall inside an execution of steps_per_execution={every}, since it is unknown how "
+                                   "many steps an epoch has: tell it, train = train.apply(tf.data.experimental.assert_cardinality(steps)).")
+            if step % (epoch_steps or every) % every:
+                within = f" within epochs of {epoch_steps}" if epoch_steps and epoch_steps % every else ""
+                raise LotteryError(f"the {name}, step {step}, is no multiple of steps_per_execution={every}{within}: change one of them.")

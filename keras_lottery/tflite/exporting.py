@@ -1,0 +1,304 @@
+"""A trained model as a .tflite file: of all ways to encode it, the best for a goal, and never one that was not run."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import warnings
+
+import numpy as np
+
+from ..channels.compacting import compact as without_dead_channels
+from ..core import checks
+from ..core.checks import known, true_or_false
+from ..core.errors import LotteryError
+from ..core.files import new_file
+from ..engines import engine
+from ..wrapping import is_wrapped, strip
+from . import camera, check, convert, encoding, flatbuffer, sparse_kernels, unpack
+from . import labels as label_file
+from .choose import GOALS, TOLERANCE, pick, problem_of
+from .measure import local
+from .show import show
+
+REPRESENTATIVE = 200  # examples that int8 takes its ranges from, at most
+SECONDS = 0.3  # to invoke each file for
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One way to encode the model: what it weighs, how fast it is here, and how far its outputs are from the Keras model's.
+
+    format: how numbers are kept, see `convert.FORMATS`; encoding: "dense" or "sparse".
+    bytes, gzip, zstd: of the file, and of the file as a download. load_ms, latency_ms: milliseconds on this machine;
+      `latency` is over that of the first file that runs.
+    largest_difference: absolute; relative_difference: over the output's largest absolute value, the worst of all outputs.
+    accuracy: share of the labelled images that it gets right, 0..1.
+    sparse_tensors: how many tensors are sparse-encoded in the file; sparse_kernels: how many of its 1x1 convolutions
+      and fully connected layers sparse kernels of an ARM processor can run.
+    What could not be measured is None; `problem` says in words why the file cannot be used.
+    """
+    format: str
+    encoding: str
+    bytes: int | None = None
+    gzip: int | None = None
+    zstd: int | None = None
+    load_ms: float | None = None
+    latency_ms: float | None = None
+    latency: float | None = None
+    largest_difference: float | None = None
+    relative_difference: float | None = None
+    accuracy: float | None = None
+    sparse_tensors: int | None = None
+    sparse_kernels: int | None = None
+    problem: str | None = None
+    chosen: bool = False
+
+    @property
+    def name(self):
+        return f"{self.format} {self.encoding}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """What `export` wrote: the file's path and a row for each variant that was tried, the written one `chosen`.
+
+    accuracy: the Keras model's on the labelled images, 0..1; None without labels.
+    """
+    path: str
+    goal: str
+    accuracy: float | None
+    variants: tuple[Variant, ...]
+
+    def __repr__(self):
+        return f"Export({self.path}: {self.chosen.name}, {self.chosen.bytes:,} bytes, the best of {len(self.variants)} for {self.goal})"
+
+    @property
+    def chosen(self):
+        return next(variant for variant in self.variants if variant.chosen)
+
+    def to_dict(self):
+        """The record as plain dicts, lists and numbers, ready for json.dump."""
+        return {"path": self.path, "goal": self.goal, "accuracy": self.accuracy, "chosen": self.chosen.name,
+                "variants": [{"name": variant.name, **dataclasses.asdict(variant)} for variant in self.variants]}
+
+
+def export(model, path, *, goal="size", formats=None, images=None, labels=None, max_loss=0.5, normalization=None,
+           class_names=None, compact=False, variants_dir=None, overwrite=False, verbose=True):
+    """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
+
+    Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.
+    Each file is loaded with LiteRT as a phone would, run, compared with `model` and measured. The best for the goal is
+    written, of those that load and are as good as the model: with labels, that lose at most `max_loss` points of its
+    accuracy; without, whose outputs agree to 1e-3 of their scale.
+
+    A wrapped model is stripped first; a mixed-precision model is exported, and compared, as float32.
+    The file takes one example at a time: a batch of 1 is what phones run, recurrent layers do not convert with an
+    open batch size, and with every shape known the file is smaller. Inputs and outputs are float32 in every format, so
+    that one file can take another's place, and only TFLite's own operations are used.
+
+    Args:
+      model: a built Keras model, wrapped or plain, any number of inputs and outputs, all sizes but the batch known.
+      path: the file to write, ending in .tflite; its folder is made. It appears whole or not at all.
+      goal: "size" for the fewest bytes, "download" for the fewest after zstd, "latency" for the fastest here, "accuracy"
+        for the one nearest to the model.
+      formats: those of `convert.FORMATS` to try, all by default: float32, float16, int8-weights, int8-dynamic, int8.
+      images: what to compare on, and what int8 takes its ranges from: an array (examples, ...) of the input's shape, or
+        for several inputs a list or a dict of such arrays, as for `model.predict`. By default 8 random examples:
+        normal, or whole numbers for whole-number inputs; int8 is then left out.
+      labels: int array (examples,), the classes of the images, for a model whose first output has a score a class; it
+        alone is then judged.
+      max_loss: points of accuracy, 0..100, that the file may lose on the labelled images.
+      normalization: (mean, std) of x / 255, one number each or one a channel: the file takes uint8 images as a camera
+        gives them and normalises them itself, and so are `images`.
+      class_names: one name a class, packed into the file as labels.txt.
+      compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it was.
+      variants_dir: a folder to keep every variant in that works, such as float32-sparse.tflite, for `lottery-benchmark`.
+      overwrite: replace files that are there.
+      verbose: print a row for each variant, and which was written.
+
+    Raises:
+      LotteryError: the model is not a built Keras model or has open sizes; it does not convert; no variant loads
+        and is as good as the model; another argument does not fit; the file exists or cannot be written.
+
+    >>> from keras_lottery import models
+    >>> record = export(models.build("lenet", (8, 8, 1), 10), "lenet.tflite")  # doctest: +ELLIPSIS
+    variant ...
+    wrote lenet.tflite: float16 dense, the best for size
+    >>> record.chosen.format
+    'float16'
+    """
+    known("goal", goal, GOALS)
+    true_or_false(compact=compact, overwrite=overwrite, verbose=verbose)
+    formats = _checked_formats(formats)
+    path = checked_path(path, overwrite)
+    kept = {} if variants_dir is None else {
+        (form, encoding): checked_path(pathlib.Path(checks.path(variants_dir, "a folder's name"), f"{form}-{encoding}.tflite"), overwrite)
+        for form in formats for encoding in convert.ENCODINGS}
+    if path in kept.values():
+        raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
+    structure, specs, pixels = _inputs(model, normalization)
+    examples = check.examples(images, structure, specs)
+    truth = _checked_labels(labels, images, examples, max_loss)
+    names = label_file.checked(class_names)
+
+    with _quiet():
+        plain = _plain(model)
+        # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
+        expected = check.expected(model if engine(model).is_float32(model) else plain, specs, examples, pixels)
+        accuracy = None if truth is None else check.accuracy(expected, truth)
+        names = label_file.fitting(names, expected)
+        plain = without_dead_channels(plain, verbose=verbose) if compact else plain
+        samples = None if images is None else {
+            spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE] for spec, array in zip(specs, examples)}
+        files = {name: _ready(made, names) for name, made in convert.to_tflite(plain, formats, samples, pixels).items()}
+        variants = _measured(files, specs, examples, expected, truth)
+        variants = [dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss)) for variant in variants]
+
+    best = pick(variants, goal)
+    for variant in variants if kept else ():
+        if variant.problem is None:
+            _write(kept[variant.format, variant.encoding], files[variant.format, variant.encoding])
+        else:
+            kept[variant.format, variant.encoding].unlink(missing_ok=True)
+    _write(path, files[best.format, best.encoding])
+    record = Export(str(path), goal, accuracy, tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants))
+    if verbose:
+        show(record)
+    return record
+
+
+def _inputs(model, normalization):
+    """(the nest of the model's inputs, their specs in the file, a `Pixels` where the file normalises)."""
+    structure, specs = convert.inputs(model)
+    pixels = camera.checked(normalization, specs)
+    return structure, [dataclasses.replace(spec, dtype="uint8") for spec in specs] if pixels else specs, pixels
+
+
+def _plain(model):
+    return engine(model).in_float32(strip(model) if is_wrapped(model) else model)
+
+
+def _checked_formats(formats):
+    given = list(convert.FORMATS) if formats is None else list(formats) if isinstance(formats, (list, tuple)) else [formats]
+    for name in given:
+        known("formats", name, convert.FORMATS)
+    if not given:
+        raise LotteryError(f"formats is empty: give some of {', '.join(convert.FORMATS)}, or none to try them all.")
+    return list(dict.fromkeys(given))
+
+
+def _checked_labels(labels, images, examples, max_loss):
+    if not (isinstance(max_loss, (int, float)) and 0 <= max_loss <= 100):
+        raise LotteryError(f"max_loss is {max_loss!r}: expected points of accuracy, 0 to 100.")
+    if labels is None:
+        return None
+    if images is None:
+        raise LotteryError("labels without images: give the images that they belong to.")
+    try:
+        labels = np.asarray(labels)
+    except ValueError:
+        raise LotteryError("labels holds rows of different lengths: expected a whole number for each image.") from None
+    if labels.shape != (len(examples[0]),) or labels.dtype.kind not in "iu":
+        raise LotteryError(f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole numbers, one for each image.")
+    return labels
+
+
+def checked_path(path, overwrite):
+    """The path of a .tflite file to write, a `Path`.
+
+    Raises:
+      LotteryError: it has another ending, is there, or cannot be written.
+    """
+    if not isinstance(path, (str, os.PathLike)) or pathlib.Path(path).suffix != ".tflite":
+        raise LotteryError(f"path is {str(path)!r}: expected a file name that ends in .tflite.")
+    path = checks.path(path, "a file name that ends in .tflite")
+    try:
+        if path.exists() and not overwrite:
+            raise LotteryError(f"{path} exists: choose another path, or pass overwrite=True.")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+    except OSError as error:
+        raise LotteryError(f"cannot write {path}: {error.strerror}.") from error
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = "it is a folder" if path.is_dir() else f"{folder} is not a folder that you may write in"
+        raise LotteryError(f"cannot write {path}: {what}.")
+    return path
+
+
+def _ready(made, names):
+    """A converter's file made small, with its labels, or why there is none."""
+    if isinstance(made, str):
+        return made
+    parts = flatbuffer.read(made)
+    unpack.densify_what_dequantize_reads(parts)
+    sparse_kernels.pad_symmetrically(parts)
+    return label_file.packed(flatbuffer.small(parts), names)
+
+
+def _measured(files, specs, examples, expected, truth):
+    """A `Variant` for each file, measured side by side; what has no file has its reason."""
+    contents = {name: made for name, made in files.items() if not isinstance(made, str)}
+    rows = local.latencies(contents, seconds=SECONDS * len(contents)) if contents else []
+    rows = dict(zip(contents, rows))
+    return [_variant(name, made, rows.get(name), specs, examples, expected, truth) for name, made in files.items()]
+
+
+def _variant(name, made, row, specs, examples, expected, truth):
+    if row is None:
+        return Variant(*name, problem=made.rstrip("."))
+    parts = flatbuffer.read(made)
+    variant = Variant(*name, row.bytes, row.gzip, row.zstd, sparse_tensors=flatbuffer.sparse_tensors(parts),
+                      sparse_kernels=sum(one.sparse for one in sparse_kernels.rows(parts)))
+    if row.latency is None:
+        return dataclasses.replace(variant, problem=row.problem)
+    variant = dataclasses.replace(variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median)
+    try:
+        actual = check.outputs(made, specs, examples)
+    except Exception as error:      # whatever the runtime says, the file is of no use
+        return dataclasses.replace(variant, problem=f"does not run: {convert.first_line(error)}")
+    if not all(np.isfinite(value).all() for value in actual.values()):
+        return dataclasses.replace(variant, problem="gives NaN or infinity where the Keras model does not")
+    largest, relative = check.differences(actual, expected)
+    return dataclasses.replace(variant, largest_difference=largest, relative_difference=relative,
+                               accuracy=None if truth is None else check.accuracy(actual, truth))
+
+
+def accuracies(model, path, images, labels, normalization=None):
+    """What a Keras model and its .tflite file get right of labelled images, both 0..1: {"keras": .., "file": .., "examples": n}.
+
+    Args: as `export`.
+    """
+    structure, specs, pixels = _inputs(model, normalization)
+    examples = check.examples(images, structure, specs)
+    truth = _checked_labels(labels, images, examples, 0)
+    with _quiet():
+        plain = _plain(model)
+        of_file = check.outputs(pathlib.Path(path).read_bytes(), specs, examples)
+        return {"keras": check.accuracy(check.expected(plain, specs, examples, pixels), truth),
+                "file": check.accuracy(of_file, truth), "examples": len(truth)}
+
+
+# The file.
+
+def _write(path, content):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LotteryError(f"cannot write {path}: {error.strerror}.") from error
+    with new_file(path) as aside:
+        aside.write_bytes(content)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep TensorFlow's, MLIR's and XNNPACK's notes about a conversion off the terminal; C++ writes them to file 2."""
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as sink:
+        os.dup2(sink.fileno(), 2)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

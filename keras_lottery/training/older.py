@@ -1,0 +1,95 @@
+"""What earlier versions wrote, read as this one would have written it."""
+
+import gzip
+import json
+from pathlib import Path
+
+from ..architecture import form
+from ..core.jsonable import digest
+
+# What the tickets of format 1 held among the notes in their info.
+SETTINGS = ("rewind", "scope", "epochs", "seed", "rewind_once", "structured", "budget", "early_bird", "blocks", "arm")
+# What the configuration of a search held beside notes and settings.
+_OF_SEARCH = ("run", "sparsities", "steps", "train", "architecture", "masks", "weights", "compiled")
+_UNTOLD = ("content", "validation")  # of it, which earlier versions did not write down
+
+
+def settings_of(info):
+    """(settings, notes) of an `info` that held both.
+
+    >>> settings_of({"seed": 0, "model": "lenet"})
+    ({'seed': 0}, {'model': 'lenet'})
+    """
+    return ({name: value for name, value in info.items() if name in SETTINGS},
+            {name: value for name, value in info.items() if name not in SETTINGS})
+
+
+def config(there, now, run_dir):
+    """The configuration `there` of the run in the folder, as this version has it.
+
+    now: the configuration that it is compared with, which knows what earlier versions did not write down.
+    """
+    there = _labelled(there, now)
+    if there["run"] == "find_ticket" and "info" not in there:
+        told = {name: value for name, value in there.items() if name in (*SETTINGS, *_OF_SEARCH)}
+        told |= {name: now[name] for name in _UNTOLD if name in now}
+        first = Path(run_dir) / "round_00" / "architecture.json.gz"
+        if first.is_file():  # its hash was of another text
+            told["architecture"] = digest(form(json.loads(gzip.decompress(first.read_bytes()))))
+        return {**told, "info": {name: value for name, value in there.items() if name not in told}}
+    if there["run"] == "train_arm":
+        there = {**row(there), "run": "train_control"}
+    if there["run"] in ("transfer", "train_control") and isinstance(there.get("ticket"), dict):
+        hashes = {name: now[name] for name in ("ticket_hash", "dense_hash") if name in now}
+        return {**hashes, **there, "ticket": told_of(there["ticket"])}
+    return there
+
+
+def _labelled(there, now):
+    """`there` with what its data are called, which earlier versions did not write down of a part of the classes."""
+    if isinstance(there.get("info"), dict) and isinstance(now.get("info"), dict):
+        there = {**there, "info": _labelled(there["info"], now["info"])}
+    if isinstance(there.get("data"), dict) and isinstance(now.get("data"), dict) and "label" in now["data"]:
+        there = {**there, "data": {"label": now["data"]["label"], **there["data"]}}
+    return there
+
+
+def result(there):
+    """What a run wrote into its result.json, its rows as this version has them.
+
+    >>> result({"command": "train_arm", "rows": [{"arm": "random", "sparsity": 0.9}]})
+    {'command': 'train_control', 'rows': [{'control': 'random', 'sparsity': 0.9}]}
+    """
+    if not isinstance(there, dict) or not isinstance(there.get("rows"), list):
+        return there
+    named = row(there)
+    command = {"command": "train_control"} if named.get("command") == "train_arm" else {}
+    return {**named, **command, "rows": [row(entry) if isinstance(entry, dict) else entry for entry in there["rows"]]}
+
+
+def row(there):
+    """One row of a table; what is a control was called an arm.
+
+    >>> row({"arm": "random", "seed": 0})
+    {'control': 'random', 'seed': 0}
+    """
+    return {"control" if name == "arm" else name: value for name, value in there.items()}
+
+
+def identity(now):
+    """What the run of a study depends on, in the words that its folder is named by: those of earlier versions.
+
+    >>> identity({"kind": "train_control", "control": "random", "seed": 0})
+    {'kind': 'train_arm', 'arm': 'random', 'seed': 0}
+    """
+    if now.get("kind") != "train_control":
+        return now
+    return {"arm" if name == "control" else name: value for name, value in {**now, "kind": "train_arm"}.items()}
+
+
+def told_of(ticket):
+    """What a result tells of the ticket that it carried: its settings and its info, which were one dict."""
+    if ticket.keys() == {"settings", "info"}:
+        return ticket
+    settings, info = settings_of(ticket)
+    return {"settings": settings, "info": info}

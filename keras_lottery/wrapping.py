@@ -1,0 +1,191 @@
+"""Wrap, strip and look into models; the engine follows from the model.
+
+A path names a weight by its layers and its attribute: "conv1/kernel".
+"""
+
+import warnings
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from .core.checks import known, true_or_false, whole
+from .core.errors import LotteryError
+from .core.masking import BLOCKS, SCOPES
+from .core.schedule import LotterySchedule
+from .engines import engine
+from .engines.again import lost
+
+
+def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False, verbose=True):
+    """A copy of `model` whose kernels have masks; prints what is pruned, what is not, and why.
+
+    The copy computes exactly what `model` does and is compiled and trained like any Keras
+    model: weights that a mask drops stay exactly 0 under every optimizer. `model` itself
+    stays as it is. A warning says what no file can bring back of it, such as a class that is not
+    registered: its tickets hold masks and weights all the same.
+
+    Args:
+      model: a built Keras 3 model, subclassed ones included, or a Sequential or functional
+        tf_keras model. One whose class has a fit of its own, such as a KerasHub task, is made
+        from a wrapped model instead: ImageClassifier(backbone=lottery.wrap(backbone), ...).
+      schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
+      scope: "global" (one threshold over all weights) or "layer".
+      block: 1, or 4 or 16 to prune the kernels of Dense layers in blocks of so many inputs of one
+        output, which is what the sparse kernels of mobile runtimes multiply by: 4 in float32, 16 in
+        int8. Other kernels, and those whose inputs are no multiple of it, lose single weights.
+      skip: what to leave dense: layer names or paths, layer classes, a function of the
+        layer, or a list of these.
+      include: the same, for what is left dense unless asked for: depthwise kernels and
+        embeddings.
+      prune_head: prune the output layer as well.
+      verbose: print what is pruned, what is not, and why.
+
+    Returns:
+      A new, uncompiled model of the same Keras.
+
+    Raises:
+      LotteryError: not a model that can be wrapped, one that is pruned already, nothing to
+        prune, an unknown name, blocks that fit no kernel.
+
+    Example:
+      >>> import tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> model = lottery.wrap(net)  # doctest: +ELLIPSIS
+      32 of 58 parameters are pruned in rounds, 1 of 4 weights...
+    """
+    known("scope", scope, SCOPES)
+    true_or_false(prune_head=prune_head, verbose=verbose)
+    known("block", whole("block", block), BLOCKS)
+    if schedule is not None and not isinstance(schedule, LotterySchedule):
+        raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")
+    check_unpruned(model)
+    reasons = engine(model).choose(model, skip, include, prune_head)
+    paths = [path for path, reason in reasons.items() if not reason]
+    if not paths:
+        said = sorted(set(reasons.values())) or ["the model has no weights"]
+        raise LotteryError(f"there is nothing to prune in {model.name!r}: {'; '.join(said)}.")
+    blocks = _blocks(model, paths, block)
+    wrapped = engine(model).wrap_paths(model, paths, scope=scope, blocks=blocks, schedule=schedule)
+    if why := lost(engine(model), wrapped):
+        warnings.warn(f"the model of a saved ticket could not be built again: {why}.", stacklevel=2)
+    if verbose:
+        print(_overview(_rows(model, reasons)))
+    if verbose and blocks:
+        print(f"  in blocks of {block} inputs: {', '.join(blocks)}")
+    return wrapped
+
+
+def strip(model):
+    """A new plain Keras model with the zeros of `model` in it and no wrappers.
+
+    Raises:
+      LotteryError: not a built Keras model.
+
+    Example:
+      >>> import tf_keras, keras_lottery as lottery
+      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> [type(layer).__name__ for layer in lottery.strip(lottery.wrap(net)).layers]  # doctest: +ELLIPSIS
+      32 of ...
+      ['Dense', 'Dense']
+    """
+    return engine(model).strip(model)
+
+
+def prunable(model):
+    """{weight path: variable} of the weights that have a mask or, in a plain model, would get one."""
+    _check_built(model)
+    return engine(model).prunable(model)
+
+
+def masks(model):
+    """{weight path: bool array}, True = kept.
+
+    Raises:
+      LotteryError: the model is not wrapped.
+    """
+    found = engine(model).masks(model)
+    if not found:
+        raise LotteryError(f"the model {model.name!r} has no masks: wrap it first, lottery.wrap(model).")
+    return found
+
+
+def sparsity(model):
+    """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one, frozen ones too."""
+    _check_built(model)
+    weights = engine(model).kernels(model).values()
+    total = sum(weight.size for weight in weights)
+    return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
+
+
+def summary(model):
+    """Print each weight of `model`: pruned or not, why not, and its share of zeros.
+
+    Returns:
+      A list of dicts with path, shape, size, pruned (bool), reason ("" if pruned) and
+      sparsity (0..1), in the order of the model.
+    """
+    _check_built(model)
+    rows = _rows(model, engine(model).reasons(model))
+    table = Table(title=f"{model.name}: {_overview(rows).splitlines()[0]}", title_justify="left")
+    for column in ("weight", "shape", "size", "zeros", "pruned"):
+        table.add_column(column, justify="right" if column in ("size", "zeros") else "left", overflow="fold")
+    for row in rows:
+        shape = "x".join(map(str, row["shape"]))
+        table.add_row(row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes")
+    Console(markup=False).print(table)
+    return rows
+
+
+def is_wrapped(model):
+    """Whether `model` has masks."""
+    return bool(engine(model).masks(model))
+
+
+def check_unpruned(model):
+    """Raises LotteryError if a mask of `model` has dropped a weight already."""
+    if not all(mask.all() for mask in engine(model).masks(model).values()):
+        raise LotteryError(f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew.")
+
+
+def _check_built(model):
+    if not engine(model).variables(model) and not getattr(model, "built", True):
+        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it once first.")
+
+
+def _blocks(model, paths, block):
+    """{path: block} of the kernels that are pruned in blocks: those of Dense layers with a multiple of so many inputs."""
+    if block == 1:
+        return {}
+    kind = engine(model)
+    variables, dense = kind.variables(model), kind.keras.layers.Dense
+    kernels = [f"{path}/kernel" for path, layer in kind.layers(model).items() if isinstance(layer, dense)]
+    fitting = [path for path in kernels if path in paths and variables[path].shape[0] % block == 0]
+    if not fitting:
+        raise LotteryError(f"block={block} fits no kernel of {model.name!r}: a Dense layer is needed that has a multiple of {block} inputs.")
+    return dict.fromkeys(fitting, int(block))
+
+
+def _rows(model, reasons):
+    variables = engine(model).variables(model)
+    rows = []
+    for path, reason in reasons.items():
+        value = variables[path].numpy()
+        zeros = 1 - np.count_nonzero(value) / value.size if value.size else 0.0
+        rows.append(
+            dict(path=path, shape=value.shape, size=value.size, pruned=not reason, reason=reason, sparsity=zeros)
+        )
+    return rows
+
+
+def _overview(rows):
+    pruned = [row for row in rows if row["pruned"]]
+    lines = [
+        f"{sum(row['size'] for row in pruned):,} of {sum(row['size'] for row in rows):,} parameters are pruned in "
+        f"rounds, {len(pruned)} of {len(rows)} weights; lottery.summary(model) lists them."
+    ]
+    for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
+        paths = [row["path"] for row in rows if row["reason"] == reason]
+        named = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        lines.append(f"  left dense: {named}: {reason}")
+    return "\n".join(lines)
