@@ -10,7 +10,9 @@ from . import flags as shared
 from .flags import FLAGS, run_command
 
 flags.DEFINE_string("run_dir", "runs/demo", "folder of the run; it is made anew")
-flags.DEFINE_string("backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here")
+flags.DEFINE_string(
+    "backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here"
+)
 flags.adopt_module_key_flags(shared)
 
 

@@ -14,7 +14,11 @@ from .quiet import filter_stderr  # noqa: E402
 from .words import in_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
-_OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "OutOfMemoryError")  # of Python, TensorFlow and PyTorch
+_OUT_OF_MEMORY = (
+    "MemoryError",
+    "ResourceExhaustedError",
+    "OutOfMemoryError",
+)  # of Python, TensorFlow and PyTorch
 _PLAIN = {  # absl's words -> ours
     "invalid literal for int() with base 10:": "expected a whole number, not",
     "could not convert string to float:": "expected a number, not",
@@ -31,8 +35,12 @@ def define_data_options(to):
     flags.DEFINE_string("data_dir", None, "where TFDS data are (default: TFDS's own place)", to)
     flags.DEFINE_string("train_split", "train", "split or slice to train on, such as train[:50%]", to)
     flags.DEFINE_string("test_split", "test", "split or slice to test on", to)
-    flags.DEFINE_list("classes", None, "labels or names of the classes to keep (default: all)", flag_values=to)
-    flags.DEFINE_float("validation", 0.1, "share of the training split held out for validation", flag_values=to)
+    flags.DEFINE_list(
+        "classes", None, "labels or names of the classes to keep (default: all)", flag_values=to
+    )
+    flags.DEFINE_float(
+        "validation", 0.1, "share of the training split held out for validation", flag_values=to
+    )
     flags.DEFINE_integer("image_size", None, "resize images to this height and width", flag_values=to)
     flags.DEFINE_integer("channels", None, "1 makes images grey, 3 makes them RGB", flag_values=to)
     flags.DEFINE_bool("augment", False, "random flip and pad-4 crop of training images", to)
@@ -40,7 +48,9 @@ def define_data_options(to):
 
 
 def define_model(to):
-    flags.DEFINE_string("model", "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file", to)
+    flags.DEFINE_string(
+        "model", "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file", to
+    )
     flags.DEFINE_float("width", 1.0, "times as many filters as the literature's net", flag_values=to)
 
 
@@ -53,19 +63,46 @@ def define_training(to, epochs, epochs_help):
 def define_recipe(to, epochs, epochs_help):
     flags.DEFINE_integer("epochs", epochs, epochs_help, flag_values=to)
     flags.DEFINE_string("optimizer", "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion", to)
-    flags.DEFINE(Numbers(), "learning_rate", 0.1, "learning rate at the start; with --schedule=step also several, such as "
-                 "0.005,0.001,0.0001", to)
-    flags.DEFINE_string("schedule", "cosine", "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4)", to)
-    flags.DEFINE_float("weight_decay", 0.0, "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much for the same number)", flag_values=to)
-    flags.DEFINE_string("precision", "auto", "auto, float32, mixed_bfloat16 or mixed_float16. auto is the fastest here: "
-                        "mixed_bfloat16 on TPUs and processors that have it, mixed_float16 on GPUs with tensor cores. Weights stay float32", to)
-    flags.DEFINE_string("backend", "auto", "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here", to)
+    flags.DEFINE(
+        Numbers(),
+        "learning_rate",
+        0.1,
+        "learning rate at the start; with --schedule=step also several, such as 0.005,0.001,0.0001",
+        to,
+    )
+    flags.DEFINE_string(
+        "schedule",
+        "cosine",
+        "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4)",
+        to,
+    )
+    flags.DEFINE_float(
+        "weight_decay",
+        0.0,
+        "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much for the same number)",
+        flag_values=to,
+    )
+    flags.DEFINE_string(
+        "precision",
+        "auto",
+        "auto, float32, mixed_bfloat16 or mixed_float16. auto is the fastest here: "
+        "mixed_bfloat16 on TPUs and processors that have it, mixed_float16 on GPUs with tensor cores. Weights stay float32",
+        to,
+    )
+    flags.DEFINE_string(
+        "backend",
+        "auto",
+        "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here",
+        to,
+    )
     flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
 
 
 def define_machines(to):
     """Of commands whose run is one training after the other: where else it may be done."""
-    to["strategy"].help += ", multiworker on the machines that TF_CONFIG names, each of which runs this command, or tpu"
+    to[
+        "strategy"
+    ].help += ", multiworker on the machines that TF_CONFIG names, each of which runs this command, or tpu"
     flags.DEFINE_string("tpu", None, "name or address of the TPU for --strategy=tpu (default: local)", to)
 
 
@@ -80,7 +117,9 @@ class Numbers(flags.ArgumentParser):
 
 
 def define_run(to, run_dir):
-    flags.DEFINE_string("run_dir", run_dir, "folder of the run; the same command goes on where it was stopped", to)
+    flags.DEFINE_string(
+        "run_dir", run_dir, "folder of the run; the same command goes on where it was stopped", to
+    )
     flags.DEFINE_bool("overwrite", False, "start anew in run_dir, deleting the run that is there", to)
 
 
@@ -89,8 +128,17 @@ def data_arguments(given):
 
 
 def data_options(given):
-    names = ("data_dir", "train_split", "test_split", "classes", "validation", "image_size", "channels", "augment",
-             "batch_size")
+    names = (
+        "data_dir",
+        "train_split",
+        "test_split",
+        "classes",
+        "validation",
+        "image_size",
+        "channels",
+        "augment",
+        "batch_size",
+    )
     return {name: given[name].value for name in names}
 
 
@@ -126,9 +174,16 @@ def run_command(command, main, values=FLAGS):
 
         if not is_of_lost_worker(error):
             raise
-        print(f"{command}: another worker is gone; starting again from the last finished epoch, once it is back", file=sys.stderr)
+        print(
+            f"{command}: another worker is gone; starting again from the last finished epoch, once it is back",
+            file=sys.stderr,
+        )
         drain()
-        again = [argument for argument in sys.orig_argv[1:] if argument.lstrip("-").partition("=")[0] != "overwrite"]  # what is done stays
+        again = [
+            argument
+            for argument in sys.orig_argv[1:]
+            if argument.lstrip("-").partition("=")[0] != "overwrite"
+        ]  # what is done stays
         os.execv(sys.executable, [sys.executable, *again])
 
 
@@ -153,7 +208,9 @@ def execute(command, main, values, argv):
         from keras_lottery import LotteryError
 
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"{command}: note: {in_flags(_line(message), values)}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_: print(
+                f"{command}: note: {in_flags(_line(message), values)}", file=sys.stderr
+            )
             try:
                 if "backend" in values:  # before anything imports Keras
                     from keras_lottery.experiments.machine import choose_backend
@@ -163,13 +220,21 @@ def execute(command, main, values, argv):
             except LotteryError as error:
                 return _mistake(command, in_flags(_line(error), values))
             except Exception as error:
-                if type(error).__name__ in _OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(error):  # which XLA says
-                    return _mistake(command, "there is not enough memory: give a smaller --batch_size, smaller images or a smaller net")
+                if type(error).__name__ in _OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(
+                    error
+                ):  # which XLA says
+                    return _mistake(
+                        command,
+                        "there is not enough memory: give a smaller --batch_size, smaller images or a smaller net",
+                    )
                 raise
     except flags.Error as error:
         return _mistake(command, error)
     except KeyboardInterrupt as stop:
-        print("\nstopped" + "; the same command goes on from the last finished epoch" * ("run_dir" in values), file=sys.stderr)
+        print(
+            "\nstopped" + "; the same command goes on from the last finished epoch" * ("run_dir" in values),
+            file=sys.stderr,
+        )
         return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
     return 0
 
@@ -194,7 +259,13 @@ def _help(command, doc, values):
         flag = values[name]
         if values.find_module_defining_flag(name).startswith("absl."):
             continue
-        default = "" if flag.default is None or flag.default == [] else f" (default: {flag.default_as_str.strip(chr(39))})"
-        text = textwrap.wrap(flag.help + default, 92, initial_indent=f"  --{name:16} ", subsequent_indent=" " * 21)
+        default = (
+            ""
+            if flag.default is None or flag.default == []
+            else f" (default: {flag.default_as_str.strip(chr(39))})"
+        )
+        text = textwrap.wrap(
+            flag.help + default, 92, initial_indent=f"  --{name:16} ", subsequent_indent=" " * 21
+        )
         lines += text
     return "\n".join(lines)

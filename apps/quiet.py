@@ -5,7 +5,9 @@ import os
 import re
 import threading
 
-_NOTICE = re.compile(rb"[IWE]0000 00:00:|WARNING: All log messages before absl::InitializeLog|INFO: Created TensorFlow Lite ")
+_NOTICE = re.compile(
+    rb"[IWE]0000 00:00:|WARNING: All log messages before absl::InitializeLog|INFO: Created TensorFlow Lite "
+)
 
 
 def filter_stderr():

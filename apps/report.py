@@ -15,9 +15,15 @@ from . import flags as shared
 from .flags import FLAGS, run_command
 
 flags.DEFINE_list("results", [], "result.json files of finished runs")
-flags.DEFINE_list("rows", [], "rows.jsonl files of earlier reports or studies, to which the results are added")
-flags.DEFINE_string("primary", None, "JSON file of the comparisons that a plan names beforehand: pooled over nets, corrected together, all else "
-                    "marked exploratory (default: primary.json beside the first rows.jsonl, if it is there)")
+flags.DEFINE_list(
+    "rows", [], "rows.jsonl files of earlier reports or studies, to which the results are added"
+)
+flags.DEFINE_string(
+    "primary",
+    None,
+    "JSON file of the comparisons that a plan names beforehand: pooled over nets, corrected together, all else "
+    "marked exploratory (default: primary.json beside the first rows.jsonl, if it is there)",
+)
 flags.DEFINE_list("tickets", [], "tickets of one net, to print what they are made of and how much they share")
 flags.DEFINE_string("output", "report", "folder for rows.jsonl, rows.csv, tables.md, page.html and the plots")
 flags.adopt_module_key_flags(shared)

@@ -10,9 +10,18 @@ from . import flags as shared
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("ticket", None, "ticket folder, such as saved_models/NAME or RUN_DIR/round_09", FLAGS)
-shared.define_data(FLAGS, "the target: a TFDS name, a folder with one sub-folder of images a class, or digits")
-flags.DEFINE_string("start", "rewind", "the ticket's weights under its mask: rewind, trained or random", FLAGS)
-flags.DEFINE_list("controls", [], "also train: random, dense-scratch, dense-transferred, trained, late-reset, reinit, shuffled, one-shot, snip, grasp, gradual, dense-rewound, dense-longer", flag_values=FLAGS)
+shared.define_data(
+    FLAGS, "the target: a TFDS name, a folder with one sub-folder of images a class, or digits"
+)
+flags.DEFINE_string(
+    "start", "rewind", "the ticket's weights under its mask: rewind, trained or random", FLAGS
+)
+flags.DEFINE_list(
+    "controls",
+    [],
+    "also train: random, dense-scratch, dense-transferred, trained, late-reset, reinit, shuffled, one-shot, snip, grasp, gradual, dense-rewound, dense-longer",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool("freeze_backbone", False, "train the new head alone (tickets do badly at that)", FLAGS)
 shared.define_training(FLAGS, 10, "epochs of training; the one with the best validation accuracy is kept")
 shared.define_machines(FLAGS)

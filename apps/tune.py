@@ -19,15 +19,30 @@ FLAGS = flags.FlagValues()
 shared.define_data(FLAGS)
 shared.define_model(FLAGS)
 flags.DEFINE_float("final_sparsity", 0.9, "share of zeros at which tickets are compared", flag_values=FLAGS)
-flags.DEFINE_string("scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS)
+flags.DEFINE_string(
+    "scope", "global", "global: one threshold over all weights; layer: one in each layer", FLAGS
+)
 flags.DEFINE_integer("trials", 10, "settings to try; more can be added to a finished run", flag_values=FLAGS)
 flags.DEFINE_list("rates", ["0.2", "0.36", "0.5"], "rates to choose from", flag_values=FLAGS)
-flags.DEFINE_list("rewinds", None, "rewind points to choose from, such as init,100,500 (default: init and the steps at 5% "
-                  "and 20% of the shortest training)", flag_values=FLAGS)
-flags.DEFINE_list("learning_rate_range", None, "lowest and highest, such as 0.01,0.1 (default: a third of --learning_rate "
-                  "to three times it)", flag_values=FLAGS)
-flags.DEFINE_list("epochs_range", None, "fewest and most epochs of each round, such as 2,6 (default: half of --epochs to "
-                  "--epochs)", flag_values=FLAGS)
+flags.DEFINE_list(
+    "rewinds",
+    None,
+    "rewind points to choose from, such as init,100,500 (default: init and the steps at 5% "
+    "and 20% of the shortest training)",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "learning_rate_range",
+    None,
+    "lowest and highest, such as 0.01,0.1 (default: a third of --learning_rate to three times it)",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "epochs_range",
+    None,
+    "fewest and most epochs of each round, such as 2,6 (default: half of --epochs to --epochs)",
+    flag_values=FLAGS,
+)
 shared.define_training(FLAGS, 6, "most epochs of each round, where --epochs_range does not say")
 shared.define_run(FLAGS, "runs/tune")
 
@@ -35,8 +50,20 @@ shared.define_run(FLAGS, "runs/tune")
 def main():
     from keras_lottery.experiments import tune
 
-    own = {name: FLAGS[name].value for name in ("model", "width", "final_sparsity", "scope", "trials", "rates", "rewinds",
-                                                "learning_rate_range", "epochs_range")}
+    own = {
+        name: FLAGS[name].value
+        for name in (
+            "model",
+            "width",
+            "final_sparsity",
+            "scope",
+            "trials",
+            "rates",
+            "rewinds",
+            "learning_rate_range",
+            "epochs_range",
+        )
+    }
     result = tune.tune(dataset=shared.data_arguments(FLAGS), **own, **shared.training_arguments(FLAGS))
     if result is None:
         print("no trials are left; the chief prints the table")
@@ -47,8 +74,10 @@ def main():
     if result["rows"][0]["sparsity"] is None:
         print("every trial diverged: give lower rates, --learning_rate_range=LOW,HIGH, and another --run_dir")
         return
-    print(f"the run is in {FLAGS.run_dir}; the best trial with its test accuracy, or a new run of its settings with another "
-          "--run_dir:")
+    print(
+        f"the run is in {FLAGS.run_dir}; the best trial with its test accuracy, or a new run of its settings with another "
+        "--run_dir:"
+    )
     print(f"  {find_line(result['rows'][0])}")
 
 

@@ -6,7 +6,9 @@ import shlex
 
 _CALL = r"\w\([^()]*\)"  # code stays as it is
 _VALUE = r"'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\([^)]*\)|[^\s,;:()'\"]+?(?=\.?(?:[\s,;:()]|$))"
-_ARGUMENT = re.compile(rf"{_CALL}|(?<![\w./'\"-])(?P<name>[a-z]\w*)(?:=(?P<value>{_VALUE})|(?![\w/'\"=(-]|\.\w))")
+_ARGUMENT = re.compile(
+    rf"{_CALL}|(?<![\w./'\"-])(?P<name>[a-z]\w*)(?:=(?P<value>{_VALUE})|(?![\w/'\"=(-]|\.\w))"
+)
 
 
 def in_flags(text, names):

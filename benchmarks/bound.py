@@ -45,7 +45,10 @@ def pytorch(precision, fastest=False):
     images, labels = map(torch.from_numpy, data())
     images = images.permute(0, 3, 1, 2).contiguous()
     if fastest:
-        net, images = net.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
+        net, images = (
+            net.to(memory_format=torch.channels_last),
+            images.contiguous(memory_format=torch.channels_last),
+        )
     optimizer = torch.optim.SGD(net.parameters(), search.LEARNING_RATE, momentum=0.9)
 
     def step():
@@ -59,7 +62,11 @@ def pytorch(precision, fastest=False):
     return step
 
 
-SIDES = {"tf_keras": tf_keras, "pytorch": pytorch, "pytorch-fastest": lambda precision: pytorch(precision, fastest=True)}
+SIDES = {
+    "tf_keras": tf_keras,
+    "pytorch": pytorch,
+    "pytorch-fastest": lambda precision: pytorch(precision, fastest=True),
+}
 
 
 def median_step(side, precision):
@@ -79,10 +86,16 @@ def main():
     precision = search.chosen(given.precision)
     found, names = {name: [] for name in SIDES}, list(SIDES)
     for block in range(given.blocks):
-        for name in names[block % 3:] + names[:block % 3]:
+        for name in names[block % 3 :] + names[: block % 3]:
             found[name].append(bench.in_a_process(__file__, name, None, f"--precision={precision}"))
-    rows = [{"side": name, "step_seconds": round(statistics.median(taken), 4), "over_tf_keras": bench.ratio(taken, found["tf_keras"])}
-            for name, taken in found.items()]
+    rows = [
+        {
+            "side": name,
+            "step_seconds": round(statistics.median(taken), 4),
+            "over_tf_keras": bench.ratio(taken, found["tf_keras"]),
+        }
+        for name, taken in found.items()
+    ]
     for row in rows:
         print(f"{row['side']:>16}: {row['over_tf_keras']['median']:.2f} times the step of tf_keras")
     bench.write_of_here("bound", rows, precision=precision)

@@ -25,15 +25,18 @@ def measure(name, times):
 
     import keras_lottery as lottery
     from keras_lottery import engines, models
-    from keras_lottery.experiments import machine, recipe
-    from keras_lottery.tickets import ticket
-    from keras_lottery.search.rewind import Rewinder
     from keras_lottery.core.schedule import Round
+    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.search.rewind import Rewinder
+    from keras_lottery.tickets import ticket
 
     machine.set_precision("auto")
     shape = (28, 28, 1) if name == "conv2" else (32, 32, 3)
     rng = np.random.default_rng(0)
-    data = tf.constant(rng.normal(size=(128, *shape)).astype("float32")), tf.constant(rng.integers(0, 10, 128))
+    data = (
+        tf.constant(rng.normal(size=(128, *shape)).astype("float32")),
+        tf.constant(rng.integers(0, 10, 128)),
+    )
     model = lottery.wrap(models.build(name, shape, 10))
     recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
     engine, rewinder, traces = engines.engine(model), Rewinder(model, 0), []
@@ -54,7 +57,9 @@ def measure(name, times):
         taken["step"].append(min(bench.seconds(train) for _ in range(3)))
         before = bench.held()
         bench.reset_peak()
-        taken["boundary"].append(bench.seconds(lambda: rewinder.boundary(Round(number, 1 - 0.8**number, 0, None, True))))
+        taken["boundary"].append(
+            bench.seconds(lambda: rewinder.boundary(Round(number, 1 - 0.8**number, 0, None, True)))
+        )
         more.append(bench.peak() - before)
     weights = sum(int(np.prod(variable.shape)) for variable in model.trainable_weights)
     found = ticket.from_model(model, start, [])
@@ -64,11 +69,17 @@ def measure(name, times):
         load = statistics.median(bench.seconds(lambda: ticket.load_ticket(place)) for _ in range(3))
         size = sum(file.stat().st_size for file in place.iterdir())
     return {
-        "model": name, "weights": weights, "sparsity": round(found.sparsity, 4), "retraces": len(traces) - first,
-        "step_seconds": round(statistics.median(taken["step"]), 4), "boundary_seconds": round(statistics.median(taken["boundary"]), 4),
+        "model": name,
+        "weights": weights,
+        "sparsity": round(found.sparsity, 4),
+        "retraces": len(traces) - first,
+        "step_seconds": round(statistics.median(taken["step"]), 4),
+        "boundary_seconds": round(statistics.median(taken["boundary"]), 4),
         "boundary_over_step": bench.ratio(taken["boundary"], taken["step"]),
         "boundary_memory_over_weights": round(max(more) / (4 * weights), 2),
-        "ticket_save_seconds": round(save, 3), "ticket_load_seconds": round(load, 3), "ticket_bytes": size,
+        "ticket_save_seconds": round(save, 3),
+        "ticket_load_seconds": round(load, 3),
+        "ticket_bytes": size,
     }
 
 
@@ -83,10 +94,13 @@ def main():
     rows = []
     for name in given.models:
         rows.append(row := bench.in_a_process(__file__, name, None, f"--times={given.times}"))
-        print(f"{name:>9}, {row['weights'] / 1e6:.2f} M weights: boundary {row['boundary_seconds']:.3f} s, "
-              f"{row['boundary_over_step']['median']:.2f} steps, {row['boundary_memory_over_weights']:.2f} x the weights' memory; "
-              f"ticket saved in {row['ticket_save_seconds']:.2f} s, loaded in {row['ticket_load_seconds']:.2f} s; "
-              f"{row['retraces']} retraces", flush=True)
+        print(
+            f"{name:>9}, {row['weights'] / 1e6:.2f} M weights: boundary {row['boundary_seconds']:.3f} s, "
+            f"{row['boundary_over_step']['median']:.2f} steps, {row['boundary_memory_over_weights']:.2f} x the weights' memory; "
+            f"ticket saved in {row['ticket_save_seconds']:.2f} s, loaded in {row['ticket_load_seconds']:.2f} s; "
+            f"{row['retraces']} retraces",
+            flush=True,
+        )
     bench.write("boundary", rows)
 
 

@@ -25,7 +25,11 @@ def per_image(tf, x, y, seed=0):
         return tf.image.random_crop(image, SHAPE), label
 
     images = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(10_000, seed)
-    return images.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return (
+        images.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(BATCH, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def main():
@@ -43,22 +47,35 @@ def main():
     x, y = rng.integers(0, 256, (given.images, *SHAPE), dtype="uint8"), rng.integers(0, 10, given.images)
     ours = data.batches(x, y, batch_size=BATCH, augment=True, mean=[0.49, 0.48, 0.45], std=[0.25, 0.24, 0.26])
     sides = {"ours": ours, "per image": per_image(tf, x, y)}
-    taken = bench.in_turn({name: lambda batches=batches: [None for _ in batches] for name, batches in sides.items()}, given.epochs + 1)
+    taken = bench.in_turn(
+        {name: lambda batches=batches: [None for _ in batches] for name, batches in sides.items()},
+        given.epochs + 1,
+    )
     taken = {name: seconds[1:] for name, seconds in taken.items()}
     precision = machine.set_precision("auto")
     model = models.build("resnet20", SHAPE, 10)
     recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
     batch = next(iter(ours))
     step = tf.function(model.train_step)
-    steps = [bench.seconds(lambda: [value.numpy() for value in tf.nest.flatten(step(batch))]) for _ in range(23)][3:]
+    steps = [
+        bench.seconds(lambda: [value.numpy() for value in tf.nest.flatten(step(batch))]) for _ in range(23)
+    ][3:]
     count = given.images // BATCH * BATCH
     consumed = BATCH / statistics.median(steps)
     rows = []
     for name, seconds in taken.items():
         rate = count / statistics.median(seconds)
-        rows.append({"pipeline": name, "images_a_second": round(rate), "over_what_a_step_takes": round(rate / consumed, 2),
-                     "time_over_ours": bench.ratio(seconds, taken["ours"])})
-        print(f"{name:>9}: {rate:,.0f} images/s, {rate / consumed:.1f} times what resnet20's step takes ({consumed:,.0f}/s, {precision})")
+        rows.append(
+            {
+                "pipeline": name,
+                "images_a_second": round(rate),
+                "over_what_a_step_takes": round(rate / consumed, 2),
+                "time_over_ours": bench.ratio(seconds, taken["ours"]),
+            }
+        )
+        print(
+            f"{name:>9}: {rate:,.0f} images/s, {rate / consumed:.1f} times what resnet20's step takes ({consumed:,.0f}/s, {precision})"
+        )
     bench.write("input", rows, images_a_second_of_the_step=round(consumed), precision=precision)
 
 

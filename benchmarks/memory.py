@@ -23,7 +23,9 @@ def measure(side, name, rounds):
 
     machine.set_precision("auto")
     rng = np.random.default_rng(0)
-    train = data.batches(rng.normal(size=(512, 32, 32, 3)).astype("float32"), rng.integers(0, 10, 512), batch_size=128)
+    train = data.batches(
+        rng.normal(size=(512, 32, 32, 3)).astype("float32"), rng.integers(0, 10, 512), batch_size=128
+    )
     model = models.build(name, (32, 32, 3), 10)
     if side == "search":
         model = lottery.wrap(model)
@@ -32,7 +34,9 @@ def measure(side, name, rounds):
         model.fit(train, epochs=2, verbose=0)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            lottery.find_ticket(model, train, epochs=1, rounds=rounds, rate=0.2, verbose=0, run_dir=f"{folder}/run")
+            lottery.find_ticket(
+                model, train, epochs=1, rounds=rounds, rate=0.2, verbose=0, run_dir=f"{folder}/run"
+            )
     return {"bytes": bench.peak()}
 
 
@@ -49,10 +53,17 @@ def main():
     for block in range(given.blocks):
         for side in sorted(found, reverse=bool(block % 2)):
             found[side].append(bench.in_a_process(__file__, [side, given.model, given.rounds])["bytes"])
-    row = {"model": given.model, "rounds": given.rounds, "search_over_plain": bench.ratio(found["search"], found["plain"]),
-           **{side: round(statistics.median(peaks) / 2**20) for side, peaks in found.items()}, "unit": "MiB"}
-    print(f"{given.model}: a search takes {row['search']} MiB at most, {row['search_over_plain']['median']:.2f} times the "
-          f"{row['plain']} MiB of one plain training")
+    row = {
+        "model": given.model,
+        "rounds": given.rounds,
+        "search_over_plain": bench.ratio(found["search"], found["plain"]),
+        **{side: round(statistics.median(peaks) / 2**20) for side, peaks in found.items()},
+        "unit": "MiB",
+    }
+    print(
+        f"{given.model}: a search takes {row['search']} MiB at most, {row['search_over_plain']['median']:.2f} times the "
+        f"{row['plain']} MiB of one plain training"
+    )
     bench.write("memory", [row])
 
 

@@ -26,12 +26,14 @@ import side_by_side as bench
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 ROUNDS, RATE, EPOCHS, BATCH, LEARNING_RATE = 5, 0.2, 2, 128, 0.05
-NEVER = 10**9  # the step at which TF-MOT prunes: no training comes to it, which would prune by the rewound weights
+NEVER = (
+    10**9
+)  # the step at which TF-MOT prunes: no training comes to it, which would prune by the rewound weights
 
 
 def chosen(precision):
     """A precision by name, "auto" as the commands choose it here."""
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine
 
     return machine.set_precision(precision)
 
@@ -42,7 +44,13 @@ def images(given):
 
     from keras_lottery import data
 
-    loaded = data.load(given.dataset, data_dir=given.data_dir, train_split=f"train[:{given.images}]", validation=0, batch_size=BATCH)
+    loaded = data.load(
+        given.dataset,
+        data_dir=given.data_dir,
+        train_split=f"train[:{given.images}]",
+        validation=0,
+        batch_size=BATCH,
+    )
 
     def arrays(batches):
         x, y = zip(*((x.numpy(), y.numpy()) for x, y in batches))
@@ -64,7 +72,11 @@ def ours(given):
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
     recipe.compile_classifier(net, recipe.make_optimizer("sgd", LEARNING_RATE))
     find_ticket(net, loaded.train, epochs=EPOCHS, rounds=ROUNDS, rate=RATE, verbose=0)
-    return {"seconds": time.perf_counter() - start, "sparsity": lottery.sparsity(net), "test_accuracy": net.evaluate(loaded.test, verbose=0)[1]}
+    return {
+        "seconds": time.perf_counter() - start,
+        "sparsity": lottery.sparsity(net),
+        "test_accuracy": net.evaluate(loaded.test, verbose=0)[1],
+    }
 
 
 def tfmot(given):
@@ -73,7 +85,7 @@ def tfmot(given):
     import tensorflow_model_optimization as tfmot
 
     from keras_lottery import models
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import recipe
 
     sparsity = tfmot.sparsity.keras
     start = time.perf_counter()
@@ -94,13 +106,19 @@ def tfmot(given):
                 layer.pruning_obj.conditional_mask_update()
         for weight, value in zip(weights, first, strict=True):
             weight.assign(value)
-        compiled(wrapped).fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+        compiled(wrapped).fit(
+            x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0, callbacks=[sparsity.UpdatePruningStep()]
+        )
         net = sparsity.strip_pruning(wrapped)
     seconds = time.perf_counter() - start
     kernels = [weight.numpy() for layer in net.layers for weight in layer.weights if "kernel" in weight.name]
     zeros = sum(int((kernel == 0).sum()) for kernel in kernels) / sum(kernel.size for kernel in kernels)
     logits = net.predict(test[0], batch_size=500, verbose=0)
-    return {"seconds": seconds, "sparsity": zeros, "test_accuracy": float(np.mean(logits.argmax(1) == test[1]))}
+    return {
+        "seconds": seconds,
+        "sparsity": zeros,
+        "test_accuracy": float(np.mean(logits.argmax(1) == test[1])),
+    }
 
 
 def torch_resnet20(channels, classes):
@@ -111,11 +129,19 @@ def torch_resnet20(channels, classes):
         class Block(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.one, self.norm1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
-                self.two, self.norm2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+                self.one, self.norm1 = (
+                    nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+                    nn.BatchNorm2d(outputs),
+                )
+                self.two, self.norm2 = (
+                    nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+                    nn.BatchNorm2d(outputs),
+                )
                 self.short = nn.Sequential()
                 if inputs != outputs:
-                    self.short = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+                    self.short = nn.Sequential(
+                        nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+                    )
 
             def forward(self, x):
                 y = self.norm2(self.two(torch.relu(self.norm1(self.one(x)))))
@@ -124,10 +150,24 @@ def torch_resnet20(channels, classes):
         return Block()
 
     torch.manual_seed(0)
-    blocks = [block(16 if i == 0 and stage == 0 else width // 2 if i == 0 else width, width, 2 if i == 0 and stage else 1)
-              for stage, width in enumerate((16, 32, 64)) for i in range(3)]
-    return nn.Sequential(nn.Conv2d(channels, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), *blocks,
-                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+    blocks = [
+        block(
+            16 if i == 0 and stage == 0 else width // 2 if i == 0 else width,
+            width,
+            2 if i == 0 and stage else 1,
+        )
+        for stage, width in enumerate((16, 32, 64))
+        for i in range(3)
+    ]
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        *blocks,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
+    )
 
 
 def pytorch(given, fastest=False):
@@ -139,7 +179,10 @@ def pytorch(given, fastest=False):
     net = torch_resnet20(loaded.input_shape[-1], loaded.num_classes)
     images_, labels = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y)
     if fastest:
-        net, images_ = net.to(memory_format=torch.channels_last), images_.contiguous(memory_format=torch.channels_last)
+        net, images_ = (
+            net.to(memory_format=torch.channels_last),
+            images_.contiguous(memory_format=torch.channels_last),
+        )
     prunable = {name: weight for name, weight in net.named_parameters() if weight.dim() == 4}
     masks = {name: torch.ones_like(weight) for name, weight in prunable.items()}
     first = {name: value.clone() for name, value in net.state_dict().items()}
@@ -177,12 +220,24 @@ def pytorch(given, fastest=False):
             weight.mul_(masks[name])
         net.eval()
         shown = torch.from_numpy(test[0]).permute(0, 3, 1, 2)
-        right = sum(int((forward(x).argmax(1) == y).sum()) for x, y in zip(shown.split(500), torch.from_numpy(test[1]).split(500)))
+        right = sum(
+            int((forward(x).argmax(1) == y).sum())
+            for x, y in zip(shown.split(500), torch.from_numpy(test[1]).split(500))
+        )
     total = sum(mask.numel() for mask in masks.values())
-    return {"seconds": seconds, "sparsity": 1 - sum(int(mask.sum()) for mask in masks.values()) / total, "test_accuracy": right / len(test[1])}
+    return {
+        "seconds": seconds,
+        "sparsity": 1 - sum(int(mask.sum()) for mask in masks.values()) / total,
+        "test_accuracy": right / len(test[1]),
+    }
 
 
-SIDES = {"ours": ours, "tfmot": tfmot, "pytorch": pytorch, "pytorch-fastest": lambda given: pytorch(given, fastest=True)}
+SIDES = {
+    "ours": ours,
+    "tfmot": tfmot,
+    "pytorch": pytorch,
+    "pytorch-fastest": lambda given: pytorch(given, fastest=True),
+}
 
 
 def main():
@@ -197,20 +252,34 @@ def main():
     if given.case:
         return bench.answer(SIDES[given.case](given))
     precision = chosen(given.precision)
-    flags = [f"--dataset={given.dataset}", f"--images={given.images}", f"--precision={precision}", *([f"--data_dir={given.data_dir}"] if given.data_dir else [])]
+    flags = [
+        f"--dataset={given.dataset}",
+        f"--images={given.images}",
+        f"--precision={precision}",
+        *([f"--data_dir={given.data_dir}"] if given.data_dir else []),
+    ]
     found = {name: [] for name in SIDES}
     for block in range(given.blocks):
         names = list(SIDES)
-        for name in names[block % 4:] + names[:block % 4]:
+        for name in names[block % 4 :] + names[: block % 4]:
             found[name].append(bench.in_a_process(__file__, name, None, *flags))
-            print(f"block {block + 1}, {name}: {found[name][-1]['seconds']:.1f} s, {found[name][-1]['sparsity']:.1%} zeros, "
-                  f"test accuracy {found[name][-1]['test_accuracy']:.1%}", flush=True)
+            print(
+                f"block {block + 1}, {name}: {found[name][-1]['seconds']:.1f} s, {found[name][-1]['sparsity']:.1%} zeros, "
+                f"test accuracy {found[name][-1]['test_accuracy']:.1%}",
+                flush=True,
+            )
     rows = []
     for name, runs in found.items():
         seconds = [run["seconds"] for run in runs]
-        rows.append({"side": name, "seconds": [round(value, 1) for value in seconds], "sparsity": round(runs[0]["sparsity"], 4),
-                     "test_accuracy": round(statistics.mean(run["test_accuracy"] for run in runs), 4),
-                     "over_ours": bench.ratio(seconds, [run["seconds"] for run in found["ours"]])})
+        rows.append(
+            {
+                "side": name,
+                "seconds": [round(value, 1) for value in seconds],
+                "sparsity": round(runs[0]["sparsity"], 4),
+                "test_accuracy": round(statistics.mean(run["test_accuracy"] for run in runs), 4),
+                "over_ours": bench.ratio(seconds, [run["seconds"] for run in found["ours"]]),
+            }
+        )
         print(f"{name:>16}: {rows[-1]['over_ours']['median']:.2f} times the time of ours")
     bench.write_of_here("search", rows, precision=precision, dataset=given.dataset, images=given.images)
 

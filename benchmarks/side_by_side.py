@@ -21,7 +21,7 @@ def in_turn(calls, times):
     """{name: seconds of each of so many calls}; who goes first turns, so that a slow spell falls on all."""
     taken, names = {name: [] for name in calls}, list(calls)
     for turn in range(times):
-        for name in names[turn % len(names):] + names[:turn % len(names)]:
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
             taken[name].append(seconds(calls[name]))
     return taken
 
@@ -56,17 +56,26 @@ def held():
 
 
 def _status(name):
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name + ":")]
+    (line,) = [
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name + ":")
+    ]
     return int(line.split()[1]) * 1024
 
 
 def in_a_process(file, case, environment=None, *flags):
     """What `answer(...)` of the benchmark in `file` was given, in a fresh process that is started with --case=JSON."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **(environment or {})}
-    done = subprocess.run([sys.executable, file, f"--case={json.dumps(case)}", *flags], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, file, f"--case={json.dumps(case)}", *flags],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         sys.exit(f"{case}: {done.stderr}")
-    return json.loads(next(line.removeprefix("answer ") for line in done.stdout.splitlines() if line.startswith("answer ")))
+    return json.loads(
+        next(line.removeprefix("answer ") for line in done.stdout.splitlines() if line.startswith("answer "))
+    )
 
 
 def answer(row):
@@ -97,5 +106,13 @@ def machine():
         except importlib.metadata.PackageNotFoundError:
             continue
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return {"processor": name or platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version(), "packages": installed}
+    name = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
+    return {
+        "processor": name or platform.machine(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": installed,
+    }

@@ -25,10 +25,17 @@ def main():
     options.add_argument("--blocks", type=int, default=9)
     given = options.parse_args()
     environment = {**os.environ, "PYTHONPATH": str(bench.ROOT)}
-    calls = {name: lambda code=code: subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
-             for name, code in CASES.items()}
+    calls = {
+        name: lambda code=code: subprocess.run(
+            [sys.executable, "-c", code], check=True, env=environment, capture_output=True
+        )
+        for name, code in CASES.items()
+    }
     taken = bench.in_turn(calls, given.blocks + 1)  # the first fills the file cache
-    rows = [{"import": name, "over_tensorflow": bench.ratio(seconds[1:], taken["tensorflow"][1:])} for name, seconds in taken.items()]
+    rows = [
+        {"import": name, "over_tensorflow": bench.ratio(seconds[1:], taken["tensorflow"][1:])}
+        for name, seconds in taken.items()
+    ]
     for row in rows[1:]:
         print(f"{row['import']}: {row['over_tensorflow']['median']:.3f} times import tensorflow")
     bench.write("start", rows[1:])

@@ -15,8 +15,16 @@ import statistics
 import side_by_side as bench
 
 NETS = ("conv2", "resnet20", "mobilenet", "vgg19")
-CASES = (*(f"tf_keras,{net}" for net in NETS), *(f"tf_keras,{net},mixed_bfloat16" for net in NETS),
-         "tensorflow,resnet20", "tensorflow,conv2", "jax,resnet20", "jax,conv2", "torch,resnet20", "torch,conv2")
+CASES = (
+    *(f"tf_keras,{net}" for net in NETS),
+    *(f"tf_keras,{net},mixed_bfloat16" for net in NETS),
+    "tensorflow,resnet20",
+    "tensorflow,conv2",
+    "jax,resnet20",
+    "jax,conv2",
+    "torch,resnet20",
+    "torch,conv2",
+)
 
 
 def measure(backend, name, precision, pairs, batch_size=128):
@@ -39,9 +47,16 @@ def measure(backend, name, precision, pairs, batch_size=128):
     plain = models.build(name, shape, 10, keras=keras)
     engine = engines.engine_of(keras)
     wrapped = lottery.wrap(plain)
-    engine.set_masks(wrapped, {path: rng.random(mask.shape) < 0.1 for path, mask in lottery.masks(wrapped).items()})
+    engine.set_masks(
+        wrapped, {path: rng.random(mask.shape) < 0.1 for path, mask in lottery.masks(wrapped).items()}
+    )
     again = engine.keras.models.clone_model(plain)
-    sides = {"plain": plain, "again": again, "masked": wrapped, **({"tfmot": _stock(plain)} if (backend, precision) == ("tf_keras", "float32") else {})}
+    sides = {
+        "plain": plain,
+        "again": again,
+        "masked": wrapped,
+        **({"tfmot": _stock(plain)} if (backend, precision) == ("tf_keras", "float32") else {}),
+    }
     steps, first = {}, {}
     for side, model in sides.items():
         recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01, keras=keras))
@@ -55,11 +70,19 @@ def measure(backend, name, precision, pairs, batch_size=128):
     alone = statistics.median(bench.seconds(mask_alone) for _ in range(max(20, pairs)))
     weights = sum(int(np.prod(v.shape)) for v in plain.trainable_variables)
     return {
-        "backend": backend, "model": name, "batch_size": batch_size, "precision": precision, "pairs": pairs, "weights": weights,
-        "plain_step_seconds": round(base, 4), "first_step_seconds": {side: round(value, 2) for side, value in first.items()},
+        "backend": backend,
+        "model": name,
+        "batch_size": batch_size,
+        "precision": precision,
+        "pairs": pairs,
+        "weights": weights,
+        "plain_step_seconds": round(base, 4),
+        "first_step_seconds": {side: round(value, 2) for side, value in first.items()},
         **{side: bench.ratio(taken[side], taken["plain"]) for side in taken if side != "plain"},
         "mask_alone_share": round(alone / base, 4),
-        "mask_bytes_per_weight_byte": round(sum(mask.size for mask in lottery.masks(wrapped).values()) / (4 * weights), 3),
+        "mask_bytes_per_weight_byte": round(
+            sum(mask.size for mask in lottery.masks(wrapped).values()) / (4 * weights), 3
+        ),
     }
 
 
@@ -82,7 +105,12 @@ def _stepper(backend, model, data):
 
         step = jax.jit(model.train_step, donate_argnums=0)
         model._symbolic_build(data_batch=data)
-        groups = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables, model.metrics_variables)
+        groups = (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
         state = [tuple([jax.numpy.array(v.value) for v in group] for group in groups)]
 
         def run():
@@ -115,7 +143,9 @@ def _mask_alone(backend, model):
 
         masks = [jax.numpy.array(hold.mask.value) for hold in model.holds]
         values = [[jax.numpy.array(v.value) for v in variables]]
-        keep = jax.jit(lambda values: [jax.numpy.where(m, v, 0) for m, v in zip(masks, values)], donate_argnums=0)
+        keep = jax.jit(
+            lambda values: [jax.numpy.where(m, v, 0) for m, v in zip(masks, values)], donate_argnums=0
+        )
 
         def run():
             values[0] = jax.block_until_ready(keep(values[0]))
@@ -145,9 +175,12 @@ def main():
         row = bench.in_a_process(__file__, [backend, name, precision], environment, f"--pairs={given.pairs}")
         rows.append(row)
         stock = f", TF-MOT {row['tfmot']['median']:.3f}" if "tfmot" in row else ""
-        print(f"{backend:>10} {name:>9} {precision}: masked {row['masked']['median']:.3f} times the plain step "
-              f"({row['masked']['quartiles'][0]:.3f} to {row['masked']['quartiles'][1]:.3f}){stock}; the mask alone "
-              f"{row['mask_alone_share']:.2%}; first step {row['first_step_seconds']}", flush=True)
+        print(
+            f"{backend:>10} {name:>9} {precision}: masked {row['masked']['median']:.3f} times the plain step "
+            f"({row['masked']['quartiles'][0]:.3f} to {row['masked']['quartiles'][1]:.3f}){stock}; the mask alone "
+            f"{row['mask_alone_share']:.2%}; first step {row['first_step_seconds']}",
+            flush=True,
+        )
     bench.write("step", rows, threads=1)
 
 

@@ -1,6 +1,6 @@
 """benchmarks/README.md, from the files in benchmarks/results: each figure beside its goal.
 
-    python benchmarks/summary.py
+python benchmarks/summary.py
 """
 
 import json
@@ -38,59 +38,147 @@ def table(head, rows):
 
 def step():
     found = read("step")["rows"]
-    rows = [(f"{row['backend']}, {row['precision']}", row["model"], of(row["masked"]), of(row["again"]),
-             of(row["tfmot"]) if "tfmot" in row else "–", f"{100 * row['mask_alone_share']:.2f}%",
-             " / ".join(f"{row['first_step_seconds'].get(side, '–')}" for side in ("plain", "masked", "tfmot"))) for row in found]
-    return ("A step at batch 128, one thread (`python benchmarks/step.py`). Goal: masked at most 1.02 times plain. `again` is the "
-            "plain model a second time, which is what noise makes of 1. A mask takes a byte a weight, a quarter of the weights' memory.",
-            table(("on", "net", "masked / plain", "again / plain", "TF-MOT / plain", "the mask alone", "first step, s: plain / masked / TF-MOT"), rows))
+    rows = [
+        (
+            f"{row['backend']}, {row['precision']}",
+            row["model"],
+            of(row["masked"]),
+            of(row["again"]),
+            of(row["tfmot"]) if "tfmot" in row else "–",
+            f"{100 * row['mask_alone_share']:.2f}%",
+            " / ".join(
+                f"{row['first_step_seconds'].get(side, '–')}" for side in ("plain", "masked", "tfmot")
+            ),
+        )
+        for row in found
+    ]
+    return (
+        "A step at batch 128, one thread (`python benchmarks/step.py`). Goal: masked at most 1.02 times plain. `again` is the "
+        "plain model a second time, which is what noise makes of 1. A mask takes a byte a weight, a quarter of the weights' memory.",
+        table(
+            (
+                "on",
+                "net",
+                "masked / plain",
+                "again / plain",
+                "TF-MOT / plain",
+                "the mask alone",
+                "first step, s: plain / masked / TF-MOT",
+            ),
+            rows,
+        ),
+    )
 
 
 def boundary():
     found = read("boundary")["rows"]
-    rows = [(row["model"], f"{row['weights'] / 1e6:.2f}", f"{row['boundary_seconds']:.2f}", f"{row['boundary_over_step']['median']:.2f}",
-             f"{row['boundary_memory_over_weights']:.1f}", row["retraces"], f"{row['ticket_save_seconds'] + row['ticket_load_seconds']:.2f}") for row in found]
-    return ("A round's boundary: prune globally, rewind, reset the optimizer (`python benchmarks/boundary.py`). Goals: at most one step "
-            "for resnet18, 2 s for vgg19, no retrace; a ticket saved and loaded in at most 1 s for 20 M weights.",
-            table(("net", "weights, M", "boundary, s", "in steps", "memory / weights", "retraces", "ticket saved and loaded, s"), rows))
+    rows = [
+        (
+            row["model"],
+            f"{row['weights'] / 1e6:.2f}",
+            f"{row['boundary_seconds']:.2f}",
+            f"{row['boundary_over_step']['median']:.2f}",
+            f"{row['boundary_memory_over_weights']:.1f}",
+            row["retraces"],
+            f"{row['ticket_save_seconds'] + row['ticket_load_seconds']:.2f}",
+        )
+        for row in found
+    ]
+    return (
+        "A round's boundary: prune globally, rewind, reset the optimizer (`python benchmarks/boundary.py`). Goals: at most one step "
+        "for resnet18, 2 s for vgg19, no retrace; a ticket saved and loaded in at most 1 s for 20 M weights.",
+        table(
+            (
+                "net",
+                "weights, M",
+                "boundary, s",
+                "in steps",
+                "memory / weights",
+                "retraces",
+                "ticket saved and loaded, s",
+            ),
+            rows,
+        ),
+    )
 
 
 def search():
     goals = {"tfmot": "1.4", "pytorch": "1.8", "pytorch-fastest": "1.0"}
-    rows = [(on, f"{file['images']:,} of {file['dataset']}", row["side"], of(row["over_ours"]), goals.get(row["side"], ""), f"{100 * row['sparsity']:.1f}%", f"{100 * row['test_accuracy']:.1f}%")
-            for on, file in read_all("search").items() for row in file["rows"]]
-    return ("A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there). A processor's rows stay "
-            "until it is measured again; the package may have changed since.",
-            table(("ours on", "images", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows))
+    rows = [
+        (
+            on,
+            f"{file['images']:,} of {file['dataset']}",
+            row["side"],
+            of(row["over_ours"]),
+            goals.get(row["side"], ""),
+            f"{100 * row['sparsity']:.1f}%",
+            f"{100 * row['test_accuracy']:.1f}%",
+        )
+        for on, file in read_all("search").items()
+        for row in file["rows"]
+    ]
+    return (
+        "A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there). A processor's rows stay "
+        "until it is measured again; the package may have changed since.",
+        table(("ours on", "images", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows),
+    )
 
 
 def where():
     rows = [(row["of"], row["at"], f"{row['share']:.1%}") for row in read("where")["rows"]]
-    return ("Where the time of that search goes (`python benchmarks/where.py`). TensorFlow runs operations beside each other, so those of "
-            "a step may sum up to more than the step.", table(("of", "at", "share of its time"), rows))
+    return (
+        "Where the time of that search goes (`python benchmarks/where.py`). TensorFlow runs operations beside each other, so those of "
+        "a step may sum up to more than the step.",
+        table(("of", "at", "share of its time"), rows),
+    )
 
 
 def bound():
-    rows = [(on, row["side"], of(row["over_tf_keras"])) for on, file in read_all("bound").items() for row in file["rows"]]
-    return ("A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
-            "Keras trains from PyTorch's before it does anything of its own.", table(("tf_keras on", "side", "step / tf_keras"), rows))
+    rows = [
+        (on, row["side"], of(row["over_tf_keras"]))
+        for on, file in read_all("bound").items()
+        for row in file["rows"]
+    ]
+    return (
+        "A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
+        "Keras trains from PyTorch's before it does anything of its own.",
+        table(("tf_keras on", "side", "step / tf_keras"), rows),
+    )
 
 
 def memory():
-    rows = [(row["model"], row["plain"], row["search"], of(row["search_over_plain"])) for row in read("memory")["rows"]]
-    return ("The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one plain training.",
-            table(("net", "plain training, MiB", "search, MiB", "ratio"), rows))
+    rows = [
+        (row["model"], row["plain"], row["search"], of(row["search_over_plain"]))
+        for row in read("memory")["rows"]
+    ]
+    return (
+        "The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one plain training.",
+        table(("net", "plain training, MiB", "search, MiB", "ratio"), rows),
+    )
 
 
 def inputs():
-    rows = [(row["pipeline"], f"{row['images_a_second']:,}", row["over_what_a_step_takes"], of(row["time_over_ours"])) for row in read("input")["rows"]]
-    return ("Input: CIFAR-10's shape, flipped and cropped (`python benchmarks/input.py`).",
-            table(("pipeline", "images a second", "times what resnet20's step takes", "time / ours"), rows))
+    rows = [
+        (
+            row["pipeline"],
+            f"{row['images_a_second']:,}",
+            row["over_what_a_step_takes"],
+            of(row["time_over_ours"]),
+        )
+        for row in read("input")["rows"]
+    ]
+    return (
+        "Input: CIFAR-10's shape, flipped and cropped (`python benchmarks/input.py`).",
+        table(("pipeline", "images a second", "times what resnet20's step takes", "time / ours"), rows),
+    )
 
 
 def start():
     rows = [(row["import"], of(row["over_tensorflow"])) for row in read("start")["rows"]]
-    return ("Start: `import` in a fresh process over that of TensorFlow (`python benchmarks/start.py`).", table(("import", "ratio"), rows))
+    return (
+        "Start: `import` in a fresh process over that of TensorFlow (`python benchmarks/start.py`).",
+        table(("import", "ratio"), rows),
+    )
 
 
 def main():
@@ -107,18 +195,26 @@ def main():
 
 def in_short():
     """What README.md says of it."""
-    steps = {row["model"]: row["masked"]["median"] for row in read("step")["rows"] if (row["backend"], row["precision"]) == ("tf_keras", "float32")}
+    steps = {
+        row["model"]: row["masked"]["median"]
+        for row in read("step")["rows"]
+        if (row["backend"], row["precision"]) == ("tf_keras", "float32")
+    }
     if not steps:
         return  # not measured here
     by_hand = "; ".join(_by_hand(on, file) for on, file in read_all("search").items())
-    yield (f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). "
-           f"A whole search of resnet20 by hand takes {by_hand} ([benchmarks](benchmarks/README.md)).")
+    yield (
+        f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). "
+        f"A whole search of resnet20 by hand takes {by_hand} ([benchmarks](benchmarks/README.md))."
+    )
 
 
 def _by_hand(on, file):
     times = {row["side"]: row["over_ours"]["median"] for row in file["rows"]}
-    return (f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32 and {times['pytorch-fastest']:.2f} "
-            f"times with PyTorch's fastest settings on {on}")
+    return (
+        f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32 and {times['pytorch-fastest']:.2f} "
+        f"times with PyTorch's fastest settings on {on}"
+    )
 
 
 if __name__ == "__main__":

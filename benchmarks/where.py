@@ -24,7 +24,14 @@ KINDS = {  # by the beginning of an operation's name, oneDNN's prefix left out
     "batch normalisation, and ReLU fused with it": ("FusedBatchNormEx", "FusedBatchNormV3"),
     "batch normalisation, gradient": ("FusedBatchNormGradV3",),
     "ReLU and its gradient": ("Relu", "ReluGrad"),
-    "sums of branches, optimizer": ("AddV2", "AddN", "AssignAddVariableOp", "AssignSubVariableOp", "Mul", "Sub"),
+    "sums of branches, optimizer": (
+        "AddV2",
+        "AddN",
+        "AssignAddVariableOp",
+        "AssignSubVariableOp",
+        "Mul",
+        "Sub",
+    ),
     "masks": ("Select",),
 }
 
@@ -80,7 +87,9 @@ def operations(net, batch):
             for event in line.events:
                 node, colon, operation = plane.event_metadata[event.metadata_id].name.rpartition(":")
                 if colon and "/" in node:  # a node of the step's graph
-                    found[operation.removeprefix("_Mkl").removeprefix("Native")] += event.duration_ps / 1e12 / STEPS
+                    found[operation.removeprefix("_Mkl").removeprefix("Native")] += (
+                        event.duration_ps / 1e12 / STEPS
+                    )
     return found
 
 
@@ -96,10 +105,22 @@ def measure(given):
     ticking, taken = clock()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
     recipe.compile_classifier(net, recipe.make_optimizer("sgd", search.LEARNING_RATE))
-    find_ticket(net, loaded.train, epochs=search.EPOCHS, rounds=search.ROUNDS, rate=search.RATE, verbose=0, callbacks=[ticking])
+    find_ticket(
+        net,
+        loaded.train,
+        epochs=search.EPOCHS,
+        rounds=search.ROUNDS,
+        rate=search.RATE,
+        verbose=0,
+        callbacks=[ticking],
+    )
     first, *steps = taken.pop("steps")
     step = statistics.median(steps)
-    parts = {"tracing, in the first step": first - step, f"{1 + len(steps)} steps": step + sum(steps), **{name: sum(of) for name, of in taken.items()}}
+    parts = {
+        "tracing, in the first step": first - step,
+        f"{1 + len(steps)} steps": step + sum(steps),
+        **{name: sum(of) for name, of in taken.items()},
+    }
     found = operations(net, next(iter(loaded.train)))
     kinds = {kind: sum(found.pop(name, 0) for name in names) for kind, names in KINDS.items()}
     return {"search": parts, "step": step, "operations": {**kinds, "all else": sum(found.values())}}
@@ -114,11 +135,21 @@ def main():
     given = options.parse_args()
     if given.case:
         return bench.answer(measure(given))
-    flags = [f"--dataset={given.dataset}", f"--images={given.images}", *([f"--data_dir={given.data_dir}"] if given.data_dir else [])]
+    flags = [
+        f"--dataset={given.dataset}",
+        f"--images={given.images}",
+        *([f"--data_dir={given.data_dir}"] if given.data_dir else []),
+    ]
     found = bench.in_a_process(__file__, "ours", None, *flags)
     total = sum(found["search"].values())
-    rows = [{"of": "a search", "at": name, "share": round(seconds / total, 4)} for name, seconds in found["search"].items()]
-    rows += [{"of": "a step", "at": name, "share": round(seconds / found["step"], 4)} for name, seconds in found["operations"].items()]
+    rows = [
+        {"of": "a search", "at": name, "share": round(seconds / total, 4)}
+        for name, seconds in found["search"].items()
+    ]
+    rows += [
+        {"of": "a step", "at": name, "share": round(seconds / found["step"], 4)}
+        for name, seconds in found["operations"].items()
+    ]
     for row in rows:
         print(f"{row['share']:7.1%} of {row['of']}: {row['at']}")
     bench.write("where", rows, dataset=given.dataset, images=given.images)

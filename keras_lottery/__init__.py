@@ -5,12 +5,13 @@
 
 Nothing heavy is imported here: TensorFlow comes with the first name that is used.
 """
+
 import importlib
 import sys
 
 __version__ = "0.1.0"
 
-_HOME = {                       # public name -> the module that defines it
+_HOME = {  # public name -> the module that defines it
     "wrap": "wrapping",
     "strip": "wrapping",
     "prunable": "wrapping",
@@ -28,7 +29,7 @@ _HOME = {                       # public name -> the module that defines it
     "export": "tflite.exporting",
     "LotteryError": "core.errors",
 }
-_MODULES = {                    # public name -> the module that it is
+_MODULES = {  # public name -> the module that it is
     "anatomy": "tickets.anatomy",
     "controls": "experiments.controls",
     "data": "data",
@@ -49,7 +50,7 @@ def __getattr__(name):
         value = importlib.import_module(f"{__name__}.{_MODULES[name]}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value     # the next look-up does not come here
+    globals()[name] = value  # the next look-up does not come here
     return value
 
 

@@ -17,7 +17,9 @@ from .engines import engine
 from .engines.again import lost
 
 
-def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False, verbose=True):
+def wrap(
+    model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False, verbose=True
+):
     """A copy of `model` whose kernels have masks; prints what is pruned, what is not, and why.
 
     The copy computes exactly what `model` does and is compiled and trained like any Keras
@@ -58,7 +60,9 @@ def wrap(model, *, schedule=None, scope="global", block=1, skip=None, include=No
     true_or_false(prune_head=prune_head, verbose=verbose)
     known("block", whole("block", block), BLOCKS)
     if schedule is not None and not isinstance(schedule, LotterySchedule):
-        raise LotteryError(f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket.")
+        raise LotteryError(
+            f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket."
+        )
     check_unpruned(model)
     reasons = engine(model).choose(model, skip, include, prune_head)
     paths = [path for path, reason in reasons.items() if not reason]
@@ -132,7 +136,9 @@ def summary(model):
         table.add_column(column, justify="right" if column in ("size", "zeros") else "left", overflow="fold")
     for row in rows:
         shape = "x".join(map(str, row["shape"]))
-        table.add_row(row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes")
+        table.add_row(
+            row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes"
+        )
     Console(markup=False).print(table)
     return rows
 
@@ -145,12 +151,16 @@ def is_wrapped(model):
 def check_unpruned(model):
     """Raises LotteryError if a mask of `model` has dropped a weight already."""
     if not all(mask.all() for mask in engine(model).masks(model).values()):
-        raise LotteryError(f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew.")
+        raise LotteryError(
+            f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew."
+        )
 
 
 def _check_built(model):
     if not engine(model).variables(model) and not getattr(model, "built", True):
-        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it once first.")
+        raise LotteryError(
+            f"the model {model.name!r} is not built: give it an Input layer, or call it once first."
+        )
 
 
 def _blocks(model, paths, block):
@@ -162,7 +172,9 @@ def _blocks(model, paths, block):
     kernels = [f"{path}/kernel" for path, layer in kind.layers(model).items() if isinstance(layer, dense)]
     fitting = [path for path in kernels if path in paths and variables[path].shape[0] % block == 0]
     if not fitting:
-        raise LotteryError(f"block={block} fits no kernel of {model.name!r}: a Dense layer is needed that has a multiple of {block} inputs.")
+        raise LotteryError(
+            f"block={block} fits no kernel of {model.name!r}: a Dense layer is needed that has a multiple of {block} inputs."
+        )
     return dict.fromkeys(fitting, int(block))
 
 
@@ -173,7 +185,14 @@ def _rows(model, reasons):
         value = variables[path].numpy()
         zeros = 1 - np.count_nonzero(value) / value.size if value.size else 0.0
         rows.append(
-            dict(path=path, shape=value.shape, size=value.size, pruned=not reason, reason=reason, sparsity=zeros)
+            dict(
+                path=path,
+                shape=value.shape,
+                size=value.size,
+                pruned=not reason,
+                reason=reason,
+                sparsity=zeros,
+            )
         )
     return rows
 

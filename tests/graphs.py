@@ -13,8 +13,13 @@ from zoo import Composite, Input, L, Model, MyConv
 
 def drawn(most):
     """Settings of a test of random models: `most` of them, the same each time, or as many new ones as RANDOM_MODELS says."""
-    return settings(max_examples=int(os.environ.get("RANDOM_MODELS", most)), deadline=None, database=None,
-                    derandomize="RANDOM_MODELS" not in os.environ, suppress_health_check=list(HealthCheck))
+    return settings(
+        max_examples=int(os.environ.get("RANDOM_MODELS", most)),
+        deadline=None,
+        database=None,
+        derandomize="RANDOM_MODELS" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def draw_weights(model, rng, sparsity=0.8, dead=0.2):
@@ -30,7 +35,11 @@ def draw_weights(model, rng, sparsity=0.8, dead=0.2):
             value = rng.normal(size=shape) * (rng.random(shape) > 0.3) / 2
         elif value.ndim > 1 and value.dtype.kind == "f":
             value = rng.normal(size=shape) / np.sqrt(max(1, np.prod(shape[:-1]) * (1 - sparsity)))
-            value *= (rng.random(shape) > sparsity) * (rng.random(shape[-1]) > dead) * (rng.random((shape[-2], 1)) > dead)
+            value *= (
+                (rng.random(shape) > sparsity)
+                * (rng.random(shape[-1]) > dead)
+                * (rng.random((shape[-2], 1)) > dead)
+            )
         else:
             continue
         variable.assign(value.astype("float32"))
@@ -53,7 +62,9 @@ def tower(x):
 
 def squeeze(x):
     y = L.GlobalAveragePooling2D(keepdims=True)(x)
-    return L.Multiply()([x, L.Conv2D(x.shape[-1], 1, activation="sigmoid")(L.Conv2D(2, 1, activation="relu")(y))])
+    return L.Multiply()(
+        [x, L.Conv2D(x.shape[-1], 1, activation="sigmoid")(L.Conv2D(2, 1, activation="relu")(y))]
+    )
 
 
 def flat_squeeze(x):
@@ -74,25 +85,43 @@ BLOCKS = {
         "conv": lambda x: L.Conv2D(6, 3, padding="same", activation="relu")(x),
         "conv_valid": lambda x: L.Conv2D(6, 2, use_bias=False)(x) if min(x.shape[1:3]) > 2 else x,
         "conv_strided": lambda x: L.Conv2D(5, (3, 1), strides=2, padding="same", use_bias=False)(x),
-        "conv_bn": lambda x: L.ReLU()(L.BatchNormalization()(L.Conv2D(6, 3, padding="same", use_bias=False)(x))),
+        "conv_bn": lambda x: L.ReLU()(
+            L.BatchNormalization()(L.Conv2D(6, 3, padding="same", use_bias=False)(x))
+        ),
         "pointwise": lambda x: L.Conv2D(6, 1, activation="tanh", padding="same")(x),
         "softmax": lambda x: L.Conv2D(4, 1, activation="softmax")(x),
         "dense": lambda x: L.Dense(5, "relu")(x),
         "norm": lambda x: L.BatchNormalization(scale=False)(x),
         "grouped": lambda x: L.Conv2D(8, 3, groups=4, padding="same", activation="relu")(L.Conv2D(8, 1)(x)),
-        "separable": lambda x: L.SeparableConv2D(4, 3, padding="same", depth_multiplier=2, activation="relu")(x),
-        "separable_valid": lambda x: L.SeparableConv2D(4, 2, use_bias=False)(x) if min(x.shape[1:3]) > 2 else x,
+        "separable": lambda x: L.SeparableConv2D(4, 3, padding="same", depth_multiplier=2, activation="relu")(
+            x
+        ),
+        "separable_valid": lambda x: (
+            L.SeparableConv2D(4, 2, use_bias=False)(x) if min(x.shape[1:3]) > 2 else x
+        ),
         "depthwise": lambda x: L.DepthwiseConv2D(3, padding="same", use_bias=False)(x),
-        "depthwise_valid": lambda x: L.DepthwiseConv2D((1, 2), depth_multiplier=2, activation="relu")(x) if x.shape[2] > 2 else x,
+        "depthwise_valid": lambda x: (
+            L.DepthwiseConv2D((1, 2), depth_multiplier=2, activation="relu")(x) if x.shape[2] > 2 else x
+        ),
         "transpose": lambda x: L.Conv2DTranspose(4, 3, padding="same")(x),
-        "transpose_valid": lambda x: L.Conv2DTranspose(4, 2, strides=2, activation="relu")(x) if x.shape[1] < 5 else x,
+        "transpose_valid": lambda x: (
+            L.Conv2DTranspose(4, 2, strides=2, activation="relu")(x) if x.shape[1] < 5 else x
+        ),
         "residual": lambda x: L.Add()([x, like(x, activation="relu")(x)]),
-        "projected": lambda x: L.ReLU()(L.Add()([L.Conv2D(6, 1)(x), L.Conv2D(6, 3, padding="same", activation="relu")(x), L.Conv2D(6, 1)(x)])),
+        "projected": lambda x: L.ReLU()(
+            L.Add()(
+                [L.Conv2D(6, 1)(x), L.Conv2D(6, 3, padding="same", activation="relu")(x), L.Conv2D(6, 1)(x)]
+            )
+        ),
         "highest": lambda x: L.Maximum()([like(x)(x), like(x)(x)]),
         "lowest": lambda x: L.Minimum()([like(x)(x), x]),
         "difference": lambda x: L.Subtract()([like(x, activation="sigmoid")(x), L.BatchNormalization()(x)]),
         "mean": lambda x: L.Average()([like(x)(x), x]),
-        "branches": lambda x: L.Concatenate()([L.Conv2D(3, 1)(x), x, L.MaxPooling2D(2, 1, padding="same")(x)]) if x.shape[-1] < 9 else x,
+        "branches": lambda x: (
+            L.Concatenate()([L.Conv2D(3, 1)(x), x, L.MaxPooling2D(2, 1, padding="same")(x)])
+            if x.shape[-1] < 9
+            else x
+        ),
         "rows": lambda x: L.Concatenate(axis=1)([like(x)(x), x]) if x.shape[1] < 5 else x,
         "one_for_all": lambda x: L.Multiply()([x, L.Conv2D(1, 1, activation="sigmoid")(x)]),
         "squeeze": squeeze,
@@ -113,7 +142,9 @@ BLOCKS = {
         "ops": lambda x: like(x)(x) * like(x)(x) - x + x,
         "nested": lambda x: nested(x, lambda y: L.BatchNormalization()(L.Conv2D(5, 2, padding="same")(y)))(x),
         "nested_bare": lambda x: nested(x, lambda y: L.Concatenate()([y, L.Conv2D(2, 1)(y)]))(x),
-        "sequential": lambda x: keras.Sequential([L.Conv2D(4, 2, padding="same"), L.PReLU(), L.Dropout(0.5), L.Conv2D(4, 1, activation="relu")])(x),
+        "sequential": lambda x: keras.Sequential(
+            [L.Conv2D(4, 2, padding="same"), L.PReLU(), L.Dropout(0.5), L.Conv2D(4, 1, activation="relu")]
+        )(x),
         "twin": lambda x: twice(nested(x, lambda y: L.ReLU()(L.Add()([like(y)(y), y]))), x, L.Add()),
         "shared": lambda x: twice(like(x, activation="relu"), x, L.Maximum()),
         "shared_pointwise": lambda x: twice(L.Conv2D(4, 1), x, L.Concatenate()),
@@ -161,7 +192,9 @@ BLOCKS = {
 def graphs(draw):
     world.keras.utils.set_random_seed(0)  # each example is the same wherever it comes
     first = Input(draw(st.sampled_from([(4, 4, 3), (4, 4, 3), (5, 4), (6,)])))
-    x = (L.Conv2D if len(first.shape) == IMAGE else L.Dense)(6, *[3] * (len(first.shape) == IMAGE), activation="relu")(first)
+    x = (L.Conv2D if len(first.shape) == IMAGE else L.Dense)(
+        6, *[3] * (len(first.shape) == IMAGE), activation="relu"
+    )(first)
     seen = []
     for _ in range(draw(st.integers(2, 6))):
         x = BLOCKS[len(x.shape)][draw(st.sampled_from(sorted(BLOCKS[len(x.shape)])))](x)
@@ -170,4 +203,9 @@ def graphs(draw):
     if draw(st.integers(0, 3)) == 0:
         outputs.append(draw(st.sampled_from(seen)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    return draw_weights(Model(first, outputs), rng, draw(st.sampled_from([0.3, 0.6, 0.9])), draw(st.sampled_from([0.0, 0.2, 0.5])))
+    return draw_weights(
+        Model(first, outputs),
+        rng,
+        draw(st.sampled_from([0.3, 0.6, 0.9])),
+        draw(st.sampled_from([0.0, 0.2, 0.5])),
+    )

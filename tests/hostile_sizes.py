@@ -142,20 +142,25 @@ def more(*kinds):
             call = call if name == "TFOpLambda" else [call]
             node = {"args": [tensor], "kwargs": arguments} if KERAS3 else call
             last = f"more{number}"
-            graph.insert(1 + number, {
-                "module": module,
-                "class_name": name,
-                "registered_name": None,
-                "name": last,
-                "config": {"name": last, **settings},
-                "inbound_nodes": [node],
-            })
+            graph.insert(
+                1 + number,
+                {
+                    "module": module,
+                    "class_name": name,
+                    "registered_name": None,
+                    "name": last,
+                    "config": {"name": last, **settings},
+                    "inbound_nodes": [node],
+                },
+            )
 
     return change
 
 
 def layers(*kinds):
-    return more(*(("keras.layers", name, {"trainable": True, "dtype": "float32", **told}) for name, told in kinds))
+    return more(
+        *(("keras.layers", name, {"trainable": True, "dtype": "float32", **told}) for name, told in kinds)
+    )
 
 
 def operation(of_keras, function, told, call):
@@ -187,19 +192,21 @@ COUNTED = {  # what Keras does one by one
     "ngrams": lambda config: layers(("TextVectorization", {"dtype": "string", "ngrams": 10**9}))(config),
 }
 if not KERAS3:
-    COUNTED.update({
-        "repeated": operation((), "keras.backend.repeat_elements", {}, {"rep": 10**8, "axis": 1}),
-        "upsampling": lambda config: layers(
-            ("RepeatVector", {"n": 6}), ("UpSampling1D", {"size": 10**8})
-        )(config),
-        "unrolled": lambda config: layers(
-            ("RepeatVector", {"n": 10**6}), ("SimpleRNN", {"units": 2, "unroll": True})
-        )(config),
-        "locally": lambda config: layers(
-            ("RepeatVector", {"n": 10**8}),
-            ("LocallyConnected1D", {"filters": 2, "kernel_size": 3, "implementation": 3}),
-        )(config),
-    })
+    COUNTED.update(
+        {
+            "repeated": operation((), "keras.backend.repeat_elements", {}, {"rep": 10**8, "axis": 1}),
+            "upsampling": lambda config: layers(
+                ("RepeatVector", {"n": 6}), ("UpSampling1D", {"size": 10**8})
+            )(config),
+            "unrolled": lambda config: layers(
+                ("RepeatVector", {"n": 10**6}), ("SimpleRNN", {"units": 2, "unroll": True})
+            )(config),
+            "locally": lambda config: layers(
+                ("RepeatVector", {"n": 10**8}),
+                ("LocallyConnected1D", {"filters": 2, "kernel_size": 3, "implementation": 3}),
+            )(config),
+        }
+    )
 
 CHANGES = {
     **COUNTED,
@@ -245,9 +252,10 @@ def many_weights(folder):
 def bomb(folder):
     """A .keras file whose weights unpack to far more than it has."""
     path = hostile.write(".keras", folder, lambda config: None)
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(
-        folder / "bomb.keras", "w", zipfile.ZIP_DEFLATED
-    ) as new:
+    with (
+        zipfile.ZipFile(path) as old,
+        zipfile.ZipFile(folder / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in old.namelist():
             new.writestr(name, old.read(name) if name != "model.weights.h5" else bytes(2**27))
     return folder / "bomb.keras"

@@ -94,8 +94,10 @@ def main():
     drawn = arrows()
     for number, floor in reversed(list(enumerate(FLOORS, 1))):
         print(f"{number}  {'  '.join(floor)}")
-    print(f"{len(ROOMS)} rooms, {len(FLOORS)} floors, {len(drawn)} arrows, {len(upward(drawn))} imports from above; "
-          f"{'a circle: ' + ' -> '.join(circle(drawn)) if circle(drawn) else 'no circle'}")
+    print(
+        f"{len(ROOMS)} rooms, {len(FLOORS)} floors, {len(drawn)} arrows, {len(upward(drawn))} imports from above; "
+        f"{'a circle: ' + ' -> '.join(circle(drawn)) if circle(drawn) else 'no circle'}"
+    )
     for told in upward(drawn):
         print(f"  {told}")
 

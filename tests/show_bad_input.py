@@ -24,7 +24,12 @@ CASES = [
     (FIND, "--rounds=0", "rounds=0 is impossible: give a whole number from 1 to 10000", EARLY),
     (FIND, "--rounds=3 --rate=0.2 --final_sparsity=0.9", "give two of the three", EARLY),
     (FIND, "--rounds=many", "flag --rounds=many: expected a whole number, not 'many'", EARLY),
-    (FIND, "--final_sparsity=0.99999999", "leaves none of the .* prunable weights of the model: prune less", LATE),
+    (
+        FIND,
+        "--final_sparsity=0.99999999",
+        "leaves none of the .* prunable weights of the model: prune less",
+        LATE,
+    ),
     (FIND, f"--rewind={10**4000}", "rewind=10+[.]{3}0+ is unknown", EARLY),
     (FIND, f"--budget={'9' * 5000}", "budget=9+[.]{3}9+ is impossible: give steps", EARLY),
     (FIND, f"--classes={'9' * 5000},1", "class '9+[.]{3}9+' is not in digits", LATE),
@@ -47,20 +52,55 @@ CASES = [
     (FIND, "--model=net.keras --dataset=digits", "its output shape is .*7.*, the data need .*10", LATE),
     (FIND, "--model=absent.keras", "model=absent.keras: there is no such file", EARLY),
     (FIND, "--model=unbuilt.keras", "model=unbuilt.keras is not built", EARLY),
-    (FIND, "--model=keras3.keras", r"=keras3.keras was saved by Keras 3\.\S+: give --backend=tensorflow, or jax or torch", EARLY),
+    (
+        FIND,
+        "--model=keras3.keras",
+        r"=keras3.keras was saved by Keras 3\.\S+: give --backend=tensorflow, or jax or torch",
+        EARLY,
+    ),
     (FIND, "--model=cut.keras", "=cut.keras cannot be read by tf_keras: .*whole", EARLY),
-    (FIND, "--model=lambda.keras", "=lambda.keras cannot be read by tf_keras: .*holds a Lambda layer, whose code is not run", EARLY),
+    (
+        FIND,
+        "--model=lambda.keras",
+        "=lambda.keras cannot be read by tf_keras: .*holds a Lambda layer, whose code is not run",
+        EARLY,
+    ),
     (FIND, "--model=two_inputs.keras", "two_inputs.keras: .*input shape", LATE),
     (FIND, "--model=net.keras --width=2", "width=2.0 is for the builders", EARLY),
     (FIND, "--width=0", "width=0.0 is impossible", EARLY),
-    (FIND, "--width=1000000", "width=1e.06: the .* weights of lenet .* need .* GB of memory, .* give a smaller width", LATE),
-    (FIND, "--epochs=100000000000000000000", "epochs=1.*0 is impossible: give a whole number from 1 to 2147483647", EARLY),
-    (FIND, "--learning_rate=1e39", "learning_rate=1e.39 is impossible: give a number above 0 that float32 can hold", EARLY),
-    (FIND, "--weight_decay=1e39", "weight_decay=1e.39 is impossible: give 0 or more that float32 can hold", EARLY),
+    (
+        FIND,
+        "--width=1000000",
+        "width=1e.06: the .* weights of lenet .* need .* GB of memory, .* give a smaller width",
+        LATE,
+    ),
+    (
+        FIND,
+        "--epochs=100000000000000000000",
+        "epochs=1.*0 is impossible: give a whole number from 1 to 2147483647",
+        EARLY,
+    ),
+    (
+        FIND,
+        "--learning_rate=1e39",
+        "learning_rate=1e.39 is impossible: give a number above 0 that float32 can hold",
+        EARLY,
+    ),
+    (
+        FIND,
+        "--weight_decay=1e39",
+        "weight_decay=1e.39 is impossible: give 0 or more that float32 can hold",
+        EARLY,
+    ),
     (FIND, "--rate=1e-310", "rate=1e-310 would prune nothing", EARLY),
     (FIND, "--validation=0.9999", "hold out less than --validation=0.9999$", LATE),
     (FIND, "--dataset=looped", "looped/cat cannot be read: Too many levels of symbolic links", LATE),
-    (FIND, "--dataset=fashion_mnst", "no data set is called 'fashion_mnst'.*did you mean fashion_mnist", LATE),
+    (
+        FIND,
+        "--dataset=fashion_mnst",
+        "no data set is called 'fashion_mnst'.*did you mean fashion_mnist",
+        LATE,
+    ),
     (FIND, "--dataset=./absent", "absent: no such folder", LATE),
     (FIND, "--dataset=./images", "no image to train on in .*empty", LATE),
     (FIND, "--classes=0,1,17", "class '17' is not in digits: expected labels 0 to 9", LATE),
@@ -78,21 +118,56 @@ CASES = [
     (FIND, "lenet", "'lenet' is no flag: write --name=value", EARLY),
     (CARRY, "", "no ticket given: give --ticket=NAME", EARLY),
     (CARRY, "--ticket=absent", "no ticket at 'absent': give a folder that holds ticket.json", EARLY),
-    (CARRY, f"--ticket={'a' * 300}", r"is no path that a file can have \(File name too long\): give a ticket's folder or its name", EARLY),
+    (
+        CARRY,
+        f"--ticket={'a' * 300}",
+        r"is no path that a file can have \(File name too long\): give a ticket's folder or its name",
+        EARLY,
+    ),
     (CARRY, "--ticket=damaged", "weights.safetensors' is cut or altered", EARLY),
     (CARRY, "--ticket=other", r"input_shape=\(8, 8, 1\) has 3 axes, the ticket's model has \(8,\)", LATE),
-    (CARRY, "--ticket=lenet", "does not fit this architecture: dense1/kernel would be .* Resize the images", LATE),
+    (
+        CARRY,
+        "--ticket=lenet",
+        "does not fit this architecture: dense1/kernel would be .* Resize the images",
+        LATE,
+    ),
     (CARRY, "--ticket=small --start=trained", "saved without trained weights", EARLY),
-    (CARRY, "--ticket=small --start=winning", "start=winning is unknown: choose 'rewind', 'trained', 'random'", EARLY),
+    (
+        CARRY,
+        "--ticket=small --start=winning",
+        "start=winning is unknown: choose 'rewind', 'trained', 'random'",
+        EARLY,
+    ),
     (CARRY, "--ticket=small --controls=randon", "controls=randon is unknown: .*Did you mean 'random'", EARLY),
-    (CARRY, "--ticket=small --controls=random", "needs the dense weights of the search, round_00 beside", EARLY),
+    (
+        CARRY,
+        "--ticket=small --controls=random",
+        "needs the dense weights of the search, round_00 beside",
+        EARLY,
+    ),
     (CARRY, "--ticket=small --classes=5", "1 class to tell apart", LATE),
-    (EXPORT, "--ticket=small --output=student.onnx --start=rewind", "expected a file name that ends in .tflite", EARLY),
-    (EXPORT, "--ticket=small --output=there.tflite --start=rewind", "there.tflite exists: choose another path", EARLY),
+    (
+        EXPORT,
+        "--ticket=small --output=student.onnx --start=rewind",
+        "expected a file name that ends in .tflite",
+        EARLY,
+    ),
+    (
+        EXPORT,
+        "--ticket=small --output=there.tflite --start=rewind",
+        "there.tflite exists: choose another path",
+        EARLY,
+    ),
     (EXPORT, "--output=x.tflite", "give --ticket=FOLDER and --output=FILE.tflite", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite --goal=speed --start=rewind", "goal", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite --formats=int4 --start=rewind", "formats", EARLY),
-    (EXPORT, "--ticket=small --output=x.tflite --dataset=digits --start=rewind", "does not say how its images were normalised", EARLY),
+    (
+        EXPORT,
+        "--ticket=small --output=x.tflite --dataset=digits --start=rewind",
+        "does not say how its images were normalised",
+        EARLY,
+    ),
     (EXPORT, "--ticket=small --output=x.tflite", "saved without trained weights", EARLY),
     (FIND, "--rewind=auto --validation=0", "validation", LATE),
     (FIND, "--learning_rate=0.1,0.01", "several rates are for --schedule=step, not 'cosine'", EARLY),
@@ -102,10 +177,20 @@ CASES = [
     (STUDY, "--sparsities=90", "sparsities=90 is impossible: give a share", EARLY),
     (STUDY, "--controls=randon", "controls=randon is unknown: .*Did you mean 'random'", EARLY),
     (STUDY, "--controls=random@0.7", "one of the study's sparsities, 0.8, 0.9, 0.95", EARLY),
-    (STUDY, "--target_steps=9 --target_epochs=9", "told twice: give --target_steps or --target_epochs", EARLY),
+    (
+        STUDY,
+        "--target_steps=9 --target_epochs=9",
+        "told twice: give --target_steps or --target_epochs",
+        EARLY,
+    ),
     (STUDY, "--controls=random@", "one of the study's sparsities, 0.8, 0.9, 0.95", EARLY),
     (STUDY, "--run_dir=images", "'images' is not empty and holds no study: give another --run_dir", EARLY),
-    (STUDY, "--seeds=1000000000", "seeds=1000000000 is impossible: give a whole number from 1 to 10000", EARLY),
+    (
+        STUDY,
+        "--seeds=1000000000",
+        "seeds=1000000000 is impossible: give a whole number from 1 to 10000",
+        EARLY,
+    ),
     (STUDY, "--jobs=1000000", "jobs=1000000 is impossible: give a whole number from 1 to 1000", EARLY),
     (STUDY, "--sparsities=0.9,0.9", "sparsities=0.9,0.9: give rising sparsities", EARLY),
     (STUDY, "--seeds=0", "seeds=0 is impossible", EARLY),
@@ -129,7 +214,14 @@ def prepare(folder):
     from keras_lottery import models
 
     def conv(shape=(8, 8, 1), classes=10):
-        return tf_keras.Sequential([L.Input(shape), L.Conv2D(4, 3, name="a"), L.GlobalAveragePooling2D(), L.Dense(classes, name="head")])
+        return tf_keras.Sequential(
+            [
+                L.Input(shape),
+                L.Conv2D(4, 3, name="a"),
+                L.GlobalAveragePooling2D(),
+                L.Dense(classes, name="head"),
+            ]
+        )
 
     with contextlib.redirect_stdout(None):
         conv(classes=7).save(folder / "net.keras")
@@ -140,10 +232,14 @@ def prepare(folder):
     weights = folder / "damaged" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])
     tf_keras.Sequential([L.Dense(4), L.Dense(10)]).save(folder / "unbuilt.keras")
-    tf_keras.Sequential([L.Input((8, 8, 1)), L.Lambda(lambda x: x), L.Flatten(), L.Dense(10)]).save(folder / "lambda.keras")
+    tf_keras.Sequential([L.Input((8, 8, 1)), L.Lambda(lambda x: x), L.Flatten(), L.Dense(10)]).save(
+        folder / "lambda.keras"
+    )
     a, b = L.Input((8, 8, 1)), L.Input((8, 8, 1))
     tf_keras.Model([a, b], L.Dense(10)(L.Flatten()(a + b))).save(folder / "two_inputs.keras")
-    keras.Sequential([keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(folder / "keras3.keras")
+    keras.Sequential([keras.layers.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
+        folder / "keras3.keras"
+    )
     (folder / "cut.keras").write_bytes((folder / "net.keras").read_bytes()[:900])
     (folder / "there.tflite").write_bytes(b"x")
     (folder / "looped").mkdir()
@@ -176,7 +272,10 @@ def main():
         print("| given | said (exit code 2) |\n|---|---|")
         for app, given, _, _ in CASES:
             code, out, err = say(app, given)
-            print(f"| `{f'lottery-{app} {given}'.strip()}` | {err.strip().partition(': ')[2] if code == 2 else code} |", flush=True)
+            print(
+                f"| `{f'lottery-{app} {given}'.strip()}` | {err.strip().partition(': ')[2] if code == 2 else code} |",
+                flush=True,
+            )
         os.chdir(ROOT)
 
 

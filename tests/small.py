@@ -30,26 +30,49 @@ def arrays(examples=96, classes=3, seed=0):
 
 def dense(classes=3, **head):
     """Two prunable kernels, 8x12 and 12x10, and a head."""
-    return keras.Sequential([
-        L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b"), L.Dense(classes, name="head", **head),
-    ], name="small")
+    return keras.Sequential(
+        [
+            L.Input((8,)),
+            L.Dense(12, "relu", name="a"),
+            L.Dense(10, "relu", name="b"),
+            L.Dense(classes, name="head", **head),
+        ],
+        name="small",
+    )
 
 
 def noisy(classes=3):
     """With BatchNorm, and Dropout of Keras' default kind."""
-    return keras.Sequential([
-        L.Input((8,)), L.Dense(12, name="a"), L.BatchNormalization(momentum=0.8, name="bn"), L.ReLU(), L.Dropout(0.4),
-        L.Dense(10, "relu", name="b"), L.GaussianNoise(0.1), L.Dense(classes, name="head"),
-    ], name="noisy")
+    return keras.Sequential(
+        [
+            L.Input((8,)),
+            L.Dense(12, name="a"),
+            L.BatchNormalization(momentum=0.8, name="bn"),
+            L.ReLU(),
+            L.Dropout(0.4),
+            L.Dense(10, "relu", name="b"),
+            L.GaussianNoise(0.1),
+            L.Dense(classes, name="head"),
+        ],
+        name="noisy",
+    )
 
 
 def conv(shape=(8, 8, 1), classes=5, **head):
     """Ends in global pooling, so that it takes any image size; with BatchNorm and Dropout."""
-    return keras.Sequential([
-        L.Input(shape), L.Conv2D(6, 3, padding="same", use_bias=False, name="c1"), L.BatchNormalization(momentum=0.8, name="bn"),
-        L.ReLU(), L.Conv2D(8, 3, padding="same", activation="relu", name="c2"), L.GlobalAveragePooling2D(), L.Dropout(0.3),
-        L.Dense(classes, name="head", **head),
-    ], name="conv")
+    return keras.Sequential(
+        [
+            L.Input(shape),
+            L.Conv2D(6, 3, padding="same", use_bias=False, name="c1"),
+            L.BatchNormalization(momentum=0.8, name="bn"),
+            L.ReLU(),
+            L.Conv2D(8, 3, padding="same", activation="relu", name="c2"),
+            L.GlobalAveragePooling2D(),
+            L.Dropout(0.3),
+            L.Dense(classes, name="head", **head),
+        ],
+        name="conv",
+    )
 
 
 def compiled(model, optimizer="adam", loss=LOGITS, metrics=("accuracy",), **arguments):
@@ -83,7 +106,9 @@ def mirrored():
     """Two replicas. Without collective operations, which break on the second strategy of a process."""
     import tensorflow as tf
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
+    return tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
 
 
 def search(model=None, train=None, **arguments):
@@ -112,7 +137,10 @@ def weights(model):
 
 def bits(values):
     """Something that is equal only for values of the same names, dtypes, shapes and bits."""
-    return {path: (np.asarray(value).dtype, np.shape(value), np.asarray(value).tobytes()) for path, value in values.items()}
+    return {
+        path: (np.asarray(value).dtype, np.shape(value), np.asarray(value).tobytes())
+        for path, value in values.items()
+    }
 
 
 def everything(ticket):
@@ -121,33 +149,57 @@ def everything(ticket):
         "masks": bits(ticket.masks),
         "weights": bits(ticket.weights),
         "trained": ticket.trained and bits(ticket.trained),
-        "rest": json.dumps([ticket.architecture, ticket.heads, ticket.rounds, ticket.info, ticket.settings], sort_keys=True),
+        "rest": json.dumps(
+            [ticket.architecture, ticket.heads, ticket.rounds, ticket.info, ticket.settings], sort_keys=True
+        ),
     }
 
 
 def files(folder):
     """{relative path: content} of every file below a folder."""
     folder = Path(folder)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def python(*arguments, **options):
     """A fresh Python with this checkout on its path; its CompletedProcess."""
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, env=_environment(), timeout=300, **options)
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=300,
+        **options,
+    )
 
 
 def start(*arguments, **options):
     """The same, left running, with Ctrl-C heard: a shell's background jobs, such as these tests may be, ignore it; its Popen."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env=_environment(), **options)
+        return subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+            **options,
+        )
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _environment():
-    return {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
 
 
 def command(app, *arguments):
@@ -156,5 +208,10 @@ def command(app, *arguments):
 
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = flags.execute(f"lottery-{app.__name__.split('.')[-1].split('_')[0]}", app.main, app.FLAGS, ["", *map(str, arguments)])
+        code = flags.execute(
+            f"lottery-{app.__name__.split('.')[-1].split('_')[0]}",
+            app.main,
+            app.FLAGS,
+            ["", *map(str, arguments)],
+        )
     return code, out.getvalue(), err.getvalue()

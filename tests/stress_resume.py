@@ -27,15 +27,30 @@ DATA = dict(name="digits", batch_size=64, augment=True, train_split="train[:40%]
 def search(run_dir):
     from keras_lottery.experiments import jobs
 
-    jobs.find(dataset={**DATA, "classes": [0, 1, 2, 3, 4]}, model="net.keras", epochs=3, rounds=2, final_sparsity=0.8,
-              rewind=9, compare_at=[0.8], run_dir=run_dir, **COMMON)
+    jobs.find(
+        dataset={**DATA, "classes": [0, 1, 2, 3, 4]},
+        model="net.keras",
+        epochs=3,
+        rounds=2,
+        final_sparsity=0.8,
+        rewind=9,
+        compare_at=[0.8],
+        run_dir=run_dir,
+        **COMMON,
+    )
 
 
 def transfer(run_dir, ticket="source/round_02", controls=("random", "dense-scratch")):
     from keras_lottery.experiments import jobs
 
-    jobs.transfer(ticket=ticket, dataset={**DATA, "classes": [5, 6, 7, 8, 9]}, epochs=4, controls=list(controls),
-                  run_dir=run_dir, **COMMON)
+    jobs.transfer(
+        ticket=ticket,
+        dataset={**DATA, "classes": [5, 6, 7, 8, 9]},
+        epochs=4,
+        controls=list(controls),
+        run_dir=run_dir,
+        **COMMON,
+    )
 
 
 def both(run_dir):
@@ -51,7 +66,9 @@ def arrays(run_dir):
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    model = small.compiled(keras.saving.load_model("net.keras"), keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))
+    model = small.compiled(
+        keras.saving.load_model("net.keras"), keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
+    )
     rng = np.random.default_rng(0)
     data = rng.normal(size=(96, 8, 8, 1)).astype("float32"), np.arange(96) % 5
     small.search(model, data, run_dir=run_dir, epochs=3, rounds=2, rewind=4)
@@ -67,7 +84,9 @@ def child(kind, run_dir, kill_at, amid):
 
     def watch(event, arguments):
         nonlocal count
-        if event not in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir") or not str(arguments[0]).startswith(run_dir):
+        if event not in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir") or not str(
+            arguments[0]
+        ).startswith(run_dir):
             return
         if event == "open" and "w" not in str(arguments[1]):
             return
@@ -83,9 +102,16 @@ def child(kind, run_dir, kill_at, amid):
 
 
 def start(kind, run_dir, cwd, kill_at=0, amid=False):
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
     command = [sys.executable, __file__, "child", kind, run_dir, str(kill_at), str(int(amid))]
-    return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process):
@@ -96,7 +122,11 @@ def finish(process):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def save_net(cwd):
@@ -123,7 +153,10 @@ def stress(cwd, kind, reference, operations, seconds, kills, draw, say=print):
             how, process = "to its end", start(kind, "run", cwd)
         elif killed % 2 == 0:
             at, amid = draw.randint(1, operations), draw.random() < 0.5
-            how, process = f"file operation {at} of {operations}{', amid' if amid else ''}", start(kind, "run", cwd, at, amid)
+            how, process = (
+                f"file operation {at} of {operations}{', amid' if amid else ''}",
+                start(kind, "run", cwd, at, amid),
+            )
         else:
             at = draw.uniform(0.3, 1) * seconds
             how, process = f"after {at:.1f} of {seconds:.1f} s", start(kind, "run", cwd)
@@ -134,7 +167,10 @@ def stress(cwd, kind, reference, operations, seconds, kills, draw, say=print):
         done, _ = finish(process)
         killed += not done
         left = sorted(path.name for path in (cwd / "run").rglob("*")) if (cwd / "run").exists() else []
-        say(f"{kind}: {how}: {'finished' if done else f'killed ({killed}); in the folder: ' + ' '.join(left[:9])[:100]}", flush=True)
+        say(
+            f"{kind}: {how}: {'finished' if done else f'killed ({killed}); in the folder: ' + ' '.join(left[:9])[:100]}",
+            flush=True,
+        )
         if done:
             now = files(cwd / "run")
             assert now.keys() == reference.keys(), now.keys() ^ reference.keys()

@@ -19,10 +19,27 @@ import numpy as np
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-FLAGS = ("--source=digits", "--targets=./images", "--image_size=8", "--channels=1", "--train_split=train[:60%]", "--model=lenet",
-         "--width=0.1", "--sparsities=0.5,0.8", "--rate=0.6", "--rewinds=2,lr", "--controls=random@0.8,dense-scratch,gradual@0.8",
-         "--seeds=3", "--epochs=2", "--target_steps=6", "--batch_size=32", "--optimizer=adam", "--learning_rate=0.01",
-         "--precision=float32", "--backend=tf_keras")
+FLAGS = (
+    "--source=digits",
+    "--targets=./images",
+    "--image_size=8",
+    "--channels=1",
+    "--train_split=train[:60%]",
+    "--model=lenet",
+    "--width=0.1",
+    "--sparsities=0.5,0.8",
+    "--rate=0.6",
+    "--rewinds=2,lr",
+    "--controls=random@0.8,dense-scratch,gradual@0.8",
+    "--seeds=3",
+    "--epochs=2",
+    "--target_steps=6",
+    "--batch_size=32",
+    "--optimizer=adam",
+    "--learning_rate=0.01",
+    "--precision=float32",
+    "--backend=tf_keras",
+)
 WRITTEN = ("rows.jsonl", "tickets.jsonl", "rows.csv", "tables.md")
 
 
@@ -61,13 +78,20 @@ def written(run_dir):
 
 def results(run_dir):
     """{result file: what changes if it is written again}."""
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in Path(run_dir).glob("runs/*/result.json")}
+    return {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in Path(run_dir).glob("runs/*/result.json")
+    }
 
 
 def workers_of(process):
     """The processes that train."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        return [child for child in psutil.Process(process.pid).children() if "resource_tracker" not in " ".join(child.cmdline())]
+        return [
+            child
+            for child in psutil.Process(process.pid).children()
+            if "resource_tracker" not in " ".join(child.cmdline())
+        ]
     return []
 
 
@@ -98,7 +122,9 @@ def stress(folder, run_dir, what, kills, draw, *flags):
         if not left:
             continue
         with contextlib.suppress(psutil.NoSuchProcess):
-            (psutil.Process(process.pid) if victim == "study" else draw.choice(left)).send_signal(signal.SIGKILL)
+            (psutil.Process(process.pid) if victim == "study" else draw.choice(left)).send_signal(
+                signal.SIGKILL
+            )
             killed += 1
         if victim == "study":
             process.wait()
@@ -135,8 +161,10 @@ def main(what="both", kills="10", seed=None):
         finish(start(folder, folder / "whole", "--jobs=2"), folder)
         killed, again = stress(folder, folder / "run", what, int(kills), random.Random(seed), *flags)
         same = written(folder / "run") == written(folder / "whole")
-        print(f"{what}: {killed} kills, {len(results(folder / 'run'))} runs, {len(again)} of them done again, "
-              f"{'the same rows and tables' if same else 'OTHER ROWS'} as undisturbed")
+        print(
+            f"{what}: {killed} kills, {len(results(folder / 'run'))} runs, {len(again)} of them done again, "
+            f"{'the same rows and tables' if same else 'OTHER ROWS'} as undisturbed"
+        )
         sys.exit(not same or bool(again))
 
 

@@ -11,12 +11,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 import keras_lottery.tickets.anatomy
-from keras_lottery.tickets.anatomy import layers, overlap
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import random, sparsity
+from keras_lottery.tickets.anatomy import layers, overlap
 
 TENSORS = st.dictionaries(
-    st.sampled_from(["a", "b", "c"]), hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
+    st.sampled_from(["a", "b", "c"]),
+    hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)),
 )
 
 
@@ -39,8 +40,15 @@ def test_layers_of_a_convolution_by_hand():
     kernel = np.zeros((3, 3, 2, 4), bool)
     kernel[0, 0, 0, 1] = kernel[2, 1, 0, 1] = kernel[1, 1, 0, 3] = True
     [layer] = layers({"conv/kernel": kernel})
-    assert vars(layer) == {"path": "conv/kernel", "shape": (3, 3, 2, 4), "kept": 3, "total": 72,
-                           "sparsity": pytest.approx(69 / 72), "dead_outputs": 2, "dead_inputs": 1}
+    assert vars(layer) == {
+        "path": "conv/kernel",
+        "shape": (3, 3, 2, 4),
+        "kept": 3,
+        "total": 72,
+        "sparsity": pytest.approx(69 / 72),
+        "dead_outputs": 2,
+        "dead_inputs": 1,
+    }
 
 
 def test_layers_of_a_dense_kernel_by_hand():
@@ -49,7 +57,9 @@ def test_layers_of_a_dense_kernel_by_hand():
 
 
 def test_vectors_and_scalars_have_no_channels():
-    vector, scalar, none = layers({"v": np.array([True, False]), "s": np.array(True), "n": np.zeros((0, 3), bool)})
+    vector, scalar, none = layers(
+        {"v": np.array([True, False]), "s": np.array(True), "n": np.zeros((0, 3), bool)}
+    )
     assert (vector.kept, vector.sparsity, vector.dead_outputs, vector.dead_inputs) == (1, 0.5, None, None)
     assert (scalar.kept, scalar.total, scalar.sparsity, scalar.dead_outputs) == (1, 1, 0.0, None)
     assert (none.total, none.sparsity) == (0, 0.0)
@@ -58,7 +68,9 @@ def test_vectors_and_scalars_have_no_channels():
 @given(TENSORS)
 def test_layers_add_up_to_the_ticket(ticket):
     found = layers(ticket)
-    assert [(layer.path, layer.shape) for layer in found] == [(path, mask.shape) for path, mask in ticket.items()]
+    assert [(layer.path, layer.shape) for layer in found] == [
+        (path, mask.shape) for path, mask in ticket.items()
+    ]
     total = sum(layer.total for layer in found)
     assert (1 - sum(layer.kept for layer in found) / total if total else 0.0) == sparsity(ticket)
 
@@ -78,10 +90,17 @@ def test_overlap_by_hand():
     together, tensors = overlap(a, b)
     # w: 3 and 2 of 6, both 2, by chance 3 * 2 / 6 = 1; v: 2 and 3 of 4, both 1, by chance 1.5.
     assert (tensors["w"].both, tensors["w"].kept, tensors["w"].share, tensors["w"].chance) == (2, 2, 1.0, 0.5)
-    assert (tensors["v"].both, tensors["v"].kept, tensors["v"].share, tensors["v"].chance) == (1, 2, 0.5, 0.75)
+    assert (tensors["v"].both, tensors["v"].kept, tensors["v"].share, tensors["v"].chance) == (
+        1,
+        2,
+        0.5,
+        0.75,
+    )
     # 5 and 5 kept in all; variances 2*3*4*3 / (36*5) = 0.4 and 2*3*2*1 / (16*3) = 0.25.
     assert (together.both, together.kept, together.share, together.chance) == (3, 5, 0.6, 0.5)
-    assert together.deviation == pytest.approx(math.sqrt(0.65) / 5) and together.z == pytest.approx(0.5 / math.sqrt(0.65))
+    assert together.deviation == pytest.approx(math.sqrt(0.65) / 5) and together.z == pytest.approx(
+        0.5 / math.sqrt(0.65)
+    )
 
 
 @given(TENSORS)
@@ -120,7 +139,9 @@ def test_chance_is_hypergeometric(pair):
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.2, 0.8), st.floats(0.2, 0.8))
 def test_random_masks_agree_with_chance(seed, kept_a, kept_b):
-    together, tensors = overlap(ticket(3000, 500, kept=kept_a, seed=seed), ticket(3000, 500, kept=kept_b, seed=seed + 1))
+    together, tensors = overlap(
+        ticket(3000, 500, kept=kept_a, seed=seed), ticket(3000, 500, kept=kept_b, seed=seed + 1)
+    )
     for found in (together, *tensors.values()):
         assert abs(found.z) < 6 and found.z == pytest.approx((found.share - found.chance) / found.deviation)
 
@@ -128,13 +149,18 @@ def test_random_masks_agree_with_chance(seed, kept_a, kept_b):
 def test_deviation_is_that_of_random_masks():
     fixed = ticket(300, 40, kept=0.2)
     found = [overlap(fixed, ticket(300, 40, kept=0.2, seed=seed + 1))[0] for seed in range(2000)]
-    assert np.mean([one.share for one in found]) == pytest.approx(found[0].chance, abs=4 * found[0].deviation / 2000**0.5)
+    assert np.mean([one.share for one in found]) == pytest.approx(
+        found[0].chance, abs=4 * found[0].deviation / 2000**0.5
+    )
     assert np.std([one.z for one in found]) == pytest.approx(1, abs=0.1)
 
 
 def test_tickets_that_share_more_than_chance_stand_out():
     a = ticket(3000, 500, kept=0.1)
-    b = {path: mask | other for (path, mask), other in zip(a.items(), ticket(3000, 500, kept=0.1, seed=1).values())}
+    b = {
+        path: mask | other
+        for (path, mask), other in zip(a.items(), ticket(3000, 500, kept=0.1, seed=1).values())
+    }
     assert overlap(a, b)[0].z > 10
 
 
@@ -147,7 +173,11 @@ def test_layers_that_both_keep_dense_are_no_agreement():
 def test_millions_of_weights_do_not_overflow():
     a, b = ({"w": np.arange(20_000_000) % n == 0} for n in (10, 15))
     found = overlap(a, b)[0]
-    assert found.chance == pytest.approx(0.1, abs=1e-6) and found.share == pytest.approx(0.5, abs=1e-6) and found.z > 100
+    assert (
+        found.chance == pytest.approx(0.1, abs=1e-6)
+        and found.share == pytest.approx(0.5, abs=1e-6)
+        and found.z > 100
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +186,11 @@ def test_millions_of_weights_do_not_overflow():
         ({"w": (2,), "v": (2,)}, {"w": (2,)}, "'v' is missing from the second ticket"),
         ({"w": (2,)}, {"v": (2,), "w": (2,)}, "'v' is missing from the first ticket"),
         ({"w": (2,), "x": (3,)}, {"v": (2,), "x": (3,)}, "'w' is missing from the second ticket"),
-        ({"u": (1,), "w": (2, 3), "v": (2,)}, {"u": (1,), "w": (3, 2)}, r"'w' has shape \(2, 3\) in the first .* \(3, 2\)"),
+        (
+            {"u": (1,), "w": (2, 3), "v": (2,)},
+            {"u": (1,), "w": (3, 2)},
+            r"'w' has shape \(2, 3\) in the first .* \(3, 2\)",
+        ),
     ],
 )
 def test_tickets_of_different_nets_are_refused(a, b, said):

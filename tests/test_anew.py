@@ -4,15 +4,26 @@ import warnings
 
 import numpy as np
 import pytest
-from small import ENGINE, L, LOGITS, bits, compiled, state_of
+from small import ENGINE, LOGITS, L, bits, compiled, state_of
 from world import keras
 
 import keras_lottery as lottery
 from keras_lottery.experiments import controls
 
 CLASSES = 3
-KEPT = {"scale/mean", "scale/variance", "backbone/conv/kernel", "backbone/conv/bias", "backbone/norm/gamma", "backbone/norm/beta",
-        "backbone/norm/moving_mean", "backbone/norm/moving_variance", "fixed/kernel", "fixed/bias", "table/rows"}
+KEPT = {
+    "scale/mean",
+    "scale/variance",
+    "backbone/conv/kernel",
+    "backbone/conv/bias",
+    "backbone/norm/gamma",
+    "backbone/norm/beta",
+    "backbone/norm/moving_mean",
+    "backbone/norm/moving_variance",
+    "fixed/kernel",
+    "fixed/bias",
+    "table/rows",
+}
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -20,7 +31,9 @@ class Table(L.Layer):
     """Adds a constant that a weight holds."""
 
     def build(self, shape):
-        self.rows = self.add_weight(name="rows", shape=(shape[-1],), initializer="random_normal", trainable=False)
+        self.rows = self.add_weight(
+            name="rows", shape=(shape[-1],), initializer="random_normal", trainable=False
+        )
         super().build(shape)
 
     def call(self, x):
@@ -39,7 +52,10 @@ def pretrained():
     model = keras.Model(given, L.Dense(CLASSES, name="head")(L.Dense(10, "relu", name="own2")(x)))
     scale.adapt(images()[0] * 3 + 1)
     rng = np.random.default_rng(1)
-    state = {path: rng.uniform(0.5, 2, value.shape).astype(value.dtype) if "norm/" in path else value for path, value in state_of(model).items()}
+    state = {
+        path: rng.uniform(0.5, 2, value.shape).astype(value.dtype) if "norm/" in path else value
+        for path, value in state_of(model).items()
+    }
     ENGINE.load_state(model, state)
     backbone.trainable = model.get_layer("fixed").trainable = False
     return model
@@ -54,11 +70,26 @@ def images(classes=CLASSES):
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search") / "run"
     given = pretrained()
-    ticket = lottery.find_ticket(compiled(given), images(), epochs=1, rounds=1, rate=0.5, rewind=1, verbose=0, run_dir=folder)
-    return state_of(given), lottery.load_ticket(folder / "round_01"), lottery.load_ticket(folder / "round_00"), ticket
+    ticket = lottery.find_ticket(
+        compiled(given), images(), epochs=1, rounds=1, rate=0.5, rewind=1, verbose=0, run_dir=folder
+    )
+    return (
+        state_of(given),
+        lottery.load_ticket(folder / "round_01"),
+        lottery.load_ticket(folder / "round_00"),
+        ticket,
+    )
 
 
-@pytest.mark.parametrize("control, classes", [*((control, 5) for control in controls.CONTROLS), ("ticket", None), ("reinit", None), ("dense-scratch", None)])
+@pytest.mark.parametrize(
+    "control, classes",
+    [
+        *((control, 5) for control in controls.CONTROLS),
+        ("ticket", None),
+        ("reinit", None),
+        ("dense-scratch", None),
+    ],
+)
 def test_every_control_keeps_what_is_frozen_or_adapted(found, control, classes):
     given, ticket, dense, _ = found
     keras.utils.set_random_seed(7)
@@ -74,19 +105,34 @@ def test_every_control_keeps_what_is_frozen_or_adapted(found, control, classes):
             known = np.ravel([dense.weights[path], dense.trained[path], ticket.trained[path]])
             assert np.isclose(left[:, None], known, rtol=1e-6, atol=0).any() != drawn, path
     if drawn:  # a BatchNorm that trains begins anew
-        assert (own["own_norm/moving_mean"] == 0).all() and (own["own_norm/moving_variance"] == 1).all() and (own["own_norm/gamma"] == 1).all()
-    trained = [path for path, variable in ENGINE.variables(student).items() if any(variable is weight for weight in student.trainable_weights)]
+        assert (
+            (own["own_norm/moving_mean"] == 0).all()
+            and (own["own_norm/moving_variance"] == 1).all()
+            and (own["own_norm/gamma"] == 1).all()
+        )
+    trained = [
+        path
+        for path, variable in ENGINE.variables(student).items()
+        if any(variable is weight for weight in student.trainable_weights)
+    ]
     assert not set(trained) & KEPT and len(trained) == 8
-    if classes is None and control in ("dense-scratch", "reinit"):  # it computes with them, and keeps them while it trains
+    if classes is None and control in (
+        "dense-scratch",
+        "reinit",
+    ):  # it computes with them, and keeps them while it trains
         compiled(student, loss=LOGITS).fit(*images(), verbose=0)
-        assert bits({path: state_of(student)[path] for path in KEPT}) == bits({path: given[path] for path in KEPT})
+        assert bits({path: state_of(student)[path] for path in KEPT}) == bits(
+            {path: given[path] for path in KEPT}
+        )
 
 
 def test_what_is_kept_is_computed_with(found):
     """With the ticket's own weights loaded over newly drawn ones, the model computes what the ticket's does."""
     _, ticket, _, _ = found
     one, other = ticket.model("random"), ticket.model("rewind")
-    ENGINE.load_state(one, {**state_of(one), **{path: value for path, value in state_of(other).items() if path not in KEPT}})
+    ENGINE.load_state(
+        one, {**state_of(one), **{path: value for path, value in state_of(other).items() if path not in KEPT}}
+    )
     x = images()[0]
     np.testing.assert_array_equal(one.predict(x, verbose=0), other.predict(x, verbose=0))
 

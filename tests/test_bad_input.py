@@ -20,7 +20,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("app, given, said, early", CASES, ids=[f"{app} {given}" for app, given, _, _ in CASES])
+@pytest.mark.parametrize(
+    "app, given, said, early", CASES, ids=[f"{app} {given}" for app, given, _, _ in CASES]
+)
 def test_one_line(app, given, said, early, folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
@@ -29,7 +31,12 @@ def test_one_line(app, given, said, early, folder, monkeypatch):
     before = files(folder)
     code, out, err = say(app, given)
     assert code == 2, (out, err)
-    assert err.startswith(f"lottery-{app}: ") and err.count("\n") == 1 and "Traceback" not in err and len(err) < 700
+    assert (
+        err.startswith(f"lottery-{app}: ")
+        and err.count("\n") == 1
+        and "Traceback" not in err
+        and len(err) < 700
+    )
     assert re.search(said, err), err
     flags = "|".join(of(app).FLAGS)
     assert not re.search(rf"(?<![\w.'-])({flags})=", err), "a command speaks of its flags, not of arguments"
@@ -46,7 +53,15 @@ def test_the_library_speaks_of_arguments_and_the_commands_of_flags():
     """What the library raises and warns of has no flag in it; the commands put its arguments in their words."""
     for file in sorted((ROOT / "keras_lottery").rglob("*.py")):
         for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
-            if getattr(call.func, "id", getattr(call.func, "attr", "")) in ("LotteryError", "Diverged", "warn"):
-                said = " ".join(part.value for part in ast.walk(call) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+            if getattr(call.func, "id", getattr(call.func, "attr", "")) in (
+                "LotteryError",
+                "Diverged",
+                "warn",
+            ):
+                said = " ".join(
+                    part.value
+                    for part in ast.walk(call)
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                )
                 assert not re.search(r"(?<!\w)--\w|\bflags?\b", said), f"{file.name}: {said}"
     assert doctest.testmod(words).attempted == 2

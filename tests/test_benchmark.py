@@ -20,8 +20,8 @@ from small import command
 
 from apps import benchmark as app
 from keras_lottery import LotteryError
-from keras_lottery.tflite.measure import benchmark, emulated, examples, loading, local, phone
 from keras_lottery.tflite import convert
+from keras_lottery.tflite.measure import benchmark, emulated, examples, loading, local, phone
 
 L = tf_keras.layers
 QUICK = "--seconds=0.01"
@@ -30,8 +30,16 @@ QUICK = "--seconds=0.01"
 def net():
     """Its larger kernel is 90% zeros."""
     tf_keras.utils.set_random_seed(0)
-    model = tf_keras.Sequential([L.Input((8, 8, 3), name="image"), L.Conv2D(8, 3, activation="relu"), L.Flatten(), L.Dense(64, name="wide"),
-                                 L.ReLU(), L.Dense(5)])
+    model = tf_keras.Sequential(
+        [
+            L.Input((8, 8, 3), name="image"),
+            L.Conv2D(8, 3, activation="relu"),
+            L.Flatten(),
+            L.Dense(64, name="wide"),
+            L.ReLU(),
+            L.Dense(5),
+        ]
+    )
     kernel = model.get_layer("wide").kernel
     kernel.assign(np.where(np.random.default_rng(0).random(kernel.shape) < 0.9, 0, kernel.numpy()))
     return model
@@ -91,8 +99,16 @@ def test_a_quantized_file_is_given_what_the_float_file_is_given(contents):
     """The float file gets numbers that int8 holds exactly, and both outputs are compared as real numbers."""
     made, problems = loading.load({name: contents[name] for name in ("dense", "int8")})
     real, whole = (made[name].get_tensor(made[name].get_input_details()[0]["index"]) for name in made)
-    assert whole.dtype == np.int8 and whole.min() < -60 and whole.max() > 60 and real.dtype == np.float32 and not problems
-    assert np.array_equal(examples.dequantized(made["int8"].get_input_details()[0], whole).astype("float32"), real)
+    assert (
+        whole.dtype == np.int8
+        and whole.min() < -60
+        and whole.max() > 60
+        and real.dtype == np.float32
+        and not problems
+    )
+    assert np.array_equal(
+        examples.dequantized(made["int8"].get_input_details()[0], whole).astype("float32"), real
+    )
     outputs = [examples.outputs(each) for each in made.values()]
     assert 0 < examples.largest_difference(*outputs) < 0.1 * np.abs(outputs[0]).max()
     (row,) = [row for row in local.latencies(contents, seconds=0.01) if row.name == "int8"]
@@ -101,14 +117,20 @@ def test_a_quantized_file_is_given_what_the_float_file_is_given(contents):
 
 def test_inputs_are_of_the_right_kind():
     """Normal for floats, all of a byte's values for pixels, and of indices only the two that are sure to be there."""
-    made, problems = loading.load({
-        "float": of_layer(L.ReLU(), (20, 15, 3)), "uint8": of_layer(L.Lambda(lambda x: tf.cast(x, tf.float32)), (20, 15, 3), "uint8"),
-        "index": of_layer(L.Embedding(2, 3), (9,), "int32")})
+    made, problems = loading.load(
+        {
+            "float": of_layer(L.ReLU(), (20, 15, 3)),
+            "uint8": of_layer(L.Lambda(lambda x: tf.cast(x, tf.float32)), (20, 15, 3), "uint8"),
+            "index": of_layer(L.Embedding(2, 3), (9,), "int32"),
+        }
+    )
     floats, bytes_, indices = examples.inputs(list(made.values()))
     assert bytes_[0].dtype == np.uint8 and (bytes_[0].min(), bytes_[0].max()) == (0, 255) and not problems
-    assert floats[0].dtype == np.float32 and np.array_equal(floats[0], bytes_[0])    # of one shape, so the same numbers
+    assert floats[0].dtype == np.float32 and np.array_equal(
+        floats[0], bytes_[0]
+    )  # of one shape, so the same numbers
     assert indices[0].dtype == np.int32 and set(indices[0].ravel()) == {0, 1}
-    (alone,), = examples.inputs([made["float"]])
+    ((alone,),) = examples.inputs([made["float"]])
     assert abs(alone.mean()) < 0.2 and 0.9 < alone.std() < 1.1
 
 
@@ -116,13 +138,24 @@ def test_other_shapes_are_not_compared_and_odd_models_have_their_reason():
     text = tf.function(lambda x: tf.strings.length(x)).get_concrete_function(tf.TensorSpec((1,), tf.string))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([text])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
-    rows = local.latencies({
-        "four": of_layer(L.ReLU()), "five": of_layer(L.ReLU(), (5,)), "index": of_layer(L.Embedding(1, 3), (9,), "int32"),
-        "nan": of_layer(L.Lambda(lambda x: tf.sqrt(-1 - x * x))), "text": converter.convert()}, seconds=0.01)
+    rows = local.latencies(
+        {
+            "four": of_layer(L.ReLU()),
+            "five": of_layer(L.ReLU(), (5,)),
+            "index": of_layer(L.Embedding(1, 3), (9,), "int32"),
+            "nan": of_layer(L.Lambda(lambda x: tf.sqrt(-1 - x * x))),
+            "text": converter.convert(),
+        },
+        seconds=0.01,
+    )
     said = {row.name: row.problem for row in rows}
     assert said["four"] is said["five"] is None and rows[1].difference is None and rows[1].ratio
     assert said["index"].startswith("does not run: ") and rows[2].latency is None
-    assert said["nan"] == "gives NaN or infinity on random inputs" and rows[3].latency and rows[3].difference is None
+    assert (
+        said["nan"] == "gives NaN or infinity on random inputs"
+        and rows[3].latency
+        and rows[3].difference is None
+    )
     assert said["text"] and rows[4].latency is None
 
 
@@ -130,11 +163,26 @@ def test_a_cut_or_garbled_file_is_a_row_and_the_others_are_measured(contents):
     random_bytes = random.Random(0).randbytes(3000)
     garbled = bytearray(contents["dense"])
     garbled[12:60] = random_bytes[:48]
-    rows = local.latencies({"half": contents["dense"][:len(contents["dense"]) // 2], "noise": b"\x1c\0\0\0TFL3" + random_bytes,
-                            "garbled": bytes(garbled), "good": contents["dense"], "again": contents["dense"]}, seconds=0.01)
+    rows = local.latencies(
+        {
+            "half": contents["dense"][: len(contents["dense"]) // 2],
+            "noise": b"\x1c\0\0\0TFL3" + random_bytes,
+            "garbled": bytes(garbled),
+            "good": contents["dense"],
+            "again": contents["dense"],
+        },
+        seconds=0.01,
+    )
     for row in rows[:3]:
-        assert row.problem.startswith("does not load: it is cut or damaged") and row.latency is row.ratio is row.load is None
-    assert [row.problem for row in rows[3:]] == [None, None] and rows[3].ratio.high == 1 and rows[4].difference == 0
+        assert (
+            row.problem.startswith("does not load: it is cut or damaged")
+            and row.latency is row.ratio is row.load is None
+        )
+    assert (
+        [row.problem for row in rows[3:]] == [None, None]
+        and rows[3].ratio.high == 1
+        and rows[4].difference == 0
+    )
 
 
 def test_a_file_that_takes_the_process_down_is_a_row(contents, monkeypatch):
@@ -148,10 +196,20 @@ def test_the_command_prints_a_table_and_writes_the_same_as_json(folder, monkeypa
     code, out, err = command(app, "dense.tflite", "cut.tflite", "--output=out.json", "int8.tflite", QUICK)
     assert code == 0 and not err, err
     result = json.loads((folder / "out.json").read_text())
-    assert [file["name"] for file in result["files"]] == ["dense.tflite", "cut.tflite", "int8.tflite"] and result["threads"] == 1
+    assert [file["name"] for file in result["files"]] == [
+        "dense.tflite",
+        "cut.tflite",
+        "int8.tflite",
+    ] and result["threads"] == 1
     here = [file["here"] for file in result["files"]]
-    assert here[0]["bytes"] == len(contents["dense"]) and f"{here[0]['bytes']:,}" in out and f"{here[2]['latency']['median']:.3g}" in out
-    assert here[1]["latency"] is None and f"cut.tflite {here[1]['problem']}" in out and "cut or damaged" in out
+    assert (
+        here[0]["bytes"] == len(contents["dense"])
+        and f"{here[0]['bytes']:,}" in out
+        and f"{here[2]['latency']['median']:.3g}" in out
+    )
+    assert (
+        here[1]["latency"] is None and f"cut.tflite {here[1]['problem']}" in out and "cut or damaged" in out
+    )
     assert set(here[0]) == {field.name for field in dataclasses.fields(local.Row)} - {"name"}
     before = (folder / "out.json").read_bytes()
     code, out, err = command(app, "dense.tflite", QUICK, "--output=out.json")
@@ -160,25 +218,37 @@ def test_the_command_prints_a_table_and_writes_the_same_as_json(folder, monkeypa
     assert code == 0 and len(json.loads((folder / "out.json").read_text())["files"]) == 1
 
 
-@pytest.mark.parametrize("given, said", [
-    ("", "no file given: give .tflite files"),
-    ("absent.tflite", "cannot read 'absent.tflite': there is no such file"),
-    (".", "cannot read '.': it is a folder"),
-    ("note.txt", "'note.txt' is no .tflite file (21 bytes without TFLite's mark 'TFL3')"),
-    ("empty.tflite", "'empty.tflite' is no .tflite file (empty)"),
-    ("dense.tflite dense.tflite", "'dense.tflite' is given twice"),
-    ("dense.tflite --threads=0", "threads=0 is impossible: give a whole number from 1 up"),
-    ("dense.tflite --seconds=0", "seconds=0.0 is impossible: give a number above 0"),
-    ("dense.tflite --output=out.csv", "output=out.csv is impossible: give a file name that ends in .json"),
-    ("dense.tflite --output=/proc/out.json", "cannot write to '/proc'"),
-    ("dense.tflite --output=note.txt/out.json", "cannot write to 'note.txt': Not a directory"),
-    ("dense.tflite --thread=2", "Unknown command line flag 'thread'. Did you mean: threads"),
-])
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ("", "no file given: give .tflite files"),
+        ("absent.tflite", "cannot read 'absent.tflite': there is no such file"),
+        (".", "cannot read '.': it is a folder"),
+        ("note.txt", "'note.txt' is no .tflite file (21 bytes without TFLite's mark 'TFL3')"),
+        ("empty.tflite", "'empty.tflite' is no .tflite file (empty)"),
+        ("dense.tflite dense.tflite", "'dense.tflite' is given twice"),
+        ("dense.tflite --threads=0", "threads=0 is impossible: give a whole number from 1 up"),
+        ("dense.tflite --seconds=0", "seconds=0.0 is impossible: give a number above 0"),
+        (
+            "dense.tflite --output=out.csv",
+            "output=out.csv is impossible: give a file name that ends in .json",
+        ),
+        ("dense.tflite --output=/proc/out.json", "cannot write to '/proc'"),
+        ("dense.tflite --output=note.txt/out.json", "cannot write to 'note.txt': Not a directory"),
+        ("dense.tflite --thread=2", "Unknown command line flag 'thread'. Did you mean: threads"),
+    ],
+)
 def test_one_line_for_a_mistake(folder, monkeypatch, given, said):
     monkeypatch.chdir(folder)
     before = sorted(path.name for path in folder.iterdir())
     code, out, err = command(app, *given.split())
-    assert code == 2 and out == "" and err.startswith("lottery-benchmark: ") and err.count("\n") == 1 and said in err, err
+    assert (
+        code == 2
+        and out == ""
+        and err.startswith("lottery-benchmark: ")
+        and err.count("\n") == 1
+        and said in err
+    ), err
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
@@ -189,17 +259,26 @@ def test_contents_need_names(contents):
 
 def test_the_counters_marks_are_read():
     assert emulated.parse("0 130 200 1300 3400 4500 6600".replace(" ", "\n"), 10) == (100, 100)
-    assert emulated.parse("5\n9\n100\n1109\n3118\n4120\n6129\n", 10) == (100.0, 100.7)   # 9 for the loop, then another 7 for something else
+    assert emulated.parse("5\n9\n100\n1109\n3118\n4120\n6129\n", 10) == (
+        100.0,
+        100.7,
+    )  # 9 for the loop, then another 7 for something else
     with pytest.raises(ValueError, match="saw 2 of 7 marks"):
         emulated.parse("1\n2\n", 10)
     assert doctest.testmod(emulated).attempted == 1
 
 
-@pytest.mark.parametrize("given, said", [
-    ("--cpu=cortex-a75", "cpu=cortex-a75 is unknown: choose 'cortex-a53', .*Did you mean 'cortex-a76'"),
-    ("--arm --arm_root=note.txt", "note.txt' holds something else: give another one, as --arm_root=FOLDER"),
-    ("--arm --arm_root=.", "holds something else"),
-])
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ("--cpu=cortex-a75", "cpu=cortex-a75 is unknown: choose 'cortex-a53', .*Did you mean 'cortex-a76'"),
+        (
+            "--arm --arm_root=note.txt",
+            "note.txt' holds something else: give another one, as --arm_root=FOLDER",
+        ),
+        ("--arm --arm_root=.", "holds something else"),
+    ],
+)
 def test_what_is_wrong_with_arm_is_told_before_anything_is_measured(folder, monkeypatch, given, said):
     monkeypatch.chdir(folder)
     code, out, err = command(app, "dense.tflite", *given.split())
@@ -210,7 +289,9 @@ def test_what_is_wrong_with_arm_is_told_before_anything_is_measured(folder, monk
 def test_missing_programs_are_named(folder, monkeypatch, tmp_path):
     for name in ("apt-get", "apt-cache", "dpkg-deb", "gcc"):
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(LotteryError, match="apt" if name != "gcc" else "arm=True needs gcc.*apt-get install gcc") as error:
+        with pytest.raises(
+            LotteryError, match="apt" if name != "gcc" else "arm=True needs gcc.*apt-get install gcc"
+        ) as error:
             emulated.instructions([folder / "dense.tflite"], folder=tmp_path / "root")
         assert "\n" not in str(error.value) and not (tmp_path / "root").exists()
         (tmp_path / name).symlink_to("/bin/true")
@@ -220,12 +301,30 @@ def test_missing_programs_are_named(folder, monkeypatch, tmp_path):
 def test_instructions_on_arm(folder, monkeypatch, tmp_path, contents):
     """Sets emulation up, from the network; then again without it."""
     monkeypatch.chdir(folder)
-    flags = ["dense.tflite", "cut.tflite", "int8.tflite", QUICK, "--arm", f"--arm_root={tmp_path / 'arm'}", "--overwrite"]
+    flags = [
+        "dense.tflite",
+        "cut.tflite",
+        "int8.tflite",
+        QUICK,
+        "--arm",
+        f"--arm_root={tmp_path / 'arm'}",
+        "--overwrite",
+    ]
     code, out, err = command(app, *flags, "--output=arm.json")
     assert code == 0 and "setting up ARM emulation" in out and "cortex-a76, emulated" in out, err
     dense, cut, small = [file["arm"] for file in json.loads((folder / "arm.json").read_text())["files"]]
-    assert 20_000 < dense["instructions"] < 1_000_000 and dense["repeats"] and dense["ratio"] == 1 and dense["difference"] < 1e-4
-    assert small["repeats"] and small["ratio"] != 1 and small["difference"] is not None and "cut or damaged" in cut["problem"]
+    assert (
+        20_000 < dense["instructions"] < 1_000_000
+        and dense["repeats"]
+        and dense["ratio"] == 1
+        and dense["difference"] < 1e-4
+    )
+    assert (
+        small["repeats"]
+        and small["ratio"] != 1
+        and small["difference"] is not None
+        and "cut or damaged" in cut["problem"]
+    )
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     code, out, err = command(app, *flags, "--output=again.json", "--cpu=cortex-a53")
     assert code == 0 and "setting up" not in out, err
@@ -268,8 +367,17 @@ LOGCAT = "11-02 10:00:00.023  4567  4567 I tflite  : Graph: [/data/local/tmp/a.t
 
 def test_what_a_phone_printed_is_read():
     dense, sparse = phone.rows(PHONE + AGAIN)
-    assert (dense.name, sparse.name, dense.runs) == ("dense.tflite", "sparse.tflite", 2) and dense.problem is None
-    assert (dense.load.median, dense.first.median, dense.memory.median, sparse.memory.median) == (12.345, 9.876, 9.5, 6.25)
+    assert (dense.name, sparse.name, dense.runs) == (
+        "dense.tflite",
+        "sparse.tflite",
+        2,
+    ) and dense.problem is None
+    assert (dense.load.median, dense.first.median, dense.memory.median, sparse.memory.median) == (
+        12.345,
+        9.876,
+        9.5,
+        6.25,
+    )
     assert (dense.inference.low, dense.inference.high, sparse.inference.median) == (8, 10, 3)
     assert (sparse.ratio.low, sparse.ratio.high) == (0.25, 0.4) and dense.ratio == local.Spread(1, 1, 1)
     assert phone.rows(LOGCAT)[0].inference.median == 14.5752
@@ -277,11 +385,18 @@ def test_what_a_phone_printed_is_read():
 
 
 def test_a_file_that_did_not_run_on_the_phone_is_a_row():
-    text = PHONE + "Graph: [/data/local/tmp/int8.tflite]\nERROR: Failed to load model\nERROR: Benchmarking failed.\n"
+    text = (
+        PHONE
+        + "Graph: [/data/local/tmp/int8.tflite]\nERROR: Failed to load model\nERROR: Benchmarking failed.\n"
+    )
     here = ["a/dense.tflite", "a/sparse.tflite", "a/int8.tflite", "late.tflite"]
     rows = phone.rows(text, here)
     assert [row.name for row in rows] == here and rows[1].ratio.median == 0.25
-    assert rows[2].problem == "did not run: ERROR: Failed to load model" and rows[3].problem == "is not in the output" and not rows[3].runs
+    assert (
+        rows[2].problem == "did not run: ERROR: Failed to load model"
+        and rows[3].problem == "is not in the output"
+        and not rows[3].runs
+    )
 
 
 def test_the_commands_for_a_phone_are_printed_and_nothing_is_run(folder, monkeypatch, tmp_path):
@@ -291,16 +406,31 @@ def test_the_commands_for_a_phone_are_printed_and_nothing_is_run(folder, monkeyp
     monkeypatch.chdir(tmp_path)
     code, out, err = command(app, "a/x y.tflite", "b b/x y.tflite", "--adb", "--threads=2")
     assert code == 0 and not err and out.count("--num_threads=2 --use_xnnpack=true --warmup_runs=") == 2
-    assert "adb push 'a/x y.tflite' /data/local/tmp/x_y.tflite\n" in out and "adb push 'b b/x y.tflite' /data/local/tmp/1-x_y.tflite\n" in out
+    assert (
+        "adb push 'a/x y.tflite' /data/local/tmp/x_y.tflite\n" in out
+        and "adb push 'b b/x y.tflite' /data/local/tmp/1-x_y.tflite\n" in out
+    )
     assert "--graph=/data/local/tmp/x_y.tflite" in out and "--graph=/data/local/tmp/1-x_y.tflite" in out
     assert subprocess.run(["sh", "-n", "-c", out]).returncode == 0
-    assert shlex.split(out.splitlines()[-1]) == ["lottery-benchmark", "a/x y.tflite", "b b/x y.tflite", "--adb_output=phone.txt"]
+    assert shlex.split(out.splitlines()[-1]) == [
+        "lottery-benchmark",
+        "a/x y.tflite",
+        "b b/x y.tflite",
+        "--adb_output=phone.txt",
+    ]
 
 
 def test_the_phones_figures_stand_beside_this_machines(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder)
     (tmp_path / "phone.txt").write_text(PHONE)
-    code, out, err = command(app, "dense.tflite", "sparse.tflite", QUICK, f"--adb_output={tmp_path / 'phone.txt'}", f"--output={tmp_path / 'all.json'}")
+    code, out, err = command(
+        app,
+        "dense.tflite",
+        "sparse.tflite",
+        QUICK,
+        f"--adb_output={tmp_path / 'phone.txt'}",
+        f"--output={tmp_path / 'all.json'}",
+    )
     assert code == 0 and not err and "this machine" in out and "phone" in out, err
     files = json.loads((tmp_path / "all.json").read_text())["files"]
     assert [file["name"] for file in files] == ["dense.tflite", "sparse.tflite"]
@@ -308,16 +438,24 @@ def test_the_phones_figures_stand_beside_this_machines(folder, monkeypatch, tmp_
     monkeypatch.setattr(sys, "stdin", io.StringIO(PHONE))
     code, out, err = command(app, "--adb_output=-", f"--output={tmp_path / 'phone.json'}")
     assert code == 0 and "this machine" not in out and "6.25" in out
-    assert [set(file) for file in json.loads((tmp_path / "phone.json").read_text())["files"]] == [{"name", "phone"}] * 2
+    assert [set(file) for file in json.loads((tmp_path / "phone.json").read_text())["files"]] == [
+        {"name", "phone"}
+    ] * 2
 
 
-@pytest.mark.parametrize("text, said", [
-    ("", "holds no line 'Inference timings in us: ...': give all that benchmark_model printed"),
-    (PHONE.split("\n", 8)[-1], "has timings without a line 'Graph: [FILE]' before them"),
-    ("error: no devices/emulators found\n", "but 'error: no devices/emulators found'"),
-    (PHONE.replace("sparse", "other"), "has figures of '/data/local/tmp/other.tflite', which is none of the files given"),
-    (None, "cannot read 'phone.txt': there is no such file"),
-])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "holds no line 'Inference timings in us: ...': give all that benchmark_model printed"),
+        (PHONE.split("\n", 8)[-1], "has timings without a line 'Graph: [FILE]' before them"),
+        ("error: no devices/emulators found\n", "but 'error: no devices/emulators found'"),
+        (
+            PHONE.replace("sparse", "other"),
+            "has figures of '/data/local/tmp/other.tflite', which is none of the files given",
+        ),
+        (None, "cannot read 'phone.txt': there is no such file"),
+    ],
+)
 def test_output_of_no_phone(folder, monkeypatch, text, said):
     monkeypatch.chdir(folder)
     if text is not None:

@@ -48,25 +48,45 @@ def bits(arrays):
 
 def test_both_searches_keep_the_same_weights(tmp_path):
     """Same start, batches and seed: masks of tf_keras and of Keras 3 on TensorFlow, round by round."""
+
     def small(kind):
         layers = kind.layers
-        return kind.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(8, 3, name="c"), layers.ReLU(), layers.Flatten(),
-                                layers.Dense(32, "relu", name="d"), layers.Dense(3, name="head")])
+        return kind.Sequential(
+            [
+                layers.Input((8, 8, 1)),
+                layers.Conv2D(8, 3, name="c"),
+                layers.ReLU(),
+                layers.Flatten(),
+                layers.Dense(32, "relu", name="d"),
+                layers.Dense(3, name="head"),
+            ]
+        )
 
     assert keras.backend.backend() == "tensorflow"
     first, second = small(tf_keras), small(keras)
     engines.engine(second).load_state(second, engines.engine(first).values(first))
     for name, model in (("first", first), ("second", second)):
-        lottery.find_ticket(compiled(model), data.batches(X, Y, batch_size=32, seed=1), epochs=2, rounds=5, rewind=3,
-                            run_dir=tmp_path / name, verbose=0)
+        lottery.find_ticket(
+            compiled(model),
+            data.batches(X, Y, batch_size=32, seed=1),
+            epochs=2,
+            rounds=5,
+            rewind=3,
+            run_dir=tmp_path / name,
+            verbose=0,
+        )
     for number in range(1, 6):
-        one, other = (lottery.load_ticket(tmp_path / name / f"round_{number:02d}") for name in ("first", "second"))
+        one, other = (
+            lottery.load_ticket(tmp_path / name / f"round_{number:02d}") for name in ("first", "second")
+        )
         same = [one.masks[path] == other.masks[path] for path in one.masks]
         assert list(one.masks) == list(other.masks)
         assert sum(s.sum() for s in same) / sum(s.size for s in same) >= 0.999, number
 
 
-OTHER = NET + """
+OTHER = (
+    NET
+    + """
 import json, sys
 import keras, numpy as np
 import keras_lottery as lottery
@@ -91,11 +111,17 @@ again = from_model(model, lottery.engines.engine(model).values(ticket.model(kera
 again.save(folder + "/again", overwrite=True)
 np.save(folder + "/out.npy", keras.ops.convert_to_numpy(model(arrays["x"][:16], training=False)))
 """
+)
 
 
 def elsewhere(backend, action, folder):
-    done = subprocess.run([sys.executable, "-c", OTHER, action, str(folder)], env={**os.environ, "KERAS_BACKEND": backend},
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER, action, str(folder)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -106,7 +132,9 @@ def test_a_ticket_goes_round_all_worlds(tmp_path, found_on):
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     if found_on == "tf_keras":
         model = compiled(net(tf_keras))  # noqa: F821
-        lottery.find_ticket(model, (X, Y), epochs=1, rounds=2, rate=0.5, rewind=2, verbose=0).save(tmp_path / "ticket")
+        lottery.find_ticket(model, (X, Y), epochs=1, rounds=2, rate=0.5, rewind=2, verbose=0).save(
+            tmp_path / "ticket"
+        )
     else:
         pytest.importorskip("jax")
         elsewhere("jax", "find", tmp_path)
@@ -129,10 +157,16 @@ def test_a_ticket_goes_round_all_worlds(tmp_path, found_on):
 
 
 def test_an_architecture_without_counterpart_says_so(tmp_path):
-    model = compiled(tf_keras.Sequential([
-        tf_keras.Input((8, 8, 1)), tf_keras.layers.LocallyConnected2D(2, 3, name="local"), tf_keras.layers.Flatten(),
-        tf_keras.layers.Dense(3, name="head"),
-    ]))
+    model = compiled(
+        tf_keras.Sequential(
+            [
+                tf_keras.Input((8, 8, 1)),
+                tf_keras.layers.LocallyConnected2D(2, 3, name="local"),
+                tf_keras.layers.Flatten(),
+                tf_keras.layers.Dense(3, name="head"),
+            ]
+        )
+    )
     ticket = lottery.find_ticket(model, (X, Y), epochs=1, rounds=1, verbose=0)
     with pytest.raises(lottery.LotteryError, match="local.*LocallyConnected2D"):
         lottery.transfer(ticket, num_classes=3, keras="keras")

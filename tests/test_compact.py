@@ -44,7 +44,12 @@ def compacted(model, tolerance=1e-5, same_names=True):
 
 
 # The builders.
-@pytest.mark.parametrize("name", ["lenet", "conv4", "resnet8"] if KERAS3 else sorted({*models.names()} - {"resnet14", "resnet32", "resnet56"}))  # as resnet20, only longer
+@pytest.mark.parametrize(
+    "name",
+    ["lenet", "conv4", "resnet8"]
+    if KERAS3
+    else sorted({*models.names()} - {"resnet14", "resnet32", "resnet56"}),
+)  # as resnet20, only longer
 def test_builder(name):
     width = 0.1 if name == "vgg19" else 0.25
     model = models.build(name, (8, 8, 1), 3, width=width, keras=KIND)
@@ -82,7 +87,10 @@ OTHERS = """conv1d conv3d_transpose locally2d cells time_distributed_model norms
     dots_in_names subclassed subclassed_in_a_graph""".split()
 
 
-@pytest.mark.parametrize("name", [name for name in OTHERS if name in zoo.CASES and (BACKEND != "jax" or "graph" in name or "vit" in name)])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in OTHERS if name in zoo.CASES and (BACKEND != "jax" or "graph" in name or "vit" in name)],
+)
 def test_any_layer(name):
     """Layers and graphs of kinds that no block has, known to compact or not."""
     model = zoo.CASES[name].build()
@@ -126,8 +134,14 @@ INTO = {  # how many of 8 channels are left, where 3 are constants that are not 
     "dense after pool": (5, lambda x: L.Dense(3)(L.GlobalAveragePooling2D()(L.BatchNormalization()(x)))),
     "add with live": (8, lambda x: L.Conv2D(4, 3)(L.Add()([x, L.Conv2D(8, 1)(x)]))),
     "add with constant": (5, lambda x: L.Conv2D(4, 3)(L.Add()([x, L.BatchNormalization()(x)]))),
-    "concatenate": (5, lambda x: L.Conv2D(4, 3)(L.Concatenate()([x, L.MaxPooling2D(2, 1, padding="same")(x)]))),
-    "concatenate, then same": (6, lambda x: L.Conv2D(4, 3, padding="same")(L.Concatenate()([x, L.ReLU()(x)]))),
+    "concatenate": (
+        5,
+        lambda x: L.Conv2D(4, 3)(L.Concatenate()([x, L.MaxPooling2D(2, 1, padding="same")(x)])),
+    ),
+    "concatenate, then same": (
+        6,
+        lambda x: L.Conv2D(4, 3, padding="same")(L.Concatenate()([x, L.ReLU()(x)])),
+    ),
     "padded": (8, lambda x: L.Conv2D(4, 3)(L.ZeroPadding2D(1)(x))),
     "separable": (5, lambda x: L.SeparableConv2D(4, 3)(x)),
     "separable, same": (8, lambda x: L.SeparableConv2D(4, 3, padding="same")(x)),
@@ -193,7 +207,9 @@ def test_a_dead_layer_keeps_one_channel():
 def test_a_residual_keeps_the_union():
     x = Input((4, 4, 2))
     a, b = (L.Conv2D(6, 3, padding="same", use_bias=False, name=name)(x) for name in "ab")
-    model = draw_weights(Model(x, L.Dense(2)(L.GlobalMaxPooling2D()(L.Add()([a, b])))), np.random.default_rng(0), 0.0, 0.0)
+    model = draw_weights(
+        Model(x, L.Dense(2)(L.GlobalMaxPooling2D()(L.Add()([a, b])))), np.random.default_rng(0), 0.0, 0.0
+    )
     for name, live in (("a", [0, 1]), ("b", [1, 4])):
         layer = model.get_layer(name)
         layer.kernel.assign(array(layer.kernel) * np.isin(np.arange(6), live))
@@ -210,8 +226,18 @@ def test_outputs_and_inputs_keep_their_width():
 
 
 # Layers without a rule.
-@pytest.mark.parametrize("make", [L.LayerNormalization, L.Softmax, lambda: MyConv(3), lambda: L.Lambda(lambda t: t[..., ::-1]),
-                                  lambda: L.Activation("softmax"), lambda: L.GroupNormalization(2), lambda: L.Reshape((5, 5, 4, 2))])
+@pytest.mark.parametrize(
+    "make",
+    [
+        L.LayerNormalization,
+        L.Softmax,
+        lambda: MyConv(3),
+        lambda: L.Lambda(lambda t: t[..., ::-1]),
+        lambda: L.Activation("softmax"),
+        lambda: L.GroupNormalization(2),
+        lambda: L.Reshape((5, 5, 4, 2)),
+    ],
+)
 def test_an_unknown_layer_keeps_what_goes_in(make):
     model = image_net(first, lambda x: make()(x), L.Flatten(), L.Dense(2))
     assert widths(compacted(make_constant(model, "first", 0, 1)))["first"] == 8
@@ -241,23 +267,41 @@ def test_batch_statistics_in_a_call_are_not_constants():
 def test_a_mask_makes_a_mean_of_some_rows():
     x = Input((5,), dtype="int32")
     y = L.Dense(6, "relu", name="first")(L.Embedding(7, 4, mask_zero=True)(x))
-    model = draw_weights(Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(y))), np.random.default_rng(0), 0.0, 0.0)
+    model = draw_weights(
+        Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(y))), np.random.default_rng(0), 0.0, 0.0
+    )
     compacted(make_constant(model, "first", 0, 1))
 
 
 @world.skip_unless("keras", reason="TensorFlow's convolutions on a processor take channels last")
 def test_channels_first():
     settings = {"data_format": "channels_first", "activation": "relu"}
-    model = image_net(L.Conv2D(8, 3, padding="same", name="first", **settings), L.BatchNormalization(axis=1),
-                      L.Conv2D(6, 3, padding="same", **settings), L.MaxPooling2D(2, data_format="channels_first"),
-                      L.Flatten(data_format="channels_first"), L.Dense(4, "relu"), L.Reshape((4, 1, 1)), L.Flatten(), L.Dense(2), shape=(2, 5, 5))
+    model = image_net(
+        L.Conv2D(8, 3, padding="same", name="first", **settings),
+        L.BatchNormalization(axis=1),
+        L.Conv2D(6, 3, padding="same", **settings),
+        L.MaxPooling2D(2, data_format="channels_first"),
+        L.Flatten(data_format="channels_first"),
+        L.Dense(4, "relu"),
+        L.Reshape((4, 1, 1)),
+        L.Flatten(),
+        L.Dense(2),
+        shape=(2, 5, 5),
+    )
     assert widths(compacted(make_constant(model, "first", 1, 4, 6)))["first"] < 8
 
 
 # What comes of a compacted model.
 def ticket_net(**settings):
-    model = image_net(first, L.BatchNormalization(), L.ReLU(), L.Conv2D(6, 3, padding="same", activation="relu", **settings),
-                      L.GlobalAveragePooling2D(), L.Dense(5, "relu"), L.Dense(3, name="head"))
+    model = image_net(
+        first,
+        L.BatchNormalization(),
+        L.ReLU(),
+        L.Conv2D(6, 3, padding="same", activation="relu", **settings),
+        L.GlobalAveragePooling2D(),
+        L.Dense(5, "relu"),
+        L.Dense(3, name="head"),
+    )
     return make_constant(model, "first", 0, 3)
 
 
@@ -272,7 +316,9 @@ def test_a_reshape_of_two_shapes_and_a_model_called_in_two_ways():
     body = Model(inner, L.Conv2D(5, 3, activation="relu")(L.Dropout(0.0)(inner)))
     x, y = (L.Conv2D(6, 3, padding="same", activation="relu")(images) for _ in range(2))
     both = L.Add()([body(x), body(y, training=True)])
-    compacted(draw_weights(Model(images, L.Dense(2)(L.GlobalAveragePooling2D()(both))), np.random.default_rng(0)))
+    compacted(
+        draw_weights(Model(images, L.Dense(2)(L.GlobalAveragePooling2D()(both))), np.random.default_rng(0))
+    )
 
 
 def test_a_reshape_to_whatever_is_left_of_two_widths():
@@ -292,14 +338,18 @@ def test_a_prelu_along_two_axes():
     images, slopes = Input((4, 4, 3)), L.PReLU()
     x = L.Conv2D(4, 1, name="first")(images)
     turned = L.Permute((3, 2, 1))(slopes(L.Permute((3, 2, 1))(x)))
-    model = draw_weights(Model(images, L.Dense(2)(L.Concatenate()([slopes(x), turned]))), np.random.default_rng(0), 0.0, 0.0)
+    model = draw_weights(
+        Model(images, L.Dense(2)(L.Concatenate()([slopes(x), turned]))), np.random.default_rng(0), 0.0, 0.0
+    )
     compacted(make_constant(model, "first", 0, 1))
 
 
 @pytest.mark.parametrize("activation", ["hard_sigmoid", "sigmoid", "elu", "gelu", "swish", "softplus"])
 def test_constants_go_through_the_activation_of_a_layer(activation):
     x = Input((4,))
-    model = draw_weights(Model(x, L.Dense(2)(L.Dense(8, activation, name="first")(x))), np.random.default_rng(0), 0.0, 0.0)
+    model = draw_weights(
+        Model(x, L.Dense(2)(L.Dense(8, activation, name="first")(x))), np.random.default_rng(0), 0.0, 0.0
+    )
     assert widths(compacted(make_constant(model, "first", 0, 1)))["first"] < 8
 
 
@@ -327,9 +377,13 @@ def test_a_wrapped_model_is_stripped():
 
 
 def test_a_sequential_model_stays_one():
-    model = keras.Sequential([Input((6,)), L.Dense(8, "relu", name="first"), L.Dropout(0.5), L.Dense(2)], name="net")
+    model = keras.Sequential(
+        [Input((6,)), L.Dense(8, "relu", name="first"), L.Dropout(0.5), L.Dense(2)], name="net"
+    )
     new = compacted(make_constant(draw_weights(model, np.random.default_rng(0), 0.0, 0.0), "first", 2, 3))
-    assert type(new) is type(model) and [layer.name for layer in new.layers] == [layer.name for layer in model.layers]
+    assert type(new) is type(model) and [layer.name for layer in new.layers] == [
+        layer.name for layer in model.layers
+    ]
     assert widths(new)["first"] == 6
 
 
@@ -357,22 +411,25 @@ def row(layer, shape):
     return lottery.costs(keras.Sequential([Input(shape), layer]))[0]
 
 
-@pytest.mark.parametrize("make, shape, expected", [
-    (lambda: L.Dense(5), (4,), (5, 25, 20)),
-    (lambda: L.Dense(5), (3, 4), (5, 25, 60)),
-    (lambda: L.Conv2D(8, 3, padding="same"), (6, 6, 2), (8, 152, 36 * 9 * 2 * 8)),
-    (lambda: L.Conv2D(8, 3, strides=2, use_bias=False), (7, 7, 2), (8, 144, 9 * 9 * 2 * 8)),
-    (lambda: L.Conv2D(8, 3, groups=2, use_bias=False), (5, 5, 4), (8, 144, 9 * 9 * 2 * 8)),
-    (lambda: L.Conv1D(4, 3, padding="causal"), (6, 2), (4, 28, 6 * 3 * 2 * 4)),
-    (lambda: L.Conv3D(2, 2), (3, 3, 3, 1), (2, 18, 8 * 8 * 2)),
-    (lambda: L.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False), (5, 5, 4), (8, 72, 9 * 9 * 4 * 2)),
-    (lambda: L.SeparableConv2D(6, 3, use_bias=False), (5, 5, 4), (6, 60, 9 * (9 * 4 + 4 * 6))),
-    (lambda: L.Conv2DTranspose(3, 2, strides=2, use_bias=False), (4, 4, 5), (3, 60, 16 * 4 * 5 * 3)),
-    (lambda: L.BatchNormalization(), (4, 4, 5), (None, 20, 0)),
-    (lambda: L.Embedding(7, 4), (3,), (None, 28, 0)),
-    (lambda: L.LSTM(3), (4, 2), (None, 72, None)),
-    (lambda: L.Conv2D(2, 1), (None, None, 3), (2, 8, None)),
-])
+@pytest.mark.parametrize(
+    "make, shape, expected",
+    [
+        (lambda: L.Dense(5), (4,), (5, 25, 20)),
+        (lambda: L.Dense(5), (3, 4), (5, 25, 60)),
+        (lambda: L.Conv2D(8, 3, padding="same"), (6, 6, 2), (8, 152, 36 * 9 * 2 * 8)),
+        (lambda: L.Conv2D(8, 3, strides=2, use_bias=False), (7, 7, 2), (8, 144, 9 * 9 * 2 * 8)),
+        (lambda: L.Conv2D(8, 3, groups=2, use_bias=False), (5, 5, 4), (8, 144, 9 * 9 * 2 * 8)),
+        (lambda: L.Conv1D(4, 3, padding="causal"), (6, 2), (4, 28, 6 * 3 * 2 * 4)),
+        (lambda: L.Conv3D(2, 2), (3, 3, 3, 1), (2, 18, 8 * 8 * 2)),
+        (lambda: L.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False), (5, 5, 4), (8, 72, 9 * 9 * 4 * 2)),
+        (lambda: L.SeparableConv2D(6, 3, use_bias=False), (5, 5, 4), (6, 60, 9 * (9 * 4 + 4 * 6))),
+        (lambda: L.Conv2DTranspose(3, 2, strides=2, use_bias=False), (4, 4, 5), (3, 60, 16 * 4 * 5 * 3)),
+        (lambda: L.BatchNormalization(), (4, 4, 5), (None, 20, 0)),
+        (lambda: L.Embedding(7, 4), (3,), (None, 28, 0)),
+        (lambda: L.LSTM(3), (4, 2), (None, 72, None)),
+        (lambda: L.Conv2D(2, 1), (None, None, 3), (2, 8, None)),
+    ],
+)
 def test_costs(make, shape, expected):
     found = row(make(), shape)
     assert (found["channels"], found["parameters"], found["multiply_adds"]) == expected
@@ -386,7 +443,9 @@ def test_costs_of_weights_that_each_position_has_for_itself():
 def test_costs_of_each_call_and_of_models_inside():
     inner = keras.Sequential([Input((4,)), L.Dense(4, name="dense")], name="inner")
     x = Input((4,))
-    assert lottery.costs(Model(x, inner(inner(x)))) == [{"path": "inner/dense", "channels": 4, "parameters": 20, "multiply_adds": 32}]
+    assert lottery.costs(Model(x, inner(inner(x)))) == [
+        {"path": "inner/dense", "channels": 4, "parameters": 20, "multiply_adds": 32}
+    ]
 
 
 def test_it_says_what_was_taken_out(capsys):
@@ -406,11 +465,14 @@ class Sub(Model):
         return self.dense(x)
 
 
-@pytest.mark.parametrize("make, match", [
-    (lambda: 3, "expected a Keras model, got int"),
-    (lambda: keras.Sequential([L.Dense(2)]), "is not built"),
-    (lambda: zoo.called(Sub(), (4,)), "functional"),
-])
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda: 3, "expected a Keras model, got int"),
+        (lambda: keras.Sequential([L.Dense(2)]), "is not built"),
+        (lambda: zoo.called(Sub(), (4,)), "functional"),
+    ],
+)
 @pytest.mark.parametrize("function", [lottery.compact, lottery.costs])
 def test_errors(make, match, function):
     with pytest.raises(lottery.LotteryError, match=match) as error:

@@ -10,13 +10,13 @@ from world import WORLD, keras, runs_on, skip_unless
 import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.core import files
-from keras_lottery.experiments import controls, jobs
-from keras_lottery.training import resumable, run_folder
-from keras_lottery.experiments.gradual import GradualPruning
 from keras_lottery.core.masking import prune, random
-from keras_lottery.tickets.ticket import from_model
-from keras_lottery.experiments.saliency import CRITERIA, saliency_masks
+from keras_lottery.experiments import controls, jobs
+from keras_lottery.experiments.gradual import GradualPruning
 from keras_lottery.experiments.recipe import classifier_loss
+from keras_lottery.experiments.saliency import CRITERIA, saliency_masks
+from keras_lottery.tickets.ticket import from_model
+from keras_lottery.training import resumable, run_folder
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RECIPE = dict(optimizer="adam", learning_rate=0.01)
@@ -46,7 +46,11 @@ def test_shuffled_keeps_counts_and_values_but_not_places(found):
         assert (other.masks[path] != mask).any()
         assert sorted(other.weights[path].ravel()) == sorted(ticket.weights[path].ravel())
         assert (other.weights[path][other.masks[path]] != 0).all()
-    assert bits(controls.shuffled(ticket, 1).masks) == bits(other.masks) != bits(controls.shuffled(ticket, 2).masks)
+    assert (
+        bits(controls.shuffled(ticket, 1).masks)
+        == bits(other.masks)
+        != bits(controls.shuffled(ticket, 2).masks)
+    )
 
 
 def test_random_keeps_counts_over_the_dense_rewind_weights(found):
@@ -59,11 +63,16 @@ def test_random_keeps_counts_over_the_dense_rewind_weights(found):
 
 def test_random_rescaled_is_random_with_outputs_of_the_dense_scale(found):
     ticket, dense_ticket = found
-    plain, other = (controls.masks_and_start(name, ticket, dense_ticket, 1)[0] for name in ("random", "random-rescaled"))
+    plain, other = (
+        controls.masks_and_start(name, ticket, dense_ticket, 1)[0] for name in ("random", "random-rescaled")
+    )
     assert bits(plain.masks) == bits(other.masks) and plain.weights.keys() == other.weights.keys()
     for path, value in plain.weights.items():
         share = other.masks[path].mean() if path in other.masks else 1
-        assert other.weights[path] == pytest.approx(value / np.sqrt(share), rel=1e-6) and other.weights[path].dtype == value.dtype
+        assert (
+            other.weights[path] == pytest.approx(value / np.sqrt(share), rel=1e-6)
+            and other.weights[path].dtype == value.dtype
+        )
 
 
 def test_a_random_mask_gives_logits_near_0_in_a_deep_net_without_batch_norm_and_a_rescaled_one_does_not():
@@ -73,11 +82,20 @@ def test_a_random_mask_gives_logits_near_0_in_a_deep_net_without_batch_norm_and_
     net.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     x = np.random.default_rng(0).normal(size=(64, 100)).astype("float32")
     dense_ticket = from_model(net, engines.engine(net).values(net), [])
-    ticket = dataclasses.replace(dense_ticket, masks=random(
-        {path: np.arange(mask.size).reshape(mask.shape) < 0.1 * mask.size for path, mask in dense_ticket.masks.items()}, 0))
+    ticket = dataclasses.replace(
+        dense_ticket,
+        masks=random(
+            {
+                path: np.arange(mask.size).reshape(mask.shape) < 0.1 * mask.size
+                for path, mask in dense_ticket.masks.items()
+            },
+            0,
+        ),
+    )
 
     def spread(name):
         return float(np.std(controls.student(name, ticket, dense_ticket).predict(x, verbose=0)))
+
     whole = float(np.std(dense_ticket.model("rewind").predict(x, verbose=0)))
     assert spread("random") < 0.01 * whole and 0.4 < spread("random-rescaled") / whole < 2
 
@@ -88,7 +106,9 @@ def test_random_erk_keeps_as_many_in_all_and_more_of_small_layers(found):
     assert sum(kept(other.masks).values()) == sum(kept(ticket.masks).values()) and zero_where_pruned(other)
     assert all(kept(other.masks).values())
     for path, mask in other.masks.items():
-        assert other.weights[path][mask] == pytest.approx(dense_ticket.weights[path][mask] / np.sqrt(mask.mean()), rel=1e-6)
+        assert other.weights[path][mask] == pytest.approx(
+            dense_ticket.weights[path][mask] / np.sqrt(mask.mean()), rel=1e-6
+        )
 
 
 def test_one_shot_prunes_the_trained_weights_once_and_rewinds(found):
@@ -96,7 +116,10 @@ def test_one_shot_prunes_the_trained_weights_once_and_rewinds(found):
     other = controls.one_shot(dense_ticket, ticket.sparsity)
     magnitudes = np.concatenate([np.abs(dense_ticket.trained[path]).ravel() for path in ticket.masks])
     places = np.concatenate([mask.ravel() for mask in other.masks.values()])
-    assert places.sum() == sum(kept(ticket.masks).values()) and magnitudes[places].min() >= magnitudes[~places].max()
+    assert (
+        places.sum() == sum(kept(ticket.masks).values())
+        and magnitudes[places].min() >= magnitudes[~places].max()
+    )
     for path, mask in other.masks.items():
         assert (other.weights[path][mask] == dense_ticket.weights[path][mask]).all()
 
@@ -130,10 +153,15 @@ def test_control_without_the_dense_weights_says_what_is_missing(found):
 
 def smooth():
     """Differentiable everywhere, with BatchNorm and a loss of its own."""
-    model = keras.Sequential([
-        keras.layers.Input((8,)), keras.layers.Dense(6, "tanh", name="a", kernel_regularizer=keras.regularizers.L2(0.01)),
-        keras.layers.BatchNormalization(name="bn"), keras.layers.Dense(5, "tanh", name="b"), keras.layers.Dense(3, name="head"),
-    ])
+    model = keras.Sequential(
+        [
+            keras.layers.Input((8,)),
+            keras.layers.Dense(6, "tanh", name="a", kernel_regularizer=keras.regularizers.L2(0.01)),
+            keras.layers.BatchNormalization(name="bn"),
+            keras.layers.Dense(5, "tanh", name="b"),
+            keras.layers.Dense(3, name="head"),
+        ]
+    )
     return lottery.wrap(model)
 
 
@@ -152,7 +180,9 @@ def test_gradient_and_its_change_are_those_of_small_steps():
     there, back = at(1e-2), at(-1e-2)
     norm = np.sqrt(sum((s**2).sum() for s in slope.values()))
     for path in paths:
-        np.testing.assert_allclose((there[path] - back[path]) / 2e-2 * norm, change[path], atol=0.02 * np.abs(change[path]).max())
+        np.testing.assert_allclose(
+            (there[path] - back[path]) / 2e-2 * norm, change[path], atol=0.02 * np.abs(change[path]).max()
+        )
     assert bits(state_of(model)) == before
 
 
@@ -164,7 +194,9 @@ def test_snip_keeps_the_largest_products_and_grasp_what_feeds_the_gradient(scope
     slope, _ = ENGINE.gradients(lottery.strip(model), paths, x, y, LOSS)
     found = saliency_masks(model, x, y, "snip", 0.7, loss=LOSS)
     assert bits(found) == bits(prune({p: np.abs(values[p] * slope[p]) for p in paths}, full, 0.7, scope))
-    _, change = ENGINE.gradients(lottery.strip(model), paths, x, y, lambda targets, outputs: LOSS(targets, outputs / 200))
+    _, change = ENGINE.gradients(
+        lottery.strip(model), paths, x, y, lambda targets, outputs: LOSS(targets, outputs / 200)
+    )
     found = saliency_masks(model, x, y, "grasp", 0.7, loss=LOSS)
     assert bits(found) == bits(prune({p: values[p] * change[p] for p in paths}, full, 0.7, scope))
     assert bits(lottery.masks(model)) == bits(full) and bits(state_of(model)) == bits(values)
@@ -174,9 +206,14 @@ def test_snip_keeps_the_largest_products_and_grasp_what_feeds_the_gradient(scope
 def test_gradual_is_the_decay_of_tfmot():
     import tensorflow_model_optimization as tfmot
 
-    ours, theirs = GradualPruning(0.9, end=700, begin=100, every=50), tfmot.sparsity.keras.PolynomialDecay(0.0, 0.9, 100, 700, frequency=50)
+    ours, theirs = (
+        GradualPruning(0.9, end=700, begin=100, every=50),
+        tfmot.sparsity.keras.PolynomialDecay(0.0, 0.9, 100, 700, frequency=50),
+    )
     for step in range(100, 700, 50):
-        assert bool(theirs(step)[0]) and ours.sparsity(step) == pytest.approx(float(theirs(step)[1]), abs=1e-6)
+        assert bool(theirs(step)[0]) and ours.sparsity(step) == pytest.approx(
+            float(theirs(step)[1]), abs=1e-6
+        )
     assert ours.sparsity(700) == ours.sparsity(9000) == 0.9
 
 
@@ -188,13 +225,20 @@ def test_gradual_ends_at_its_sparsity_and_never_lets_a_weight_come_back():
         def on_train_batch_end(self, batch, logs=None):
             seen.append(lottery.masks(self.model))
 
-    model.fit(*arrays(), batch_size=8, epochs=2, verbose=0, callbacks=[GradualPruning(0.75, end=18, every=4), Watch()])
+    model.fit(
+        *arrays(),
+        batch_size=8,
+        epochs=2,
+        verbose=0,
+        callbacks=[GradualPruning(0.75, end=18, every=4), Watch()],
+    )
     with pytest.raises(lottery.LotteryError, match="is pruned already"):
         model.fit(*arrays(), verbose=0, callbacks=[GradualPruning(0.9, end=18)])
     for before, after in zip(seen, seen[1:]):
         assert all((after[path] <= before[path]).all() for path in after)
     assert lottery.sparsity(model) == 0.75 and all(
-        (state_of(model)[path][~mask] == 0).all() for path, mask in lottery.masks(model).items())
+        (state_of(model)[path][~mask] == 0).all() for path, mask in lottery.masks(model).items()
+    )
 
 
 def test_gradual_goes_on_after_a_kill(tmp_path):
@@ -210,14 +254,23 @@ def test_gradual_goes_on_after_a_kill(tmp_path):
         keras.utils.set_random_seed(0)
         model = compiled(lottery.wrap(dense()))
         data = ENGINE.batches(*arrays(), batch_size=16, seed=0)
-        resumable.fit(model, data, epochs=4, backup=backup, callbacks=[GradualPruning(0.75, end=20, every=3), *others], verbose=0)
+        resumable.fit(
+            model,
+            data,
+            epochs=4,
+            backup=backup,
+            callbacks=[GradualPruning(0.75, end=20, every=3), *others],
+            verbose=0,
+        )
         return model
 
     whole = train(tmp_path / "whole")
     with pytest.raises(Killed):
         train(tmp_path / "cut", Kill())
     for again in (train(tmp_path / "cut"), train(tmp_path / "cut")):  # the second finds all epochs done
-        assert bits(lottery.masks(again)) == bits(lottery.masks(whole)) and bits(state_of(again)) == bits(state_of(whole))
+        assert bits(lottery.masks(again)) == bits(lottery.masks(whole)) and bits(state_of(again)) == bits(
+            state_of(whole)
+        )
 
 
 @pytest.mark.parametrize("steps", [5, 8])
@@ -260,8 +313,19 @@ def test_a_control_is_the_same_when_it_is_asked_for_later(tmp_path, monkeypatch)
     search(compiled(conv(classes=10)), lottery.data.load(**small).train, run_dir="run", epochs=1, rewind=1)
 
     def run(folder, *controls):
-        return jobs.transfer(ticket="run/round_02", controls=controls, run_dir=folder, epochs=1, dataset=small, recipe=RECIPE, seed=1,
-                             precision="float32", strategy="none", backend=WORLD, verbose=0)["rows"]
+        return jobs.transfer(
+            ticket="run/round_02",
+            controls=controls,
+            run_dir=folder,
+            epochs=1,
+            dataset=small,
+            recipe=RECIPE,
+            seed=1,
+            precision="float32",
+            strategy="none",
+            backend=WORLD,
+            verbose=0,
+        )["rows"]
 
     at_once = run("at_once", "snip")
     run("later")
@@ -275,13 +339,30 @@ def test_train_control_on_source_and_target(tmp_path, monkeypatch):
     data = lottery.data.load(**small, classes=[0, 1, 2, 3, 4])
     search(compiled(conv()), data.train, run_dir="run", epochs=1, rewind=1)
     ticket = lottery.load_ticket("run/round_02")
-    for on, classes, names in (("source", [0, 1, 2, 3, 4], ["snip", "gradual"]), ("target", [5, 6, 7], ["grasp", "gradual", "dense-scratch"])):
+    for on, classes, names in (
+        ("source", [0, 1, 2, 3, 4], ["snip", "gradual"]),
+        ("target", [5, 6, 7], ["grasp", "gradual", "dense-scratch"]),
+    ):
         for control in names:
             result = jobs.train_control(
-                control=control, on=on, ticket="run/round_02", dense="run/round_00", sparsity=ticket.sparsity, epochs=2, recipe=RECIPE,
-                dataset=dict(**small, classes=classes), seed=1, precision="float32", strategy="none", backend=WORLD,
-                run_dir=f"{on}-{control}", verbose=0)
+                control=control,
+                on=on,
+                ticket="run/round_02",
+                dense="run/round_00",
+                sparsity=ticket.sparsity,
+                epochs=2,
+                recipe=RECIPE,
+                dataset=dict(**small, classes=classes),
+                seed=1,
+                precision="float32",
+                strategy="none",
+                backend=WORLD,
+                run_dir=f"{on}-{control}",
+                verbose=0,
+            )
             [row] = result["rows"]
-            assert row["sparsity"] == pytest.approx(0 if control in controls.DENSE else ticket.sparsity, abs=0.01), (control, on)
+            assert row["sparsity"] == pytest.approx(
+                0 if control in controls.DENSE else ticket.sparsity, abs=0.01
+            ), (control, on)
             assert 1 <= row["epoch"] <= 2 and (on == "target" or row["epoch"] == 2)
             assert files.read_json(f"{on}-{control}/result.json") == result

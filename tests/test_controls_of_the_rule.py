@@ -12,7 +12,9 @@ SOURCE = {"name": "digits", "train_split": "train[:25%]", "batch_size": 64, "cla
 TARGET = {**SOURCE, "classes": [5, 6, 7]}
 EPOCHS = 2
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.05, "schedule": "cosine"}
-JOB = dict(epochs=EPOCHS, recipe=RECIPE, seed=1, precision="float32", strategy="none", backend=WORLD, verbose=0)
+JOB = dict(
+    epochs=EPOCHS, recipe=RECIPE, seed=1, precision="float32", strategy="none", backend=WORLD, verbose=0
+)
 
 pytestmark = skip_unless("tf_keras", "jax", reason="one of each Keras is enough")
 
@@ -30,9 +32,18 @@ IN_EPOCH = STEPS + 1  # a rewind point within the second epoch
 def net(tmp_path_factory):
     """A file of a small net with what a rewind must take back: BatchNorm, and the numbers that Dropout draws."""
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([
-        L.Input((8, 8, 1)), L.Conv2D(4, 3, name="c"), L.BatchNormalization(name="bn"), L.ReLU(),
-        L.Flatten(), L.Dense(8, "relu", name="d"), L.Dropout(0.2), L.Dense(5, name="head")])
+    model = keras.Sequential(
+        [
+            L.Input((8, 8, 1)),
+            L.Conv2D(4, 3, name="c"),
+            L.BatchNormalization(name="bn"),
+            L.ReLU(),
+            L.Flatten(),
+            L.Dense(8, "relu", name="d"),
+            L.Dropout(0.2),
+            L.Dense(5, name="head"),
+        ]
+    )
     path = tmp_path_factory.mktemp("net") / "net.keras"
     model.save(path)
     return str(path)
@@ -46,8 +57,19 @@ def searches(net, tmp_path_factory):
     def search(rewind):
         if rewind not in made:
             where = folder / str(rewind)
-            made[rewind] = where, jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind=rewind, run_dir=where,
-                                            compare_at=[0.75] if rewind == IN_EPOCH else [])
+            made[rewind] = (
+                where,
+                jobs.find(
+                    **JOB,
+                    dataset=SOURCE,
+                    model=net,
+                    rounds=2,
+                    rate=0.5,
+                    rewind=rewind,
+                    run_dir=where,
+                    compare_at=[0.75] if rewind == IN_EPOCH else [],
+                ),
+            )
         return made[rewind]
 
     return search
@@ -55,8 +77,16 @@ def searches(net, tmp_path_factory):
 
 def control(name, folder, run_dir, on="source"):
     """The row of a control."""
-    [row] = jobs.train_control(**JOB, control=name, on=on, ticket=folder / "round_02", dense=folder / "round_00", sparsity=0.75,
-                           dataset=SOURCE if on == "source" else TARGET, run_dir=run_dir)["rows"]
+    [row] = jobs.train_control(
+        **JOB,
+        control=name,
+        on=on,
+        ticket=folder / "round_02",
+        dense=folder / "round_00",
+        sparsity=0.75,
+        dataset=SOURCE if on == "source" else TARGET,
+        run_dir=run_dir,
+    )["rows"]
     return row
 
 
@@ -67,13 +97,23 @@ def steps(row):
 def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(searches):
     _, result = searches(IN_EPOCH)
     assert [(row["control"], steps(row)) for row in result["rows"]] == [
-        ("dense", (0, 0, END)), ("ticket", (0, IN_EPOCH, END)), ("ticket", (0, IN_EPOCH, END)), ("random", (0, IN_EPOCH, END))]
+        ("dense", (0, 0, END)),
+        ("ticket", (0, IN_EPOCH, END)),
+        ("ticket", (0, IN_EPOCH, END)),
+        ("random", (0, IN_EPOCH, END)),
+    ]
     assert all(row["epoch"] == EPOCHS for row in result["rows"]) and result["rule"] == "k to T"
 
 
-@pytest.mark.parametrize("name, rewind, expected", [
-    ("shuffled", IN_EPOCH, (0, IN_EPOCH, END)), ("reinit", IN_EPOCH, (0, 0, END)), ("late-reset", IN_EPOCH, (END, 0, END)),
-    ("random", "trained", (END, 0, END))])
+@pytest.mark.parametrize(
+    "name, rewind, expected",
+    [
+        ("shuffled", IN_EPOCH, (0, IN_EPOCH, END)),
+        ("reinit", IN_EPOCH, (0, 0, END)),
+        ("late-reset", IN_EPOCH, (END, 0, END)),
+        ("random", "trained", (END, 0, END)),
+    ],
+)
 def test_a_control_on_the_source_trains_between_its_steps(name, rewind, expected, searches, tmp_path):
     assert steps(control(name, searches(rewind)[0], tmp_path / "control")) == expected
 
@@ -91,7 +131,10 @@ def test_dense_rewound_on_the_source_is_the_dense_training_over_again(rewind, se
     row = control("dense-rewound", folder, tmp_path / "control")
     assert row["sparsity"] == 0 and steps(row) == (0, 0 if rewind == "init" else rewind, END)
     if rewind == "init":
-        assert row["history"] == result["rows"][0]["history"] and row["test_loss"] == result["rows"][0]["test_loss"]
+        assert (
+            row["history"] == result["rows"][0]["history"]
+            and row["test_loss"] == result["rows"][0]["test_loss"]
+        )
 
 
 def test_dense_rewound_on_a_target_trains_all_of_it(searches, tmp_path):
@@ -107,7 +150,9 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("rewind, epoch", [("lr", EPOCHS), ("finetune", EPOCHS + 1)])
-def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind, epoch, searches, tmp_path, monkeypatch):
+def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(
+    rewind, epoch, searches, tmp_path, monkeypatch
+):
     """Killed at the end of its first training, and within its second."""
     folder, result = searches(rewind)
     assert [steps(row) for row in result["rows"]] == [(0, 0, END), (END, 0, END), (2 * END, 0, END)]
@@ -128,10 +173,23 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(rewind
 
 
 def test_a_search_that_keeps_its_weights_stands_beside_a_dense_net_of_as_many_trainings(net, tmp_path):
-    rows = jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path, compare_at=[0.75])["rows"]
+    rows = jobs.find(
+        **JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path, compare_at=[0.75]
+    )["rows"]
     assert [row["control"] for row in rows] == ["dense", "ticket", "ticket", "random", "dense-cyclic"]
     assert [row["steps"]["before"] for row in rows] == [0, END, 2 * END, 0, 2 * END]
-    cut = jobs.find(**JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path / "cut", compare_at=[0.75],
-                    budget=2 * END)["rows"]
-    assert "dense-cyclic" not in [row["control"] for row in cut], "rounds that were cut short are no equal of it"
+    cut = jobs.find(
+        **JOB,
+        dataset=SOURCE,
+        model=net,
+        rounds=2,
+        rate=0.5,
+        rewind="lr",
+        run_dir=tmp_path / "cut",
+        compare_at=[0.75],
+        budget=2 * END,
+    )["rows"]
+    assert "dense-cyclic" not in [row["control"] for row in cut], (
+        "rounds that were cut short are no equal of it"
+    )
     assert [row["steps"]["before"] for row in cut[:3]] == [0, STEPS, 2 * STEPS]

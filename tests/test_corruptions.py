@@ -13,10 +13,10 @@ from small import L
 from world import KIND, keras
 
 from keras_lottery import data
-from keras_lottery.experiments import corruptions, metrics, recipe
-from keras_lottery.experiments.corruptions import accuracies, CONSTANTS, corrupt, SEVERITIES
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.pixels import Pixels
+from keras_lottery.experiments import corruptions, metrics, recipe
+from keras_lottery.experiments.corruptions import CONSTANTS, SEVERITIES, accuracies, corrupt
 
 ALL = list(itertools.product(CONSTANTS, SEVERITIES))
 
@@ -38,8 +38,9 @@ def one_by_one(image, corruption, amount):
 
 
 @pytest.mark.parametrize("corruption", ["contrast", "brightness"])
-@pytest.mark.parametrize("shape, column", [
-    ((8, 8, 3), 0), ((28, 28, 1), 0), ((64, 90, 3), 0), ((65, 70, 3), 1)])
+@pytest.mark.parametrize(
+    "shape, column", [((8, 8, 3), 0), ((28, 28, 1), 0), ((64, 90, 3), 0), ((65, 70, 3), 1)]
+)
 def test_contrast_and_brightness_are_those_of_the_source(corruption, shape, column):
     given = images(2, shape)
     for severity, amount in zip(SEVERITIES, CONSTANTS[corruption][column]):
@@ -55,7 +56,7 @@ def test_noise_has_its_deviation_and_blur_its_spread():
         noise = corrupt(grey, "gaussian_noise", severity) / 255
         assert noise.std() == pytest.approx(CONSTANTS["gaussian_noise"][0][column], rel=0.03)
         spread = corrupt(dot, "gaussian_blur", severity)[0, :, :, 0] / 255
-        steps = np.exp(-np.arange(-7, 8) ** 2 / (2 * sigma**2))
+        steps = np.exp(-(np.arange(-7, 8) ** 2) / (2 * sigma**2))
         assert np.abs(spread - np.outer(steps, steps) / steps.sum() ** 2).max() < 0.003
         assert (corrupt(grey, "gaussian_blur", severity) == grey).all()  # borders too
 
@@ -100,8 +101,10 @@ def test_accuracies_are_of_the_first_test_images_normalised_after(monkeypatch):
     assert found["contrast"][0] > 0.5
 
 
-@pytest.mark.parametrize("of, said", [
-    (("gaussian_nose", 1), "Did you mean 'gaussian_noise'"), (("contrast", 2), "severity=2 is unknown")])
+@pytest.mark.parametrize(
+    "of, said",
+    [(("gaussian_nose", 1), "Did you mean 'gaussian_noise'"), (("contrast", 2), "severity=2 is unknown")],
+)
 def test_unknown_ones_are_told(of, said):
     with pytest.raises(LotteryError, match=said):
         corrupt(images(), *of)

@@ -9,8 +9,8 @@ from scipy import stats
 from scipy.special import ndtr
 
 import keras_lottery.experiments.crossed
-from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
 from keras_lottery.experiments.stats import paired
 
 # A net gets an image right where level + the seed's share + the image's share + the image's share for this net

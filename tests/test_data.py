@@ -16,8 +16,8 @@ import tf_keras
 from PIL import Image
 
 from keras_lottery import data
-from keras_lottery.data import pipeline, sources, tfds_source
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.data import pipeline, sources, tfds_source
 
 
 class TinyShapes(tfds.core.GeneratorBasedBuilder):
@@ -28,20 +28,32 @@ class TinyShapes(tfds.core.GeneratorBasedBuilder):
     SUPERVISED = ("image", "label")
 
     def _info(self):
-        features = {"image": tfds.features.Image(shape=(10, 12, 3)),
-                    "label": tfds.features.ClassLabel(names=["disc", "ring", "box"]),
-                    "weight": tfds.features.Scalar(tf.float32)}
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features),
-                                     supervised_keys=self.SUPERVISED)
+        features = {
+            "image": tfds.features.Image(shape=(10, 12, 3)),
+            "label": tfds.features.ClassLabel(names=["disc", "ring", "box"]),
+            "weight": tfds.features.Scalar(tf.float32),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=self.SUPERVISED
+        )
 
     def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(0, 60), "test": self._generate_examples(60, 20),
-                "withheld": self._generate_examples(80, 4, -1)}
+        return {
+            "train": self._generate_examples(0, 60),
+            "test": self._generate_examples(60, 20),
+            "withheld": self._generate_examples(80, 4, -1),
+        }
 
     def _generate_examples(self, start, count, label=None):
         for i in range(start, start + count):
-            yield i, {"image": np.full((10, 12, 3), i, np.uint8), "label": i % 3 if label is None else label,
-                      "weight": 1.0}
+            yield (
+                i,
+                {
+                    "image": np.full((10, 12, 3), i, np.uint8),
+                    "label": i % 3 if label is None else label,
+                    "weight": 1.0,
+                },
+            )
 
 
 class TinyUnsupervised(TinyShapes):
@@ -88,6 +100,7 @@ def numbered(n=40, batch_size=8, **how):
 
 
 # Order
+
 
 def test_each_pass_is_the_next_epoch_and_a_permutation():
     dataset = numbered(seed=3)
@@ -172,6 +185,7 @@ print(json.dumps([digest.hexdigest(), seen]))
 
 def test_a_fresh_process_and_two_replicas_see_the_same_batches():
     import hashlib
+
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(sys.path)}
     out = subprocess.run([sys.executable, "-c", ELSEWHERE], env=environment, capture_output=True, text=True)
     assert out.returncode == 0, out.stderr[-3000:]
@@ -192,6 +206,7 @@ def test_a_fresh_process_and_two_replicas_see_the_same_batches():
 
 
 # Batches
+
 
 def test_train_drops_the_partial_batch_and_evaluation_keeps_it():
     assert [len(y) for _, y in numbered(n=21, seed=0)] == [8, 8]
@@ -214,19 +229,25 @@ def test_arrays_keep_their_form_as_in_fit():
     assert two["a"].shape == (2, 3) and two["b"].shape == (2,)
 
 
-@pytest.mark.parametrize("call, said", [
-    (lambda: numbered(batch_size=0), "batch_size=0 is impossible"),
-    (lambda: numbered(n=0), "0 examples"),
-    (lambda: numbered(seed=2**70), "seed"),
-    (lambda: numbered(seed="a"), "seed='a' is impossible"),
-    (lambda: numbered(batch_size=None), "batch_size=None is impossible"),
-    (lambda: data.batches([object()], batch_size=1), "holds objects such as <object"),
-    (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5), "normalization is"),
-    (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5, std=0), "normalization is"),
-    (lambda: data.set_epoch(numbered(), "first"), "epoch='first' is impossible"),
-    (lambda: data.batches(np.zeros(3), np.zeros(4), batch_size=2), r"arrays of \[3, 4\] examples"),
-    (lambda: data.batches(np.zeros((8, 4)), augment=True, batch_size=2), r"augment=True with x of shape \(8, 4\)"),
-])
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda: numbered(batch_size=0), "batch_size=0 is impossible"),
+        (lambda: numbered(n=0), "0 examples"),
+        (lambda: numbered(seed=2**70), "seed"),
+        (lambda: numbered(seed="a"), "seed='a' is impossible"),
+        (lambda: numbered(batch_size=None), "batch_size=None is impossible"),
+        (lambda: data.batches([object()], batch_size=1), "holds objects such as <object"),
+        (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5), "normalization is"),
+        (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5, std=0), "normalization is"),
+        (lambda: data.set_epoch(numbered(), "first"), "epoch='first' is impossible"),
+        (lambda: data.batches(np.zeros(3), np.zeros(4), batch_size=2), r"arrays of \[3, 4\] examples"),
+        (
+            lambda: data.batches(np.zeros((8, 4)), augment=True, batch_size=2),
+            r"augment=True with x of shape \(8, 4\)",
+        ),
+    ],
+)
 def test_batches_says_what_is_wrong(call, said):
     with pytest.raises(LotteryError, match=said):
         call()
@@ -249,6 +270,7 @@ def test_images_are_held_once():
 
 # Augmentation
 
+
 def test_augmented_images_are_shifted_flipped_copies_on_zeros():
     image = np.random.RandomState(0).randint(1, 255, (7, 9, 2)).astype(np.float32)
     framed = np.pad(image, ((4, 4), (4, 4), (0, 0)))
@@ -257,7 +279,7 @@ def test_augmented_images_are_shifted_flipped_copies_on_zeros():
         source = framed[:, ::-1] if flip else framed
         for down in range(9):
             for right in range(9):
-                possible[source[down:down + 7, right:right + 9].tobytes()] = (flip, down, right)
+                possible[source[down : down + 7, right : right + 9].tobytes()] = (flip, down, right)
     seen = set()
     for batch in data.batches(np.tile(image, (4000, 1, 1, 1)), batch_size=500, augment=True, seed=1):
         seen |= {possible[x.tobytes()] for x in batch.numpy()}  # KeyError: not a crop of the framed image
@@ -283,6 +305,7 @@ def test_the_compiled_augmentation_is_the_plain_one():
 
 
 # Parts
+
 
 def test_digits_parts_are_fixed_disjoint_and_whole():
     one, two = data.load("digits", seed=1), data.load("digits", seed=2)
@@ -318,8 +341,15 @@ def test_tfds_parts_do_not_overlap_and_labels_stay_with_images(tfds_dir):
 
 
 def test_split_slices_size_and_channels(tfds_dir):
-    made = data.load("tiny_shapes", data_dir=tfds_dir, train_split="train[:30]", test_split="train[50%:]+test",
-                     image_size=(5, 6), channels=1, validation=0)
+    made = data.load(
+        "tiny_shapes",
+        data_dir=tfds_dir,
+        train_split="train[:30]",
+        test_split="train[50%:]+test",
+        image_size=(5, 6),
+        channels=1,
+        validation=0,
+    )
     assert made.sizes == {"train": 30, "validation": 0, "test": 50} and made.validation is None
     assert made.input_shape == (5, 6, 1)
     train, test = set(pixels(made.train, made)), set(pixels(made.test, made))
@@ -354,20 +384,29 @@ def test_images_of_known_channels_become_grey_or_colour_in_a_traced_map(given, w
 
 def test_one_number_normalises_all_channels(tfds_dir):
     one = data.load("tiny_shapes", data_dir=tfds_dir, normalization=(0.5, 0.25), batch_size=4)
-    each = data.load("tiny_shapes", data_dir=tfds_dir, normalization=((0.5, 0.5, 0.5), [0.25] * 3), batch_size=4)
+    each = data.load(
+        "tiny_shapes", data_dir=tfds_dir, normalization=((0.5, 0.5, 0.5), [0.25] * 3), batch_size=4
+    )
     assert (one.mean, one.std) == (each.mean, each.std) == ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     assert np.array_equal(*(next(iter(made.test))[0] for made in (one, each)))
 
 
 def test_describe_is_json(tfds_dir):
-    made = data.load("tiny_shapes", data_dir=tfds_dir, augment=True, seed=7, batch_size=6, train_split="train[:50]")
+    made = data.load(
+        "tiny_shapes", data_dir=tfds_dir, augment=True, seed=7, batch_size=6, train_split="train[:50]"
+    )
     told = json.loads(json.dumps(made.describe()))
-    assert told["splits"] == {"train": "train[:50]", "test": "test"} and told["seed"] == 7 and told["augment"] is True
+    assert (
+        told["splits"] == {"train": "train[:50]", "test": "test"}
+        and told["seed"] == 7
+        and told["augment"] is True
+    )
     assert told["sizes"] == made.sizes and told["mean"] == list(made.mean) and told["batch_size"] == 6
     assert told["classes"] == ["disc", "ring", "box"] and told["input_shape"] == [10, 12, 3]
 
 
 # Folders
+
 
 def test_a_folder_of_classes_gets_a_test_part(folder):
     made = data.load(str(folder), validation=0.25, batch_size=30)
@@ -388,7 +427,10 @@ def test_a_folder_may_hold_its_parts(tmp_path):
     assert sorted(pixels(made.test, made)) == list(range(50, 60))
     assert sorted(pixels(made.validation, made)) == list(range(90, 100))
     assert data.load(tmp_path, validation=0).validation is None
-    for splits in ({"train_split": "train+validation"}, {"test_split": "validation"}):  # then it is carved from train
+    for splits in (
+        {"train_split": "train+validation"},
+        {"test_split": "validation"},
+    ):  # then it is carved from train
         made = data.load(tmp_path, batch_size=1, **splits)
         parts = [set(pixels(part, made)) for part in (made.train, made.validation, made.test)]
         assert len(set.union(*parts)) == sum(map(len, parts)) and all(parts)
@@ -401,12 +443,18 @@ def test_a_mixed_folder_is_colour_and_needs_one_size(folder):
     assert data.load(str(folder), image_size=9).input_shape == (9, 9, 3)
 
 
-@pytest.mark.parametrize("spoil, said", [
-    (lambda f: (f / "cat" / "007.png").write_bytes(b"\x89PNG\r\n\x1a\nno"), "007.png cannot be read as an image"),
-    (lambda f: (f / "cat" / "photo.heic").write_bytes(b"x"), "photo.heic cannot be used, not being .png"),
-    (lambda f: (f / "fox").mkdir(), r"no image to train on in \[fox\].*classes=\[cat, dog\]"),
-    (lambda f: write_images(f / "train" / "cat", [1]), "holds train/: expected both train/ and test/"),
-])
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (
+            lambda f: (f / "cat" / "007.png").write_bytes(b"\x89PNG\r\n\x1a\nno"),
+            "007.png cannot be read as an image",
+        ),
+        (lambda f: (f / "cat" / "photo.heic").write_bytes(b"x"), "photo.heic cannot be used, not being .png"),
+        (lambda f: (f / "fox").mkdir(), r"no image to train on in \[fox\].*classes=\[cat, dog\]"),
+        (lambda f: write_images(f / "train" / "cat", [1]), "holds train/: expected both train/ and test/"),
+    ],
+)
 def test_a_spoilt_folder_is_named(folder, spoil, said):
     spoil(folder)
     with pytest.raises(LotteryError, match=said):
@@ -435,15 +483,19 @@ def test_all_files_that_cannot_be_images_are_named_at_once_and_never_opened(fold
         "cat/pictures.png, cat/pipe.png, cat/zero.jpg cannot be read as an image, being no regular file: take out; "
         "dog/notes.txt cannot be used, not being .png, .jpg, .jpeg, .bmp, .gif: convert or take out; "
         "cat/001.png, cat/004.png, cat/009.png, cat/016.png, dog/0.gif and 7 more (12 in all) cannot be read as an image; "
-        "expected a whole PNG, JPEG, BMP or GIF: replace or take out")
+        "expected a whole PNG, JPEG, BMP or GIF: replace or take out"
+    )
 
 
-@pytest.mark.parametrize("link, to, said", [
-    ("fox", "fox", "fox cannot be read: Too many levels of symbolic links; take it out"),
-    ("fox", "nowhere", "fox cannot be read: No such file or directory; take it out"),
-    ("fox", ".", "fox/cat, fox/dog, fox/fox cannot be used, not being .png"),
-    ("cat/more", "..", "cat/more cannot be used, not being .png"),
-])
+@pytest.mark.parametrize(
+    "link, to, said",
+    [
+        ("fox", "fox", "fox cannot be read: Too many levels of symbolic links; take it out"),
+        ("fox", "nowhere", "fox cannot be read: No such file or directory; take it out"),
+        ("fox", ".", "fox/cat, fox/dog, fox/fox cannot be used, not being .png"),
+        ("cat/more", "..", "cat/more cannot be used, not being .png"),
+    ],
+)
 def test_folders_that_lead_back_to_themselves(folder, link, to, said):
     (folder / link).symlink_to(to)
     with pytest.raises(LotteryError, match=said):
@@ -475,21 +527,27 @@ def test_bmps_of_whole_colours_and_of_grey_levels_are_read(tmp_path, kind, chann
     made = data.load(tmp_path, batch_size=1)
     assert made.input_shape == (7, 9, channels)
     assert {(label, value) for label, value in zip(order(made.test), pixels(made.test, made))} == (
-        {(0, 0), (1, 255)} if channels == 3 else {(0, 200), (1, 60)})
+        {(0, 0), (1, 255)} if channels == 3 else {(0, 200), (1, 60)}
+    )
 
 
 @pytest.mark.parametrize("how", [{}, {"image_size": 4}, {"channels": 1}])
 @pytest.mark.parametrize("kind", ["palette", "white to black", "1 bit"])
 def test_a_bmp_with_a_palette_is_refused(tmp_path, kind, how):
     write_bmps(tmp_path, kind)
-    with pytest.raises(LotteryError, match=r"^\S*: blue/0.bmp, .*red/0.bmp and 3 more \(8 in all\) cannot be read, being BMP with a palette: save as PNG$"):
+    with pytest.raises(
+        LotteryError,
+        match=r"^\S*: blue/0.bmp, .*red/0.bmp and 3 more \(8 in all\) cannot be read, being BMP with a palette: save as PNG$",
+    ):
         data.load(tmp_path, **how)
 
 
 @pytest.mark.parametrize("name, count", [("folder", 50), ("digits", 1797)])
 def test_too_large_an_image_size_is_refused_before_any_resizing(folder, name, count, monkeypatch):
     monkeypatch.setattr(tf.image, "resize", None)
-    with pytest.raises(LotteryError, match=rf"{count} images of 100000 x 100000 x \d need .* GB.*smaller image_size"):
+    with pytest.raises(
+        LotteryError, match=rf"{count} images of 100000 x 100000 x \d need .* GB.*smaller image_size"
+    ):
         data.load(folder if name == "folder" else name, image_size=100000)
 
 
@@ -497,8 +555,12 @@ def test_an_image_that_memory_does_not_hold_is_not_called_broken(folder, monkeyp
     def no_memory(image):
         raise MemoryError
 
-    monkeypatch.setattr(tf.image, "resize", lambda image, *_, **__: tf.numpy_function(no_memory, [image], tf.float32))
-    with pytest.raises(LotteryError, match="000.png .*more memory than is free; give a smaller image_size") as caught:
+    monkeypatch.setattr(
+        tf.image, "resize", lambda image, *_, **__: tf.numpy_function(no_memory, [image], tf.float32)
+    )
+    with pytest.raises(
+        LotteryError, match="000.png .*more memory than is free; give a smaller image_size"
+    ) as caught:
         data.load(folder, image_size=8)
     assert "\n" not in str(caught.value)
 
@@ -532,56 +594,92 @@ def test_empty_folders(tmp_path):
 
 # What is said
 
-@pytest.mark.parametrize("how, said", [
-    (dict(train_split="trian"), r"train_split='trian' is not in tiny_shapes.*train \(60\), test \(20\)"),
-    (dict(train_split="train[:200%]"), r"train_split='train\[:200%\]'"),
-    (dict(test_split="test[5:2]"), "holds no images"),
-    (dict(train_split="train+test"), "share 20 images"),
-    (dict(test_split="withheld"), "4 labels out of range, such as -1"),
-    (dict(classes=["disk", "ring"]), "class 'disk' is not in tiny_shapes.*did you mean disc"),
-    (dict(classes=[0, 3]), "class 3 is not in tiny_shapes: expected labels 0 to 2"),
-    (dict(classes=[1]), "1 class to tell apart"),
-    (dict(classes=[1, 1]), "each class once"),
-    (dict(train_split="train[:2]", validation=0), r"no image to train on in \["),
-    (dict(validation=1), "validation=1"),
-    (dict(validation=-0.1), "validation=-0.1"),
-    (dict(batch_size=0), "batch_size=0"),
-    (dict(image_size=0), "image_size=0"),
-    (dict(image_size=(8, 8, 3)), "image_size="),
-    (dict(image_size=10**6), r"80 images of 1000000 x 1000000 x 3 need \d+.* GB of memory"),
-    (dict(channels=2), "channels=2"),
-    *((dict(validation=v), rf"validation={re.escape(repr(v))}: expected the share") for v in ("0.1", None, float("nan"), [0.1, 0.2])),
-    *((dict(batch_size=b), f"batch_size={b!r}: expected a whole number") for b in ("4", None, float("inf"), 1.5, 10**30)),
-    *((dict(image_size=s), rf"image_size={re.escape(repr(s))}: expected a positive whole number")
-      for s in ("big", "44", float("nan"), 8.5, (4, None), (4, -4), [4, [4]], 10**30)),
-    (dict(image_size=(10**200, 8)), r"image_size=\(1000.*, 8\): expected a positive whole number"),
-    *((dict(classes=c), f"classes={c!r}: expected a list of labels or names") for c in (5, "disc", b"disc")),
-    (dict(classes=["--5", 1]), "class '--5' is not in"),
-    (dict(classes=["9" * 5000, 1]), r"class '9+\.\.\.9+' is not in"),
-    (dict(channels=True), "channels=True"),
-    (dict(validation=0.999), r"hold out less than validation=0.999$"),
-    *((dict(normalization=n), "normalization is .*each one number or one for each of 3 channels, std above 0")
-      for n in ((0.5, 0), (0.5, -1), ("a", "b"), (0.5,), 0.5, ([0.5, 0.5], 0.5), (float("nan"), 1), (0.5, 1e-60), "mean")),
-    *((dict(seed=s), f"seed={s!r} is impossible: give a whole number from 0 to 4294967295") for s in (None, "a", -1, 1.5, 2**32)),
-])
+
+@pytest.mark.parametrize(
+    "how, said",
+    [
+        (dict(train_split="trian"), r"train_split='trian' is not in tiny_shapes.*train \(60\), test \(20\)"),
+        (dict(train_split="train[:200%]"), r"train_split='train\[:200%\]'"),
+        (dict(test_split="test[5:2]"), "holds no images"),
+        (dict(train_split="train+test"), "share 20 images"),
+        (dict(test_split="withheld"), "4 labels out of range, such as -1"),
+        (dict(classes=["disk", "ring"]), "class 'disk' is not in tiny_shapes.*did you mean disc"),
+        (dict(classes=[0, 3]), "class 3 is not in tiny_shapes: expected labels 0 to 2"),
+        (dict(classes=[1]), "1 class to tell apart"),
+        (dict(classes=[1, 1]), "each class once"),
+        (dict(train_split="train[:2]", validation=0), r"no image to train on in \["),
+        (dict(validation=1), "validation=1"),
+        (dict(validation=-0.1), "validation=-0.1"),
+        (dict(batch_size=0), "batch_size=0"),
+        (dict(image_size=0), "image_size=0"),
+        (dict(image_size=(8, 8, 3)), "image_size="),
+        (dict(image_size=10**6), r"80 images of 1000000 x 1000000 x 3 need \d+.* GB of memory"),
+        (dict(channels=2), "channels=2"),
+        *(
+            (dict(validation=v), rf"validation={re.escape(repr(v))}: expected the share")
+            for v in ("0.1", None, float("nan"), [0.1, 0.2])
+        ),
+        *(
+            (dict(batch_size=b), f"batch_size={b!r}: expected a whole number")
+            for b in ("4", None, float("inf"), 1.5, 10**30)
+        ),
+        *(
+            (dict(image_size=s), rf"image_size={re.escape(repr(s))}: expected a positive whole number")
+            for s in ("big", "44", float("nan"), 8.5, (4, None), (4, -4), [4, [4]], 10**30)
+        ),
+        (dict(image_size=(10**200, 8)), r"image_size=\(1000.*, 8\): expected a positive whole number"),
+        *(
+            (dict(classes=c), f"classes={c!r}: expected a list of labels or names")
+            for c in (5, "disc", b"disc")
+        ),
+        (dict(classes=["--5", 1]), "class '--5' is not in"),
+        (dict(classes=["9" * 5000, 1]), r"class '9+\.\.\.9+' is not in"),
+        (dict(channels=True), "channels=True"),
+        (dict(validation=0.999), r"hold out less than validation=0.999$"),
+        *(
+            (
+                dict(normalization=n),
+                "normalization is .*each one number or one for each of 3 channels, std above 0",
+            )
+            for n in (
+                (0.5, 0),
+                (0.5, -1),
+                ("a", "b"),
+                (0.5,),
+                0.5,
+                ([0.5, 0.5], 0.5),
+                (float("nan"), 1),
+                (0.5, 1e-60),
+                "mean",
+            )
+        ),
+        *(
+            (dict(seed=s), f"seed={s!r} is impossible: give a whole number from 0 to 4294967295")
+            for s in (None, "a", -1, 1.5, 2**32)
+        ),
+    ],
+)
 def test_a_bad_argument_gets_one_line(tfds_dir, how, said):
     with pytest.raises(LotteryError, match=said) as caught:
         data.load("tiny_shapes", data_dir=tfds_dir, **how)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name, said", [
-    ("mnits", "no data set is called 'mnits'.*did you mean mnist"),
-    ("digit", "did you mean digits"),
-    ("cmaterdb/bengali", "no configuration 'bengali' of cmaterdb: expected bangla"),
-    ("mnist:9.9.9", "mnist:9.9.9 cannot be used.*9.9.9"),
-    ("", "no data set is called ''"),
-    ("tiny_unsupervised", "names no .image, label. pair"),
-    ("tiny_regression", "its 'weight' is not a class label"),
-    (None, "name=None: expected text"),
-    (3, "name=3: expected text"),
-    (b"digits", "name=b'digits': expected text"),
-])
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("mnits", "no data set is called 'mnits'.*did you mean mnist"),
+        ("digit", "did you mean digits"),
+        ("cmaterdb/bengali", "no configuration 'bengali' of cmaterdb: expected bangla"),
+        ("mnist:9.9.9", "mnist:9.9.9 cannot be used.*9.9.9"),
+        ("", "no data set is called ''"),
+        ("tiny_unsupervised", "names no .image, label. pair"),
+        ("tiny_regression", "its 'weight' is not a class label"),
+        (None, "name=None: expected text"),
+        (3, "name=3: expected text"),
+        (b"digits", "name=b'digits': expected text"),
+    ],
+)
 def test_a_bad_name_gets_one_line(tfds_dir, name, said):
     with pytest.raises(LotteryError, match=said) as caught:
         data.load(name, data_dir=tfds_dir)
@@ -603,7 +701,9 @@ def test_without_a_network_it_says_how_to_prepare_and_leaves_nothing(tmp_path, m
     monkeypatch.setattr(socket, "getaddrinfo", network)
     monkeypatch.setattr(tfds_source, "PROBE_SECONDS", 1)
     start = time.monotonic()
-    with pytest.raises(LotteryError, match="storage.googleapis.com.* run: python -c .*tfds.builder.'mnist', data_dir="):
+    with pytest.raises(
+        LotteryError, match="storage.googleapis.com.* run: python -c .*tfds.builder.'mnist', data_dir="
+    ):
         data.load("mnist", data_dir=str(tmp_path / "new"))
     assert time.monotonic() - start < 5
     assert not os.listdir(tmp_path)

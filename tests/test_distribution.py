@@ -14,15 +14,17 @@ from world import KERAS3
 
 import keras_lottery as lottery
 from apps import find_ticket
-from keras_lottery.training import run_folder
-from keras_lottery.experiments.machine import place
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments.machine import place
+from keras_lottery.training import run_folder
 
 pytestmark = pytest.mark.skipif(KERAS3, reason="the workers train with tf_keras")
 # Not Adam: a gradient of about its epsilon, of a weight that does nothing, makes a step of what rounding left of it.
 # Nor a learning rate at which rounding grows: 0.05 ends the dense training on one device and on four 4e-4 apart, 0.02 1e-7.
-FIND = ("--dataset=digits --model=conv2 --width=0.25 --rate=0.4 --optimizer=sgd --learning_rate=0.02 --rewind=5 "
-        "--precision=float32 --batch_size=64 --noverbose").split()
+FIND = (
+    "--dataset=digits --model=conv2 --width=0.25 --rate=0.4 --optimizer=sgd --learning_rate=0.02 --rewind=5 "
+    "--precision=float32 --batch_size=64 --noverbose"
+).split()
 
 
 COMMAND = "from apps.find_ticket import run; run()"
@@ -34,10 +36,18 @@ def start(run_dir, *flags, workers=0, index=0, ports=(), first=""):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if workers:
         cluster = {"worker": [f"localhost:{port}" for port in ports]}
-        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        environment["TF_CONFIG"] = json.dumps(
+            {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        )
         flags = (*flags, "--strategy=multiworker")
-    return subprocess.Popen([sys.executable, "-c", first + COMMAND, *FIND, f"--run_dir={run_dir}", *flags], cwd=ROOT, env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", first + COMMAND, *FIND, f"--run_dir={run_dir}", *flags],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def free_ports(count):
@@ -54,6 +64,7 @@ def two_workers(run_dir, *flags):
 
     def worker(index):
         return start(run_dir, *flags, workers=2, index=index, ports=ports)
+
     return [worker(0), worker(1)], worker
 
 
@@ -66,7 +77,10 @@ def ended(process):
 def same_search(one, other, rounds):
     for number in range(rounds + 1):
         a, b = (lottery.load_ticket(run_folder.round_folder(folder, number)) for folder in (one, other))
-        assert all((a.masks[path] == b.masks[path]).all() for path in a.masks) and a.masks.keys() == b.masks.keys()
+        assert (
+            all((a.masks[path] == b.masks[path]).all() for path in a.masks)
+            and a.masks.keys() == b.masks.keys()
+        )
         for epoch, again in zip(a.rounds[-1]["history"], b.rounds[-1]["history"], strict=True):
             assert epoch == pytest.approx(again, abs=1e-4)
 
@@ -82,7 +96,9 @@ def test_two_workers_give_what_one_process_gives(tmp_path, rounds):
     same_search(tmp_path / "one", tmp_path / "two", rounds=rounds)
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert [row["correct"] for row in one["rows"]] == [row["correct"] for row in two["rows"]]
-    assert [(row["control"], row["test_accuracy"]) for row in one["rows"]] == [(row["control"], pytest.approx(row["test_accuracy"], abs=1e-4)) for row in two["rows"]]
+    assert [(row["control"], row["test_accuracy"]) for row in one["rows"]] == [
+        (row["control"], pytest.approx(row["test_accuracy"], abs=1e-4)) for row in two["rows"]
+    ]
 
 
 @pytest.mark.stress
@@ -101,7 +117,10 @@ def test_a_killed_worker_comes_back_and_the_run_ends_the_same(tmp_path, victim):
     for process in two_workers(tmp_path / "whole", *flags)[0]:
         ended(process)
     for number in range(3):
-        a, b = (lottery.load_ticket(run_folder.round_folder(tmp_path / name, number)) for name in ("killed", "whole"))
+        a, b = (
+            lottery.load_ticket(run_folder.round_folder(tmp_path / name, number))
+            for name in ("killed", "whole")
+        )
         assert a.rounds == b.rounds
         for one, other in ((a.masks, b.masks), (a.weights, b.weights), (a.trained, b.trained)):
             assert one.keys() == other.keys() and all((one[path] == other[path]).all() for path in one)
@@ -126,16 +145,32 @@ def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_
     flags = "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax --strategy=mirrored".split()
     done = python("-c", first + COMMAND, *flags, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2 and not done.stdout, done.stderr
-    assert "2 devices cannot share the last batch of test evenly, of 103 examples" in done.stderr and not (tmp_path / "run").exists()
+    assert (
+        "2 devices cannot share the last batch of test evenly, of 103 examples" in done.stderr
+        and not (tmp_path / "run").exists()
+    )
 
 
-@pytest.mark.parametrize("config, said", [
-    (None, "TF_CONFIG is not set. Give each machine its own, such as TF_CONFIG="),
-    ("{", "does not name a worker"), ('{"cluster": {"worker": ["a:1"]}}', "does not name a worker"),
-    ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "does not name a worker or the chief"),
-    ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}', "does not name a worker or the chief"),
-    ('{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}', "does not name a worker or the chief"),
-])
+@pytest.mark.parametrize(
+    "config, said",
+    [
+        (None, "TF_CONFIG is not set. Give each machine its own, such as TF_CONFIG="),
+        ("{", "does not name a worker"),
+        ('{"cluster": {"worker": ["a:1"]}}', "does not name a worker"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "does not name a worker or the chief",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}',
+            "does not name a worker or the chief",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
+            "does not name a worker or the chief",
+        ),
+    ],
+)
 def test_a_missing_or_damaged_configuration(monkeypatch, config, said):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
@@ -144,10 +179,15 @@ def test_a_missing_or_damaged_configuration(monkeypatch, config, said):
         place("multiworker", "tf_keras")
 
 
-@pytest.mark.parametrize("strategy, backend, said", [
-    ("tpu", "jax", "is for backend='tf_keras', not 'jax'"), ("multiworker", "torch", "is for backend='tf_keras'"),
-    ("mirrored", "torch", "is not there for backend='torch'"), ("tpu", "tf_keras", "no TPU at 'local'"),
-])
+@pytest.mark.parametrize(
+    "strategy, backend, said",
+    [
+        ("tpu", "jax", "is for backend='tf_keras', not 'jax'"),
+        ("multiworker", "torch", "is for backend='tf_keras'"),
+        ("mirrored", "torch", "is not there for backend='torch'"),
+        ("tpu", "tf_keras", "no TPU at 'local'"),
+    ],
+)
 def test_strategies_that_cannot_be_had(strategy, backend, said):
     with pytest.raises(LotteryError, match=said) as error:
         place(strategy, backend)
@@ -155,5 +195,7 @@ def test_strategies_that_cannot_be_had(strategy, backend, said):
 
 
 def test_a_tpu_that_does_not_answer_is_not_waited_for():
-    with pytest.raises(LotteryError, match="no TPU at 'grpc://127.0.0.1:1': .*refused. Give its name, as tpu='NAME'"):
+    with pytest.raises(
+        LotteryError, match="no TPU at 'grpc://127.0.0.1:1': .*refused. Give its name, as tpu='NAME'"
+    ):
         place("tpu", "tf_keras", "grpc://127.0.0.1:1")  # TensorFlow tries for minutes

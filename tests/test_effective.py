@@ -63,7 +63,8 @@ ENDS = {
     "flat": lambda x: L.Flatten()(x),
     "pooled": lambda x: L.GlobalAveragePooling2D()(x),
     "line": lambda x: L.Flatten()(
-        L.Conv1D(2, 2, padding="causal", strides=2)(L.Reshape((-1, x.shape[3]))(x))),
+        L.Conv1D(2, 2, padding="causal", strides=2)(L.Reshape((-1, x.shape[3]))(x))
+    ),
 }
 
 
@@ -101,8 +102,12 @@ def check(model, most=10):
 
 
 @drawn(2 if world.BACKEND == "jax" else 8)
-@given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=1, max_size=3), st.sampled_from(sorted(ENDS)),
-       st.sampled_from([0.5, 0.7, 0.85]), st.integers(0, 99))
+@given(
+    st.lists(st.sampled_from(sorted(BLOCKS)), min_size=1, max_size=3),
+    st.sampled_from(sorted(ENDS)),
+    st.sampled_from([0.5, 0.7, 0.85]),
+    st.integers(0, 99),
+)
 def test_effective_weights_are_those_that_change_an_output(blocks, end, sparsity, seed):
     check(net(*blocks, end=end, sparsity=sparsity, seed=seed))
 
@@ -154,9 +159,13 @@ def test_a_position_that_meets_only_the_zeros_around_an_image_does_nothing():
 def test_what_mixes_or_chooses_passes_all_on(layer):
     first = Input((2, 2, 3))
     x = L.Conv2D(3, 1, name="c")(first)
-    y = {"softmax": lambda: L.Softmax()(x), "norm": lambda: L.LayerNormalization()(x),
-         "max": lambda: L.MaxPooling2D(2)(x), "lowest": lambda: L.Minimum()([x, x]),
-         "gate": lambda: L.Multiply()([x, L.Conv2D(1, 1, activation="sigmoid")(x)])}[layer]()
+    y = {
+        "softmax": lambda: L.Softmax()(x),
+        "norm": lambda: L.LayerNormalization()(x),
+        "max": lambda: L.MaxPooling2D(2)(x),
+        "lowest": lambda: L.Minimum()([x, x]),
+        "gate": lambda: L.Multiply()([x, L.Conv2D(1, 1, activation="sigmoid")(x)]),
+    }[layer]()
     model = Model(first, L.Dense(2)(L.GlobalMaxPooling2D()(y)))
     assert effective_sparsity(model) == 0
     model.layers[-1].kernel.assign(np.array([[1, 1], [0, 0], [0, 0]], "float32"))  # one channel is read
@@ -183,8 +192,10 @@ def test_builders_can_be_read_and_are_whole_while_dense(name):
     assert multiply_adds_left(model) == sum(row["multiply_adds"] for row in lottery.costs(model))
 
 
-@pytest.mark.parametrize("name, said", [
-    ("vit", "the layer '.*', a .*, passes on is not known"), ("subclassed", "functional or Sequential")])
+@pytest.mark.parametrize(
+    "name, said",
+    [("vit", "the layer '.*', a .*, passes on is not known"), ("subclassed", "functional or Sequential")],
+)
 def test_layers_that_cannot_be_read_are_named(name, said):
     if name in zoo.CASES:  # some are of one Keras
         with pytest.raises(lottery.LotteryError, match=said) as error:

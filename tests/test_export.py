@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 import keras_lottery as lottery
 from keras_lottery import engines, models
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.masking import prune
 from keras_lottery.tflite import convert, encoding, flatbuffer, weights8
-from keras_lottery.tflite.exporting import Variant
 from keras_lottery.tflite import labels as label_file
 from keras_lottery.tflite.choose import pick, problem_of
-from keras_lottery.core.masking import prune
+from keras_lottery.tflite.exporting import Variant
 
 layers = tf_keras.layers
 
@@ -56,19 +56,27 @@ def randomised(model, sparsity=0.9):
 def run_dense(path, **inputs):
     """The first output, one example at a time, by an interpreter that export had no part in."""
     runner = Interpreter(str(path)).get_signature_runner()
-    rows = [runner(**{name: value[i:i + 1].astype("float32") for name, value in inputs.items()})
-            for i in range(len(next(iter(inputs.values()))))]
+    rows = [
+        runner(**{name: value[i : i + 1].astype("float32") for name, value in inputs.items()})
+        for i in range(len(next(iter(inputs.values()))))
+    ]
     return np.concatenate([next(iter(row.values())) for row in rows])
 
 
 def tensors_in(path):
     """All weights of a file as they multiply: sparse ones after the file's own DENSIFY, without any delegate."""
-    interpreter = Interpreter(str(path), experimental_preserve_all_tensors=True,
-                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    interpreter = Interpreter(
+        str(path),
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
     interpreter.allocate_tensors()
     interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_tensor_details()
-            if detail["shape"].size and not detail["sparsity_parameters"]]
+    return [
+        interpreter.get_tensor(detail["index"])
+        for detail in interpreter.get_tensor_details()
+        if detail["shape"].size and not detail["sparsity_parameters"]
+    ]
 
 
 def test_the_smaller_file_is_written_and_gives_the_models_answers(tmp_path, capfd):
@@ -79,7 +87,11 @@ def test_the_smaller_file_is_written_and_gives_the_models_answers(tmp_path, capf
     record = lottery.export(model, path, images=images, formats="float32")
 
     dense, sparse = record.variants
-    assert (dense.name, sparse.name) == ("float32 dense", "float32 sparse") and not dense.problem and not sparse.problem
+    assert (
+        (dense.name, sparse.name) == ("float32 dense", "float32 sparse")
+        and not dense.problem
+        and not sparse.problem
+    )
     assert sparse.bytes < dense.bytes / 3 and record.chosen.name == sparse.name
     assert path.stat().st_size == sparse.bytes and os.listdir(path.parent) == ["net.tflite"]
     assert sparse.largest_difference < 1e-4 and dense.largest_difference < 1e-4
@@ -91,7 +103,10 @@ def test_the_smaller_file_is_written_and_gives_the_models_answers(tmp_path, capf
     assert printed.err == "", "conversion is quiet"
 
 
-@pytest.mark.parametrize("form, encoding", sorted(set(itertools.product(convert.FORMATS, convert.ENCODINGS)) - {("int8-dynamic", "sparse")}))
+@pytest.mark.parametrize(
+    "form, encoding",
+    sorted(set(itertools.product(convert.FORMATS, convert.ENCODINGS)) - {("int8-dynamic", "sparse")}),
+)
 def test_zeros_in_the_file_are_exactly_the_models(tmp_path, form, encoding):
     model, path = net(), tmp_path / "net.tflite"
     samples = {"image": np.random.default_rng(1).normal(size=(9, 8, 8, 3)).astype("float32")}
@@ -100,10 +115,14 @@ def test_zeros_in_the_file_are_exactly_the_models(tmp_path, form, encoding):
     found = tensors_in(path)
     for name in ("conv2", "dense"):
         kernel = model.get_layer(name).kernel.numpy()
-        kept = np.moveaxis(kernel, -1, 0) != 0          # TFLite keeps the output channel first
+        kept = np.moveaxis(kernel, -1, 0) != 0  # TFLite keeps the output channel first
         assert 0.09 < kept.mean() < 0.11
         # Eight bits of a converter of TensorFlow's may round a weight to zero; ours, and 16 and 32 bits, do not.
-        same = np.array_equal if form != "int8-dynamic" and form != "int8" else lambda found, kept: not (found & ~kept).any() and (found ^ kept).mean() < 0.01
+        same = (
+            np.array_equal
+            if form != "int8-dynamic" and form != "int8"
+            else lambda found, kept: not (found & ~kept).any() and (found ^ kept).mean() < 0.01
+        )
         assert any(tensor.shape == kept.shape and same(tensor != 0, kept) for tensor in found), name
 
 
@@ -113,7 +132,9 @@ def test_a_wrapped_model_is_stripped_and_keeps_its_zeros(tmp_path):
     assert record.chosen.relative_difference < 1e-4
     kernel = lottery.prunable(model)["conv2/kernel"].numpy()
     kept = np.moveaxis(kernel, -1, 0) != 0
-    assert any(tensor.shape == kept.shape and np.array_equal(tensor != 0, kept) for tensor in tensors_in(path))
+    assert any(
+        tensor.shape == kept.shape and np.array_equal(tensor != 0, kept) for tensor in tensors_in(path)
+    )
 
 
 def test_without_zeros_the_dense_file_is_chosen_and_repeats_byte_for_byte(tmp_path):
@@ -151,18 +172,33 @@ def test_keras_3_in_mixed_precision_and_compacted_with_inputs_that_have_no_name(
     normalise.adapt(images)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        mixed = keras.Sequential([keras.Input((20,)), normalise, keras.layers.Dense(8, "relu"), keras.layers.Dense(2, dtype="float32")])
+        mixed = keras.Sequential(
+            [
+                keras.Input((20,)),
+                normalise,
+                keras.layers.Dense(8, "relu"),
+                keras.layers.Dense(2, dtype="float32"),
+            ]
+        )
     finally:
         keras.config.set_dtype_policy(before)
     kernel = mixed.layers[1].kernel
     kernel.assign(kernel.numpy() * (np.arange(8) > 3))
     expected = np.asarray(mixed(images))
     for compact in (False, True):
-        record = lottery.export(mixed, tmp_path / "m.tflite", formats="float32", images=images, compact=compact, overwrite=True)
+        record = lottery.export(
+            mixed, tmp_path / "m.tflite", formats="float32", images=images, compact=compact, overwrite=True
+        )
         runner = Interpreter(record.path).get_signature_runner()
         [name] = runner.get_input_details()
         assert name.startswith("input_layer")
-        assert np.abs(np.concatenate([next(iter(runner(**{name: row[None]}).values())) for row in images]) - expected).max() < 0.05
+        assert (
+            np.abs(
+                np.concatenate([next(iter(runner(**{name: row[None]}).values())) for row in images])
+                - expected
+            ).max()
+            < 0.05
+        )
 
 
 @pytest.mark.parametrize("name", ["class", "self", "file"])
@@ -179,10 +215,19 @@ def test_several_inputs_and_outputs_with_awkward_names(tmp_path):
     model = tf_keras.Model([a, b], [layers.Dense(3, name="p")(x), layers.Dense(2, name="q")(x), a])
     first, second = np.random.rand(6, 4), np.random.randint(0, 3, (6, 5))
     for images in (None, [first, second], {"a/b": first, "2nd": second}):
-        assert lottery.export(model, tmp_path / "m.tflite", images=images, overwrite=True, formats="float32").chosen
-    assert set(Interpreter(str(tmp_path / "m.tflite")).get_signature_runner().get_output_details()) == {"p", "q", "a_b"}
-    for wrong, words in (([first], "list of 2 arrays"), ({"a/b": first}, "expected the model's inputs"),
-                         ([first, second[:2]], "differ in how many")):
+        assert lottery.export(
+            model, tmp_path / "m.tflite", images=images, overwrite=True, formats="float32"
+        ).chosen
+    assert set(Interpreter(str(tmp_path / "m.tflite")).get_signature_runner().get_output_details()) == {
+        "p",
+        "q",
+        "a_b",
+    }
+    for wrong, words in (
+        ([first], "list of 2 arrays"),
+        ({"a/b": first}, "expected the model's inputs"),
+        ([first, second[:2]], "differ in how many"),
+    ):
         with pytest.raises(LotteryError, match=words):
             lottery.export(model, tmp_path / "n.tflite", images=wrong)
 
@@ -199,7 +244,9 @@ def test_every_output_and_input_is_in_the_file_though_keras_calls_them_alike(tmp
         runner = Interpreter(record.path).get_signature_runner()
         first, second = np.random.rand(2, 1, 4).astype("float32")
         said = runner(x_1=first, x_1_1=second)
-        for found, expected in zip((said[name] for name in sorted(said)), model([first, second]), strict=True):
+        for found, expected in zip(
+            (said[name] for name in sorted(said)), model([first, second]), strict=True
+        ):
             assert np.allclose(found, expected, atol=1e-5)
 
 
@@ -214,7 +261,10 @@ def test_a_keras_3_model_of_several_inputs_and_its_own_class(tmp_path):
         def call(self, given):
             return self.dense(given["left"]) - 2 * self.dense(given["right"])
 
-    model, given = Two(), {"left": np.random.rand(1, 4).astype("float32"), "right": np.random.rand(1, 4).astype("float32")}
+    model, given = (
+        Two(),
+        {"left": np.random.rand(1, 4).astype("float32"), "right": np.random.rand(1, 4).astype("float32")},
+    )
     expected = model(given)
     record = lottery.export(model, tmp_path / "two.tflite", images=given, formats="float32")
     (found,) = Interpreter(record.path).get_signature_runner()(**given).values()
@@ -238,6 +288,7 @@ def subclassed():
 
         def call(self, x):
             return self.dense(x)
+
     return Own()
 
 
@@ -274,16 +325,25 @@ def tiny():
     return tf_keras.Sequential([layers.Input((4,), name="x"), layers.Dense(2)], name="tiny")
 
 
-@pytest.mark.parametrize("model, words", [
-    (lambda: "net.keras", "got str"),
-    (lambda: tf_keras.Sequential([layers.Dense(2)], name="open"), "'open' does not know its input shape"),
-    (lambda: tf_keras.Sequential([layers.Input((None, None, 3)), layers.Conv2D(2, 1)]), "shape (None, None, None, 3)"),
-    (lambda: tf_keras.Sequential([layers.Input((1,), dtype="string"), layers.StringLookup()]), "takes string"),
-    (custom_operation, "'svd' does not convert: TFLite has no operation for tf.Svd"),
-    (with_nan, "itself gives NaN"),
-    (lambda: sparse_input(), "'sparse' takes sparse or ragged tensors"),
-    (random_answers, "nothing was written: the float32 dense file differs from the Keras model by"),
-])
+@pytest.mark.parametrize(
+    "model, words",
+    [
+        (lambda: "net.keras", "got str"),
+        (lambda: tf_keras.Sequential([layers.Dense(2)], name="open"), "'open' does not know its input shape"),
+        (
+            lambda: tf_keras.Sequential([layers.Input((None, None, 3)), layers.Conv2D(2, 1)]),
+            "shape (None, None, None, 3)",
+        ),
+        (
+            lambda: tf_keras.Sequential([layers.Input((1,), dtype="string"), layers.StringLookup()]),
+            "takes string",
+        ),
+        (custom_operation, "'svd' does not convert: TFLite has no operation for tf.Svd"),
+        (with_nan, "itself gives NaN"),
+        (lambda: sparse_input(), "'sparse' takes sparse or ragged tensors"),
+        (random_answers, "nothing was written: the float32 dense file differs from the Keras model by"),
+    ],
+)
 def test_a_model_that_cannot_be_exported_gets_one_line_and_no_file(tmp_path, capfd, model, words):
     with pytest.raises(LotteryError) as error:
         lottery.export(model(), tmp_path / "net.tflite", formats="float32")
@@ -291,14 +351,17 @@ def test_a_model_that_cannot_be_exported_gets_one_line_and_no_file(tmp_path, cap
     assert os.listdir(tmp_path) == [] and capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("images, words", [
-    (np.ones((4,)), "images has shape (4,): input 'x' takes (examples, 4)"),
-    (np.ones((8, 5)), "images has shape (8, 5)"),
-    (np.ones((0, 4)), "at least one example"),
-    ("photo.png", "something other than numbers"),
-    ([[1, 2, 3, 4], [1, 2]], "rows of different shapes"),
-    ({"y": np.ones((8, 4))}, "keys ['y']: expected the model's inputs, ['x']"),
-])
+@pytest.mark.parametrize(
+    "images, words",
+    [
+        (np.ones((4,)), "images has shape (4,): input 'x' takes (examples, 4)"),
+        (np.ones((8, 5)), "images has shape (8, 5)"),
+        (np.ones((0, 4)), "at least one example"),
+        ("photo.png", "something other than numbers"),
+        ([[1, 2, 3, 4], [1, 2]], "rows of different shapes"),
+        ({"y": np.ones((8, 4))}, "keys ['y']: expected the model's inputs, ['x']"),
+    ],
+)
 def test_images_that_do_not_fit(tmp_path, images, words):
     with pytest.raises(LotteryError) as error:
         lottery.export(tiny(), tmp_path / "net.tflite", images=images)
@@ -306,16 +369,29 @@ def test_images_that_do_not_fit(tmp_path, images, words):
 
 
 def test_images_that_are_no_pixels_are_not_rounded_to_some(tmp_path):
-    with pytest.raises(LotteryError, match="images holds float64 numbers from 0 to 0.9: input 'image' takes uint8"):
-        lottery.export(net(), tmp_path / "net.tflite", normalization=(0.5, 0.5), images=np.linspace(0, 0.9, 192).reshape(1, 8, 8, 3))
+    with pytest.raises(
+        LotteryError, match="images holds float64 numbers from 0 to 0.9: input 'image' takes uint8"
+    ):
+        lottery.export(
+            net(),
+            tmp_path / "net.tflite",
+            normalization=(0.5, 0.5),
+            images=np.linspace(0, 0.9, 192).reshape(1, 8, 8, 3),
+        )
     whole = np.arange(192.0).reshape(1, 8, 8, 3)
-    lottery.export(net(), tmp_path / "net.tflite", normalization=([[0.5]], [[0.5]]), images=whole, formats="float32")
+    lottery.export(
+        net(), tmp_path / "net.tflite", normalization=([[0.5]], [[0.5]]), images=whole, formats="float32"
+    )
 
 
 def test_small_whole_numbers_may_be_indices(tmp_path):
     for dtype in ("int16", "uint8"):
-        model = tf_keras.Sequential([layers.Input((5,), dtype=dtype), layers.Embedding(10, 4), layers.Flatten(), layers.Dense(2)])
-        lottery.export(model, tmp_path / f"{dtype}.tflite", images=np.arange(10).reshape(2, 5), formats="float32")
+        model = tf_keras.Sequential(
+            [layers.Input((5,), dtype=dtype), layers.Embedding(10, 4), layers.Flatten(), layers.Dense(2)]
+        )
+        lottery.export(
+            model, tmp_path / f"{dtype}.tflite", images=np.arange(10).reshape(2, 5), formats="float32"
+        )
         with pytest.raises(LotteryError, match="cannot be run on one example at a time"):
             lottery.export(model, tmp_path / "other.tflite", images=np.full((2, 5), 99), formats="float32")
     assert sorted(os.listdir(tmp_path)) == ["int16.tflite", "uint8.tflite"]
@@ -351,10 +427,14 @@ def test_a_file_is_replaced_only_on_request(tmp_path):
 def test_paths_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.tflite").mkdir()
-    for path, words in ((tmp_path / "file" / "net.tflite", "not a folder"), (tmp_path / "net.keras", "ends in .tflite"),
-                        (tmp_path / "folder.tflite", "it is a folder"), (3, "ends in .tflite"),
-                        ("/proc/net.tflite", "/proc/net.tflite"),
-                        (tmp_path / ("x" * 300 + ".tflite"), "File name too long")):
+    for path, words in (
+        (tmp_path / "file" / "net.tflite", "not a folder"),
+        (tmp_path / "net.keras", "ends in .tflite"),
+        (tmp_path / "folder.tflite", "it is a folder"),
+        (3, "ends in .tflite"),
+        ("/proc/net.tflite", "/proc/net.tflite"),
+        (tmp_path / ("x" * 300 + ".tflite"), "File name too long"),
+    ):
         with pytest.raises(LotteryError) as error:
             lottery.export(tiny(), path, overwrite=True)
         assert words in str(error.value) and "\n" not in str(error.value)
@@ -376,7 +456,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
 
 def test_the_example_in_the_docstring_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lottery.export(tiny(), "tiny.tflite", formats="float32")       # a bare name is a path too
+    lottery.export(tiny(), "tiny.tflite", formats="float32")  # a bare name is a path too
     for module in (sys.modules["keras_lottery.tflite.exporting"], weights8, label_file):
         results = doctest.testmod(module)
         assert results.attempted and results.failed == 0
@@ -395,8 +475,16 @@ def all_formats(tmp_path_factory):
     """A net exported with labelled images as a camera gives them: (model, images, labels, path, record)."""
     model, path = net(), tmp_path_factory.mktemp("all") / "net.tflite"
     images, truth = images_and_labels(model)
-    record = lottery.export(model, path, images=images, labels=truth, max_loss=5, normalization=(MEAN, STD),
-                            class_names=[f"class {n}" for n in range(10)], variants_dir=path.parent / "each")
+    record = lottery.export(
+        model,
+        path,
+        images=images,
+        labels=truth,
+        max_loss=5,
+        normalization=(MEAN, STD),
+        class_names=[f"class {n}" for n in range(10)],
+        variants_dir=path.parent / "each",
+    )
     return model, images, truth, path, record
 
 
@@ -409,9 +497,16 @@ def test_every_format_is_tried_measured_and_the_smallest_good_one_written(all_fo
     assert record.chosen.bytes == min(row.bytes for row in good) < rows["float32 dense"].bytes / 8
     assert path.stat().st_size == record.chosen.bytes
     assert {file.stem: file.stat().st_size for file in (path.parent / "each").iterdir()} == {
-        f"{row.format}-{row.encoding}": row.bytes for row in good}
+        f"{row.format}-{row.encoding}": row.bytes for row in good
+    }
     for row in good:
-        assert row.accuracy >= 0.95 and row.latency_ms > 0 and row.load_ms > 0 and row.gzip < row.bytes and row.zstd < row.bytes
+        assert (
+            row.accuracy >= 0.95
+            and row.latency_ms > 0
+            and row.load_ms > 0
+            and row.gzip < row.bytes
+            and row.zstd < row.bytes
+        )
         assert (row.sparse_tensors > 0) == (row.encoding == "sparse")
     assert rows["int8-weights dense"].bytes < rows["float16 dense"].bytes < rows["float32 dense"].bytes
 
@@ -431,8 +526,18 @@ def test_int8_reads_each_pixel_as_it_is(tmp_path):
     """Whatever the brightest of the representative images was."""
     model = tf_keras.Sequential([layers.Input((8, 8, 3)), layers.GlobalAveragePooling2D(), layers.Dense(3)])
     dark = np.random.default_rng(0).integers(20, 60, (20, 8, 8, 3), "uint8")
-    lottery.export(model, tmp_path / "m.tflite", images=dark, labels=np.zeros(20, int), max_loss=100, normalization=(MEAN, STD), formats="int8")
-    ((scale, zero),) = [entry["quantization"] for entry in Interpreter(str(tmp_path / "m.tflite")).get_input_details()]
+    lottery.export(
+        model,
+        tmp_path / "m.tflite",
+        images=dark,
+        labels=np.zeros(20, int),
+        max_loss=100,
+        normalization=(MEAN, STD),
+        formats="int8",
+    )
+    ((scale, zero),) = [
+        entry["quantization"] for entry in Interpreter(str(tmp_path / "m.tflite")).get_input_details()
+    ]
     assert zero == 0 and abs(scale - 1) < 1e-6
 
 
@@ -451,24 +556,50 @@ def test_without_labels_only_what_answers_alike_is_taken(tmp_path):
     assert record.accuracy is None and record.chosen.relative_difference < 1e-3
     assert any("give labels" in (row.problem or "") for row in record.variants if row.format == "int8")
     record = lottery.export(tiny(), tmp_path / "other.tflite", formats=["float32", "int8"])
-    assert [row.problem for row in record.variants if row.format == "int8"] == ["needs representative examples"] * 2
+    assert [row.problem for row in record.variants if row.format == "int8"] == [
+        "needs representative examples"
+    ] * 2
 
 
 def test_a_loss_of_accuracy_above_the_limit_is_refused():
-    row = Variant("int8", "dense", 1, 1, 1, latency_ms=1, largest_difference=.1, relative_difference=.1, accuracy=0.9, sparse_tensors=0)
+    row = Variant(
+        "int8",
+        "dense",
+        1,
+        1,
+        1,
+        latency_ms=1,
+        largest_difference=0.1,
+        relative_difference=0.1,
+        accuracy=0.9,
+        sparse_tensors=0,
+    )
     assert problem_of(row, 0.904, 0.5) is None
     assert problem_of(row, 0.906, 0.5) == "loses 0.60 points of accuracy, more than 0.5"
 
 
-@pytest.mark.parametrize("given, words", [
-    (dict(goal="speed"), "goal"), (dict(formats="int4"), "formats"), (dict(formats=[]), "formats is empty"),
-    (dict(labels=[0, 1]), "labels without images"), (dict(images=np.ones((2, 4)), labels=[0]), "labels has shape (1,)"),
-    (dict(images=np.ones((2, 4)), labels=[0, 2]), "labels are 0 to 2"), (dict(images=np.ones((2, 4)), labels=[0, 1], max_loss=-1), "max_loss is -1"),
-    (dict(normalization=(0, 1)), "normalization is for a model of one input of images"), (dict(class_names=["a"]), "class_names is ['a']"),
-    (dict(class_names=["a", "b", "c"]), "class_names holds 3 names: the model's first output has 2 scores"),
-    (dict(class_names=["a\rb", "c"]), "each a line of text"), (dict(class_names=5), "class_names is 5"), (dict(formats=5), "formats=5"),
-    (dict(images=np.ones((2, 4)), labels=[[0], [1, 2]]), "labels holds rows of different lengths"),
-])
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (dict(goal="speed"), "goal"),
+        (dict(formats="int4"), "formats"),
+        (dict(formats=[]), "formats is empty"),
+        (dict(labels=[0, 1]), "labels without images"),
+        (dict(images=np.ones((2, 4)), labels=[0]), "labels has shape (1,)"),
+        (dict(images=np.ones((2, 4)), labels=[0, 2]), "labels are 0 to 2"),
+        (dict(images=np.ones((2, 4)), labels=[0, 1], max_loss=-1), "max_loss is -1"),
+        (dict(normalization=(0, 1)), "normalization is for a model of one input of images"),
+        (dict(class_names=["a"]), "class_names is ['a']"),
+        (
+            dict(class_names=["a", "b", "c"]),
+            "class_names holds 3 names: the model's first output has 2 scores",
+        ),
+        (dict(class_names=["a\rb", "c"]), "each a line of text"),
+        (dict(class_names=5), "class_names is 5"),
+        (dict(formats=5), "formats=5"),
+        (dict(images=np.ones((2, 4)), labels=[[0], [1, 2]]), "labels holds rows of different lengths"),
+    ],
+)
 def test_arguments_that_do_not_fit(tmp_path, given, words):
     with pytest.raises(LotteryError) as error:
         lottery.export(tiny(), tmp_path / "net.tflite", **given)
@@ -482,10 +613,15 @@ def test_a_normalization_that_does_not_fit(tmp_path, given):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([(3, 5), (4, 3, 3, 6), (1, 300), (7, 1, 1, 260)]), st.floats(0, 1), st.sampled_from([1, 4]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([(3, 5), (4, 3, 3, 6), (1, 300), (7, 1, 1, 260)]),
+    st.floats(0, 1),
+    st.sampled_from([1, 4]),
+)
 def test_the_sparse_encoding_is_undone_exactly(seed, shape, zeros, block):
     rng = np.random.default_rng(seed)
-    kept = np.repeat(rng.random((*shape[:-1], -(-shape[-1] // block))) >= zeros, block, -1)[..., :shape[-1]]
+    kept = np.repeat(rng.random((*shape[:-1], -(-shape[-1] // block))) >= zeros, block, -1)[..., : shape[-1]]
     array = (rng.normal(size=shape) * kept).astype("float32")
     values, sparsity = encoding.encode(array)
     assert np.count_nonzero(array) <= len(values) <= array.size
@@ -496,7 +632,9 @@ def test_the_sparse_encoding_is_undone_exactly(seed, shape, zeros, block):
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1]))
 def test_rounding_keeps_zeros_and_only_those(seed, dimension):
     rng = np.random.default_rng(seed)
-    kernel = (rng.normal(size=(6, 9)) * 10.0 ** rng.integers(-30, 30) * (rng.random((6, 9)) < 0.5)).astype("float32")
+    kernel = (rng.normal(size=(6, 9)) * 10.0 ** rng.integers(-30, 30) * (rng.random((6, 9)) < 0.5)).astype(
+        "float32"
+    )
     codes, scales = weights8.rounded(kernel, dimension)
     back = codes * np.expand_dims(scales, 1 - dimension)
     assert np.array_equal(codes != 0, kernel != 0)
@@ -504,14 +642,27 @@ def test_rounding_keeps_zeros_and_only_those(seed, dimension):
     assert (np.abs(back - kernel) <= largest / weights8.LARGEST_CODE * 1.02).all()
 
 
-@pytest.mark.parametrize("layer", [lambda: layers.Conv2D(16, 3), lambda: layers.Conv2DTranspose(16, 3), lambda: layers.Dense(64)])
+@pytest.mark.parametrize(
+    "layer", [lambda: layers.Conv2D(16, 3), lambda: layers.Conv2DTranspose(16, 3), lambda: layers.Dense(64)]
+)
 def test_biases_of_eight_bit_files_have_ten_significant_bits(tmp_path, layer):
     model = tf_keras.Sequential([layers.Input((6, 6, 8)), layer(), layers.Flatten()])
     bias = np.random.default_rng(0).normal(size=model.weights[1].shape).astype("float32")
     model.layers[0].bias.assign(bias)
-    lottery.export(model, tmp_path / "net.tflite", formats=["int8-weights"], images=np.ones((2, 6, 6, 8), "float32"), labels=np.zeros(2, int), max_loss=100)
+    lottery.export(
+        model,
+        tmp_path / "net.tflite",
+        formats=["int8-weights"],
+        images=np.ones((2, 6, 6, 8), "float32"),
+        labels=np.zeros(2, int),
+        max_loss=100,
+    )
     found = flatbuffer.read((tmp_path / "net.tflite").read_bytes())
-    constants = [flatbuffer.constant(found, tensor, "<f4") for tensor in found.subgraphs[0].tensors if list(tensor.shape) == list(bias.shape)]
+    constants = [
+        flatbuffer.constant(found, tensor, "<f4")
+        for tensor in found.subgraphs[0].tensors
+        if list(tensor.shape) == list(bias.shape)
+    ]
     (stored,) = [values for values in constants if values is not None]
     assert not (stored.view("uint32") & 0x3FFF).any()
     np.testing.assert_allclose(stored, bias, rtol=2**-10)
@@ -521,7 +672,9 @@ def test_lenets_blocks_of_zeros_survive_eight_bits(tmp_path):
     """The runtime gives garbage for some chains of unpacking; the file avoids them."""
     model = lottery.strip(lottery.load_ticket("lenet-fashion_mnist-95").model("trained"))
     images = np.random.default_rng(0).normal(size=(20, 28, 28, 1)).astype("float32")
-    record = lottery.export(model, tmp_path / "lenet.tflite", images=images, formats=["float32", "int8-weights"])
+    record = lottery.export(
+        model, tmp_path / "lenet.tflite", images=images, formats=["float32", "int8-weights"]
+    )
     row = next(row for row in record.variants if row.name == "int8-weights sparse")
     assert row.relative_difference < 0.05 and row.bytes < 0.6 * record.variants[1].bytes
 
@@ -531,30 +684,51 @@ def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_b
 
     def rows(block):
         tf_keras.utils.set_random_seed(0)
-        model = lottery.wrap(tf_keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(10)]), block=block)
+        model = lottery.wrap(
+            tf_keras.Sequential(
+                [layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(10)]
+            ),
+            block=block,
+        )
         scores = {path: np.abs(weight.numpy()) for path, weight in lottery.prunable(model).items()}
-        engines.engine(model).set_masks(model, prune(scores, lottery.masks(model), 0.9, **engines.engine(model).settings(model)[1]))
-        record = lottery.export(model, tmp_path / f"{block}.tflite", images=images, formats=["float32", "float16", "int8-weights", "int8"])
+        engines.engine(model).set_masks(
+            model, prune(scores, lottery.masks(model), 0.9, **engines.engine(model).settings(model)[1])
+        )
+        record = lottery.export(
+            model,
+            tmp_path / f"{block}.tflite",
+            images=images,
+            formats=["float32", "float16", "int8-weights", "int8"],
+        )
         return {row.name: row for row in record.variants if row.encoding == "sparse"}
 
     single, four, sixteen = map(rows, (1, 4, 16))
     assert [row["float32 sparse"].sparse_kernels for row in (single, four, sixteen)] == [0, 1, 1]
     for name in ("float32 sparse", "float16 sparse", "int8-weights sparse"):
         assert four[name].bytes < 0.95 * single[name].bytes
-    assert four["float16 sparse"].relative_difference < 1e-2 and sixteen["float16 sparse"].relative_difference < 1e-2
-    assert "does not load" in single["int8 sparse"].problem and sixteen["int8 sparse"].relative_difference < 0.1
+    assert (
+        four["float16 sparse"].relative_difference < 1e-2
+        and sixteen["float16 sparse"].relative_difference < 1e-2
+    )
+    assert (
+        "does not load" in single["int8 sparse"].problem and sixteen["int8 sparse"].relative_difference < 0.1
+    )
 
 
 @pytest.mark.parametrize("form", ["float32", "float16", "int8-weights"])
 def test_blocks_that_do_not_fill_the_rows_are_encoded_anew(tmp_path, form):
     """Of a Dense layer of 287 units before another TensorFlow's converter makes blocks of 4."""
     tf_keras.utils.set_random_seed(0)
-    model = tf_keras.Sequential([layers.Input((64,)), layers.Dense(287, "relu"), layers.Dense(128, "relu"), layers.Dense(10)])
+    model = tf_keras.Sequential(
+        [layers.Input((64,)), layers.Dense(287, "relu"), layers.Dense(128, "relu"), layers.Dense(10)]
+    )
     rng = np.random.default_rng(0)
     for layer, zeros in zip(model.layers, (0.95, 0.98, 0.5)):
         layer.kernel.assign(layer.kernel * (rng.random(layer.kernel.shape) > zeros))
     images = rng.normal(size=(8, 64)).astype("float32")
-    record = lottery.export(model, tmp_path / "m.tflite", images=images, labels=np.zeros(8, int), max_loss=100, formats=form)
+    record = lottery.export(
+        model, tmp_path / "m.tflite", images=images, labels=np.zeros(8, int), max_loss=100, formats=form
+    )
     dense, sparse = record.variants
     assert sparse.problem is None and sparse.bytes < 0.5 * dense.bytes and sparse.sparse_tensors >= 2
     assert abs(sparse.relative_difference - dense.relative_difference) < 1e-5
@@ -567,14 +741,24 @@ def test_blocks_that_do_not_fill_the_rows_are_never_handed_over(tmp_path):
     kernel[4, 1] = kernel[0, 3] = kernel[5, 5] = 1
     model.layers[0].set_weights([kernel, np.ones(6)])
     record = lottery.export(model, tmp_path / "m.tflite", formats="float32")
-    assert record.variants[1].problem == "has no tensor with zeros enough to encode" and record.chosen.encoding == "dense"
+    assert (
+        record.variants[1].problem == "has no tensor with zeros enough to encode"
+        and record.chosen.encoding == "dense"
+    )
 
 
 def test_int8_of_a_loop_is_refused_before_the_converter_crashes(tmp_path):
     images = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
     for unroll in (False, True):
         model = tf_keras.Sequential([layers.Input((5, 3)), layers.GRU(8, unroll=unroll), layers.Dense(3)])
-        record = lottery.export(model, tmp_path / f"{unroll}.tflite", images=images, labels=np.zeros(4, int), max_loss=100, formats=["float32", "int8"])
+        record = lottery.export(
+            model,
+            tmp_path / f"{unroll}.tflite",
+            images=images,
+            labels=np.zeros(4, int),
+            max_loss=100,
+            formats=["float32", "int8"],
+        )
         problems = [row.problem for row in record.variants]
         assert problems[0] is None and (problems[2] is None if unroll else "unroll=True" in problems[2])
 

@@ -15,7 +15,11 @@ def constants(path):
     """The float32 tensors that a file holds, the sparse-encoded ones in full."""
     model = flatbuffer.read(path.read_bytes())
     for tensor in model.subgraphs[0].tensors:
-        values = flatbuffer.constant(model, tensor, "<f4") if tensor.type == flatbuffer.schema.TensorType.FLOAT32 else None
+        values = (
+            flatbuffer.constant(model, tensor, "<f4")
+            if tensor.type == flatbuffer.schema.TensorType.FLOAT32
+            else None
+        )
         if values is not None:
             yield encoding.decode(values, tuple(tensor.shape), tensor.sparsity)
 
@@ -34,7 +38,11 @@ def test_random_graph(tmp_path_factory, model):
     path = tmp_path_factory.mktemp("random") / "model.tflite"
     record = lottery.export(model, path, formats="float32")
     dense = record.variants[0]
-    assert dense.problem is None and dense.relative_difference < 1e-5 and record.chosen.relative_difference < 1e-5
+    assert (
+        dense.problem is None
+        and dense.relative_difference < 1e-5
+        and record.chosen.relative_difference < 1e-5
+    )
     kept, others = {}, Counter(tuple(sorted(weight.shape)) for weight in model.weights)
     for kernel in kernels(model):
         kept.setdefault(kernel.shape, []).append(kernel != 0)

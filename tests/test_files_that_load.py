@@ -15,8 +15,8 @@ from world import KERAS3, KIND, keras, register, set_policy, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines, models, wrapping
-from keras_lottery.models import saved
 from keras_lottery.architecture.trust import trusted
+from keras_lottery.models import saved
 from keras_lottery.tickets.ticket import shipped
 
 L = keras.layers

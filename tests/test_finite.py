@@ -8,9 +8,9 @@ from small import ENGINE, L, arrays, command, compiled, dense, search, state_of
 from world import array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery.experiments import jobs, report
 from keras_lottery.core.errors import Diverged
-from keras_lottery.tickets.ticket import from_model, Ticket
+from keras_lottery.experiments import jobs, report
+from keras_lottery.tickets.ticket import Ticket, from_model
 
 BAD = [("head/kernel", np.nan), ("head/bias", np.inf), ("a/kernel", -np.inf), ("a/kernel", np.nan)]
 
@@ -52,9 +52,13 @@ def test_a_rate_that_is_too_high_ends_at_once(tmp_path):
 
 
 def test_one_fit_of_all_rounds_makes_no_ticket():
-    model = compiled(lottery.wrap(dense(), schedule=lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=3)))
+    model = compiled(
+        lottery.wrap(dense(), schedule=lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=3))
+    )
     callback = lottery.LotteryCallback()
-    with pytest.raises(Diverged, match="no ticket is made of a training that diverged: 1 of the 3 weights of 'head/bias'"):
+    with pytest.raises(
+        Diverged, match="no ticket is made of a training that diverged: 1 of the 3 weights of 'head/bias'"
+    ):
         model.fit(*arrays(), epochs=2, verbose=0, callbacks=[Spoils("head/bias", np.nan), callback])
     assert callback.ticket is None
 
@@ -66,8 +70,20 @@ def test_no_ticket_is_made_or_saved(path, value, tmp_path):
     bad = {**good, path: np.full_like(good[path], value)}
     ticket = from_model(model, good, [])
     for state in ("weights", "trained"):
-        with pytest.raises(Diverged, match=f"weights of '{path}' are NaN or infinite" if state == "trained" or np.isnan(value) else "of '.*'"):
-            Ticket(**{**vars(ticket), "weights": good, "trained": good, **({state: bad} if state == "trained" else {"weights": bad})}).save(tmp_path / "t")
+        with pytest.raises(
+            Diverged,
+            match=f"weights of '{path}' are NaN or infinite"
+            if state == "trained" or np.isnan(value)
+            else "of '.*'",
+        ):
+            Ticket(
+                **{
+                    **vars(ticket),
+                    "weights": good,
+                    "trained": good,
+                    **({state: bad} if state == "trained" else {"weights": bad}),
+                }
+            ).save(tmp_path / "t")
     ENGINE.load_state(model, bad)
     with pytest.raises(Diverged):
         from_model(model, good, [])
@@ -87,7 +103,9 @@ def test_a_constant_infinity_is_no_divergence(tmp_path):
         def call(self, x):
             return keras.activations.softmax(x + self.mask)
 
-    net = keras.Sequential([L.Input((8,)), L.Dense(12, name="a"), Window(name="window"), L.Dense(3, name="head")])
+    net = keras.Sequential(
+        [L.Input((8,)), L.Dense(12, name="a"), Window(name="window"), L.Dense(3, name="head")]
+    )
     search(compiled(net), epochs=1, rounds=1).save(tmp_path / "t")
     assert np.isinf(lottery.load_ticket(tmp_path / "t").weights["window/mask"]).sum() == 7
 
@@ -103,14 +121,23 @@ def test_half_precision(tmp_path):
 
 
 STEEP = dict(optimizer="sgd", learning_rate=1e30, schedule="constant", weight_decay=0.0)
-JOB = dict(dataset={"name": "digits", "classes": [0, 1, 2]}, epochs=1, seed=0, precision="float32", strategy="none", verbose=0)
+JOB = dict(
+    dataset={"name": "digits", "classes": [0, 1, 2]},
+    epochs=1,
+    seed=0,
+    precision="float32",
+    strategy="none",
+    verbose=0,
+)
 
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
     """A ticket's folder."""
     folder = tmp_path_factory.mktemp("net") / "run"
-    model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(8, "relu", name="a"), L.Dense(3, name="head")])
+    model = keras.Sequential(
+        [L.Input((8, 8, 1)), L.Flatten(), L.Dense(8, "relu", name="a"), L.Dense(3, name="head")]
+    )
     x = np.random.default_rng(0).normal(size=(96, 8, 8, 1)).astype("float32")
     search(compiled(model), (x, np.arange(96) % 3), epochs=1, rounds=1, run_dir=folder)
     return folder / "round_01"
@@ -120,9 +147,25 @@ def net(tmp_path_factory):
 def test_no_student_of_a_diverged_training(net, tmp_path):
     from apps import transfer_ticket
 
-    code, out, err = command(transfer_ticket, f"--ticket={net}", "--dataset=digits", "--epochs=1", "--learning_rate=1e9", "--optimizer=sgd",
-                             "--schedule=constant", "--precision=float32", "--verbose=false", f"--run_dir={tmp_path / 'run'}")
-    assert code == 2 and "next" not in out and "diverged" in err and "Lower the learning rate" in err and "Traceback" not in err
+    code, out, err = command(
+        transfer_ticket,
+        f"--ticket={net}",
+        "--dataset=digits",
+        "--epochs=1",
+        "--learning_rate=1e9",
+        "--optimizer=sgd",
+        "--schedule=constant",
+        "--precision=float32",
+        "--verbose=false",
+        f"--run_dir={tmp_path / 'run'}",
+    )
+    assert (
+        code == 2
+        and "next" not in out
+        and "diverged" in err
+        and "Lower the learning rate" in err
+        and "Traceback" not in err
+    )
     assert not list((tmp_path / "run").rglob("student"))
 
 
@@ -131,20 +174,38 @@ def test_a_diverged_control_is_a_row_that_says_so(net, tmp_path):
     """Of a control on its own as a study trains it; tables leave it out of means and say so."""
     of = dict(control="random", ticket=net, dense=net.with_name("round_00"), on="target", sparsity=0.5)
     bad = jobs.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad")
-    row, = bad["rows"]
-    assert row["outcome"] == "diverged" and row["test_accuracy"] is None and "diverged in epoch 1 of 1" in row["why"]
+    (row,) = bad["rows"]
+    assert (
+        row["outcome"] == "diverged"
+        and row["test_accuracy"] is None
+        and "diverged in epoch 1 of 1" in row["why"]
+    )
     assert jobs.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad") == bad
-    carried = jobs.transfer(**JOB, ticket=net, recipe={**STEEP, "learning_rate": 0.1}, run_dir=tmp_path / "good", controls=("random",))
+    carried = jobs.transfer(
+        **JOB,
+        ticket=net,
+        recipe={**STEEP, "learning_rate": 0.1},
+        run_dir=tmp_path / "good",
+        controls=("random",),
+    )
     good = report.collect([tmp_path / "good" / "result.json"])
-    lost = [{**report.row({**carried, "seed": 1}, {**row, "control": "random"}, "own model", "own data", 0.5), **{
-        name: good[0][name] for name in ("rewind", "search", "ticket_seed", "recipe")}}]
+    lost = [
+        {
+            **report.row({**carried, "seed": 1}, {**row, "control": "random"}, "own model", "own data", 0.5),
+            **{name: good[0][name] for name in ("rewind", "search", "ticket_seed", "recipe")},
+        }
+    ]
     report.show({**carried, "rows": [row]})
     report.write([*good, *lost], tmp_path / "page")
     text = (tmp_path / "page" / "tables.md").read_text()
     assert "| random | 50.0% | 1 (1 diverged) |" in text and "(without 1 diverged of random)" in text
     report.write(lost, tmp_path / "alone")
     assert "| random | 50.0% | 0 (1 diverged) |" in (tmp_path / "alone" / "tables.md").read_text()
-    assert [entry.get("outcome") for entry in report.read(tmp_path / "page" / "rows.jsonl")] == [None, None, "diverged"]
+    assert [entry.get("outcome") for entry in report.read(tmp_path / "page" / "rows.jsonl")] == [
+        None,
+        None,
+        "diverged",
+    ]
 
 
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
@@ -152,14 +213,32 @@ def test_a_diverged_search_does_not_stop_a_study(tmp_path):
     from keras_lottery.experiments import study
     from keras_lottery.experiments.study import workers
 
-    made = study.Study(source="digits", targets=(), model="lenet", sparsities=(0.5,), rate=0.5, epochs=1, recipe=STEEP, seeds=1, target_epochs=1,
-                       data={"batch_size": 64}, controls=("random", "reinit"), precision="float32", backend="tf_keras")
+    made = study.Study(
+        source="digits",
+        targets=(),
+        model="lenet",
+        sparsities=(0.5,),
+        rate=0.5,
+        epochs=1,
+        recipe=STEEP,
+        seeds=1,
+        target_epochs=1,
+        data={"batch_size": 64},
+        controls=("random", "reinit"),
+        precision="float32",
+        backend="tf_keras",
+    )
     made, sizes, tasks = study.prepare(made, tmp_path)
     for task in tasks:
         workers.perform(task, tmp_path)
         assert workers.is_done(tmp_path, task.name)
     rows = study.rows(made, tasks, tmp_path)
-    assert {(row["control"], row["outcome"]) for row in rows} == {("dense", "diverged"), ("ticket", "diverged"), ("random", "diverged"), ("reinit", "diverged")}
+    assert {(row["control"], row["outcome"]) for row in rows} == {
+        ("dense", "diverged"),
+        ("ticket", "diverged"),
+        ("random", "diverged"),
+        ("reinit", "diverged"),
+    }
     assert study.tickets(made, tasks, tmp_path) == []
     report.write(rows, tmp_path / "page")
     result = json.loads((workers.task_folder(tmp_path, tasks[0].name) / "result.json").read_text())

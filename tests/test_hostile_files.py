@@ -12,8 +12,8 @@ from world import KERAS3, keras, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines
-from keras_lottery.experiments import recipe
 from keras_lottery.core.pixels import Pixels
+from keras_lottery.experiments import recipe
 
 L = keras.layers
 ENGINE = engines.engine_of(hostile.KIND)
@@ -73,19 +73,23 @@ LIKE_TENSOR = {"class_name": "__keras_tensor__", "config": {"keras_history": ["g
 def called(config, calls):
     """Adds an operation that fills a tensor, with these calls."""
     if KERAS3:
-        config["config"]["layers"].append({
-            "module": "keras.src.ops.numpy",
-            "class_name": "Full",
-            "registered_name": "Full",
-            "config": {"name": "made", "shape": [900, 900]},
-        })
+        config["config"]["layers"].append(
+            {
+                "module": "keras.src.ops.numpy",
+                "class_name": "Full",
+                "registered_name": "Full",
+                "config": {"name": "made", "shape": [900, 900]},
+            }
+        )
     else:
-        config["config"]["layers"].append({
-            "module": "tf_keras.src.layers.core.tf_op_layer",
-            "class_name": "TFOpLambda",
-            "registered_name": "TFOpLambda",
-            "config": {"name": "made", "trainable": True, "dtype": "float32", "function": "zeros"},
-        })
+        config["config"]["layers"].append(
+            {
+                "module": "tf_keras.src.layers.core.tf_op_layer",
+                "class_name": "TFOpLambda",
+                "registered_name": "TFOpLambda",
+                "config": {"name": "made", "trainable": True, "dtype": "float32", "function": "zeros"},
+            }
+        )
     config["config"]["layers"][-1].update(name="made", inbound_nodes=calls)
     return config["config"]
 
@@ -112,7 +116,9 @@ HIDDEN = {  # calls that Keras computes at once
         config, [{**CONSTANT, "more": LIKE_TENSOR}] if KERAS3 else beside(["given", 0, "x"])
     ),
     "like a tensor of the other": lambda config: called(config, beside(["given", 0, 0])),
-    "in a marker": lambda config: called(config, beside({"class_name": "__ellipsis__", "config": LIKE_TENSOR})),
+    "in a marker": lambda config: called(
+        config, beside({"class_name": "__ellipsis__", "config": LIKE_TENSOR})
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 Each case runs in its own process, because a process imports TensorFlow only once.
 """
+
 import os
 import subprocess
 import sys
@@ -29,7 +30,8 @@ def test_import_is_silent_and_light():
         "import os, sys, keras_lottery\n"
         "assert 'TF_USE_LEGACY_KERAS' not in os.environ\n"
         "heavy = {'tensorflow', 'keras', 'tf_keras', 'numpy', 'tensorflow_model_optimization'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n")
+        "assert not heavy, heavy\n"
+    )
     assert done.stdout == done.stderr == ""
 
 
@@ -40,7 +42,8 @@ def test_no_legacy_keras_switch_after_every_public_name():
         "for name in lottery.__all__: getattr(lottery, name)\n"
         "import keras, tensorflow as tf\n"
         "assert tf.keras.Model is keras.Model, tf.keras.Model\n"
-        "assert 'TF_USE_LEGACY_KERAS' not in os.environ\n")
+        "assert 'TF_USE_LEGACY_KERAS' not in os.environ\n"
+    )
 
 
 def test_public_names():
@@ -53,7 +56,8 @@ def test_public_names():
         "    assert value is getattr(lottery, name)\n"
         "try: lottery.no_such_name\n"
         "except AttributeError as e: assert 'no_such_name' in str(e)\n"
-        "else: raise SystemExit('no AttributeError')\n")
+        "else: raise SystemExit('no AttributeError')\n"
+    )
 
 
 USE = """
@@ -75,17 +79,33 @@ tf.keras.layers.Dense(1)(x)
 """
 
 
-@pytest.mark.parametrize("first", [
-    "import keras_lottery; keras_lottery.wrap; import keras, tf_keras, tensorflow",
-    *(pytest.param(first, marks=pytest.mark.stress) for first in (
-        "import tensorflow as tf; tf.keras.layers; import keras_lottery", "import tf_keras, keras_lottery", "import keras, keras_lottery", "import tensorflow_model_optimization, keras, keras_lottery")),
-])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import keras_lottery; keras_lottery.wrap; import keras, tf_keras, tensorflow",
+        *(
+            pytest.param(first, marks=pytest.mark.stress)
+            for first in (
+                "import tensorflow as tf; tf.keras.layers; import keras_lottery",
+                "import tf_keras, keras_lottery",
+                "import keras, keras_lottery",
+                "import tensorflow_model_optimization, keras, keras_lottery",
+            )
+        ),
+    ],
+)
 def test_orders(first):
     fresh(first + "\n" + USE)
 
 
 def test_no_public_name_is_that_of_a_module_of_the_package():
     """So `lottery.transfer` is the function, whatever was imported before."""
-    modules = {path.stem for path in (ROOT / "keras_lottery").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    modules = {
+        path.stem
+        for path in (ROOT / "keras_lottery").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
     same = {name for name in lottery.__all__ if name in modules}
-    assert same == {"data", "models"} and all(isinstance(getattr(lottery, name), types.ModuleType) for name in same)
+    assert same == {"data", "models"} and all(
+        isinstance(getattr(lottery, name), types.ModuleType) for name in same
+    )

@@ -90,7 +90,9 @@ def _is_wrapper(layer):
     return isinstance(layer, PruneLowMagnitude)
 
 
-@pytest.mark.parametrize("name", ["custom_composite", "self_attention", "time_distributed_model", "mask_into_lstm", "vit"])
+@pytest.mark.parametrize(
+    "name", ["custom_composite", "self_attention", "time_distributed_model", "mask_into_lstm", "vit"]
+)
 def test_layer_in_mixed_precision(name):
     world.set_policy("mixed_bfloat16")
     case = CASES[name]
@@ -107,7 +109,9 @@ def test_layer_in_mixed_precision(name):
 
 # The others are as good and slower. Copying is the same on each backend.
 @skip_unless("tf_keras", "tensorflow", "torch", reason="JAX compiles for half a minute")
-@pytest.mark.parametrize("name", ["MobileNetV3Small", pytest.param("EfficientNetB0", marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "name", ["MobileNetV3Small", pytest.param("EfficientNetB0", marks=pytest.mark.stress)]
+)
 def test_application(name):
     model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=3)
     x, _ = zoo.data(model, size=2)

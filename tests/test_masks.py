@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.core.masking import erdos_renyi, prune, pruned_count, random, SCOPES, sparsity
+from keras_lottery.core.masking import SCOPES, erdos_renyi, prune, pruned_count, random, sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
 # Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.
@@ -24,7 +24,11 @@ TENSORS = st.dictionaries(
 )
 FINITE = st.dictionaries(
     st.sampled_from(["a", "b", "c"]),
-    hnp.arrays(np.float32, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5), elements=st.floats(0, 1e6, width=32)),
+    hnp.arrays(
+        np.float32,
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
+        elements=st.floats(0, 1e6, width=32),
+    ),
     min_size=1,
 )
 
@@ -65,18 +69,23 @@ def test_rounds_nest_whatever_the_scores_become(data, scope):
     for share in sorted(data.draw(st.lists(SHARES, min_size=1, max_size=5))):
         before = masks
         scores = {
-            path: data.draw(hnp.arrays(np.float32, np.shape(score), elements=SCORES)) for path, score in scores.items()
+            path: data.draw(hnp.arrays(np.float32, np.shape(score), elements=SCORES))
+            for path, score in scores.items()
         }
         masks = prune(scores, masks, share, scope)
         assert all((masks[path] <= before[path]).all() for path in masks)
         sizes = [mask.size for mask in masks.values()]
         assert zeros(masks) == (
-            pruned_count(sum(sizes), share) if scope == "global" else sum(pruned_count(size, share) for size in sizes)
+            pruned_count(sum(sizes), share)
+            if scope == "global"
+            else sum(pruned_count(size, share) for size in sizes)
         )
 
 
 def test_equal_weights_are_dropped_from_the_end():
-    masks = prune({"a": np.ones((2, 2)), "b": np.ones(4)}, {"a": np.ones((2, 2), bool), "b": np.ones(4, bool)}, 0.75)
+    masks = prune(
+        {"a": np.ones((2, 2)), "b": np.ones(4)}, {"a": np.ones((2, 2), bool), "b": np.ones(4, bool)}, 0.75
+    )
     assert masks["a"].tolist() == [[True, True], [False, False]] and not masks["b"].any()
 
 
@@ -89,7 +98,9 @@ def test_global_compares_layers_and_layer_does_not():
     scores = {"small": np.arange(4.0), "large": np.arange(4.0) + 10}
     assert prune(scores, open_masks(scores), 0.5)["small"].sum() == 0
     by_layer = prune(scores, open_masks(scores), 0.5, "layer")
-    assert {path: mask.tolist() for path, mask in by_layer.items()} == dict.fromkeys(scores, [False, False, True, True])
+    assert {path: mask.tolist() for path, mask in by_layer.items()} == dict.fromkeys(
+        scores, [False, False, True, True]
+    )
 
 
 def test_empty_and_single():
@@ -112,7 +123,10 @@ def test_low_precision_scores():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)), min_size=1), st.integers(0, 99))
+@given(
+    st.lists(hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)), min_size=1),
+    st.integers(0, 99),
+)
 def test_random_masks_keep_each_tensors_count(arrays, seed):
     masks = {str(n): array for n, array in enumerate(arrays)}
     shuffled = random(masks, seed)
@@ -131,12 +145,24 @@ def test_random_masks_are_random():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([4, 16]), st.lists(SHARES, min_size=1, max_size=4), st.sampled_from(SCOPES))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([4, 16]),
+    st.lists(SHARES, min_size=1, max_size=4),
+    st.sampled_from(SCOPES),
+)
 def test_blocks_go_as_wholes_and_counts_stay_exact(seed, block, shares, scope):
     """One block of a tensor may be cut; each tensor keeps as many as without blocks."""
     rng = np.random.default_rng(seed)
-    weights = {path: rng.normal(size=shape) for path, shape in
-               {"a": (block * 3, 5), "b": (block, 7), "other": (block + 1, 3), "kernel": (3, 3, block, 2)}.items()}
+    weights = {
+        path: rng.normal(size=shape)
+        for path, shape in {
+            "a": (block * 3, 5),
+            "b": (block, 7),
+            "other": (block + 1, 3),
+            "kernel": (3, 3, block, 2),
+        }.items()
+    }
     weights["b"] = np.round(weights["b"])  # ties
     masks, blocks = open_masks(weights), {"a": block, "b": block}
     for share in sorted(shares):
@@ -145,12 +171,19 @@ def test_blocks_go_as_wholes_and_counts_stay_exact(seed, block, shares, scope):
         assert zeros(tighter) == zeros(prune(scores, masks, share, scope))
         assert all((tighter[path] <= masks[path]).all() for path in masks)
         for group in [list(masks)] if scope == "global" else [[path] for path in masks]:
-            assert sum((~tighter[path]).sum() for path in group) == pruned_count(sum(masks[path].size for path in group), share)
+            assert sum((~tighter[path]).sum() for path in group) == pruned_count(
+                sum(masks[path].size for path in group), share
+            )
         masks = tighter
     kept = {path: masks[path].reshape(-1, block, masks[path].shape[1]).mean(1) for path in blocks}
     assert all(((part > 0) & (part < 1)).sum() <= 1 for part in kept.values())
     moved = random(masks, seed, blocks)
-    assert all(np.array_equal(np.sort(moved[path].reshape(-1, block, part.shape[1]).mean(1), None), np.sort(part, None)) for path, part in kept.items())
+    assert all(
+        np.array_equal(
+            np.sort(moved[path].reshape(-1, block, part.shape[1]).mean(1), None), np.sort(part, None)
+        )
+        for path, part in kept.items()
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -162,7 +195,9 @@ def test_erdos_renyi_keeps_as_many_in_all_and_of_each_tensor_its_share(shapes, d
     masks = {str(n): of.reshape(shape) for n, (of, shape) in enumerate(zip(places, shapes))}
     drawn = erdos_renyi(masks, seed=1)
     counts = np.array([int(mask.sum()) for mask in drawn.values()])
-    assert {path: mask.shape for path, mask in drawn.items()} == {path: mask.shape for path, mask in masks.items()}
+    assert {path: mask.shape for path, mask in drawn.items()} == {
+        path: mask.shape for path, mask in masks.items()
+    }
     assert counts.sum() == wanted and (counts >= 1).all()
     free = [n for n, count in enumerate(counts) if 1 < count < sizes[n]]  # of the others a bound decides
     shares = [counts[n] / sum(shapes[n]) for n in free]

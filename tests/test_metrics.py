@@ -14,8 +14,8 @@ from world import KIND, WORLD, keras
 
 import keras_lottery as lottery
 from keras_lottery import data
-from keras_lottery.experiments import metrics, recipe
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments import metrics, recipe
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,15 @@ def test_which_images_were_right_can_be_read_again(right):
     assert metrics.correct_images(row).tolist() == right
 
 
-@pytest.mark.parametrize("change, said", [
-    ({"correct": None}, "damaged"), ({"correct": "!"}, "damaged"), ({"test_images": "many"}, "damaged"),
-    ({"test_images": 17}, "holds 1 bytes, and test_images=17 need 3")])
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"correct": None}, "damaged"),
+        ({"correct": "!"}, "damaged"),
+        ({"test_images": "many"}, "damaged"),
+        ({"test_images": 17}, "holds 1 bytes, and test_images=17 need 3"),
+    ],
+)
 def test_damaged_bits_are_told(change, said):
     row = metrics.measure(np.eye(2), np.array([0, 1]), "ab")
     with pytest.raises(LotteryError, match=said):
@@ -139,7 +145,9 @@ def test_what_is_left_of_a_net_is_told_where_its_layers_are_known():
     first = L.Input((4, 3))
     attention = L.MultiHeadAttention(2, 2)(first, first)
     model = lottery.wrap(keras.Model(first, L.Dense(2)(L.Flatten()(L.Dense(3)(attention)))))
-    with pytest.warns(UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"):
+    with pytest.warns(
+        UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"
+    ):
         assert metrics.left(model) == {"effective_sparsity": None, "multiply_adds": None}
 
 

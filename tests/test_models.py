@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 
 from keras_lottery import models
-from keras_lottery.experiments import machine
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments import machine
 
 SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
 
@@ -47,7 +47,9 @@ def test_size_is_the_literatures(name):
 @pytest.mark.parametrize("name", models.names())
 def test_weights_are_counted_before_they_are_made(name, monkeypatch):
     counted = []
-    monkeypatch.setattr(models, "_count", lambda *given, count=models._count: counted.append(count(*given)) or counted[-1])
+    monkeypatch.setattr(
+        models, "_count", lambda *given, count=models._count: counted.append(count(*given)) or counted[-1]
+    )
     assert models.build(name, (28, 45, 3), 4, width=0.3).count_params() == counted[-1]
 
 
@@ -59,7 +61,9 @@ def test_gives_finite_logits_on_the_smallest_image(name):
     assert not np.allclose(logits.sum(axis=-1), 1), "logits, not probabilities"
 
 
-@pytest.mark.parametrize("name", ["lenet", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet"])     # one of each family
+@pytest.mark.parametrize(
+    "name", ["lenet", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet"]
+)  # one of each family
 def test_same_seed_same_weights_and_names_do_not_depend_on_what_was_built_before(name):
     def build(seed):
         tf_keras.utils.set_random_seed(seed)
@@ -67,7 +71,7 @@ def test_same_seed_same_weights_and_names_do_not_depend_on_what_was_built_before
 
     first, second, other = build(1), build(1), build(2)
     assert [w.name for w in first.weights] == [w.name for w in second.weights]
-    assert [l.name for l in first.layers] == [l.name for l in second.layers]
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
     assert len({w.name for w in first.weights}) == len(first.weights)
     assert first.name == name and first.layers[-1].name == "logits"
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights()))
@@ -83,10 +87,17 @@ def test_odd_sizes_and_other_channel_counts_build_and_train():
         assert np.isfinite(loss).all()
 
 
-@pytest.mark.parametrize("name, width, layer, count", [
-    ("lenet", 0.5, "dense1", 150), ("conv4", 2, "conv2_1", 256), ("conv2", 0.25, "dense2", 64),
-    ("resnet20", 4, "stack3_block2_conv1", 256), ("resnet8", 2.5, "stem", 40), ("vgg19", 0.01, "conv1_1", 1),
-])
+@pytest.mark.parametrize(
+    "name, width, layer, count",
+    [
+        ("lenet", 0.5, "dense1", 150),
+        ("conv4", 2, "conv2_1", 256),
+        ("conv2", 0.25, "dense2", 64),
+        ("resnet20", 4, "stack3_block2_conv1", 256),
+        ("resnet8", 2.5, "stem", 40),
+        ("vgg19", 0.01, "conv1_1", 1),
+    ],
+)
 def test_width_scales_hidden_layers_only(name, width, layer, count):
     model = models.build(name, (8, 8, 1), 7, width=width)
     assert model.get_layer(layer).output_shape[-1] == count
@@ -105,46 +116,59 @@ def test_logits_stay_float32_under_mixed_precision():
         tf_keras.mixed_precision.set_global_policy(before)
 
 
-@pytest.mark.parametrize("gpus, strategy, fastest", [
-    ([(8, 0)], "none", "mixed_float16"),
-    ([(7, 0), (9, 0)], "mirrored", "mixed_float16"),
-    ([(7, 5), (6, 1)], "mirrored", "float32"),
-    ([None], "none", "float32"),  # its maker does not say
-    ([], "tpu", "mixed_bfloat16"),
-])
+@pytest.mark.parametrize(
+    "gpus, strategy, fastest",
+    [
+        ([(8, 0)], "none", "mixed_float16"),
+        ([(7, 0), (9, 0)], "mirrored", "mixed_float16"),
+        ([(7, 5), (6, 1)], "mirrored", "float32"),
+        ([None], "none", "float32"),  # its maker does not say
+        ([], "tpu", "mixed_bfloat16"),
+    ],
+)
 def test_accelerators_train_in_the_precision_that_their_makers_name(monkeypatch, gpus, strategy, fastest):
     details = {n: {} if of is None else {"compute_capability": of} for n, of in enumerate(gpus)}
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: list(details))
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
     before = tf_keras.mixed_precision.global_policy()
     try:
-        assert machine.set_precision("auto", strategy=strategy) == tf_keras.mixed_precision.global_policy().name == fastest
+        assert (
+            machine.set_precision("auto", strategy=strategy)
+            == tf_keras.mixed_precision.global_policy().name
+            == fastest
+        )
         assert machine.set_precision("auto", "jax", strategy) == "float32"
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(name="ResNet-20"), "'ResNet-20'; did you mean resnet20? Known: lenet"),
-    (dict(name="vgg16"), "did you mean vgg19"),
-    (dict(name="xxxxxxxx"), "no model is called 'xxxxxxxx'. Known"),
-    (dict(name=None), "no model is called None"),
-    (dict(input_shape=(28, 28)), "expected (height, width, channels)"),
-    (dict(input_shape=28), "expected (height, width, channels)"),
-    (dict(input_shape=(None, None, 3)), "expected (height, width, channels)"),
-    (dict(input_shape=(1, 28, 28, 3)), "without the batch size"),
-    (dict(input_shape=(28, 28, 0)), "expected (height, width, channels)"),
-    (dict(input_shape=(7, 32, 3)), "at least 8x8"),
-    (dict(num_classes=1), "num_classes is 1"),
-    (dict(num_classes="10"), "num_classes is '10'"),
-    (dict(width=0), "width=0 is impossible"),
-    (dict(width=-1.0), "width=-1.0 is"),
-    (dict(width=float("nan")), "width=nan is"),
-    (dict(width="wide"), "width='wide' is"),
-    (dict(width=1e39), "width=1e+39 is"),
-    (dict(width=1e6), "width=1e+06: the 3e+16 weights of lenet for images of 28x28x1, in training, need "),
-    (dict(num_classes=10**12), "GB are free: give smaller images, or another net"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(name="ResNet-20"), "'ResNet-20'; did you mean resnet20? Known: lenet"),
+        (dict(name="vgg16"), "did you mean vgg19"),
+        (dict(name="xxxxxxxx"), "no model is called 'xxxxxxxx'. Known"),
+        (dict(name=None), "no model is called None"),
+        (dict(input_shape=(28, 28)), "expected (height, width, channels)"),
+        (dict(input_shape=28), "expected (height, width, channels)"),
+        (dict(input_shape=(None, None, 3)), "expected (height, width, channels)"),
+        (dict(input_shape=(1, 28, 28, 3)), "without the batch size"),
+        (dict(input_shape=(28, 28, 0)), "expected (height, width, channels)"),
+        (dict(input_shape=(7, 32, 3)), "at least 8x8"),
+        (dict(num_classes=1), "num_classes is 1"),
+        (dict(num_classes="10"), "num_classes is '10'"),
+        (dict(width=0), "width=0 is impossible"),
+        (dict(width=-1.0), "width=-1.0 is"),
+        (dict(width=float("nan")), "width=nan is"),
+        (dict(width="wide"), "width='wide' is"),
+        (dict(width=1e39), "width=1e+39 is"),
+        (
+            dict(width=1e6),
+            "width=1e+06: the 3e+16 weights of lenet for images of 28x28x1, in training, need ",
+        ),
+        (dict(num_classes=10**12), "GB are free: give smaller images, or another net"),
+    ],
+)
 def test_bad_input_gets_one_line_that_names_it(change, words):
     with pytest.raises(LotteryError) as error:
         models.build(**{"name": "lenet", "input_shape": (28, 28, 1), "num_classes": 10, **change})

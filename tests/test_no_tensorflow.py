@@ -104,9 +104,13 @@ assert tf.keras.Model is keras.Model
 
 
 def run(python, code, cwd, **env):
-    clean = {name: value for name, value in os.environ.items() if name not in ("TF_USE_LEGACY_KERAS", "PYTHONHOME")}
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("TF_USE_LEGACY_KERAS", "PYTHONHOME")
+    }
     clean |= {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **env}
-    done = subprocess.run([python, "-c", code], cwd=cwd, env=clean, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [python, "-c", code], cwd=cwd, env=clean, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -126,7 +130,8 @@ def bare(tmp_path_factory):
 @pytest.mark.skipif(not runs_on("jax"), reason="the world of jax does it")
 def test_without_tensorflow(bare, tmp_path):
     gone = "import importlib.util, sys\n" + "".join(
-        f"assert importlib.util.find_spec({name!r}) is None\n" for name in ("tensorflow", "tf_keras", "torch"))
+        f"assert importlib.util.find_spec({name!r}) is None\n" for name in ("tensorflow", "tf_keras", "torch")
+    )
     run(bare, gone + USE + NONE_OF_IT, tmp_path, KERAS_BACKEND="jax")
 
 

@@ -9,18 +9,33 @@ from world import skip_unless
 
 import keras_lottery as lottery
 from keras_lottery.core.files import read_json
-from keras_lottery.experiments import controls, jobs
-from keras_lottery.tflite import measure
-from keras_lottery.training import older
 from keras_lottery.core.jsonable import differences
+from keras_lottery.experiments import controls, jobs
 from keras_lottery.search.stopping import was_cut
+from keras_lottery.tflite import measure
 from keras_lottery.tickets.ticket import shipped
 from keras_lottery.tickets.ticket_file import checksum as _checksum
+from keras_lottery.training import older
 
 NOTES = {
-    "budget": "2000 EUR", "early_bird": "the owl", "blocks": ["north", "south"], "scope": "Leipzig", "rewind": "1999", "epochs": "many",
-    "seed": {"of": "oak"}, "structured": "yes", "rewind_once": "no", "results": "see the paper", "data": "mean std classes name splits",
-    "model": 7, "width": "wide", "recipe": "secret", "control": "left", "settings": {"budget": 1}, "run": "today", "masks": "of carnival",
+    "budget": "2000 EUR",
+    "early_bird": "the owl",
+    "blocks": ["north", "south"],
+    "scope": "Leipzig",
+    "rewind": "1999",
+    "epochs": "many",
+    "seed": {"of": "oak"},
+    "structured": "yes",
+    "rewind_once": "no",
+    "results": "see the paper",
+    "data": "mean std classes name splits",
+    "model": 7,
+    "width": "wide",
+    "recipe": "secret",
+    "control": "left",
+    "settings": {"budget": 1},
+    "run": "today",
+    "masks": "of carnival",
 }
 
 
@@ -39,16 +54,35 @@ def test_no_note_is_taken_for_a_setting(tmp_path):
     for control in ("one-shot", "late-reset", "shuffled", "random"):
         controls.student(control, loaded, dense_net)
     card = (tmp_path / "noted" / "round_01" / "README.md").read_text()
-    assert "| budget | 2000 EUR |" in card and "| results | see the paper |" in card and "| seed | 0 |" in card
+    assert (
+        "| budget | 2000 EUR |" in card and "| results | see the paper |" in card and "| seed | 0 |" in card
+    )
     assert everything(search(epochs=1, rounds=1, run_dir=tmp_path / "noted", info=NOTES)) == everything(noted)
 
 
 @skip_unless("tf_keras", reason="the commands' data are TensorFlow's")
 def test_reports_take_settings_alone(tmp_path):
     x = np.random.default_rng(0).normal(size=(48, 8, 8, 1)).astype("float32")
-    search(compiled(no_pixels()), (x, np.arange(48) % 3), epochs=1, rounds=1, run_dir=tmp_path / "find", info=NOTES)
-    jobs.transfer(ticket=tmp_path / "find" / "round_01", dataset={"name": "digits"}, epochs=1, seed=0, precision="float32", strategy="none",
-                  recipe={"optimizer": "sgd", "learning_rate": 0.1}, run_dir=tmp_path / "carry", controls=("one-shot",), verbose=0)
+    search(
+        compiled(no_pixels()),
+        (x, np.arange(48) % 3),
+        epochs=1,
+        rounds=1,
+        run_dir=tmp_path / "find",
+        info=NOTES,
+    )
+    jobs.transfer(
+        ticket=tmp_path / "find" / "round_01",
+        dataset={"name": "digits"},
+        epochs=1,
+        seed=0,
+        precision="float32",
+        strategy="none",
+        recipe={"optimizer": "sgd", "learning_rate": 0.1},
+        run_dir=tmp_path / "carry",
+        controls=("one-shot",),
+        verbose=0,
+    )
     rows = lottery.report.collect([tmp_path / "carry" / "result.json"])
     assert {"budget", "early_bird", "structured", "rewind_once", "scope"}.isdisjoint(rows[0])
     assert (rows[0]["rewind"], rows[0]["model"], rows[0]["ticket_seed"]) == ("init", "own model", 0)
@@ -76,12 +110,19 @@ def test_tickets_and_runs_of_earlier_versions_are_read(tmp_path):
         search(**{**options, "info": {"data": "yours", "note": None}})
     for folder in shipped().values():
         of_shipped = lottery.load_ticket(folder)
-        assert of_shipped.settings["rewind"] == 200 and of_shipped.pruned_by == {"scope": "global", "blocks": {}} and not was_cut(of_shipped)
+        assert (
+            of_shipped.settings["rewind"] == 200
+            and of_shipped.pruned_by == {"scope": "global", "blocks": {}}
+            and not was_cut(of_shipped)
+        )
         assert of_shipped.images["name"] and not set(older.SETTINGS) & of_shipped.info.keys()
 
 
 def test_none_is_told_from_what_is_missing(tmp_path):
-    assert differences({"a": {"b": None}}, {"a": {}, "c": None}) == ["a.b was null, now missing", "c was missing, now null"]
+    assert differences({"a": {"b": None}}, {"a": {}, "c": None}) == [
+        "a.b was null, now missing",
+        "c was missing, now null",
+    ]
     run = tmp_path / "run"
     search(epochs=1, rounds=1, run_dir=run, info={"note": None})
     before = files(run)
@@ -94,8 +135,15 @@ def ticket():
     return search(epochs=1, rounds=1)
 
 
-JOB = dict(dataset={"name": "digits"}, epochs=1, seed=0, precision="float32", strategy="none", run_dir="x",
-           recipe={"optimizer": "sgd", "learning_rate": 0.1})
+JOB = dict(
+    dataset={"name": "digits"},
+    epochs=1,
+    seed=0,
+    precision="float32",
+    strategy="none",
+    run_dir="x",
+    recipe={"optimizer": "sgd", "learning_rate": 0.1},
+)
 SWITCHES = {
     "structured": lambda no: search(structured=no),
     "rewind_once": lambda no: search(rewind_once=no),
@@ -108,8 +156,12 @@ SWITCHES = {
     "compact": lambda no: lottery.export(dense(), "x.tflite", compact=no),
     "structured of a job": lambda no: jobs.find(**JOB, model="lenet", structured=no),
     "overwrite of a job": lambda no: jobs.find(**JOB, model="lenet", overwrite=no),
-    "freeze_backbone of a job": lambda no: jobs.transfer(**JOB, ticket="lenet-fashion_mnist-95", freeze_backbone=no),
-    "compact of a job": lambda no: jobs.export(ticket="lenet-fashion_mnist-95", output="x.tflite", compact=no),
+    "freeze_backbone of a job": lambda no: jobs.transfer(
+        **JOB, ticket="lenet-fashion_mnist-95", freeze_backbone=no
+    ),
+    "compact of a job": lambda no: jobs.export(
+        ticket="lenet-fashion_mnist-95", output="x.tflite", compact=no
+    ),
     "arm": lambda no: measure.benchmark(["x.tflite"], arm=no),
     "augment": lambda no: lottery.data.load("digits", augment=no),
     "shuffle": lambda no: lottery.data.batches(arrays()[0], batch_size=8, shuffle=no),
@@ -121,7 +173,9 @@ SWITCHES = {
 def test_a_switch_is_true_or_false(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for value in ("no", 1):
-        with pytest.raises(lottery.LotteryError, match=f"^{name.split()[0]}={value!r} is impossible: give True or False.$"):
+        with pytest.raises(
+            lottery.LotteryError, match=f"^{name.split()[0]}={value!r} is impossible: give True or False.$"
+        ):
             SWITCHES[name](value)
     assert not list(tmp_path.iterdir())
 

@@ -81,8 +81,15 @@ def study(folder, model, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "GRADUAL", 0.75)
     photos = people.read(folder, 8)
     return lambda place=tmp_path, by="person": trainings.Study(
-        seed=3, by=by, photos=photos, model=model, epochs=1, folder=place / by, rows=place / "rows.jsonl",
-        precision="float32")
+        seed=3,
+        by=by,
+        photos=photos,
+        model=model,
+        epochs=1,
+        folder=place / by,
+        rows=place / "rows.jsonl",
+        precision="float32",
+    )
 
 
 def test_runs_that_lack_a_class_stay_with_the_next_and_no_person_is_on_two_sides(folder):
@@ -122,15 +129,19 @@ def test_every_control_is_trained_once_and_counted(study):
     wanted = ("split", "control", "sparsity", "trainings", "steps", "search_steps")
     assert [tuple(row[name] for name in wanted) for row in rows] == [  # an epoch is one step
         ("person", "dense", 0.0, 1, 1, 1),
-        ("person", "ticket", 0.5, 2, 2, 2), ("person", "ticket", 0.75, 3, 3, 3),
-        ("person", "dense-cyclic", 0.0, 2, 2, 2), ("person", "dense-cyclic", 0.0, 3, 3, 3),
+        ("person", "ticket", 0.5, 2, 2, 2),
+        ("person", "ticket", 0.75, 3, 3, 3),
+        ("person", "dense-cyclic", 0.0, 2, 2, 2),
+        ("person", "dense-cyclic", 0.0, 3, 3, 3),
         ("photo", "dense", 0.0, 1, 1, 1),
-        ("person", "random-rescaled", 0.5, 2, 2, 2), ("person", "random-rescaled", 0.75, 3, 3, 3),
+        ("person", "random-rescaled", 0.5, 2, 2, 2),
+        ("person", "random-rescaled", 0.75, 3, 3, 3),
         ("person", "gradual", 0.75, 1, 3, 3),
         ("person", "ticket-pretrained", 0.5, 1, 1, 2),
-        ("person", "dense-new", 0.0, 1, 3, 3)]
+        ("person", "dense-new", 0.0, 1, 3, 3),
+    ]
     for row in rows:
-        right = np.unpackbits(np.frombuffer(base64.b64decode(row["correct"]), "uint8"))[:row["test_images"]]
+        right = np.unpackbits(np.frombuffer(base64.b64decode(row["correct"]), "uint8"))[: row["test_images"]]
         assert right.mean() == pytest.approx(row["test_accuracy"])
         assert row["kept"] == pytest.approx((1 - row["sparsity"]) * row["prunable"], abs=1)
     folder, before = studies["person"].folder, studies["person"].rows.read_text()
@@ -183,8 +194,15 @@ def test_a_killed_training_goes_on_to_the_same_weights(study, tmp_path):
 
 def test_a_ticket_stands_beside_the_dense_net_that_was_trained_as_often():
     def row(seed, control, sparsity, trainings, accuracy):
-        return {"seed": seed, "split": "person", "control": control, "sparsity": sparsity,
-                "trainings": trainings, "test_accuracy": accuracy, "images": {"train": 800, "test": 200}}
+        return {
+            "seed": seed,
+            "split": "person",
+            "control": control,
+            "sparsity": sparsity,
+            "trainings": trainings,
+            "test_accuracy": accuracy,
+            "images": {"train": 800, "test": 200},
+        }
 
     rows = []
     for seed, luck in enumerate((0.0, 0.01, 0.02)):
@@ -194,7 +212,7 @@ def test_a_ticket_stands_beside_the_dense_net_that_was_trained_as_often():
     *_, line = summary.headline(rows)
     *cells, difference, corrected, other = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == ["90%", "5", "96.10", "95.50", "91.00"]
-    half = 4.303 * 0.1 / 3 ** 0.5  # of the differences 0.5, 0.6, 0.7
+    half = 4.303 * 0.1 / 3**0.5  # of the differences 0.5, 0.6, 0.7
     assert difference == f"+0.60 ± {half:.2f}: **beats**" and other == f"+5.10 ± {half:.2f}"
     assert corrected == f"+0.60 ± {half * (1 + 3 * 200 / 800) ** 0.5:.2f}"  # the variance is 1/n + test/train
 

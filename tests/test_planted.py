@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_lottery.experiments import report
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments import report
 
 STUDY = Path(__file__).parents[1] / "docs/study"
 sys.path.insert(0, str(STUDY))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import keras_lottery.experiments.report.family
+from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments import report
 from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
-from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.report import Family, read_family
 from keras_lottery.experiments.stats import pooled
 

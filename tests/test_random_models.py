@@ -86,7 +86,9 @@ def models(draw):
 
 
 @drawn(8 if world.EAGER else 4)
-@given(models(), st.sampled_from(["adam", "sgd", "rmsprop"]), st.sampled_from(["global", "layer"]), st.booleans())
+@given(
+    models(), st.sampled_from(["adam", "sgd", "rmsprop"]), st.sampled_from(["global", "layer"]), st.booleans()
+)
 def test_random_model(model, optimizer, scope, depthwise):
     include = [L.DepthwiseConv2D, L.SeparableConv2D, L.SeparableConv1D] if depthwise else None
     x, y = zoo.data(model)

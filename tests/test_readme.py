@@ -21,7 +21,11 @@ def test_the_ten_lines_of_python_run(tmp_path, monkeypatch):
 
 
 def test_every_flag_shown_exists():
-    for command, app in (("find", "find_ticket"), ("transfer", "transfer_ticket"), ("export", "export_ticket")):
+    for command, app in (
+        ("find", "find_ticket"),
+        ("transfer", "transfer_ticket"),
+        ("export", "export_ticket"),
+    ):
         source = (Path(__file__).parents[1] / "apps" / f"{app}.py").read_text()
         source += (Path(__file__).parents[1] / "apps" / "flags.py").read_text()
         for call in re.findall(rf"lottery-{command} ((?:.|\\\n)*?)(?:\n(?!  --)|$)", README):
@@ -30,7 +34,9 @@ def test_every_flag_shown_exists():
 
 
 def test_the_phones_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "phone" / "README.md").read_text(), re.S)
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "phone" / "README.md").read_text(), re.S
+    )
     monkeypatch.chdir(tmp_path)
     jobs.export(ticket="lenet-fashion_mnist-95", output="student.tflite", formats="float32")
     capsys.readouterr()

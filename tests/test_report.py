@@ -4,20 +4,44 @@ import json
 
 import pytest
 
-from keras_lottery.experiments import report
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments import report
 
 
 def result(seed, accuracies):
     rows = [
-        {"control": control, "sparsity": 0.0 if control.startswith("dense") else 0.9, "epoch": 2, "test_accuracy": accuracy,
-         "test_loss": 1.0, "validation_accuracy": accuracy, "history": [{"val_accuracy": 0.5}, {"val_accuracy": accuracy}]}
+        {
+            "control": control,
+            "sparsity": 0.0 if control.startswith("dense") else 0.9,
+            "epoch": 2,
+            "test_accuracy": accuracy,
+            "test_loss": 1.0,
+            "validation_accuracy": accuracy,
+            "history": [{"val_accuracy": 0.5}, {"val_accuracy": accuracy}],
+        }
         for control, accuracy in accuracies.items()
     ]
-    data = {"name": "mnist", "sizes": {"train": 100, "validation": 10, "test": 50}, "splits": {"train": "train", "test": "test"},
-            "validation": 0.1, "input_shape": [28, 28, 1], "classes": ["0", "1"], "augment": False, "batch_size": 128}
-    return {"command": "transfer", "ticket": {"model": "lenet", "width": 1.0, "data": {"name": "digits"}}, "sparsity": 0.9,
-            "data": data, "epochs": 2, "seed": seed, "recipe": {"optimizer": "sgd"}, "precision": "float32", "rows": rows}
+    data = {
+        "name": "mnist",
+        "sizes": {"train": 100, "validation": 10, "test": 50},
+        "splits": {"train": "train", "test": "test"},
+        "validation": 0.1,
+        "input_shape": [28, 28, 1],
+        "classes": ["0", "1"],
+        "augment": False,
+        "batch_size": 128,
+    }
+    return {
+        "command": "transfer",
+        "ticket": {"model": "lenet", "width": 1.0, "data": {"name": "digits"}},
+        "sparsity": 0.9,
+        "data": data,
+        "epochs": 2,
+        "seed": seed,
+        "recipe": {"optimizer": "sgd"},
+        "precision": "float32",
+        "rows": rows,
+    }
 
 
 @pytest.fixture
@@ -26,7 +50,9 @@ def files(tmp_path):
     paths = []
     for seed, (ticket, random, dense) in figures.items():
         path = tmp_path / f"{seed}.json"
-        path.write_text(json.dumps(result(seed, {"ticket": ticket, "random": random, "dense-scratch": dense})))
+        path.write_text(
+            json.dumps(result(seed, {"ticket": ticket, "random": random, "dense-scratch": dense}))
+        )
         paths.append(str(path))
     return paths
 
@@ -51,26 +77,50 @@ def test_report_is_the_same_from_the_rows_it_wrote(files, tmp_path):
 
 def test_the_same_run_counts_once(files, tmp_path):
     assert report.write(report.collect(files), tmp_path / "a") == 9
-    assert report.write([*report.read(tmp_path / "a" / "rows.jsonl"), *report.collect(files)], tmp_path / "a") == 9
+    assert (
+        report.write([*report.read(tmp_path / "a" / "rows.jsonl"), *report.collect(files)], tmp_path / "a")
+        == 9
+    )
 
 
 def test_runs_that_differ_in_how_they_prune_are_told_apart(tmp_path):
     paths = []
-    for n, change in enumerate([{}, {"rewind": 200, "rule": "k to T"}, {"block": 4}, {"block": 4, "structured": True}]):
+    for n, change in enumerate(
+        [{}, {"rewind": 200, "rule": "k to T"}, {"block": 4}, {"block": 4, "structured": True}]
+    ):
         made = result(0, {"ticket": 0.8 + n / 100, "dense-scratch": 0.9})
         made |= {"command": "find", "model": "lenet", "width": 1.0, "rewind": 0, **change}
         paths.append(tmp_path / f"{n}.json")
         paths[-1].write_text(json.dumps(made))
-    assert report.write(report.collect(paths), tmp_path / "a") == 7  # the two dense trainings without blocks are one
+    assert (
+        report.write(report.collect(paths), tmp_path / "a") == 7
+    )  # the two dense trainings without blocks are one
     text = (tmp_path / "a" / "tables.md").read_text()
-    assert all(words in text for words in ("### lenet on mnist", "ticket, step 200", "### lenet, block 4 on mnist", "lenet, block 4, structured True on"))
+    assert all(
+        words in text
+        for words in (
+            "### lenet on mnist",
+            "ticket, step 200",
+            "### lenet, block 4 on mnist",
+            "lenet, block 4, structured True on",
+        )
+    )
 
 
 def test_runs_on_other_data_or_with_other_rounds_are_not_taken_together(tmp_path):
     paths = []
-    for n, (data, more) in enumerate([({}, {}), ({"augment": True}, {}), ({"batch_size": 32}, {}), ({"classes": ["2", "3"]}, {}),
-                                      ({"splits": {"train": "train[:50%]", "test": "test"}}, {}), ({}, {"backend": "jax"}), ({}, {"rate": 0.6}),
-                                      ({}, {"recipe": {"optimizer": "adam"}})]):
+    for n, (data, more) in enumerate(
+        [
+            ({}, {}),
+            ({"augment": True}, {}),
+            ({"batch_size": 32}, {}),
+            ({"classes": ["2", "3"]}, {}),
+            ({"splits": {"train": "train[:50%]", "test": "test"}}, {}),
+            ({}, {"backend": "jax"}),
+            ({}, {"rate": 0.6}),
+            ({}, {"recipe": {"optimizer": "adam"}}),
+        ]
+    ):
         made = result(n % 2, {"ticket": 0.8 + n / 100, "dense-scratch": 0.9})
         made |= {"data": {**made["data"], **data}, **more}
         paths.append(tmp_path / f"{n}.json")
@@ -78,15 +128,22 @@ def test_runs_on_other_data_or_with_other_rounds_are_not_taken_together(tmp_path
     assert report.write(report.collect(paths), tmp_path / "a") == 16
     text = (tmp_path / "a" / "tables.md").read_text()
     titles = [line for line in text.splitlines() if line.startswith("### lenet")]
-    assert len(set(titles)) == 8 and all("| ticket | 90.0% | 1 |" in part for part in text.split("### lenet")[1:])
-    assert all(any(words in title for title in titles) for words in ("augment True", "batch_size 32", "train train[:50%]", "rate 0.6", "optimizer adam"))
+    assert len(set(titles)) == 8 and all(
+        "| ticket | 90.0% | 1 |" in part for part in text.split("### lenet")[1:]
+    )
+    assert all(
+        any(words in title for title in titles)
+        for words in ("augment True", "batch_size 32", "train train[:50%]", "rate 0.6", "optimizer adam")
+    )
 
 
 def test_a_ticket_found_without_a_command_has_no_model_name(tmp_path):
     made = result(0, {"ticket": 0.8, "random": 0.7})
     made["ticket"] = {"rewind": "init", "scope": "global", "seed": 0}
     (tmp_path / "own.json").write_text(json.dumps(made))
-    assert "### own model, own data -> mnist" in "\n".join(map(report.markdown, report.tables(report.collect([tmp_path / "own.json"]))))
+    assert "### own model, own data -> mnist" in "\n".join(
+        map(report.markdown, report.tables(report.collect([tmp_path / "own.json"])))
+    )
 
 
 def test_nothing_to_report_is_an_error(tmp_path):
@@ -106,32 +163,50 @@ def searched(tmp_path, name, seed, figures, **changes):
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_ticket_stands_beside_the_control_of_its_own_rewind_point(tmp_path, turned):
-    paths = [searched(tmp_path, "init", 0, {"ticket": 0.44, "random": 0.31}, rewind="init"),
-             searched(tmp_path, "five", 0, {"ticket": 0.54, "random": 0.40}, rewind=5)]
+    paths = [
+        searched(tmp_path, "init", 0, {"ticket": 0.44, "random": 0.31}, rewind="init"),
+        searched(tmp_path, "five", 0, {"ticket": 0.54, "random": 0.40}, rewind=5),
+    ]
     rows = report.collect(paths[::-1] if turned else paths)
     assert report.write(rows, tmp_path / "a") == 4
     text = (tmp_path / "a" / "tables.md").read_text()
     for figure, minus in (("44.00", "+13.00"), ("54.00", "+14.00")):
-        assert next(line for line in text.splitlines() if line.startswith("| ticket") and figure in line).endswith(f"| {minus} |")
+        assert next(
+            line for line in text.splitlines() if line.startswith("| ticket") and figure in line
+        ).endswith(f"| {minus} |")
 
 
 def test_transfers_of_tickets_that_were_found_in_another_way_are_told_apart(tmp_path):
     paths = []
-    for n, (search, more) in enumerate([({"epochs": 1}, {}), ({"epochs": 2}, {}), ({"epochs": 2, "recipe": {"optimizer": "adam"}}, {}),
-                                        ({"epochs": 1}, {"block": 4}), ({"epochs": 1, "seed": 1}, {})]):
+    for n, (search, more) in enumerate(
+        [
+            ({"epochs": 1}, {}),
+            ({"epochs": 2}, {}),
+            ({"epochs": 2, "recipe": {"optimizer": "adam"}}, {}),
+            ({"epochs": 1}, {"block": 4}),
+            ({"epochs": 1, "seed": 1}, {}),
+        ]
+    ):
         made = result(0, {"ticket": 0.8 + n / 100})
         made |= {"ticket": {**made["ticket"], "seed": 0, **search}, **more}
         paths.append(tmp_path / f"{n}.json")
         paths[-1].write_text(json.dumps(made))
     with pytest.warns(UserWarning, match="tickets of 2 seeds were carried with the same seed=0"):
         assert report.write(report.collect(paths), tmp_path / "a") == 5
-    titles = [line for line in (tmp_path / "a" / "tables.md").read_text().splitlines() if line.startswith("### lenet")]
+    titles = [
+        line
+        for line in (tmp_path / "a" / "tables.md").read_text().splitlines()
+        if line.startswith("### lenet")
+    ]
     assert len(set(titles)) == 4
 
 
 def test_two_results_of_one_run_are_told(files, tmp_path):
     rows = report.collect(files)
-    with pytest.warns(UserWarning, match=r"two runs tell the same .*80.00% and 70.00%.*ticket of lenet on mnist, seed 0; the later counts"):
+    with pytest.warns(
+        UserWarning,
+        match=r"two runs tell the same .*80.00% and 70.00%.*ticket of lenet on mnist, seed 0; the later counts",
+    ):
         assert report.write([*rows, {**rows[0], "test_accuracy": 0.7}], tmp_path / "a") == 9
 
 
@@ -150,17 +225,42 @@ def test_a_result_that_lacks_its_rows(tmp_path):
 
 def test_rows_of_rounds_that_trained_longer_are_labelled_and_not_compared_with_others():
     def row(control, **more):
-        return {"model": "net", "source": "a", "target": "a", "seed": 0, "ticket_sparsity": 0.9 if control == "ticket" else 0.0, "control": control,
-                "sparsity": 0.9, "epochs": 2, "epoch": 2, "train_images": 100, "recipe": {}, "precision": "float32", "test_accuracy": 0.8,
-                "validation_accuracy": 0.8, "validation_curve": [0.7, 0.8], "rewind": 50, **more}
+        return {
+            "model": "net",
+            "source": "a",
+            "target": "a",
+            "seed": 0,
+            "ticket_sparsity": 0.9 if control == "ticket" else 0.0,
+            "control": control,
+            "sparsity": 0.9,
+            "epochs": 2,
+            "epoch": 2,
+            "train_images": 100,
+            "recipe": {},
+            "precision": "float32",
+            "test_accuracy": 0.8,
+            "validation_accuracy": 0.8,
+            "validation_curve": [0.7, 0.8],
+            "rewind": 50,
+            **more,
+        }
 
     steps = {"before": 0, "start": 50, "stop": 200}
-    old, new = [row("dense"), row("ticket")], [row("dense", rule="k to T", steps={**steps, "start": 0}), row("ticket", rule="k to T", steps=steps)]
+    old, new = (
+        [row("dense"), row("ticket")],
+        [row("dense", rule="k to T", steps={**steps, "start": 0}), row("ticket", rule="k to T", steps=steps)],
+    )
     stays = [row("ticket", rewind="lr", steps={"before": 600, "start": 0, "stop": 200})]
-    assert [len(alike) for alike in report.by_setting(old + new + stays)] == [2, 3], "other rewind points are the same under both rules"
+    assert [len(alike) for alike in report.by_setting(old + new + stays)] == [2, 3], (
+        "other rewind points are the same under both rules"
+    )
     made = [table for table in report.tables(old + new + stays) if table.header[0] == "control"]
     assert ["rounds of 50 + T steps" in table.title for table in made] == [True, False]
-    assert "steps" not in made[0].header and {line[3] for line in made[1].rows} == {"0 to 200", "50 to 200", "600 + 200"}
+    assert "steps" not in made[0].header and {line[3] for line in made[1].rows} == {
+        "0 to 200",
+        "50 to 200",
+        "600 + 200",
+    }
 
 
 def measured(result, **figures):
@@ -175,12 +275,18 @@ def test_what_nets_do_beyond_accuracy_is_a_table_of_its_own(tmp_path):
     paths = []
     for seed, (cat, dog) in enumerate([(0.80, 0.86), (0.88, 0.78)]):
         made = result(seed, {"ticket": 0.8, "random": 0.7, "dense-scratch": 0.9})
-        measured(made, calibration_error={"ticket": 0.02 + seed / 100, "dense-scratch": 0.05},
-                 class_accuracy={"ticket": {"cat": cat, "dog": dog, "arm": None},
-                                 "dense-scratch": {"cat": 0.9, "dog": 0.9, "arm": None},
-                                 "random": {"cat": 0.5, "dog": 0.95, "arm": None}},
-                 corrupted={"ticket": {"contrast": [0.5, 0.6], "brightness": [0.7, 0.8]}},
-                 effective_sparsity={"ticket": 0.91}, multiply_adds={"ticket": 1_230_000})
+        measured(
+            made,
+            calibration_error={"ticket": 0.02 + seed / 100, "dense-scratch": 0.05},
+            class_accuracy={
+                "ticket": {"cat": cat, "dog": dog, "arm": None},
+                "dense-scratch": {"cat": 0.9, "dog": 0.9, "arm": None},
+                "random": {"cat": 0.5, "dog": 0.95, "arm": None},
+            },
+            corrupted={"ticket": {"contrast": [0.5, 0.6], "brightness": [0.7, 0.8]}},
+            effective_sparsity={"ticket": 0.91},
+            multiply_adds={"ticket": 1_230_000},
+        )
         paths.append(tmp_path / f"{seed}.json")
         paths[-1].write_text(json.dumps(made))
     report.write(report.collect(paths), tmp_path / "a")
@@ -188,13 +294,28 @@ def test_what_nets_do_beyond_accuracy_is_a_table_of_its_own(tmp_path):
     assert rows[0]["class_accuracy"].keys() == {"cat", "dog", "arm"}  # here no old word for a control
     title = "Beyond accuracy: lenet, digits -> mnist"
     [table] = [table for table in report.tables(rows) if table.title == title]
-    assert table.header == ("control", "sparsity", "NLL", "ECE, %", "worst class", "corrupted, %",
-                            "effective sparsity, %", "multiply-adds, millions")
+    assert table.header == (
+        "control",
+        "sparsity",
+        "NLL",
+        "ECE, %",
+        "worst class",
+        "corrupted, %",
+        "effective sparsity, %",
+        "multiply-adds, millions",
+    )
     lines = {line[0]: line[1:] for line in table.rows}
     assert lines["dense-scratch"] == ("0.0%", "1.000 ± 0.000", "5.00 ± 0.00", "", "", "", "")
     assert lines["random"] == ("90.0%", "1.000 ± 0.000", "", "cat: -40.00 ± 0.00", "", "", "")
-    assert lines["ticket"] == ("90.0%", "1.000 ± 0.000", "2.50 ± 6.35", "dog: -8.00 ± 50.82", "65.00 ± 0.00",
-                               "91.00 ± 0.00", "1.230 ± 0.000")
+    assert lines["ticket"] == (
+        "90.0%",
+        "1.000 ± 0.000",
+        "2.50 ± 6.35",
+        "dog: -8.00 ± 50.82",
+        "65.00 ± 0.00",
+        "91.00 ± 0.00",
+        "1.230 ± 0.000",
+    )
 
 
 def test_rows_of_before_have_no_such_table(files):

@@ -41,22 +41,30 @@ def check(ticket, input_shape=None, new=()):
         warnings.simplefilter("always")
         student = lottery.transfer(ticket, num_classes=4, input_shape=input_shape)
     said = [str(one.message) for one in caught if "channels" in str(one.message)]
-    assert len(said) == len(new) and all(f"{path} is new and dense" in text for path, text in zip(new, said)), said
+    assert len(said) == len(new) and all(
+        f"{path} is new and dense" in text for path, text in zip(new, said)
+    ), said
     values, masks = state_of(student), lottery.masks(student)
     carried = {path for path in values if not path.startswith((f"{ticket.heads[0]}/", *new))}
     assert values.keys() == ticket.weights.keys() and carried
     assert all(np.array_equal(values[path], ticket.weights[path]) for path in carried)
-    assert masks.keys() == ticket.masks.keys() & carried and all(np.array_equal(masks[path], ticket.masks[path]) for path in masks)
+    assert masks.keys() == ticket.masks.keys() & carried and all(
+        np.array_equal(masks[path], ticket.masks[path]) for path in masks
+    )
     x, y = images(student.input_shape[1:], 4)
     compiled(student, run_eagerly=EAGER).fit(x, y, verbose=0)
     plain = lottery.strip(student)
-    assert plain.predict(x, verbose=0).shape == (12, 4) and plain.input_shape[1:] == (input_shape or ticket.model().input_shape[1:])
+    assert plain.predict(x, verbose=0).shape == (12, 4) and plain.input_shape[1:] == (
+        input_shape or ticket.model().input_shape[1:]
+    )
     values = state_of(plain)
     assert all(not values[path][~mask].any() for path, mask in masks.items())
 
 
 def inner(kind, shape):
-    return {"Sequential": sequential, "functional": functional}[kind](shape, conv(4, "c"), L.BatchNormalization(), L.ReLU(), name="inner")
+    return {"Sequential": sequential, "functional": functional}[kind](
+        shape, conv(4, "c"), L.BatchNormalization(), L.ReLU(), name="inner"
+    )
 
 
 def nets(kind):
@@ -65,16 +73,36 @@ def nets(kind):
     flat = conv(4, "c"), L.Flatten(), L.Dense(5, name="e")
     made = {"Sequential": sequential, "functional": functional}[kind]
     return {
-        "another size in the middle": lambda: (functional((8, 8, 3), L.Conv2D(4, 3, name="stem"), inner(kind, (6, 6, 4)), *top),
-                                               (10, 9, 3), ()),
-        "the input's shape in the middle": lambda: (made((8, 8, 4), conv(4, "stem"), inner(kind, (8, 8, 4)), *top), (8, 8, 1),
-                                                    ("stem/kernel",)),
-        "both": lambda: (functional((8, 8, 4), conv(4, "stem"), inner(kind, (8, 8, 4)), *top), (9, 10, 1), ("stem/kernel",)),
-        "behind pooling": lambda: (made((8, 8, 3), L.MaxPooling2D(), inner(kind, (4, 4, 3)), *top), (12, 12, 1), ("inner/c/kernel",)),
-        "two deep": lambda: (functional((8, 8, 4), made((8, 8, 4), conv(4, "stem"), inner(kind, (8, 8, 4)), name="out"), *top), (9, 9, 1),
-                             ("out/stem/kernel",)),
-        "behind Resizing": lambda: (functional((9, 9, 3), L.Resizing(6, 6), made((6, 6, 3), *flat, name="inner"), top[-1]), (7, 7, 1),
-                                    ("inner/c/kernel",)),
+        "another size in the middle": lambda: (
+            functional((8, 8, 3), L.Conv2D(4, 3, name="stem"), inner(kind, (6, 6, 4)), *top),
+            (10, 9, 3),
+            (),
+        ),
+        "the input's shape in the middle": lambda: (
+            made((8, 8, 4), conv(4, "stem"), inner(kind, (8, 8, 4)), *top),
+            (8, 8, 1),
+            ("stem/kernel",),
+        ),
+        "both": lambda: (
+            functional((8, 8, 4), conv(4, "stem"), inner(kind, (8, 8, 4)), *top),
+            (9, 10, 1),
+            ("stem/kernel",),
+        ),
+        "behind pooling": lambda: (
+            made((8, 8, 3), L.MaxPooling2D(), inner(kind, (4, 4, 3)), *top),
+            (12, 12, 1),
+            ("inner/c/kernel",),
+        ),
+        "two deep": lambda: (
+            functional((8, 8, 4), made((8, 8, 4), conv(4, "stem"), inner(kind, (8, 8, 4)), name="out"), *top),
+            (9, 9, 1),
+            ("out/stem/kernel",),
+        ),
+        "behind Resizing": lambda: (
+            functional((9, 9, 3), L.Resizing(6, 6), made((6, 6, 3), *flat, name="inner"), top[-1]),
+            (7, 7, 1),
+            ("inner/c/kernel",),
+        ),
     }
 
 
@@ -95,7 +123,11 @@ def test_a_merge_with_the_input_has_the_channels_of_what_it_is_merged_with():
 @pytest.mark.parametrize("where", ["before the head", "in the head", "in a convolution"])
 def test_a_layer_as_activation(where):
     """Only its own build_config builds it in Keras 3."""
-    first = conv(5, "a", activation=L.PReLU(shared_axes=[1, 2])) if where == "in a convolution" else L.Conv2D(5, 3, name="a")
+    first = (
+        conv(5, "a", activation=L.PReLU(shared_axes=[1, 2]))
+        if where == "in a convolution"
+        else L.Conv2D(5, 3, name="a")
+    )
     middle = L.Dense(6, activation=L.PReLU() if where == "before the head" else "relu", name="b")
     head = L.Dense(3, activation=L.PReLU() if where == "in the head" else None, name="h")
     ticket = ticket_of(functional((8, 8, 1), first, L.GlobalAveragePooling2D(), middle, head))
@@ -105,8 +137,11 @@ def test_a_layer_as_activation(where):
 
 
 HEADS = {
-    "Conv1DTranspose": (8, 2), "Conv2DTranspose": (4, 4, 2), "Conv3DTranspose": (3, 3, 3, 2),
-    "SeparableConv1D": (8, 2), "SeparableConv2D": (4, 4, 2),
+    "Conv1DTranspose": (8, 2),
+    "Conv2DTranspose": (4, 4, 2),
+    "Conv3DTranspose": (3, 3, 3, 2),
+    "SeparableConv1D": (8, 2),
+    "SeparableConv2D": (4, 4, 2),
 }
 
 
@@ -114,7 +149,11 @@ HEADS = {
 def test_heads_with_filters(kind):
     shape = HEADS[kind]
     pool = getattr(L, f"GlobalAveragePooling{len(shape) - 1}D")()
-    ticket = ticket_of(functional(shape, L.Dense(6, "relu", name="a"), getattr(L, kind)(3, 2, padding="same", name="h"), pool))
+    ticket = ticket_of(
+        functional(
+            shape, L.Dense(6, "relu", name="a"), getattr(L, kind)(3, 2, padding="same", name="h"), pool
+        )
+    )
     assert ticket.heads == ["h"]
     check(ticket)
     check(ticket, (*(side + 1 for side in shape[:-1]), 2))
@@ -147,7 +186,9 @@ def test_a_head_in_a_custom_layer_is_said_to_be_there():
 
 
 def test_a_head_without_units_is_said_to_be_one():
-    ticket = ticket_of(functional((8, 8, 3), conv(4, "a"), L.DepthwiseConv2D(3, name="h"), L.GlobalAveragePooling2D()))
+    ticket = ticket_of(
+        functional((8, 8, 3), conv(4, "a"), L.DepthwiseConv2D(3, name="h"), L.GlobalAveragePooling2D())
+    )
     one_line(ticket, "'h' is a DepthwiseConv2D: transfer can replace a Dense or convolution layer with units")
 
 

@@ -25,7 +25,11 @@ watched = {"folder": None, "take": None}
 
 
 def _hook(event, arguments):
-    if watched["folder"] and event in ("os.rename", "os.remove", "os.rmdir") and os.path.abspath(arguments[0]).startswith(watched["folder"]):
+    if (
+        watched["folder"]
+        and event in ("os.rename", "os.remove", "os.rmdir")
+        and os.path.abspath(arguments[0]).startswith(watched["folder"])
+    ):
         take, watched["take"] = watched["take"], None  # not of what it does itself
         if take:
             take()
@@ -67,8 +71,10 @@ def states(folder, where, call):
 
 def callbacks():
     """They remember: the best figure and weights so far, how long ago that was."""
-    return [keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=1, min_delta=0.03),
-            keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.06, restore_best_weights=True)]
+    return [
+        keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=1, min_delta=0.03),
+        keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.06, restore_best_weights=True),
+    ]
 
 
 def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
@@ -84,8 +90,17 @@ def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
     assert min(lengths) < 4 and len(copies) >= sum(lengths) + 5, lengths
     expected = files(tmp_path / "run")
     assert set(expected) == {"config.json", "initial.safetensors", "rewind.safetensors"} | {
-        f"round_{n:02d}/{name}" for n in range(3) for name in
-        ("README.md", "architecture.json.gz", "masks.safetensors.gz", "ticket.json", "trained.safetensors", "weights.safetensors")}
+        f"round_{n:02d}/{name}"
+        for n in range(3)
+        for name in (
+            "README.md",
+            "architecture.json.gz",
+            "masks.safetensors.gz",
+            "ticket.json",
+            "trained.safetensors",
+            "weights.safetensors",
+        )
+    }
     for copy in copies[:: 2 if KERAS3 else 1]:
         for half in copy.rglob(".writing-*"):  # as if killed amid the write
             if half.is_file():
@@ -125,7 +140,15 @@ def test_callbacks_remember_over_rounds(tmp_path, dies):
 
     def run(folder, callback):
         search(compiled(lottery.wrap(model)), run_dir=folder, epochs=2, rounds=2, callbacks=[callback])
-        return callback.epochs, callback.first, callback.last, callback.ended.tolist(), callback.counts.tolist(), callback.by, callback.found
+        return (
+            callback.epochs,
+            callback.first,
+            callback.last,
+            callback.ended.tolist(),
+            callback.counts.tolist(),
+            callback.by,
+            callback.found,
+        )
 
     expected = run(tmp_path / "whole", Remembers())
     with pytest.raises(Killed):
@@ -143,8 +166,13 @@ def test_another_process_begins_from_other_weights_and_callbacks(tmp_path, more)
     expected = run(tmp_path / "whole", 1, [])
     with pytest.raises(Killed):
         run(tmp_path / "cut", 1, [Remembers(4)])
-    found = run(tmp_path / "cut", 2, more)  # whose layers may have drawn other seeds, which their configs hold
-    assert all(bits(getattr(found, part)) == bits(getattr(expected, part)) for part in ("weights", "trained", "masks"))
+    found = run(
+        tmp_path / "cut", 2, more
+    )  # whose layers may have drawn other seeds, which their configs hold
+    assert all(
+        bits(getattr(found, part)) == bits(getattr(expected, part))
+        for part in ("weights", "trained", "masks")
+    )
 
 
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
@@ -161,12 +189,16 @@ def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
         return search(net, train, run_dir=folder, epochs=2, rounds=1, rewind=4)
 
     copies, ticket = states(tmp_path / "run", tmp_path, lambda: run(tmp_path / "run"))
-    second = [copy for copy in copies if (copy / "round_00").exists() and (copy / "epoch.safetensors").exists()][1]
+    second = [
+        copy for copy in copies if (copy / "round_00").exists() and (copy / "epoch.safetensors").exists()
+    ][1]
     assert everything(run(second)) == everything(ticket)
 
 
 @skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes a Dataset as JAX does")
-@pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="the commands' data come through TensorFlow")
+@pytest.mark.skipif(
+    not importlib.util.find_spec("tensorflow"), reason="the commands' data come through TensorFlow"
+)
 def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if not KERAS3:
@@ -176,9 +208,19 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     search(model, small.train, run_dir="source", epochs=1, rewind=1)
 
     def run():
-        return jobs.transfer(ticket="source/round_02", controls=["random"], run_dir="run", epochs=2,
-                             dataset=dict(name="digits", classes=[5, 6, 7, 8, 9], train_split="train[:30%]", batch_size=64),
-                             recipe=dict(optimizer="adam", learning_rate=0.01), seed=1, precision="float32", strategy="none", backend=WORLD, verbose=0)
+        return jobs.transfer(
+            ticket="source/round_02",
+            controls=["random"],
+            run_dir="run",
+            epochs=2,
+            dataset=dict(name="digits", classes=[5, 6, 7, 8, 9], train_split="train[:30%]", batch_size=64),
+            recipe=dict(optimizer="adam", learning_rate=0.01),
+            seed=1,
+            precision="float32",
+            strategy="none",
+            backend=WORLD,
+            verbose=0,
+        )
 
     copies, result = states(tmp_path / "run", tmp_path, run)
     expected = files("run")
@@ -195,8 +237,13 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
 def test_kill_9(tmp_path):
     """Processes killed at random moments of a search and of a transfer, with controls."""
     conv().save(tmp_path / "net.keras")
-    killed, finished = stress_resume.stress(tmp_path, "both", *stress_resume.undisturbed(tmp_path, "both", "whole"), kills=2,
-                                            draw=random.Random(os.urandom(4)))
+    killed, finished = stress_resume.stress(
+        tmp_path,
+        "both",
+        *stress_resume.undisturbed(tmp_path, "both", "whole"),
+        kills=2,
+        draw=random.Random(os.urandom(4)),
+    )
     assert killed >= 2 and finished >= 1
 
 
@@ -240,7 +287,14 @@ def test_finished_run_returns_at_once(tmp_path, monkeypatch):
 
 
 def renamed():
-    return keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="first"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
+    return keras.Sequential(
+        [
+            L.Input((8,)),
+            L.Dense(12, "relu", name="first"),
+            L.Dense(10, "relu", name="b"),
+            L.Dense(3, name="head"),
+        ]
+    )
 
 
 @register
@@ -260,12 +314,17 @@ class Growing(L.Layer):
 
 def test_a_run_whose_weights_begin_those_of_the_model_is_another(tmp_path, monkeypatch):
     def found():
-        model = keras.Sequential([L.Input((8,)), L.Dense(12, name="a"), L.Dense(3, name="head"), Growing(name="last")])
+        model = keras.Sequential(
+            [L.Input((8,)), L.Dense(12, name="a"), L.Dense(3, name="head"), Growing(name="last")]
+        )
         return search(compiled(model), run_dir=tmp_path / "run", epochs=1, rounds=1)
 
     found()
     monkeypatch.setattr(Growing, "extra", True)
-    with pytest.raises(lottery.LotteryError, match=r"of a model with 5 weights, now 6: '.*last/shift.*' is in one of them alone"):
+    with pytest.raises(
+        lottery.LotteryError,
+        match=r"of a model with 5 weights, now 6: '.*last/shift.*' is in one of them alone",
+    ):
         found()
 
 
@@ -275,12 +334,21 @@ CHANGES = {
     "rewind": (dict(rewind=2), 'rewind was "init", now 2'),
     "seed": (dict(seed=5), "seed was 0, now 5"),
     "data": (dict(train=arrays(seed=9)), 'train was "[0-9a-f]{12}", now "[0-9a-f]{12}"'),
-    "optimizer": (dict(model=lambda: compiled(dense(), keras.optimizers.Adam(0.5))), "compiled.optimizer.config.learning_rate was 0.001.*, now 0.5"),
+    "optimizer": (
+        dict(model=lambda: compiled(dense(), keras.optimizers.Adam(0.5))),
+        "compiled.optimizer.config.learning_rate was 0.001.*, now 0.5",
+    ),
     "model": (dict(model=lambda: compiled(dense(4))), "architecture was"),
-    "names": (dict(model=lambda: compiled(renamed())), "other names, 'a/kernel', now 'first/kernel': name the layers"),
+    "names": (
+        dict(model=lambda: compiled(renamed())),
+        "other names, 'a/kernel', now 'first/kernel': name the layers",
+    ),
     "scope": (dict(scope="layer"), 'scope was "global", now "layer"'),
     "info": (dict(info={"data": {"name": "x"}}), 'info.data was missing, now {"name": "x"}'),
-    "notes of the same names": (dict(epochs=3, info={"epochs": 2, "run": "find_ticket"}), "epochs was 2, now 3"),
+    "notes of the same names": (
+        dict(epochs=3, info={"epochs": 2, "run": "find_ticket"}),
+        "epochs was 2, now 3",
+    ),
 }
 
 
@@ -324,8 +392,12 @@ def test_overwrite_deletes_runs_only(tmp_path):
 
 def test_damaged_run_folders_say_so(tmp_path):
     search(run_dir=tmp_path / "run", epochs=1, rewind=1)
-    for name, said in {"initial.safetensors": "initial.*missing", "rewind.safetensors": "rewind.*missing",
-                       "round_02/ticket.json": "no ticket at", "round_02/masks.safetensors.gz": "masks.*is missing"}.items():
+    for name, said in {
+        "initial.safetensors": "initial.*missing",
+        "rewind.safetensors": "rewind.*missing",
+        "round_02/ticket.json": "no ticket at",
+        "round_02/masks.safetensors.gz": "masks.*is missing",
+    }.items():
         copy = tmp_path / "copy"
         shutil.copytree(tmp_path / "run", copy)
         (copy / name).unlink()
@@ -350,7 +422,8 @@ def test_disk_full(tmp_path):
         "except lottery.LotteryError as error: print(error)\n"
         "print(sorted(files('run')))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
-        "assert everything(search(model, run_dir='run')) == everything(whole) and files('run') == files('whole')\n")
+        "assert everything(search(model, run_dir='run')) == everything(whole) and files('run') == files('whole')\n"
+    )
     done = python("-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     said, left = done.stdout.strip().splitlines()[-2:]
@@ -362,9 +435,17 @@ class KeepsArrays(keras.callbacks.Callback):
     """Of every kind, at the end of each epoch, and what no file holds."""
 
     def on_epoch_end(self, epoch, logs=None):
-        self.kept = [np.array(["ä", "longer"])[epoch:], np.datetime64("2026-01-31T12") + epoch, np.array("2026", "M8[D]"),
-                     np.array([[1 + 2j * epoch]], "c8"), np.complex64(1j), np.longdouble([epoch]), np.array([b"x", b"yz"]),
-                     np.zeros((0, 3), "U2"), np.arange(3, dtype=">i2")]
+        self.kept = [
+            np.array(["ä", "longer"])[epoch:],
+            np.datetime64("2026-01-31T12") + epoch,
+            np.array("2026", "M8[D]"),
+            np.array([[1 + 2j * epoch]], "c8"),
+            np.complex64(1j),
+            np.longdouble([epoch]),
+            np.array([b"x", b"yz"]),
+            np.zeros((0, 3), "U2"),
+            np.arange(3, dtype=">i2"),
+        ]
         self.kept_by = {"a/b": np.array([epoch]), "a": {"b": np.array(["text"])}}
         self.records = np.array([(1, 2.0)], [("a", int), ("b", float)])
         self.itself = [self.records]
@@ -380,9 +461,17 @@ def test_callbacks_keep_arrays_of_any_kind(tmp_path):
     resumable.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
     callback_memory.recall(tmp_path / "a", [again])
     assert "records" not in vars(again) and "itself" not in vars(again) and "masked" not in vars(again)
-    for old, new in zip([*callback.kept, callback.kept_by["a/b"], callback.kept_by["a"]["b"]],
-                            [*again.kept, again.kept_by["a/b"], again.kept_by["a"]["b"]], strict=True):
-        assert type(old) is type(new) and old.dtype == new.dtype and old.shape == new.shape and np.array_equal(old, new)
+    for old, new in zip(
+        [*callback.kept, callback.kept_by["a/b"], callback.kept_by["a"]["b"]],
+        [*again.kept, again.kept_by["a/b"], again.kept_by["a"]["b"]],
+        strict=True,
+    ):
+        assert (
+            type(old) is type(new)
+            and old.dtype == new.dtype
+            and old.shape == new.shape
+            and np.array_equal(old, new)
+        )
 
 
 def test_all_files_have_the_mode_that_the_umask_gives(tmp_path):
@@ -392,13 +481,22 @@ def test_all_files_have_the_mode_that_the_umask_gives(tmp_path):
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "run").rglob("*")}
-    assert {name: mode for name, mode in modes.items() if mode != (0o750 if name.startswith("round_") else 0o640)} == {}
+    assert {
+        name: mode for name, mode in modes.items() if mode != (0o750 if name.startswith("round_") else 0o640)
+    } == {}
 
 
 def test_files_of_a_run(tmp_path):
     """JSON without NaN, whatever is in it; what JSON cannot hold is said."""
-    write_json(tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tensor([1.5]), 3: None})
-    assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1, {"c": str(tmp_path)}], "d": [1.5], "3": None}
+    write_json(
+        tmp_path / "x.json", {"a": float("inf"), "b": (1, {"c": tmp_path}), "d": tensor([1.5]), 3: None}
+    )
+    assert json.loads((tmp_path / "x.json").read_text()) == {
+        "a": None,
+        "b": [1, {"c": str(tmp_path)}],
+        "d": [1.5],
+        "3": None,
+    }
     with pytest.raises(lottery.LotteryError, match="which JSON cannot hold"):
         write_json(tmp_path / "y.json", {"a": L.Dense(1)})
     for path in (tmp_path / "x.json" / "z.json", tmp_path / "none" / "z.json"):

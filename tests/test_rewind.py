@@ -8,12 +8,12 @@ import tempfile
 import numpy as np
 import pytest
 import zoo
-from small import ENGINE, L, LOGITS, in_order, mirrored, scaled
+from small import ENGINE, LOGITS, L, in_order, mirrored, scaled
 from world import BACKEND, KERAS3, array, keras, load_model, runs_on, set_policy, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery import engines
-from keras_lottery.search.rewind import check_steps, Rewinder
+from keras_lottery.search.rewind import Rewinder, check_steps
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(32, 6, 6, 1)).astype("float32"), RNG.integers(0, 3, 32)
@@ -57,7 +57,9 @@ def anchored():
         def build(self, variables):
             super().build(variables)
             if not hasattr(self, "_anchors"):
-                self._anchors = [self.add_variable_from_reference(v, "anchor", initial_value=v) for v in variables]
+                self._anchors = [
+                    self.add_variable_from_reference(v, "anchor", initial_value=v) for v in variables
+                ]
 
         def update_step(self, gradient, variable):
             anchor = self._anchors[self._index_dict[self._var_key(variable)]]
@@ -80,7 +82,9 @@ LEGACY = skip_unless("tf_keras", reason="Keras 3 has no legacy optimizers")
 
 
 def masked(values, masks):
-    return {path: np.where(masks[path], value, 0) if path in masks else value for path, value in values.items()}
+    return {
+        path: np.where(masks[path], value, 0) if path in masks else value for path, value in values.items()
+    }
 
 
 def equal(first, second):
@@ -109,12 +113,16 @@ class Spy(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         assert zoo.drift(self.model) == 0
-        self._check_averages(KERAS3 and len(self.states) in self.begins)  # Keras 3 begins them after the first step
+        self._check_averages(
+            KERAS3 and len(self.states) in self.begins
+        )  # Keras 3 begins them after the first step
         self.states.append(self._state())
 
     def _state(self):
         averages = {id(variable) for variable in self._averages()}
-        return ENGINE.values(self.model), [array(v) for v in optimizer_variables(self.model) if id(v) not in averages]
+        return ENGINE.values(self.model), [
+            array(v) for v in optimizer_variables(self.model) if id(v) not in averages
+        ]
 
     def _check_averages(self, now):
         for average, variable in zip(self._averages() if now else (), self.model.trainable_variables):
@@ -178,17 +186,36 @@ def test_rewinding_is_exact(way, rewind):
 def test_rewind_once_takes_back_before_the_last_round_alone(rewind, tmp_path):
     at = [0, ROUND, 2 * ROUND, 3 * ROUND]
     spy = Spy(at)
-    ticket = lottery.find_ticket(compiled(lottery.wrap(net())), batches(), epochs=EPOCHS, rounds=3, rate=0.4, rewind=rewind, rewind_once=True,
-                                 run_dir=tmp_path, verbose=0, seed=1, callbacks=[spy])
+    ticket = lottery.find_ticket(
+        compiled(lottery.wrap(net())),
+        batches(),
+        epochs=EPOCHS,
+        rounds=3,
+        rate=0.4,
+        rewind=rewind,
+        rewind_once=True,
+        run_dir=tmp_path,
+        verbose=0,
+        seed=1,
+        callbacks=[spy],
+    )
     point = {"init": spy.starts[0][0], 3: spy.states[2][0], "trained": spy.states[ROUND - 1][0]}[rewind]
     for number in (1, 2, 3):
         values, slots = spy.starts[number]
-        assert equal(values, masked(point if number == 3 else spy.states[number * ROUND - 1][0], spy.masks[number]))
+        assert equal(
+            values, masked(point if number == 3 else spy.states[number * ROUND - 1][0], spy.masks[number])
+        )
         assert zoo.same(slots, spy.starts[0][1]), "the optimizer did not start anew"
         kept = lottery.load_ticket(tmp_path / f"round_{number:02d}").weights
         assert equal({path: kept[path] for path in point}, masked(point, spy.masks[number]))
-    assert equal(ticket.weights, spy.starts[-1][0]) and equal(ticket.trained, spy.states[-1][0]) and ticket.settings["rewind_once"] is True
-    assert len(spy.states) == 4 * ROUND - (3 if rewind == 3 else 0), "rounds in between train all steps, the last from the rewind point on"
+    assert (
+        equal(ticket.weights, spy.starts[-1][0])
+        and equal(ticket.trained, spy.states[-1][0])
+        and ticket.settings["rewind_once"] is True
+    )
+    assert len(spy.states) == 4 * ROUND - (3 if rewind == 3 else 0), (
+        "rounds in between train all steps, the last from the rewind point on"
+    )
 
 
 @skip_unless("tf_keras", reason="Keras 3 makes the metrics from a batch")
@@ -202,19 +229,32 @@ def test_accuracy_means_what_the_batches_say_where_the_model_does_not(labels):
     engines.engine(wrapped).compile_like(wrapped, model)
     expected = model.fit(data, verbose=0).history
     [first, _] = lottery.find_ticket(wrapped, data, epochs=1, rounds=1, rate=0.3, verbose=0).rounds
-    assert {name: [value] for name, value in first["history"][0].items() if name not in ("start", "stop")} == expected
+    assert {
+        name: [value] for name, value in first["history"][0].items() if name not in ("start", "stop")
+    } == expected
 
 
 @pytest.mark.parametrize("rewind_once", ["false", 1])
 def test_rewind_once_is_true_or_false(rewind_once):
     with pytest.raises(lottery.LotteryError, match="give True or False"):
-        lottery.find_ticket(compiled(net()), batches(), epochs=1, rounds=2, rewind_once=rewind_once, verbose=0)
+        lottery.find_ticket(
+            compiled(net()), batches(), epochs=1, rounds=2, rewind_once=rewind_once, verbose=0
+        )
 
 
 @pytest.mark.parametrize("rewind", ["lr", "finetune"])
 def test_rewind_once_wants_a_rewind_point(rewind, tmp_path):
     with pytest.raises(lottery.LotteryError, match=f"rewind='{rewind}' never does: leave out one of them"):
-        lottery.find_ticket(compiled(net()), batches(), epochs=1, rounds=2, rewind=rewind, rewind_once=True, run_dir=tmp_path / "run", verbose=0)
+        lottery.find_ticket(
+            compiled(net()),
+            batches(),
+            epochs=1,
+            rounds=2,
+            rewind=rewind,
+            rewind_once=True,
+            run_dir=tmp_path / "run",
+            verbose=0,
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -243,14 +283,24 @@ def test_optimizer_starts_anew(optimizer):
 @skip_unless("tf_keras", reason="Keras 3 counts Nadam's steps in a variable")
 def test_nadam_in_eager_steps_starts_anew_and_goes_on():
     def searched(folder, dies=None):
-        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(6, name="a"), keras.layers.Dense(2, name="b")])
+        model = keras.Sequential(
+            [keras.layers.Input((4,)), keras.layers.Dense(6, name="a"), keras.layers.Dense(2, name="b")]
+        )
         start = np.random.default_rng(0)
         model.set_weights([start.normal(size=weight.shape) for weight in model.get_weights()])
         model.compile(keras.optimizers.Nadam(0.05), "mse", run_eagerly=True)
         seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: calls.append(epoch))
-        kill = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 / 0 if len(calls) == dies else None)
+        kill = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: 1 / 0 if len(calls) == dies else None
+        )
         data = start.normal(size=(64, 4)).astype("float32"), start.normal(size=(64, 2)).astype("float32")
-        return model, data, lottery.find_ticket(model, data, epochs=2, rounds=1, rate=0.5, run_dir=folder, callbacks=[seen, kill], verbose=0)
+        return (
+            model,
+            data,
+            lottery.find_ticket(
+                model, data, epochs=2, rounds=1, rate=0.5, run_dir=folder, callbacks=[seen, kill], verbose=0
+            ),
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         calls = []
@@ -269,7 +319,10 @@ def test_nadam_in_eager_steps_starts_anew_and_goes_on():
         assert zoo.same([trained[path] for path in whole.trained], list(whole.trained.values()))
 
 
-@pytest.mark.parametrize("way, rewind", [("callback", 3), ("find_ticket", "trained"), ("find_ticket", "lr"), ("find_ticket", "init")])
+@pytest.mark.parametrize(
+    "way, rewind",
+    [("callback", 3), ("find_ticket", "trained"), ("find_ticket", "lr"), ("find_ticket", "init")],
+)
 def test_an_optimizer_with_copies_of_the_weights_goes_on_from_the_rewound_ones(way, rewind):
     _, spy = run(way, rewind, "anchored")
     for number in range(ROUNDS + 1):
@@ -279,8 +332,10 @@ def test_an_optimizer_with_copies_of_the_weights_goes_on_from_the_rewound_ones(w
 
 ALIKE = [("adam", "float32", 4), ("adam", "float32", "lr"), ("average", "mixed_float16", "trained")]
 ALIKE += [pytest.param("legacy", "float32", 4, marks=[LEGACY, pytest.mark.stress])]
-ALIKE += [pytest.param(*one, marks=pytest.mark.stress) for one in
-          (("adam", "float32", "init"), ("adam", "float32", "trained"), ("average", "float32", 4))]
+ALIKE += [
+    pytest.param(*one, marks=pytest.mark.stress)
+    for one in (("adam", "float32", "init"), ("adam", "float32", "trained"), ("average", "float32", 4))
+]
 
 
 @pytest.mark.parametrize("optimizer, policy, rewind", ALIKE)
@@ -288,7 +343,9 @@ def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
     one, two = (run(way, rewind, optimizer, policy)[0] for way in ("callback", "find_ticket"))
     for name in ("masks", "weights", "trained"):
         assert equal(getattr(one, name), getattr(two, name)), name
-    counts = [[(r["round"], r["sparsity"], r["kept"], r["total"]) for r in ticket.rounds] for ticket in (one, two)]
+    counts = [
+        [(r["round"], r["sparsity"], r["kept"], r["total"]) for r in ticket.rounds] for ticket in (one, two)
+    ]
     assert counts[0] == counts[1] and one.architecture == two.architecture and one.heads == two.heads
 
 
@@ -315,9 +372,13 @@ def test_loss_scale_starts_anew():
         ENGINE.optimizer_state(model)  # on JAX this brings the state into the variables
         scales[-1].append(float(optimizer.dynamic_scale if KERAS3 else optimizer.loss_scale))
 
-    look = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: scales.append([]) or note(), on_train_batch_end=note)
+    look = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: scales.append([]) or note(), on_train_batch_end=note
+    )
     lottery.find_ticket(model, batches(), epochs=2, rounds=2, rate=0.4, verbose=0, callbacks=[look])
-    assert [scale[0] for scale in scales] == [2.0**15] * 3 and all(set(scale) != {2.0**15} for scale in scales)
+    assert [scale[0] for scale in scales] == [2.0**15] * 3 and all(
+        set(scale) != {2.0**15} for scale in scales
+    )
     assert KERAS3 or all(scale[-1] != 2.0**15 for scale in scales)  # elsewhere it may have come back
 
 
@@ -356,9 +417,14 @@ def test_nothing_is_traced_again_and_memory_is_flat():
 
 
 @skip_unless("tf_keras", reason="Keras 3 makes the metrics before it traces")
-@pytest.mark.parametrize("arguments", [{}, {"metrics": []}, {"metrics": None, "weighted_metrics": ["accuracy"]}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"metrics": []}, {"metrics": None, "weighted_metrics": ["accuracy"]}]
+)
 def test_the_step_is_traced_once_and_its_figures_are_those_of_keras(arguments):
-    traced, how = [], {"metrics": ["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True)], **arguments}
+    traced, how = (
+        [],
+        {"metrics": ["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True)], **arguments},
+    )
 
     @keras.utils.register_keras_serializable("tests")
     class Counts(L.Layer):
@@ -371,16 +437,30 @@ def test_the_step_is_traced_once_and_its_figures_are_those_of_keras(arguments):
             traced.clear()
 
     def counting():
-        return keras.Sequential([keras.Input((6, 6, 1)), *net().layers[:-2], Counts(), L.Dense(3, name="last")])
+        return keras.Sequential(
+            [keras.Input((6, 6, 1)), *net().layers[:-2], Counts(), L.Dense(3, name="last")]
+        )
 
     plain, logs = counting(), []
     plain.compile("sgd", LOGITS, **how)
     model = lottery.wrap(plain)
     engines.engine(model).compile_like(model, plain)
     expected = plain.fit(batches(), epochs=2, verbose=0).history
-    lottery.find_ticket(model, batches(), epochs=2, rounds=1, rate=0.5, verbose=0,
-                        callbacks=[Clear(), keras.callbacks.LambdaCallback(on_train_end=lambda _: logs.append(len(traced)),
-                                                                           on_epoch_end=lambda _, of: logs.append(dict(of)))])
+    lottery.find_ticket(
+        model,
+        batches(),
+        epochs=2,
+        rounds=1,
+        rate=0.5,
+        verbose=0,
+        callbacks=[
+            Clear(),
+            keras.callbacks.LambdaCallback(
+                on_train_end=lambda _: logs.append(len(traced)),
+                on_epoch_end=lambda _, of: logs.append(dict(of)),
+            ),
+        ],
+    )
     assert [item for item in logs if isinstance(item, int)] == [1, 0]
     assert {name: [of[name] for of in logs[:2]] for name in expected} == expected
 
@@ -396,7 +476,11 @@ def test_validation_and_checkpoints_at_the_end_of_a_round_see_its_trained_weight
     keep = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
     spy = Spy()
     model.fit(
-        batches(), epochs=EPOCHS * 3, validation_data=(X, Y), callbacks=[lottery.LotteryCallback(), keep, spy], verbose=0
+        batches(),
+        epochs=EPOCHS * 3,
+        validation_data=(X, Y),
+        callbacks=[lottery.LotteryCallback(), keep, spy],
+        verbose=0,
     )
     for number in (1, 2, 3):
         loaded = load_model(tmp_path / f"{number * EPOCHS}.keras")
@@ -434,13 +518,17 @@ def test_a_callback_that_puts_back_an_earlier_round_is_told():
     best = keras.callbacks.EarlyStopping("score", mode="max", patience=99, restore_best_weights=True)
     for callbacks in ([First(), best, lottery.LotteryCallback()], [lottery.LotteryCallback(), Restoring()]):
         model = compiled(scheduled(2, STEPS))
-        with pytest.raises(lottery.LotteryError, match="another callback put back the weights and masks of another round"):
+        with pytest.raises(
+            lottery.LotteryError, match="another callback put back the weights and masks of another round"
+        ):
             model.fit(batches(), shuffle=False, epochs=3, callbacks=callbacks, verbose=0)
         assert next(one for one in callbacks if isinstance(one, lottery.LotteryCallback)).ticket is None
 
 
 def scheduled(rounds=1, round_steps=ROUND, **schedule):
-    return lottery.wrap(net(), schedule=lottery.LotterySchedule(rounds, 0.5, round_steps=round_steps, **schedule))
+    return lottery.wrap(
+        net(), schedule=lottery.LotterySchedule(rounds, 0.5, round_steps=round_steps, **schedule)
+    )
 
 
 def pruned():
@@ -463,7 +551,13 @@ EXECUTIONS = skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes 
         (net, {}, batches, "needs a schedule"),
         (lambda: lottery.wrap(net()), {}, batches, "needs a schedule"),
         (pruned, {}, batches, "is pruned already"),
-        pytest.param(lambda: scheduled(round_steps=6), {"steps_per_execution": 3}, batches, "no multiple of steps_per_execution=3", marks=EXECUTIONS),
+        pytest.param(
+            lambda: scheduled(round_steps=6),
+            {"steps_per_execution": 3},
+            batches,
+            "no multiple of steps_per_execution=3",
+            marks=EXECUTIONS,
+        ),
         (scheduled, {}, unknown, "assert_cardinality"),
     ],
 )
@@ -476,17 +570,35 @@ def test_callback_refuses(build, arguments, data, said):
 
 
 @EXECUTIONS
-@pytest.mark.parametrize("rewind, epoch, every, fits", [(12, 10, 4, False), (14, 10, 4, True), (10, 10, 4, True), (8, 10, 4, True), (8, None, 4, False), (8, None, 1, True)])
+@pytest.mark.parametrize(
+    "rewind, epoch, every, fits",
+    [
+        (12, 10, 4, False),
+        (14, 10, 4, True),
+        (10, 10, 4, True),
+        (8, 10, 4, True),
+        (8, None, 4, False),
+        (8, None, 1, True),
+    ],
+)
 def test_which_steps_end_an_execution(rewind, epoch, every, fits):
     model = net()
     model.compile("sgd", LOGITS, steps_per_execution=every)
-    with contextlib.nullcontext() if fits else pytest.raises(lottery.LotteryError, match="no multiple of" if epoch else "unknown how many steps"):
+    with (
+        contextlib.nullcontext()
+        if fits
+        else pytest.raises(
+            lottery.LotteryError, match="no multiple of" if epoch else "unknown how many steps"
+        )
+    ):
         check_steps(model, {"rewind step": [rewind]}, epoch)
 
 
 def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
     callback = lottery.LotteryCallback()
-    with pytest.warns(UserWarning, match="after 8 of 16 steps: the ticket is that of round 0 of 1, 0.0% sparse"):
+    with pytest.warns(
+        UserWarning, match="after 8 of 16 steps: the ticket is that of round 0 of 1, 0.0% sparse"
+    ):
         compiled(scheduled()).fit(batches(), epochs=EPOCHS, callbacks=[callback], verbose=0)
     compiled(scheduled()).fit(batches(), epochs=EPOCHS * 2, callbacks=[callback], verbose=0)
     assert [row["sparsity"] for row in callback.rounds] == [0, 0.5] and callback.ticket.sparsity == 0.5
@@ -495,11 +607,17 @@ def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
 @pytest.mark.parametrize("rewind", ["init", 3, "trained"])
 def test_of_the_dense_round_alone_the_ticket_holds_the_rewind_point(rewind):
     callback, spy = lottery.LotteryCallback(), Spy()
-    model = compiled(lottery.wrap(net(), schedule=lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=ROUND, rewind_step=rewind)))
+    model = compiled(
+        lottery.wrap(
+            net(), schedule=lottery.LotterySchedule(rounds=1, rate=0.5, round_steps=ROUND, rewind_step=rewind)
+        )
+    )
     initial = ENGINE.values(model)
     with pytest.warns(UserWarning, match="the ticket is that of round 0"):
         model.fit(batches(), epochs=EPOCHS, callbacks=[callback, spy], verbose=0)
-    assert equal(callback.ticket.weights, {"init": initial, 3: spy.states[2][0], "trained": spy.states[-1][0]}[rewind])
+    assert equal(
+        callback.ticket.weights, {"init": initial, 3: spy.states[2][0], "trained": spy.states[-1][0]}[rewind]
+    )
 
 
 def test_a_used_optimizer_is_refused():
@@ -540,7 +658,10 @@ def test_an_epoch_that_is_no_multiple_of_an_execution(rewind):
     model.compile("sgd", LOGITS, steps_per_execution=2)
     data, spy = in_order((X[:24], Y[:24]), 8), Sparsities()
     if rewind == 4:
-        with pytest.raises(lottery.LotteryError, match="rewind step, step 4, is no multiple of steps_per_execution=2 within epochs of 3"):
+        with pytest.raises(
+            lottery.LotteryError,
+            match="rewind step, step 4, is no multiple of steps_per_execution=2 within epochs of 3",
+        ):
             model.fit(data, epochs=4, callbacks=[lottery.LotteryCallback(), spy], verbose=0)
     else:
         model.fit(data, epochs=4, callbacks=[lottery.LotteryCallback(), spy], verbose=0)

@@ -7,13 +7,13 @@ import shutil
 
 import numpy as np
 import pytest
-from small import ENGINE, L, LOGITS, bits, in_order, mirrored, scaled, state_of
+from small import ENGINE, LOGITS, L, bits, in_order, mirrored, scaled, state_of
 from world import KERAS3, WORLD, array, keras, load_model, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery.training import resumable
-from keras_lottery.search.rewind import random_of, RewindCallback, Rewinder
 from keras_lottery.core.schedule import Round
+from keras_lottery.search.rewind import RewindCallback, Rewinder, random_of
+from keras_lottery.training import resumable
 
 STEPS, EPOCHS, BATCH = 5, 3, 16
 END = STEPS * EPOCHS
@@ -24,7 +24,15 @@ Y = (X @ RNG.normal(size=(6, 3))).argmax(-1)
 
 def mlp():
     keras.utils.set_random_seed(1)
-    return keras.Sequential([L.Input((6,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")], name="mlp")
+    return keras.Sequential(
+        [
+            L.Input((6,)),
+            L.Dense(12, "relu", name="a"),
+            L.Dense(10, "relu", name="b"),
+            L.Dense(3, name="head"),
+        ],
+        name="mlp",
+    )
 
 
 def cosine(rate=0.05):
@@ -124,16 +132,27 @@ def independent(initial, optimizer, rate_at, rewind, scope, rounds=3, rate=0.4):
     return found
 
 
-OPTIMIZERS = {"momentum": (Sgd, lambda rate: keras.optimizers.SGD(rate, momentum=0.9)), "adam": (Adam, lambda rate: keras.optimizers.Adam(rate, epsilon=1e-3))}
+OPTIMIZERS = {
+    "momentum": (Sgd, lambda rate: keras.optimizers.SGD(rate, momentum=0.9)),
+    "adam": (Adam, lambda rate: keras.optimizers.Adam(rate, epsilon=1e-3)),
+}
 REWINDS = ("init", 3, STEPS + 2, "trained", "lr")
-SAMPLE = [("momentum", "global", 3, True), ("adam", "layer", STEPS + 2, True), ("adam", "global", "init", False), ("momentum", "layer", "trained", True),
-          ("adam", "global", "lr", True), ("momentum", "global", STEPS + 2, False)]
+SAMPLE = [
+    ("momentum", "global", 3, True),
+    ("adam", "layer", STEPS + 2, True),
+    ("adam", "global", "init", False),
+    ("momentum", "layer", "trained", True),
+    ("adam", "global", "lr", True),
+    ("momentum", "global", STEPS + 2, False),
+]
 ALL = list(itertools.product(OPTIMIZERS, ("global", "layer"), REWINDS, (False, True)))
 
 
 @skip_unless("tf_keras", "tensorflow", "jax", reason="one backend without TensorFlow is enough")
-@pytest.mark.parametrize("optimizer, scope, rewind, decays", [
-    *SAMPLE, *(pytest.param(*one, marks=pytest.mark.stress) for one in ALL if one not in SAMPLE)])
+@pytest.mark.parametrize(
+    "optimizer, scope, rewind, decays",
+    [*SAMPLE, *(pytest.param(*one, marks=pytest.mark.stress) for one in ALL if one not in SAMPLE)],
+)
 def test_a_search_is_the_one_of_another_program(optimizer, scope, rewind, decays, tmp_path):
     base = 0.05 if optimizer == "momentum" else 0.01
     other, ours = OPTIMIZERS[optimizer]
@@ -142,14 +161,31 @@ def test_a_search_is_the_one_of_another_program(optimizer, scope, rewind, decays
     rate = cosine(base) if decays else base
     model.compile(ours(rate), LOGITS)
     order = np.concatenate([np.arange(n, len(X), STEPS)[:BATCH] for n in range(STEPS)])
-    lottery.find_ticket(model, in_order((X[order], Y[order]), BATCH), epochs=EPOCHS, rounds=3, rate=0.4, rewind=rewind, scope=scope,
-                        run_dir=tmp_path, verbose=0)
-    expected = independent(initial, other, (lambda step: float(array(cosine(base)(step)))) if decays else lambda step: base, rewind, scope)
+    lottery.find_ticket(
+        model,
+        in_order((X[order], Y[order]), BATCH),
+        epochs=EPOCHS,
+        rounds=3,
+        rate=0.4,
+        rewind=rewind,
+        scope=scope,
+        run_dir=tmp_path,
+        verbose=0,
+    )
+    expected = independent(
+        initial,
+        other,
+        (lambda step: float(array(cosine(base)(step)))) if decays else lambda step: base,
+        rewind,
+        scope,
+    )
     for number, (masks, trained) in enumerate(expected):
         ticket = lottery.load_ticket(tmp_path / f"round_{number:02d}")
         assert sum((ticket.masks[path] != masks[path]).sum() for path in masks) == 0
         for path, value in trained.items():
-            np.testing.assert_allclose(ticket.trained[path], value, atol=1e-4, err_msg=f"{path} after round {number}")
+            np.testing.assert_allclose(
+                ticket.trained[path], value, atol=1e-4, err_msg=f"{path} after round {number}"
+            )
 
 
 # --- at 0% zeros a round is the dense training from step k on ---------------------------------------------------------
@@ -183,10 +219,19 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
     for round in (Round(0, 0.0, 0, end, False), Round(1, 0.0, rewind, end, True)):
         if round.number:
             rewinder.boundary(round)
-        start = resumable.Start.at(round.start, ends if round.start else [], random_of(rewinder.beside) if round.rewind else {})
+        start = resumable.Start.at(
+            round.start, ends if round.start else [], random_of(rewinder.beside) if round.rewind else {}
+        )
         spy = Weights()
-        history = resumable.fit(model, train, epochs=EPOCHS, start=start, label=f"round {round.number}", verbose=0,
-                             callbacks=[RewindCallback(rewinder, round), spy])
+        history = resumable.fit(
+            model,
+            train,
+            epochs=EPOCHS,
+            start=start,
+            label=f"round {round.number}",
+            verbose=0,
+            callbacks=[RewindCallback(rewinder, round), spy],
+        )
         ends = [entry["stop"] for entry in history]
         seen.append(spy.seen)
     return seen
@@ -203,14 +248,30 @@ def test_a_round_without_zeros_is_the_dense_training_over_again(rewind, kind):
 
 def noisy():
     keras.utils.set_random_seed(1)
-    return keras.Sequential([L.Input((6,)), L.Dense(12, name="a"), L.BatchNormalization(momentum=0.8, name="bn"), L.ReLU(), L.Dropout(0.4),
-                             L.Dense(10, "relu", name="b"), L.GaussianNoise(0.1), L.Dense(3, name="head")], name="noisy")
+    return keras.Sequential(
+        [
+            L.Input((6,)),
+            L.Dense(12, name="a"),
+            L.BatchNormalization(momentum=0.8, name="bn"),
+            L.ReLU(),
+            L.Dropout(0.4),
+            L.Dense(10, "relu", name="b"),
+            L.GaussianNoise(0.1),
+            L.Dense(3, name="head"),
+        ],
+        name="noisy",
+    )
 
 
 @skip_unless("tf_keras", "tensorflow", reason="a dataset that does not know its length is one of tf.data")
 def test_data_of_unknown_length_go_on_within_their_epoch():
-    dense, again = twice(noisy(), keras.optimizers.SGD(cosine(0.1)), in_order((X, Y), BATCH).filter(lambda x, y: True), STEPS + 2)
-    assert again == dense[STEPS + 2:]
+    dense, again = twice(
+        noisy(),
+        keras.optimizers.SGD(cosine(0.1)),
+        in_order((X, Y), BATCH).filter(lambda x, y: True),
+        STEPS + 2,
+    )
+    assert again == dense[STEPS + 2 :]
 
 
 @skip_unless("tf_keras", "tensorflow", reason="a dataset that does not know its length is one of tf.data")
@@ -224,7 +285,9 @@ def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
 
     def found(folder, *callbacks):
         train = in_order((X, Y), BATCH).filter(lambda x, y: True)
-        return search(7, callbacks, keras.optimizers.Adam(cosine(0.01)), train, noisy, rounds=1, run_dir=folder)[1]
+        return search(
+            7, callbacks, keras.optimizers.Adam(cosine(0.01)), train, noisy, rounds=1, run_dir=folder
+        )[1]
 
     whole = found(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -249,8 +312,17 @@ def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tm
         with strategy.scope():
             model = noisy()
             model.compile(keras.optimizers.SGD(0.1), LOGITS)
-        return lottery.find_ticket(model, train, epochs=2, rounds=1, rate=0.5, rewind=STEPS + 2, run_dir=folder,
-                                   callbacks=callbacks, verbose=0)
+        return lottery.find_ticket(
+            model,
+            train,
+            epochs=2,
+            rounds=1,
+            rate=0.5,
+            rewind=STEPS + 2,
+            run_dir=folder,
+            callbacks=callbacks,
+            verbose=0,
+        )
 
     whole = found(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -264,8 +336,10 @@ def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tm
 def test_several_steps_an_execution(rewind):
     """Epochs of ten steps, as executions of 4, 4 and 2: from step 4 on two are left, from step 8 on one."""
     x, y = np.concatenate([X, X]), np.concatenate([Y, Y])
-    dense, again = twice(noisy(), keras.optimizers.SGD(0.1), in_order((x, y), BATCH), rewind, end=30, steps_per_execution=4)
-    assert len(dense) == 9 and again == dense[rewind // 4:]
+    dense, again = twice(
+        noisy(), keras.optimizers.SGD(0.1), in_order((x, y), BATCH), rewind, end=30, steps_per_execution=4
+    )
+    assert len(dense) == 9 and again == dense[rewind // 4 :]
 
 
 class Numbered(keras.utils.PyDataset if KERAS3 else object):
@@ -277,14 +351,14 @@ class Numbered(keras.utils.PyDataset if KERAS3 else object):
         super().__init__(workers=2)
 
     def __getitem__(self, number):
-        return X[number * BATCH:(number + 1) * BATCH], Y[number * BATCH:(number + 1) * BATCH]
+        return X[number * BATCH : (number + 1) * BATCH], Y[number * BATCH : (number + 1) * BATCH]
 
 
 @skip_unless("keras", reason="PyDataset")
 def test_batches_of_several_workers_are_those_of_the_dense_training():
     dense, again = twice(noisy(), keras.optimizers.SGD(cosine(0.1)), Numbered(), STEPS + 2)
     first, _ = twice(noisy(), keras.optimizers.SGD(cosine(0.1)), in_order((X, Y), BATCH), 0)
-    assert again == dense[STEPS + 2:] and dense == first, "JAX would take the first batch of all last"
+    assert again == dense[STEPS + 2 :] and dense == first, "JAX would take the first batch of all last"
 
 
 @skip_unless("keras", reason="PyDataset")
@@ -310,10 +384,12 @@ def test_a_schedule_of_the_user_s_may_call_anything_its_shift():
         shift = "none of ours"
 
     dense, again = twice(mlp(), keras.optimizers.SGD(Own(cosine(0.1), 1)), data("in order"), STEPS + 2)
-    assert again == dense[STEPS + 2:]
+    assert again == dense[STEPS + 2 :]
 
 
-FRESH = [name for name in ("AdamW", "Nadam", "Adamax", "Lamb", "Adafactor") if hasattr(keras.optimizers, name)]
+FRESH = [
+    name for name in ("AdamW", "Nadam", "Adamax", "Lamb", "Adafactor") if hasattr(keras.optimizers, name)
+]
 
 
 @pytest.mark.parametrize("name", FRESH)
@@ -325,7 +401,13 @@ def test_updates_after_a_rewind_are_those_of_a_new_optimizer_at_the_same_rate(na
     with contextlib.redirect_stdout(None):
         model = lottery.wrap(mlp())
     model.compile(make(Ahead(schedule, rewind)), LOGITS)
-    ENGINE.load_state(model, {path: np.frombuffer(raw, dtype).reshape(shape) for path, (dtype, shape, raw) in dense[rewind - 1].items()})
+    ENGINE.load_state(
+        model,
+        {
+            path: np.frombuffer(raw, dtype).reshape(shape)
+            for path, (dtype, shape, raw) in dense[rewind - 1].items()
+        },
+    )
     ENGINE.build_optimizer(model)  # or tf_keras traces the step twice, and Nadam counts what is traced
     ENGINE.build_metrics(model, train)
     spy = Weights()
@@ -334,7 +416,9 @@ def test_updates_after_a_rewind_are_those_of_a_new_optimizer_at_the_same_rate(na
     assert len(spy.seen) == len(again) == END - rewind
     for one, other in zip(spy.seen, again):
         for path, (dtype, _, raw) in one.items():
-            np.testing.assert_allclose(np.frombuffer(raw, dtype), np.frombuffer(other[path][2], dtype), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(
+                np.frombuffer(raw, dtype), np.frombuffer(other[path][2], dtype), rtol=1e-5, atol=1e-7
+            )
 
 
 # --- to callbacks a round that begins within an epoch is one training ---------------------------------------------------
@@ -364,8 +448,14 @@ class Calls(keras.callbacks.Callback):
 def search(rewind, callbacks=(), optimizer=None, train=None, net=mlp, **arguments):
     model = net()
     model.compile(optimizer or keras.optimizers.SGD(0.1), LOGITS, metrics=["accuracy"])
-    return model, lottery.find_ticket(model, train or data("arrays"), callbacks=list(callbacks), rewind=rewind, verbose=0,
-                                      **{"epochs": EPOCHS, "rounds": 2, "rate": 0.5, **arguments})
+    return model, lottery.find_ticket(
+        model,
+        train or data("arrays"),
+        callbacks=list(callbacks),
+        rewind=rewind,
+        verbose=0,
+        **{"epochs": EPOCHS, "rounds": 2, "rate": 0.5, **arguments},
+    )
 
 
 def test_callbacks_see_one_training_a_round_with_the_epochs_of_the_dense_one():
@@ -379,23 +469,31 @@ def test_callbacks_see_one_training_a_round_with_the_epochs_of_the_dense_one():
 def test_a_round_whose_last_epoch_is_the_one_it_begins_in():
     calls = Calls()
     _, ticket = search(END - 1, [calls])
-    assert calls.calls == ["begin", 0, 1, 2, "end"] + ["begin", 2, "end"] * 2 and ticket.rounds[-1]["start"] == END - 1
+    assert (
+        calls.calls == ["begin", 0, 1, 2, "end"] + ["begin", 2, "end"] * 2
+        and ticket.rounds[-1]["start"] == END - 1
+    )
 
 
 def test_a_rate_by_epochs_goes_on_from_that_of_the_step():
     calls = Calls()
     search(STEPS + 2, [keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.1 / (epoch + 1)), calls])
     dense, first, second = calls.rates
-    assert dense == [0.1] * 5 + [0.05] * 5 + [round(0.1 / 3, 6)] * 5 and first == second == dense[STEPS + 2:]
+    assert dense == [0.1] * 5 + [0.05] * 5 + [round(0.1 / 3, 6)] * 5 and first == second == dense[STEPS + 2 :]
 
 
 def test_a_rate_that_was_lowered_before_the_step_stays_lowered():
     calls = Calls()
-    search(STEPS + 2, [keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, factor=0.5, patience=1), calls])
+    search(
+        STEPS + 2, [keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, factor=0.5, patience=1), calls]
+    )
     dense, first, second = calls.rates
     assert dense == [0.1] * 10 + [0.05] * 5 and first[:3] == second[:3] == [0.1] * 3
     calls = Calls()
-    search(2 * STEPS + 2, [keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, factor=0.5, patience=1), calls])
+    search(
+        2 * STEPS + 2,
+        [keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, factor=0.5, patience=1), calls],
+    )
     assert calls.rates[1] == calls.rates[2] == [0.05] * 3
 
 
@@ -432,10 +530,14 @@ def test_averages_are_written_at_the_end_of_a_round_not_within():
             self.steps[-1].append(bits(state_of(self.model)))
 
     look = Look()
-    model, ticket = search(STEPS + 2, [look], keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True, ema_momentum=0.5), rounds=1)
+    model, ticket = search(
+        STEPS + 2, [look], keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True, ema_momentum=0.5), rounds=1
+    )
     last = look.steps[END:]
     assert len(last) == END - STEPS - 2
-    assert all(before[1] == after[0] for before, after in zip(last, last[1:])), "the second fit begins with the weights of the first one's last step"
+    assert all(before[1] == after[0] for before, after in zip(last, last[1:])), (
+        "the second fit begins with the weights of the first one's last step"
+    )
     assert bits(ticket.trained) != last[-1][1]
 
 
@@ -449,7 +551,16 @@ def test_nothing_is_traced_again_for_the_epoch_that_a_round_begins_in():
     model = mlp()
     model.compile(keras.optimizers.SGD(cosine(0.1)), loss)
     look = keras.callbacks.LambdaCallback(on_train_end=lambda logs: seen.append(len(traced)))
-    lottery.find_ticket(model, data("arrays"), callbacks=[look], epochs=EPOCHS, rounds=3, rate=0.5, rewind=STEPS + 2, verbose=0)
+    lottery.find_ticket(
+        model,
+        data("arrays"),
+        callbacks=[look],
+        epochs=EPOCHS,
+        rounds=3,
+        rate=0.5,
+        rewind=STEPS + 2,
+        verbose=0,
+    )
     assert WORLD == "torch" or len(set(seen)) == 1
 
 
@@ -458,7 +569,9 @@ def test_nothing_is_traced_again_for_the_epoch_that_a_round_begins_in():
 
 def scheduled(rewind, optimizer):
     with contextlib.redirect_stdout(None):
-        model = lottery.wrap(mlp(), schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=END, rewind_step=rewind))
+        model = lottery.wrap(
+            mlp(), schedule=lottery.LotterySchedule(rounds=2, rate=0.5, round_steps=END, rewind_step=rewind)
+        )
     model.compile(optimizer, LOGITS)
     return model
 
@@ -475,8 +588,12 @@ def test_one_fit_ends_at_its_last_step_and_its_schedule_reads_the_rewind_step():
             seen.append(int(array(self.model.optimizer.iterations)) + int(array(schedule.shift)))
 
     model.fit(data("in order"), epochs=20, callbacks=[callback, calls, Rates()], verbose=0, shuffle=False)
-    assert seen == [*range(1, END + 1), *range(8, END + 1), *range(8, END + 1)] and len(seen) == end == model_total(callback)
-    assert callback.ticket.sparsity == pytest.approx(0.75, abs=0.01) and [record["round"] for record in callback.rounds] == [0, 1, 2]
+    assert seen == [*range(1, END + 1), *range(8, END + 1), *range(8, END + 1)] and len(
+        seen
+    ) == end == model_total(callback)
+    assert callback.ticket.sparsity == pytest.approx(0.75, abs=0.01) and [
+        record["round"] for record in callback.rounds
+    ] == [0, 1, 2]
     assert calls.calls[-1] == "end" and calls.calls[-2] == end // STEPS
 
 
@@ -487,9 +604,13 @@ def model_total(callback):
 def test_a_rate_set_by_epochs_is_refused_in_one_fit_with_a_rewind_step():
     by_epochs = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
     with pytest.raises(lottery.LotteryError, match="sets? the learning rate by epochs.*use find_ticket"):
-        scheduled(7, keras.optimizers.SGD(0.1)).fit(data("in order"), epochs=9, callbacks=[lottery.LotteryCallback(), by_epochs], verbose=0)
+        scheduled(7, keras.optimizers.SGD(0.1)).fit(
+            data("in order"), epochs=9, callbacks=[lottery.LotteryCallback(), by_epochs], verbose=0
+        )
     callback = lottery.LotteryCallback()
-    scheduled("init", keras.optimizers.SGD(0.1)).fit(data("in order"), epochs=9, callbacks=[callback, by_epochs], verbose=0)
+    scheduled("init", keras.optimizers.SGD(0.1)).fit(
+        data("in order"), epochs=9, callbacks=[callback, by_epochs], verbose=0
+    )
     assert callback.ticket.sparsity == pytest.approx(0.75, abs=0.01)
 
 
@@ -498,7 +619,10 @@ def test_a_rate_set_by_epochs_is_refused_in_one_fit_with_a_rewind_step():
 
 def test_the_rule_is_written_down_and_runs_of_the_old_one_are_not_gone_on_with(tmp_path):
     _, ticket = search(7, run_dir=tmp_path / "run")
-    assert ticket.settings["rule"] == "k to T" and json.loads((tmp_path / "run" / "config.json").read_text())["rule"] == "k to T"
+    assert (
+        ticket.settings["rule"] == "k to T"
+        and json.loads((tmp_path / "run" / "config.json").read_text())["rule"] == "k to T"
+    )
     _, at_first = search("init", run_dir=tmp_path / "init")
     assert "rule" not in at_first.settings, "it is the same under both"
     config = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -507,7 +631,9 @@ def test_the_rule_is_written_down_and_runs_of_the_old_one_are_not_gone_on_with(t
     _, again = search(7, run_dir=tmp_path / "run")
     assert bits(again.trained) == bits(ticket.trained), "a finished run is read"
     shutil.rmtree(tmp_path / "run" / "round_02")
-    with pytest.raises(lottery.LotteryError, match="unfinished run whose rounds train T steps from step k on") as told:
+    with pytest.raises(
+        lottery.LotteryError, match="unfinished run whose rounds train T steps from step k on"
+    ) as told:
         search(7, run_dir=tmp_path / "run")
     assert "\n" not in str(told.value)
     search(7, run_dir=tmp_path / "run", overwrite=True)
@@ -531,7 +657,10 @@ def test_the_optimizer_keeps_the_schedule_it_was_given():
     assert ENGINE.compiled(wrapped) == before and int(array(wrapped.optimizer.iterations)) == END - 7
 
 
-@pytest.mark.parametrize("kind", ["plain", "scaled", pytest.param("legacy", marks=skip_unless("tf_keras", reason="Keras 3 has none"))])
+@pytest.mark.parametrize(
+    "kind",
+    ["plain", "scaled", pytest.param("legacy", marks=skip_unless("tf_keras", reason="Keras 3 has none"))],
+)
 def test_a_file_of_a_rewound_model_trains_on_where_it_was(kind, tmp_path):
     """With the optimizer's slots and steps, and the rate of the step k + steps."""
     plain = keras.optimizers.legacy.SGD if kind == "legacy" else keras.optimizers.SGD
@@ -540,7 +669,9 @@ def test_a_file_of_a_rewound_model_trains_on_where_it_was(kind, tmp_path):
         model = lottery.wrap(mlp())
     model.compile(scaled(optimizer) if kind == "scaled" else optimizer, LOGITS)
     lottery.find_ticket(model, data("in order"), epochs=EPOCHS - 1, rounds=1, rate=0.5, rewind=7, verbose=0)
-    file = tmp_path / ("model.h5" if kind == "legacy" else "model.keras")  # tf_keras keeps no legacy optimizer in .keras
+    file = tmp_path / (
+        "model.h5" if kind == "legacy" else "model.keras"
+    )  # tf_keras keeps no legacy optimizer in .keras
     model.save(file)
     again = load_model(file)
     assert bits(state_of(again)) == bits(state_of(model))

@@ -15,8 +15,11 @@ def test_there_are_some():
     assert len(FOLDERS) >= 4
 
 
-@pytest.mark.parametrize("folder", [pytest.param(folder, marks=[pytest.mark.stress] * folder.name.endswith("90")) for folder in FOLDERS],
-                         ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param(folder, marks=[pytest.mark.stress] * folder.name.endswith("90")) for folder in FOLDERS],
+    ids=lambda folder: folder.name,
+)
 def test_shipped_ticket_trains_on_digits_with_its_zeros(folder):
     ticket = lottery.load_ticket(folder.name)
     assert abs(ticket.sparsity - int(folder.name[-2:]) / 100) < 0.005
@@ -26,4 +29,6 @@ def test_shipped_ticket_trains_on_digits_with_its_zeros(folder):
     student = lottery.transfer(ticket, num_classes=digits.num_classes)
     student.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     student.fit(digits.train.take(2), verbose=0)
-    assert all((weight.numpy()[~ticket.masks[path]] == 0).all() for path, weight in lottery.prunable(student).items())
+    assert all(
+        (weight.numpy()[~ticket.masks[path]] == 0).all() for path, weight in lottery.prunable(student).items()
+    )

@@ -11,7 +11,7 @@ from world import KERAS3, keras, load_model, skip_unless
 import keras_lottery as lottery
 import keras_lottery.core.schedule
 from keras_lottery import engines
-from keras_lottery.core.schedule import check_rewind, LotterySchedule, round_sparsities, search_rounds
+from keras_lottery.core.schedule import LotterySchedule, check_rewind, round_sparsities, search_rounds
 
 TFMOT = skip_unless("tf_keras", reason="TF-MOT works with tf_keras")
 INSIDE = st.floats(0.01, 0.99)
@@ -58,6 +58,7 @@ def test_call():
 
 def test_a_round_that_rewinds_to_step_k_trains_from_k_to_the_end():
     """Frankle et al. 2020, algorithm 2; rounds that keep their weights, and those that begin at the end, train all steps."""
+
     def spans(*given):
         return [(round.start, round.stop, round.rewind) for round in search_rounds([0.5, 0.75, 0.9], *given)]
 
@@ -121,7 +122,11 @@ def test_config_round_trip(arguments, rounds, rewind, steps, tmp_path):
     net = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
     lottery.wrap(net, schedule=schedule, scope="layer").save(tmp_path / "m.keras")
     loaded, how = engines.engine(net).settings(load_model(tmp_path / "m.keras"))
-    assert isinstance(loaded, LotterySchedule) and type(loaded) is type(schedule) and how == {"scope": "layer", "blocks": {}}
+    assert (
+        isinstance(loaded, LotterySchedule)
+        and type(loaded) is type(schedule)
+        and how == {"scope": "layer", "blocks": {}}
+    )
     assert vars(loaded) == vars(schedule)
     config = schedule.get_config() if KERAS3 else schedule.get_config()["config"]
     assert vars(LotterySchedule.from_config(config)) == vars(schedule)
@@ -156,7 +161,10 @@ def test_loaded_schedule_goes_on(file, tmp_path):
         (dict(rate=0.2), "how far to prune is open"),
         (dict(final_sparsity=0.9), "how fast to prune is open"),
         (dict(rounds=20000, rate=0.2), "rounds=20000 is impossible: give a whole number from 1 to 10000"),
-        (dict(rate=1e-310, final_sparsity=0.9), "rate=1e-310 takes more than 10,000 rounds to 90.0%: give a higher rate"),
+        (
+            dict(rate=1e-310, final_sparsity=0.9),
+            "rate=1e-310 takes more than 10,000 rounds to 90.0%: give a higher rate",
+        ),
         (dict(rounds=3, rate=1e-310), "rate=1e-310 would prune nothing: give a higher rate, or fewer rounds"),
         (dict(rounds=10**5000, rate=0.2), "rounds=a value of type int is impossible"),
     ],

@@ -20,7 +20,9 @@ def test_a_script_takes_what_the_package_has(path):
     modules = imported_modules(path)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            assert hasattr(modules[node.value.id], node.attr), f"{node.value.id}.{node.attr}, line {node.lineno}"
+            assert hasattr(modules[node.value.id], node.attr), (
+                f"{node.value.id}.{node.attr}, line {node.lineno}"
+            )
 
 
 def imported_modules(path):

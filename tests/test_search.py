@@ -7,16 +7,32 @@ import warnings
 
 import numpy as np
 import pytest
-from small import ENGINE, LOGITS, InOrder, L, arrays, bits, compiled, dense, everything, mirrored, noisy, python, search, state_of, weights
+from small import (
+    ENGINE,
+    LOGITS,
+    InOrder,
+    L,
+    arrays,
+    bits,
+    compiled,
+    dense,
+    everything,
+    mirrored,
+    noisy,
+    python,
+    search,
+    state_of,
+    weights,
+)
 from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery.core import team
-from keras_lottery.experiments import controls
-from keras_lottery.training import labels
-from keras_lottery.experiments.gradual import GradualPruning
-from keras_lottery.training.check_data import LongEpochs
 from keras_lottery.core.masking import pruned_count
+from keras_lottery.experiments import controls
+from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.training import labels
+from keras_lottery.training.check_data import LongEpochs
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -43,7 +59,9 @@ def test_rounds_count_nest_and_rewind(tmp_path):
         for path, value in this.weights.items():
             mask = this.masks.get(path, np.ones(value.shape, bool))
             assert not mask[~tickets[max(n - 1, 0)].masks.get(path, mask)].any()  # nested
-            assert bits({"": value}) == bits({"": np.where(mask, initial[path], np.float32(0))})  # rewound, zeros positive
+            assert bits({"": value}) == bits(
+                {"": np.where(mask, initial[path], np.float32(0))}
+            )  # rewound, zeros positive
             assert not this.trained[path][~mask].any()
     assert "head/kernel" not in ticket.masks and ticket.heads == ["head"]
 
@@ -82,7 +100,11 @@ def test_data_as_arrays_weighted_arrays_or_dataset():
     model = dense()
     short = dict(epochs=1, rounds=1)
     one, other = search(compiled(model), **short), search(compiled(model), ordered, **short)
-    assert everything(one) == everything(other) == everything(search(compiled(model), (X.astype("float64"), list(Y)), **short))
+    assert (
+        everything(one)
+        == everything(other)
+        == everything(search(compiled(model), (X.astype("float64"), list(Y)), **short))
+    )
     weighted = search(compiled(model), (X, Y, np.linspace(0, 2, len(Y)).astype("float32")), **short)
     assert bits(weighted.trained) != bits(one.trained)
     assert search(compiled(model), (X[:7], Y[:7]), epochs=2, rounds=1, rewind=1).sparsity == 0.5  # one batch
@@ -106,7 +128,9 @@ def test_what_was_compiled_has_no_config():
             return 0.01
 
     net = compiled(dense(), keras.optimizers.Adam(Warm()))
-    with pytest.raises(lottery.LotteryError, match="Adam cannot be made anew from its config.*Wrap the model, then compile"):
+    with pytest.raises(
+        lottery.LotteryError, match="Adam cannot be made anew from its config.*Wrap the model, then compile"
+    ):
         search(net)
     model = compiled(lottery.wrap(net), keras.optimizers.Adam(Warm()))
     assert search(model, epochs=1, rounds=1).sparsity == 0.5
@@ -120,8 +144,10 @@ def test_what_was_compiled_has_no_config():
 
 @HAS_TF_DATA
 def test_data_of_unknown_length():
-    unknown = tf.data.Dataset.from_generator(lambda: iter(zip(X, Y)), output_signature=(
-        tf.TensorSpec((8,), tf.float32), tf.TensorSpec((), tf.int64))).batch(32)
+    unknown = tf.data.Dataset.from_generator(
+        lambda: iter(zip(X, Y)),
+        output_signature=(tf.TensorSpec((8,), tf.float32), tf.TensorSpec((), tf.int64)),
+    ).batch(32)
     ticket = search(train=unknown, validation_data=(X, Y), epochs=1, rounds=1)
     assert ticket.rounds[-1]["metrics"].keys() >= {"loss", "val_loss"}
 
@@ -133,9 +159,13 @@ def test_order_of_arrays_follows_from_seed_and_epoch():
     for epoch in (0, 1):
         ENGINE.set_epoch(train, epoch)
         passes.append([(array(a["a"]), array(a["b"]), array(y)) for a, y in train])
-    assert [len(batches) for batches in passes] == [len(train)] * 2 == [2, 2]  # the last, partial one is dropped
-    for (a, b, y) in passes[0] + passes[1]:
-        assert a.dtype == np.float32 and np.array_equal(a, y) and np.array_equal(b[:, 0], 2 * y) and len(y) == 32
+    assert (
+        [len(batches) for batches in passes] == [len(train)] * 2 == [2, 2]
+    )  # the last, partial one is dropped
+    for a, b, y in passes[0] + passes[1]:
+        assert (
+            a.dtype == np.float32 and np.array_equal(a, y) and np.array_equal(b[:, 0], 2 * y) and len(y) == 32
+        )
     first, second = (np.concatenate([y for _, _, y in batches]) for batches in passes)
     assert len(set(first)) == len(set(second)) == 64 and not np.array_equal(first, second)
     ENGINE.set_epoch(again, 1)
@@ -148,7 +178,9 @@ def test_final_sparsity_is_exact_and_scope_layer():
     by_rate = search(rounds=None, rate=0.6, final_sparsity=0.7, epochs=1)
     assert [r["sparsity"] for r in by_rate.rounds] == pytest.approx([0, 0.6, 0.7], abs=0.005)
     by_layer = search(scope="layer", epochs=1)
-    assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.settings["scope"] == "layer"
+    assert [int(m.sum()) for m in by_layer.masks.values()] == [24, 30] and by_layer.settings[
+        "scope"
+    ] == "layer"
 
 
 def cut_blocks(masks, block=4):
@@ -162,18 +194,30 @@ def test_blocks_live_and_die_as_wholes_from_wrap_to_the_controls(tmp_path):
     assert sum(int(mask.sum()) for mask in ticket.masks.values()) == 216 - pruned_count(216, 0.875)
     assert cut_blocks(ticket.masks) <= 2 and ticket.settings["blocks"] == {"a/kernel": 4, "b/kernel": 4}
     tickets = [lottery.load_ticket(tmp_path / f"round_{n:02d}") for n in range(4)]
-    assert all(not (after.masks[path] & ~before.masks[path]).any()
-               for before, after in zip(tickets, tickets[1:]) for path in ticket.masks)
+    assert all(
+        not (after.masks[path] & ~before.masks[path]).any()
+        for before, after in zip(tickets, tickets[1:])
+        for path in ticket.masks
+    )
     net = ticket.model()
     assert ENGINE.settings(net)[1] == {"scope": "global", "blocks": ticket.settings["blocks"]}
-    for made in (controls.random_mask(tickets[3], tickets[0], 1), controls.shuffled(ticket, 1), controls.one_shot(tickets[0], 0.875)):
+    for made in (
+        controls.random_mask(tickets[3], tickets[0], 1),
+        controls.shuffled(ticket, 1),
+        controls.one_shot(tickets[0], 0.875),
+    ):
         assert cut_blocks(made.masks) <= 2 and made.masks.keys() == ticket.masks.keys()
     with pytest.raises(lottery.LotteryError, match="another configuration"):
         search(compiled(lottery.wrap(dense())), rounds=3, epochs=1, run_dir=tmp_path)
 
 
 def test_blocks_that_fit_no_kernel():
-    for block, said in ((16, "block=16 fits no kernel of 'small'"), (8, "block=8 is unknown: choose 1, 4, 16"), (0.5, "block=0.5 is impossible"), (None, "block=None is impossible")):
+    for block, said in (
+        (16, "block=16 fits no kernel of 'small'"),
+        (8, "block=8 is unknown: choose 1, 4, 16"),
+        (0.5, "block=0.5 is impossible"),
+        (None, "block=None is impossible"),
+    ):
         with pytest.raises(lottery.LotteryError, match=said):
             lottery.wrap(dense(), block=block)
 
@@ -198,7 +242,11 @@ def test_compiled_with_objects_and_functions():
     def own_loss(y, p):
         return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
 
-    metrics = [keras.metrics.SparseCategoricalAccuracy(name="acc"), keras.metrics.MeanMetricWrapper(own_loss, name="own"), Weird()]
+    metrics = [
+        keras.metrics.SparseCategoricalAccuracy(name="acc"),
+        keras.metrics.MeanMetricWrapper(own_loss, name="own"),
+        Weird(),
+    ]
     model = compiled(dense(), keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), own_loss, metrics)
     model.fit(X, Y, verbose=0)  # a trained model, its optimizer used
     ticket = search(model)
@@ -226,8 +274,11 @@ def test_callbacks_steer_each_round():
             stops.append(len(rates))
 
     never = {"monitor": "loss", "min_delta": 9.0}
-    callbacks = [keras.callbacks.ReduceLROnPlateau(**never, factor=0.5, patience=1),
-                 keras.callbacks.EarlyStopping(**never, patience=3), Watch()]
+    callbacks = [
+        keras.callbacks.ReduceLROnPlateau(**never, factor=0.5, patience=1),
+        keras.callbacks.EarlyStopping(**never, patience=3),
+        Watch(),
+    ]
     search(compiled(dense(), keras.optimizers.SGD(0.1)), callbacks=callbacks, epochs=9, rounds=1, rewind="lr")
     assert rates == [0.1, 0.1, 0.05, 0.025] * 2 and stops == [4, 8]
     rates.clear()
@@ -244,7 +295,10 @@ def test_random_layers_follow_the_seed_and_go_on():
 
 
 def test_nan_metrics_are_null_in_json(tmp_path):
-    model = compiled(dense(), metrics=["accuracy", keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0] * np.nan, name="bad")])
+    model = compiled(
+        dense(),
+        metrics=["accuracy", keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0] * np.nan, name="bad")],
+    )
     ticket = search(model, run_dir=tmp_path)
     assert ticket.rounds[0]["history"][0]["bad"] is None and "bad" not in ticket.rounds[0]["metrics"]
     assert all(b"NaN" not in path.read_bytes() for path in tmp_path.rglob("*.json"))
@@ -295,7 +349,11 @@ class Own(keras.Model):
 
     def call(self, x, training=None):
         for layer in self.body:
-            x = layer(x, training=training) if isinstance(layer, (L.BatchNormalization, L.Dropout)) else layer(x)
+            x = (
+                layer(x, training=training)
+                if isinstance(layer, (L.BatchNormalization, L.Dropout))
+                else layer(x)
+            )
         return self.head(x)
 
 
@@ -321,7 +379,11 @@ def test_arrays_may_be_of_other_byte_orders_or_hold_objects():
     keras.utils.set_random_seed(0)
     model = dense()
     expected = everything(search(compiled(lottery.wrap(model)), (X, Y)))
-    for x, y in ((X.astype(">f4"), Y.astype(">i8")), (X.astype(object), Y.astype(object)), (X.astype(">f8"), Y)):
+    for x, y in (
+        (X.astype(">f4"), Y.astype(">i8")),
+        (X.astype(object), Y.astype(object)),
+        (X.astype(">f8"), Y),
+    ):
         assert everything(search(compiled(lottery.wrap(model)), (x, y))) == expected
 
 
@@ -350,7 +412,9 @@ def generator():
 
 
 def stateful():
-    model = keras.Sequential([L.Input(batch_shape=(32, 5, 4)), L.GRU(6, stateful=True, name="gru"), L.Dense(3)])
+    model = keras.Sequential(
+        [L.Input(batch_shape=(32, 5, 4)), L.GRU(6, stateful=True, name="gru"), L.Dense(3)]
+    )
     return compiled(model)
 
 
@@ -369,47 +433,110 @@ MISTAKES = {
     "epochs text": (lambda: search(epochs="2"), "epochs='2'"),
     "seed -1": (lambda: search(seed=-1), "seed=-1 is impossible"),
     "scope": (lambda: search(scope="local"), "scope='local' is unknown"),
-    "scope, wrapped": (lambda: search(compiled(lottery.wrap(dense())), scope="local"), "scope='local' is unknown"),
+    "scope, wrapped": (
+        lambda: search(compiled(lottery.wrap(dense())), scope="local"),
+        "scope='local' is unknown",
+    ),
     "rewind word": (lambda: search(rewind="banana"), "rewind='banana' is unknown"),
     "rewind late": (lambda: search(rewind=6), "rewind=6 is past the first round, which has 6 steps"),
     "rewind negative": (lambda: search(rewind=-1), "rewind=-1 is unknown"),
-    "everything pruned": (lambda: search(final_sparsity=0.9999, rate=None), "leaves none of the 216 prunable weights"),
-    "a layer pruned": (lambda: search(final_sparsity=0.995, rate=None, scope="layer"), "leaves none of the 96 .* 'a/kernel'"),
+    "everything pruned": (
+        lambda: search(final_sparsity=0.9999, rate=None),
+        "leaves none of the 216 prunable weights",
+    ),
+    "a layer pruned": (
+        lambda: search(final_sparsity=0.995, rate=None, scope="layer"),
+        "leaves none of the 96 .* 'a/kernel'",
+    ),
     "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "0 examples"),
     "lengths": (lambda: search(train=(X, Y[:5])), "must have the same number"),
     "x alone": (lambda: search(train=X), "train is a ndarray: give"),
     "one part": (lambda: search(train=(X,)), "train has 1 parts"),
     "a number": (lambda: search(train=3), "train is a int"),
     "generator": (lambda: search(train=generator()), "train is a generator"),
-    "wrong width": (lambda: search(train=(X[:, :5], Y)), r"batches of shape \(32, 5\), the model takes \(None, 8\)"),
-    "label out of range": (lambda: search(train=(X, Y + 1)), "labels of train are out of range, such as 3: the model has outputs for 0 to 2"),
+    "wrong width": (
+        lambda: search(train=(X[:, :5], Y)),
+        r"batches of shape \(32, 5\), the model takes \(None, 8\)",
+    ),
+    "label out of range": (
+        lambda: search(train=(X, Y + 1)),
+        "labels of train are out of range, such as 3: the model has outputs for 0 to 2",
+    ),
     "info": (lambda: search(info={"a": object()}), "which JSON cannot hold"),
     "info of another type": (lambda: search(info=3), "info is a int: give a dict"),
     "no labels": (lambda: search(train=(X, None)), "train holds a NoneType where an array is expected"),
-    "labels of text": (lambda: search(train=(X, np.array(["a", "b", "c"])[Y])), r"the labels of train are text, such as .*np.unique\(y, return_inverse=True\)"),
-    "labels of NaN": (lambda: search(train=(X, np.where(Y, Y, np.nan))), "labels of train are no numbers, such as nan: leave out"),
-    "labels of NaN, another loss": (lambda: search(compiled(dense(1), loss="mse"), train=(X, np.full(96, np.inf))), "96 labels of train are no numbers, such as inf"),
-    "labels of a half": (lambda: search(train=(X, Y * 0.5)), "labels of train are no class numbers, such as 0.5: give whole numbers, 0 to 2"),
-    "labels for another loss": (lambda: search(compiled(dense(1), loss="binary_crossentropy"), train=(X, 2.0 * Y[:, None])), "are out of range, such as .*: binary_crossentropy takes shares from 0 to 1"),
-    "objects": (lambda: search(train=([[1, None]] * 8, Y[:8])), "train holds objects such as 1: give arrays of numbers"),
+    "labels of text": (
+        lambda: search(train=(X, np.array(["a", "b", "c"])[Y])),
+        r"the labels of train are text, such as .*np.unique\(y, return_inverse=True\)",
+    ),
+    "labels of NaN": (
+        lambda: search(train=(X, np.where(Y, Y, np.nan))),
+        "labels of train are no numbers, such as nan: leave out",
+    ),
+    "labels of NaN, another loss": (
+        lambda: search(compiled(dense(1), loss="mse"), train=(X, np.full(96, np.inf))),
+        "96 labels of train are no numbers, such as inf",
+    ),
+    "labels of a half": (
+        lambda: search(train=(X, Y * 0.5)),
+        "labels of train are no class numbers, such as 0.5: give whole numbers, 0 to 2",
+    ),
+    "labels for another loss": (
+        lambda: search(compiled(dense(1), loss="binary_crossentropy"), train=(X, 2.0 * Y[:, None])),
+        "are out of range, such as .*: binary_crossentropy takes shares from 0 to 1",
+    ),
+    "objects": (
+        lambda: search(train=([[1, None]] * 8, Y[:8])),
+        "train holds objects such as 1: give arrays of numbers",
+    ),
     "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
-    "LotteryCallback": (lambda: search(callbacks=lottery.LotteryCallback()), "a LotteryCallback prunes while fit runs, and find_ticket prunes itself"),
-    "steps_per_execution": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=1), "no multiple of steps_per_execution"),
-    "steps_per_execution in an epoch": (lambda: search(compiled(dense(), steps_per_execution=2), rewind=4), "within epochs of 3"),
-    "GradualPruning": (lambda: search(callbacks=GradualPruning(0.5, end=4)), "a GradualPruning prunes while fit runs, and find_ticket prunes itself"),
+    "LotteryCallback": (
+        lambda: search(callbacks=lottery.LotteryCallback()),
+        "a LotteryCallback prunes while fit runs, and find_ticket prunes itself",
+    ),
+    "steps_per_execution": (
+        lambda: search(compiled(dense(), steps_per_execution=2), rewind=1),
+        "no multiple of steps_per_execution",
+    ),
+    "steps_per_execution in an epoch": (
+        lambda: search(compiled(dense(), steps_per_execution=2), rewind=4),
+        "within epochs of 3",
+    ),
+    "GradualPruning": (
+        lambda: search(callbacks=GradualPruning(0.5, end=4)),
+        "a GradualPruning prunes while fit runs, and find_ticket prunes itself",
+    ),
     "train is a name": (lambda: search(train="mnist"), "train is a str: give"),
     "train is a dict": (lambda: search(train={"x": X, "y": Y}), "train is a dict: give"),
     "two inputs for one": (lambda: search(train=([X, X], Y)), "train gives 2 inputs, the model takes one"),
-    "labels of dates": (lambda: search(train=(X, Y.astype("datetime64[s]"))), r"the labels of train are of type datetime64\[s\]: give numbers"),
-    "label out of range, loss in a list": (lambda: search(compiled(dense(), loss=[LOGITS]), train=(X, Y + 1)), "labels of train are out of range"),
+    "labels of dates": (
+        lambda: search(train=(X, Y.astype("datetime64[s]"))),
+        r"the labels of train are of type datetime64\[s\]: give numbers",
+    ),
+    "label out of range, loss in a list": (
+        lambda: search(compiled(dense(), loss=[LOGITS]), train=(X, Y + 1)),
+        "labels of train are out of range",
+    ),
     "validation alone": (lambda: search(validation_data=X), "validation_data is a ndarray: give"),
     "validation generator": (lambda: search(validation_data=generator()), "validation_data is a generator"),
-    "validation of another width": (lambda: search(validation_data=(X[:, :5], Y)), r"validation_data gives batches of shape \(32, 5\)"),
-    "validation out of range": (lambda: search(validation_data=(X, Y + 5)), "labels of validation_data are out of range, such as"),
+    "validation of another width": (
+        lambda: search(validation_data=(X[:, :5], Y)),
+        r"validation_data gives batches of shape \(32, 5\)",
+    ),
+    "validation out of range": (
+        lambda: search(validation_data=(X, Y + 5)),
+        "labels of validation_data are out of range, such as",
+    ),
     "validation empty": (lambda: search(validation_data=(X[:0], Y[:0])), "0 examples"),
-    "stateful": (lambda: search(stateful(), train=(np.ones((64, 5, 4), "float32"), Y[:64])), "'gru' is stateful: its state cannot be rewound"),
-    "rate of nothing": (lambda: search(rounds=None, rate=1e-17, final_sparsity=0.5), "rate=1e-17 takes more than 10,000 rounds to 50.0%: give a higher rate"),
+    "stateful": (
+        lambda: search(stateful(), train=(np.ones((64, 5, 4), "float32"), Y[:64])),
+        "'gru' is stateful: its state cannot be rewound",
+    ),
+    "rate of nothing": (
+        lambda: search(rounds=None, rate=1e-17, final_sparsity=0.5),
+        "rate=1e-17 takes more than 10,000 rounds to 50.0%: give a higher rate",
+    ),
     "rewind is an array": (lambda: search(rewind=np.array([1, 2])), "rewind=array.* is unknown"),
     "run_dir is a number": (lambda: search(run_dir=3), "3 is no path"),
     "run_dir below a file": (lambda: search(run_dir=__file__ + "/x"), "cannot write to .*Not a directory"),
@@ -418,29 +545,81 @@ MISTAKES = {
 }
 if BACKEND == "tensorflow":
     MISTAKES |= {
-        "empty dataset": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)), "train is empty"),
-        "filtered to nothing": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)), "train is empty"),
-        "endless": (lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()), "train never ends"),
-        "endless validation": (lambda: search(validation_data=lottery.data.batches(X, Y, batch_size=32).repeat()), "validation_data never ends"),
-        "endless, told to nobody": (lambda: search(train=batched(Y).repeat().filter(lambda *_: True).prefetch(1)), "train never ends"),
-        "batches of text labels": (lambda: search(train=batched(np.array(["a", "b", "c"])[Y])), "the labels of train are text, such as '[abc]'"),
-        "batches out of range": (lambda: search(train=batched(np.where(np.arange(96) == 95, 7, Y))), "1 labels of train are out of range, such as 7"),
-        "batches of a half": (lambda: search(validation_data=batched(Y * 0.5)), "labels of validation_data are no class numbers, such as 0.5"),
-        "batches of NaN": (lambda: search(train=batched(np.where(Y, Y, np.nan))), "labels of train are no numbers, such as nan"),
-        "length too high": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(7))),
-                            "train cannot be used: Input dataset was expected to contain 7 elements but contained only 6 elements. Give assert_cardinality the"),
-        "length too low": (lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(5))), "train cannot be used: Input dataset was expected to contain 5 elements but"),
-        "one-hot labels": (lambda: search(train=(X, np.eye(3)[Y])), r"one-hot labels, of shape \(.*, 3\), and .* takes class numbers: give y.argmax"),
-        "class numbers": (lambda: search(compiled(dense(), loss="categorical_crossentropy")), "takes one-hot vectors of 3: compile the model with sparse"),
-        "no labels": (lambda: search(train=tf.data.Dataset.from_tensor_slices(X).batch(32)), "train gives no labels"),
+        "empty dataset": (
+            lambda: search(train=tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(4)),
+            "train is empty",
+        ),
+        "filtered to nothing": (
+            lambda: search(
+                train=tf.data.Dataset.from_tensor_slices((X, Y)).filter(lambda x, y: False).batch(4)
+            ),
+            "train is empty",
+        ),
+        "endless": (
+            lambda: search(train=lottery.data.batches(X, Y, batch_size=32).repeat()),
+            "train never ends",
+        ),
+        "endless validation": (
+            lambda: search(validation_data=lottery.data.batches(X, Y, batch_size=32).repeat()),
+            "validation_data never ends",
+        ),
+        "endless, told to nobody": (
+            lambda: search(train=batched(Y).repeat().filter(lambda *_: True).prefetch(1)),
+            "train never ends",
+        ),
+        "batches of text labels": (
+            lambda: search(train=batched(np.array(["a", "b", "c"])[Y])),
+            "the labels of train are text, such as '[abc]'",
+        ),
+        "batches out of range": (
+            lambda: search(train=batched(np.where(np.arange(96) == 95, 7, Y))),
+            "1 labels of train are out of range, such as 7",
+        ),
+        "batches of a half": (
+            lambda: search(validation_data=batched(Y * 0.5)),
+            "labels of validation_data are no class numbers, such as 0.5",
+        ),
+        "batches of NaN": (
+            lambda: search(train=batched(np.where(Y, Y, np.nan))),
+            "labels of train are no numbers, such as nan",
+        ),
+        "length too high": (
+            lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(7))),
+            "train cannot be used: Input dataset was expected to contain 7 elements but contained only 6 elements. Give assert_cardinality the",
+        ),
+        "length too low": (
+            lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(5))),
+            "train cannot be used: Input dataset was expected to contain 5 elements but",
+        ),
+        "one-hot labels": (
+            lambda: search(train=(X, np.eye(3)[Y])),
+            r"one-hot labels, of shape \(.*, 3\), and .* takes class numbers: give y.argmax",
+        ),
+        "class numbers": (
+            lambda: search(compiled(dense(), loss="categorical_crossentropy")),
+            "takes one-hot vectors of 3: compile the model with sparse",
+        ),
+        "no labels": (
+            lambda: search(train=tf.data.Dataset.from_tensor_slices(X).batch(32)),
+            "train gives no labels",
+        ),
         "unbatched": (lambda: search(train=tf.data.Dataset.from_tensor_slices((X, Y))), r"batches of shape"),
-        "callback of the other Keras": (lambda: search(callbacks=other_keras().callbacks.EarlyStopping("loss")), "EarlyStopping of (tf_)?keras, and the model is one of"),
-        "executions of unknown epochs": (lambda: search(compiled(dense(), steps_per_execution=2), train=unknown_length(), rewind=2), "unknown how many steps an epoch has: tell it"),
+        "callback of the other Keras": (
+            lambda: search(callbacks=other_keras().callbacks.EarlyStopping("loss")),
+            "EarlyStopping of (tf_)?keras, and the model is one of",
+        ),
+        "executions of unknown epochs": (
+            lambda: search(compiled(dense(), steps_per_execution=2), train=unknown_length(), rewind=2),
+            "unknown how many steps an epoch has: tell it",
+        ),
     }
 if KERAS3:
     MISTAKES |= {
         "endless PyDataset": (lambda: search(train=Endless()), "train never ends"),
-        "PyDataset of a half": (lambda: search(train=InOrder((X, Y * 0.5), 32, 1)), "labels of train are no class numbers, such as 0.5"),
+        "PyDataset of a half": (
+            lambda: search(train=InOrder((X, Y * 0.5), 32, 1)),
+            "labels of train are no class numbers, such as 0.5",
+        ),
         "empty PyDataset": (lambda: search(train=InOrder((X[:0], Y[:0]), 32, 1)), "train is empty"),
     }
 
@@ -454,11 +633,19 @@ def batched(labels):
 
 
 @HAS_TF_DATA
-@pytest.mark.parametrize("train, said", [
-    (lambda: batched(Y).apply(tf.data.experimental.assert_cardinality(7)), "expected to contain 7 elements but contained only 6 elements. Give assert_cardinality"),
-    (lambda: batched(np.where(np.arange(96) == 95, 7, Y)), 
-     "(Received a label value of 7 which is outside the valid range of .0, 3|= 7 is not in .0, 3).*Give as labels the numbers"),
-])
+@pytest.mark.parametrize(
+    "train, said",
+    [
+        (
+            lambda: batched(Y).apply(tf.data.experimental.assert_cardinality(7)),
+            "expected to contain 7 elements but contained only 6 elements. Give assert_cardinality",
+        ),
+        (
+            lambda: batched(np.where(np.arange(96) == 95, 7, Y)),
+            "(Received a label value of 7 which is outside the valid range of .0, 3|= 7 is not in .0, 3).*Give as labels the numbers",
+        ),
+    ],
+)
 def test_what_is_found_wrong_with_data_while_they_are_trained_on_is_one_line(train, said, monkeypatch):
     monkeypatch.setattr(labels, "SECONDS", -1)  # only the first batch is looked at
     with pytest.raises(lottery.LotteryError, match=said) as error:
@@ -469,7 +656,9 @@ def test_what_is_found_wrong_with_data_while_they_are_trained_on_is_one_line(tra
 @HAS_TF_DATA
 def test_an_epoch_that_does_not_end_is_told(monkeypatch):
     monkeypatch.setattr(LongEpochs, "BATCHES", 2)
-    with pytest.warns(UserWarning, match="the epoch has had 2 batches and goes on: if the data never end, stop this") as told:
+    with pytest.warns(
+        UserWarning, match="the epoch has had 2 batches and goes on: if the data never end, stop this"
+    ) as told:
         search(train=unknown_length(), epochs=2, rounds=1)
     assert sum("goes on" in str(warning.message) for warning in told) == 2, "once a round"
     with warnings.catch_warnings(record=True) as told:
@@ -502,17 +691,26 @@ def over_an_axis():
 STEP = np.arange(32) % 6
 
 
-@pytest.mark.parametrize("model, loss, labels", [
-    (pointer, "categorical_crossentropy", np.eye(6)[STEP]),
-    (pointer, "sparse_categorical_crossentropy", STEP),
-    (over_an_axis, keras.losses.CategoricalCrossentropy(axis=1), np.eye(6)[STEP]),
-    (lambda: dense(6), categorical_crossentropy, STEP),
-])
+@pytest.mark.parametrize(
+    "model, loss, labels",
+    [
+        (pointer, "categorical_crossentropy", np.eye(6)[STEP]),
+        (pointer, "sparse_categorical_crossentropy", STEP),
+        (over_an_axis, keras.losses.CategoricalCrossentropy(axis=1), np.eye(6)[STEP]),
+        (lambda: dense(6), categorical_crossentropy, STEP),
+    ],
+)
 def test_labels_that_keras_takes_are_not_refused(model, loss, labels):
     net = model()
-    x = np.random.default_rng(0).normal(size=(32, *(side or 6 for side in net.input_shape[1:]))).astype("float32")
+    x = (
+        np.random.default_rng(0)
+        .normal(size=(32, *(side or 6 for side in net.input_shape[1:])))
+        .astype("float32")
+    )
     net.compile("sgd", loss)
-    assert lottery.find_ticket(net, (x, labels.astype("float32")), epochs=1, rounds=1, rate=0.3, verbose=0).sparsity
+    assert lottery.find_ticket(
+        net, (x, labels.astype("float32")), epochs=1, rounds=1, rate=0.3, verbose=0
+    ).sparsity
 
 
 class Endless(keras.utils.PyDataset if KERAS3 else object):
@@ -523,12 +721,19 @@ class Endless(keras.utils.PyDataset if KERAS3 else object):
 @HAS_TF_DATA
 def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
     train = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1).batch(32)
-    with pytest.warns(UserWarning, match="train shuffles anew in each pass, in an order that no file can keep"):
+    with pytest.warns(
+        UserWarning, match="train shuffles anew in each pass, in an order that no file can keep"
+    ):
         search(train=train, run_dir=tmp_path / "told")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         search(train=train)  # no file, nothing to go on from
-        search(train=tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1, reshuffle_each_iteration=False).batch(32), run_dir=tmp_path / "fixed")
+        search(
+            train=tf.data.Dataset.from_tensor_slices((X, Y))
+            .shuffle(96, seed=1, reshuffle_each_iteration=False)
+            .batch(32),
+            run_dir=tmp_path / "fixed",
+        )
         search(train=lottery.data.batches(X, Y, batch_size=32).prefetch(1), run_dir=tmp_path / "ours")
 
 
@@ -540,7 +745,10 @@ def test_data_that_shuffle_without_a_seed_are_told():
         from keras_lottery.inputs import warn_of_order
         warn_of_order(tf.data.Dataset.range(8).shuffle(8, reshuffle_each_iteration=False).batch(2))
     """
-    assert "train shuffles without a seed, in an order that no file can keep" in python("-c", textwrap.dedent(code)).stderr
+    assert (
+        "train shuffles without a seed, in an order that no file can keep"
+        in python("-c", textwrap.dedent(code)).stderr
+    )
 
 
 @skip_unless("tf_keras", reason="Keras 3 builds it")
@@ -557,7 +765,9 @@ def test_layers_that_keras_named_anew_are_told(tmp_path):
 
     keras.backend.clear_session()
     first = found()
-    with pytest.raises(lottery.LotteryError, match="other names, 'dense.*/kernel', now 'dense_.*/kernel': name the layers"):
+    with pytest.raises(
+        lottery.LotteryError, match="other names, 'dense.*/kernel', now 'dense_.*/kernel': name the layers"
+    ):
         found()
     keras.backend.clear_session()
     assert everything(found()) == everything(first)
@@ -581,10 +791,14 @@ def test_a_compile_of_its_own():
         model.compile(*given)
         return model
 
-    with pytest.raises(lottery.LotteryError, match=r"OwnCompile.compile has arguments of its own \(got .*optimizer.*wrap it"):
+    with pytest.raises(
+        lottery.LotteryError, match=r"OwnCompile.compile has arguments of its own \(got .*optimizer.*wrap it"
+    ):
         search(own(False, "adam", LOGITS))
     assert search(own(True, "adam", LOGITS)).sparsity > 0
-    with pytest.raises(lottery.LotteryError, match="has an optimizer of its own, 'second', which no rewind would start anew"):
+    with pytest.raises(
+        lottery.LotteryError, match="has an optimizer of its own, 'second', which no rewind would start anew"
+    ):
         search(own(True, "adam", LOGITS, keras.optimizers.SGD()))
 
 
@@ -619,17 +833,25 @@ def test_mistake_is_one_line_before_training(name, monkeypatch):
 
 def masked(labels, outputs):
     """Labels of -1 do not count. Its name is that of Keras' own loss, and more."""
-    losses = keras.losses.sparse_categorical_crossentropy(keras.ops.maximum(labels, 0) if KERAS3 else labels * 0, outputs, from_logits=True)
+    losses = keras.losses.sparse_categorical_crossentropy(
+        keras.ops.maximum(labels, 0) if KERAS3 else labels * 0, outputs, from_logits=True
+    )
     return losses
 
 
 masked.__name__ = "masked_sparse_categorical_crossentropy"
 
 
-OF_OUTPUTS = pytest.param({"head": LOGITS}, id="dict", marks=skip_unless("tf_keras", reason="a Sequential of Keras 3 takes no losses by name"))
+OF_OUTPUTS = pytest.param(
+    {"head": LOGITS},
+    id="dict",
+    marks=skip_unless("tf_keras", reason="a Sequential of Keras 3 takes no losses by name"),
+)
 
 
-@pytest.mark.parametrize("loss", [pytest.param([LOGITS], id="list"), OF_OUTPUTS, pytest.param(masked, id="function")])
+@pytest.mark.parametrize(
+    "loss", [pytest.param([LOGITS], id="list"), OF_OUTPUTS, pytest.param(masked, id="function")]
+)
 def test_losses_in_every_form_that_fit_takes(loss):
     labels = np.where(np.arange(len(Y)) < 5, -1, Y) if loss is masked else Y
     assert search(compiled(dense(), loss=loss), train=(X, labels), rounds=1, epochs=1).sparsity == 0.5
@@ -658,7 +880,10 @@ def test_a_worker_that_is_slower_than_its_chief_goes_on(tmp_path, monkeypatch):
         rounds = 0
 
         def on_train_end(self, logs=None):
-            shutil.copytree(tmp_path / "chief" / f"round_{self.rounds:02d}", tmp_path / "team" / f"round_{self.rounds:02d}")
+            shutil.copytree(
+                tmp_path / "chief" / f"round_{self.rounds:02d}",
+                tmp_path / "team" / f"round_{self.rounds:02d}",
+            )
             self.rounds += 1
 
     monkeypatch.setattr(team, "_chief", False)

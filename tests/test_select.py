@@ -115,7 +115,9 @@ def _head_in_nested():
 def _two_outputs():
     x = Input((4,))
     y = L.Dense(4, name="stem")(x)
-    return Model(x, {"one": L.Dense(2, name="one")(y), "two": L.Activation("softmax")(L.Dense(3, name="two")(y))})
+    return Model(
+        x, {"one": L.Dense(2, name="one")(y), "two": L.Activation("softmax")(L.Dense(3, name="two")(y))}
+    )
 
 
 def _shared_head():
@@ -134,9 +136,15 @@ def _reshaped():
     [
         (_branch(lambda: L.Dense(3, "softmax", name="head")), ["head"]),
         (_branch(lambda: L.Dense(3, name="head"), L.Softmax), ["head"]),
-        (_branch(lambda: L.Dense(3, name="head"), lambda: L.Activation("softmax", dtype="float32")), ["head"]),
+        (
+            _branch(lambda: L.Dense(3, name="head"), lambda: L.Activation("softmax", dtype="float32")),
+            ["head"],
+        ),
         (_branch(lambda: L.Dense(3, name="head"), L.BatchNormalization, L.ReLU), ["head"]),
-        (_branch(lambda: L.Reshape((5, 1)), lambda: L.Conv1D(3, 2, name="head"), L.GlobalMaxPool1D), ["head"]),
+        (
+            _branch(lambda: L.Reshape((5, 1)), lambda: L.Conv1D(3, 2, name="head"), L.GlobalMaxPool1D),
+            ["head"],
+        ),
         (_branch(lambda: L.Reshape((5, 1)), lambda: L.LSTM(3, name="head")), ["head"]),
         (_ends_in_add, []),
         (_head_in_nested, ["top/logits"]),
@@ -202,17 +210,20 @@ class Unfollowed(Model):
 
 
 @only_keras3
-@pytest.mark.parametrize("build, expected", [
-    (lambda: CASES["subclassed"].build(), ["head"]),
-    (lambda: CASES["subclassed_flat"].build(), ["last"]),
-    (lambda: CASES["subclassed_with_dicts"].build(), ["outs/x", "outs/y"]),
-    (lambda: zoo.called(Branches(), (4,)), ["out", "top/last"]),
-    (lambda: zoo.called(Branches(merged=True), (4,)), []),
-    (lambda: CASES["subclassed_in_a_graph"].build(), ["dense"]),
-    (lambda: zoo.called(Unfollowed(), (4,)), ["out"]),  # the last that was made
-    (lambda: _graph_that_ends_in(Top(name="top")), ["top/last"]),
-    (lambda: _graph_that_ends_in(zoo.Flat(name="top")), ["top/last"]),
-])
+@pytest.mark.parametrize(
+    "build, expected",
+    [
+        (lambda: CASES["subclassed"].build(), ["head"]),
+        (lambda: CASES["subclassed_flat"].build(), ["last"]),
+        (lambda: CASES["subclassed_with_dicts"].build(), ["outs/x", "outs/y"]),
+        (lambda: zoo.called(Branches(), (4,)), ["out", "top/last"]),
+        (lambda: zoo.called(Branches(merged=True), (4,)), []),
+        (lambda: CASES["subclassed_in_a_graph"].build(), ["dense"]),
+        (lambda: zoo.called(Unfollowed(), (4,)), ["out"]),  # the last that was made
+        (lambda: _graph_that_ends_in(Top(name="top")), ["top/last"]),
+        (lambda: _graph_that_ends_in(zoo.Flat(name="top")), ["top/last"]),
+    ],
+)
 def test_head_of_a_subclassed_model(build, expected):
     model = build()
     assert sorted(heads(model)) == expected
@@ -235,7 +246,11 @@ def test_frozen_layers_stay_dense_and_frozen():
     model.get_layer("mid").trainable = False
     model.get_layer("body").get_layer("inner").trainable = False
     rows = {row["path"]: row for row in lottery.summary(model)}
-    assert rows["mid/kernel"]["reason"] == rows["body/inner/dense/kernel"]["reason"] == "frozen (trainable is False)"
+    assert (
+        rows["mid/kernel"]["reason"]
+        == rows["body/inner/dense/kernel"]["reason"]
+        == "frozen (trainable is False)"
+    )
     wrapped = lottery.wrap(model)
     assert set(lottery.masks(wrapped)) == ALL - {"mid/kernel", "body/inner/dense/kernel"}
     for copy in (wrapped, lottery.strip(wrapped)):
@@ -252,7 +267,10 @@ def test_frozen_below_a_layer_that_says_nothing_of_it():
     model = Model(x, L.Dense(2, name="head")(both(x)))
     both.backward_layer.trainable = False
     wrapped = lottery.wrap(model)
-    assert set(lottery.masks(wrapped)) == {"both/forward_layer/cell/kernel", "both/forward_layer/cell/recurrent_kernel"}
+    assert set(lottery.masks(wrapped)) == {
+        "both/forward_layer/cell/kernel",
+        "both/forward_layer/cell/recurrent_kernel",
+    }
     assert len(wrapped.trainable_weights) == len(model.trainable_weights) == 5
     assert len(lottery.strip(wrapped).trainable_weights) == 5
 
@@ -329,7 +347,9 @@ def test_a_stripped_model_trains_dense_and_is_independent():
     x, y = zoo.data(stripped)
     stripped.compile("adam", "mse", run_eagerly=world.EAGER)
     stripped.train_on_batch(x, y)
-    assert lottery.sparsity(stripped) < (0.3 if KERAS3 else 0.1) and zoo.drift(model) == 0  # some ReLUs are off
+    assert (
+        lottery.sparsity(stripped) < (0.3 if KERAS3 else 0.1) and zoo.drift(model) == 0
+    )  # some ReLUs are off
 
 
 @register
@@ -411,7 +431,9 @@ def test_what_keras_3_wraps_that_tf_keras_does_not():
     assert set(lottery.masks(model)) == {"own/kernel"}
     x, _ = zoo.data(model)
     plain = lottery.strip(model)
-    assert type(plain.get_layer("own")) is OwnCallFromConfig and zoo.same(zoo.outputs(plain, x), zoo.outputs(model, x))
+    assert type(plain.get_layer("own")) is OwnCallFromConfig and zoo.same(
+        zoo.outputs(plain, x), zoo.outputs(model, x)
+    )
 
 
 class OwnCallFromConfig(L.Dense):
@@ -425,21 +447,42 @@ def _wrapped_by_tfmot():
     return tfmot.sparsity.keras.prune_low_magnitude(Sequential([L.Dense(3, input_shape=(4,)), L.Dense(2)]))
 
 
-REFUSED = [
-    (lambda: zoo.called(OwnConstructor(), (4,)), "OwnConstructor has its own train_step, which a wrapped model would not call"),
-    (lambda: OwnSequential([Input((4,)), L.Dense(3), L.Dense(2)]), "OwnSequential has its own compute_loss"),
-    *[(lambda: zoo.called(Unfollowed(), (4,)), "has another 'steps/0/kernel' than .* built by a call on symbolic tensors")]
-    * (world.BACKEND != "torch"),  # which tries the call on zeros
-    (lambda: zoo.called(WithoutKwargs(), (4,)), "cannot be copied .* got an unexpected keyword argument 'trainable'"),
-    (lambda: _nested_with_its_own_call(), "cannot be copied .* got an unexpected keyword argument"),
-    (Subclassed, "'subclassed' is not built"),
-] if KERAS3 else [
-    (Subclassed, "'Subclassed' is a subclassed tf_keras model"),
-    (OwnConstructor, "OwnConstructor has its own train_step, which a copy of .* would lose"),
-    (lambda: OwnSequential([L.Dense(3, input_shape=(4,)), L.Dense(2)]), "OwnSequential has its own compute_loss"),
-    (_nested_with_its_own_call, "OwnCall has its own call"),
-    (_wrapped_by_tfmot, "TF-MOT's own wrapper 'prune_low_magnitude_.*strip_pruning"),
-]
+REFUSED = (
+    [
+        (
+            lambda: zoo.called(OwnConstructor(), (4,)),
+            "OwnConstructor has its own train_step, which a wrapped model would not call",
+        ),
+        (
+            lambda: OwnSequential([Input((4,)), L.Dense(3), L.Dense(2)]),
+            "OwnSequential has its own compute_loss",
+        ),
+        *[
+            (
+                lambda: zoo.called(Unfollowed(), (4,)),
+                "has another 'steps/0/kernel' than .* built by a call on symbolic tensors",
+            )
+        ]
+        * (world.BACKEND != "torch"),  # which tries the call on zeros
+        (
+            lambda: zoo.called(WithoutKwargs(), (4,)),
+            "cannot be copied .* got an unexpected keyword argument 'trainable'",
+        ),
+        (lambda: _nested_with_its_own_call(), "cannot be copied .* got an unexpected keyword argument"),
+        (Subclassed, "'subclassed' is not built"),
+    ]
+    if KERAS3
+    else [
+        (Subclassed, "'Subclassed' is a subclassed tf_keras model"),
+        (OwnConstructor, "OwnConstructor has its own train_step, which a copy of .* would lose"),
+        (
+            lambda: OwnSequential([L.Dense(3, input_shape=(4,)), L.Dense(2)]),
+            "OwnSequential has its own compute_loss",
+        ),
+        (_nested_with_its_own_call, "OwnCall has its own call"),
+        (_wrapped_by_tfmot, "TF-MOT's own wrapper 'prune_low_magnitude_.*strip_pruning"),
+    ]
+)
 
 
 @pytest.mark.parametrize(
@@ -457,7 +500,9 @@ REFUSED = [
 )
 @pytest.mark.parametrize("call", [lottery.wrap, lottery.strip], ids=["wrap", "strip"])
 def test_models_that_are_refused(build, said, call):
-    if call is lottery.strip and ("nothing to prune" in said or "would not call" in said or KERAS3 and "compute_loss" in said):
+    if call is lottery.strip and (
+        "nothing to prune" in said or "would not call" in said or KERAS3 and "compute_loss" in said
+    ):
         pytest.skip("strip has nothing to choose, and no step")
     with pytest.raises(lottery.LotteryError, match=said) as told:
         call(build())
@@ -471,11 +516,23 @@ def _adapted(layer, data):
 
 
 @pytest.mark.skipif(world.BACKEND != "tensorflow", reason="they compute with TensorFlow")
-@pytest.mark.parametrize("layer, data, given", [
-    (lambda **k: L.IntegerLookup(**k), np.arange(5), {"vocabulary": [1, 3]}),
-    (lambda **k: L.TextVectorization(output_sequence_length=4, **k), ["a b", "c"], {"vocabulary": ["a", "c"]}),
-    (lambda **k: L.Discretization(**(k or {"num_bins": 4})), np.arange(50.0), {"bin_boundaries": [1.0, 4.0]}),
-], ids=["lookup", "text", "bins"])
+@pytest.mark.parametrize(
+    "layer, data, given",
+    [
+        (lambda **k: L.IntegerLookup(**k), np.arange(5), {"vocabulary": [1, 3]}),
+        (
+            lambda **k: L.TextVectorization(output_sequence_length=4, **k),
+            ["a b", "c"],
+            {"vocabulary": ["a", "c"]},
+        ),
+        (
+            lambda **k: L.Discretization(**(k or {"num_bins": 4})),
+            np.arange(50.0),
+            {"bin_boundaries": [1.0, 4.0]},
+        ),
+    ],
+    ids=["lookup", "text", "bins"],
+)
 def test_what_adapt_taught_a_layer_is_not_lost(layer, data, given):
     with pytest.raises(lottery.LotteryError, match="learnt by adapt.*pipeline, or give its constructor"):
         lottery.wrap(_adapted(layer(), data))
@@ -493,7 +550,9 @@ def test_classes_of_one_name_are_told_apart_or_refused():
 
         return Scale
 
-    with pytest.raises(lottery.LotteryError, match="two classes or functions in .* are called 'Scale'.*rename one"):
+    with pytest.raises(
+        lottery.LotteryError, match="two classes or functions in .* are called 'Scale'.*rename one"
+    ):
         lottery.wrap(Sequential([Input((4,)), make(2.0)(), L.Dense(5), make(3.0)(), L.Dense(2)]))
 
 
@@ -517,14 +576,24 @@ def test_a_layer_that_cannot_be_copied():
         def call(self, x):
             return self.dense(x)
 
-    said = "cannot be copied .* Object Closed" if KERAS3 else r"layer 'closed' \(Closed\) cannot be copied from its config"
+    said = (
+        "cannot be copied .* Object Closed"
+        if KERAS3
+        else r"layer 'closed' \(Closed\) cannot be copied from its config"
+    )
     x = Input((4,))
     with pytest.raises(lottery.LotteryError, match=said) as told:
         lottery.wrap(Model(x, L.Dense(2)(Closed(L.Dense(3))(x))))
     assert "must override `get_config()`" in str(told.value) and "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("size, said", [(3, "has another 'owns/kernel' than"), (9, "cannot be copied .* in owns" if not KERAS3 else "cannot be copied .* output size")])
+@pytest.mark.parametrize(
+    "size, said",
+    [
+        (3, "has another 'owns/kernel' than"),
+        (9, "cannot be copied .* in owns" if not KERAS3 else "cannot be copied .* output size"),
+    ],
+)
 def test_a_layer_whose_config_leaves_something_out(size, said):
     class Forgets(L.Conv2D):
         def __init__(self, filters, size=size, **kwargs):

@@ -21,8 +21,14 @@ def net(size=16, padding="explicit", channels=3, zeros=0.9, tail="mean"):
         return layer(strides=2, padding="same" if padding == "same" else "valid", name=name)(x)
 
     x = L.ReLU(6.0)(stride2(lambda **how: L.Conv2D(8, 3, **how), first, "stem"))
-    x = L.ReLU()(L.Conv2D(16, 1, name="pointwise1")(L.DepthwiseConv2D(3, padding="same", name="depthwise1")(x)))
-    x = L.ReLU()(L.Conv2D(16, 1, name="pointwise2")(stride2(lambda **how: L.DepthwiseConv2D(3, **how), x, "depthwise2")))
+    x = L.ReLU()(
+        L.Conv2D(16, 1, name="pointwise1")(L.DepthwiseConv2D(3, padding="same", name="depthwise1")(x))
+    )
+    x = L.ReLU()(
+        L.Conv2D(16, 1, name="pointwise2")(
+            stride2(lambda **how: L.DepthwiseConv2D(3, **how), x, "depthwise2")
+        )
+    )
     x = {"mean": L.GlobalAveragePooling2D, "flat": L.Flatten}[tail]()(x)
     model = tf_keras.Model(first, L.Dense(5, name="logits")(x))
     for name in ("pointwise1", "pointwise2"):
@@ -37,21 +43,34 @@ def file(model, encoding="sparse"):
 
 def said(parts):
     """{the layer's kind and first sides: why sparse kernels cannot run it, or None}, of 1x1 convolutions."""
-    return [row.why for row in sparse_kernels.rows(parts) if row.operation == "CONV_2D" and row.shape[1:3] == (1, 1)]
+    return [
+        row.why
+        for row in sparse_kernels.rows(parts)
+        if row.operation == "CONV_2D" and row.shape[1:3] == (1, 1)
+    ]
 
 
 def test_a_mobilenet_runs_sparse_where_it_is_sparse_encoded():
     rows = sparse_kernels.rows(file(net()))
     assert [row.sparse for row in rows] == [False, False, True, False, True, False]
-    assert [row.shape for row in rows if row.sparse] == [(16, 1, 1, 8), (16, 1, 1, 16)] and all(0.8 < row.zeros < 1 for row in rows if row.sparse)
-    assert [why for why in said(file(net(), "dense"))] == ["is dense-encoded: sparse kernels are for sparse-encoded files"] * 2
+    assert [row.shape for row in rows if row.sparse] == [(16, 1, 1, 8), (16, 1, 1, 16)] and all(
+        0.8 < row.zeros < 1 for row in rows if row.sparse
+    )
+    assert [why for why in said(file(net(), "dense"))] == [
+        "is dense-encoded: sparse kernels are for sparse-encoded files"
+    ] * 2
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(zeros=0.5), "less than 2/3 zeros"), (dict(channels=1), "comes after an operation that is a 3x3 convolution with stride 2"),
-    (dict(padding="valid"), "needs explicit padding of 1"), (dict(padding="same"), "needs explicit padding of 1"),
-    (dict(tail="flat"), "comes before an operation that is"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(zeros=0.5), "less than 2/3 zeros"),
+        (dict(channels=1), "comes after an operation that is a 3x3 convolution with stride 2"),
+        (dict(padding="valid"), "needs explicit padding of 1"),
+        (dict(padding="same"), "needs explicit padding of 1"),
+        (dict(tail="flat"), "comes before an operation that is"),
+    ],
+)
 def test_other_forms_have_their_reason(change, words):
     assert all(words in why for why in said(file(net(**change))))
 

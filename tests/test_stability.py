@@ -12,41 +12,66 @@ from small import ENGINE, L, arrays, bits, command, compiled, dense, files, in_o
 from world import EAGER, WORLD, array, keras, skip_unless
 
 import keras_lottery as lottery
-from keras_lottery.training.batch_norm import BatchNormStatistics
 from keras_lottery.search.stability import barrier, instability, interpolate
+from keras_lottery.training.batch_norm import BatchNormStatistics
 
 STATISTICS = ("moving_mean", "moving_variance")
 
 
 def normalised():
     """BatchNorm at the top and in a model in the model."""
-    inner = keras.Sequential([L.Input((12,)), L.Dense(10, name="b"), L.BatchNormalization(name="bn2")], name="inner")
-    return keras.Sequential([
-        L.Input((8,)), L.Dense(12, name="a"), L.BatchNormalization(name="bn"), L.ReLU(), inner, L.ReLU(), L.Dense(3, name="head"),
-    ], name="normalised")
+    inner = keras.Sequential(
+        [L.Input((12,)), L.Dense(10, name="b"), L.BatchNormalization(name="bn2")], name="inner"
+    )
+    return keras.Sequential(
+        [
+            L.Input((8,)),
+            L.Dense(12, name="a"),
+            L.BatchNormalization(name="bn"),
+            L.ReLU(),
+            inner,
+            L.ReLU(),
+            L.Dense(3, name="head"),
+        ],
+        name="normalised",
+    )
 
 
 def wrapped(model, masked=True):
     """Compiled, with every second weight dropped."""
     model = compiled(lottery.wrap(model), keras.optimizers.Adam(0.1), run_eagerly=EAGER)
     if masked:
-        ENGINE.set_masks(model, {path: np.indices(mask.shape).sum(0) % 2 == 0 for path, mask in lottery.masks(model).items()})
+        ENGINE.set_masks(
+            model,
+            {path: np.indices(mask.shape).sum(0) % 2 == 0 for path, mask in lottery.masks(model).items()},
+        )
     return model
 
 
 def drawn(model, seed=1):
     """A state of numbers that are the same in each world, with zeros where the model's masks say so."""
     rng, masks = np.random.default_rng(seed), ENGINE.masks(model)
-    return {path: np.where(masks.get(path, True), rng.uniform(0.5, 1.5, value.shape) if "variance" in path else rng.normal(size=value.shape), 0)
-            .astype("float32") for path, value in state_of(model).items()}
+    return {
+        path: np.where(
+            masks.get(path, True),
+            rng.uniform(0.5, 1.5, value.shape) if "variance" in path else rng.normal(size=value.shape),
+            0,
+        ).astype("float32")
+        for path, value in state_of(model).items()
+    }
 
 
 def permuted(state, by="a", then="head", bn="bn"):
     """The same function with the units of one layer in another order."""
     order = np.random.default_rng(5).permutation(len(state[f"{by}/bias"]))
     below = {path: value[order] for path, value in state.items() if path.startswith(f"{bn}/")}
-    return {**state, **below, f"{by}/kernel": state[f"{by}/kernel"][:, order], f"{by}/bias": state[f"{by}/bias"][order],
-            f"{then}/kernel": state[f"{then}/kernel"][order]}
+    return {
+        **state,
+        **below,
+        f"{by}/kernel": state[f"{by}/kernel"][:, order],
+        f"{by}/bias": state[f"{by}/bias"][order],
+        f"{then}/kernel": state[f"{then}/kernel"][order],
+    }
 
 
 def labelled(model, state, x):
@@ -61,13 +86,16 @@ def test_statistics_are_exactly_those_of_the_first_batches():
     state = drawn(model)
     found = BatchNormStatistics(model, in_order((x, y), 32), batches=2)(state)
     assert {path for path in state if bits(found)[path] != bits(state)[path]} == {
-        f"{bn}/{name}" for bn in ("bn", "inner/bn2") for name in STATISTICS}
+        f"{bn}/{name}" for bn in ("bn", "inner/bn2") for name in STATISTICS
+    }
     assert all((found[path][~mask] == 0).all() for path, mask in lottery.masks(model).items())
     epsilon, above, below = 1e-3, [], []
     for batch in (x[:32], x[32:64]):
         values = batch @ state["a/kernel"] + state["a/bias"]
         above.append(values)
-        values = (values - values.mean(0)) / np.sqrt(values.var(0) + epsilon) * state["bn/gamma"] + state["bn/beta"]
+        values = (values - values.mean(0)) / np.sqrt(values.var(0) + epsilon) * state["bn/gamma"] + state[
+            "bn/beta"
+        ]
         below.append(np.maximum(values, 0) @ state["inner/b/kernel"] + state["inner/b/bias"])
     for bn, values in (("bn", np.concatenate(above)), ("inner/bn2", np.concatenate(below))):
         np.testing.assert_allclose(found[f"{bn}/moving_mean"], values.mean(0), rtol=1e-4, atol=1e-5)
@@ -76,7 +104,15 @@ def test_statistics_are_exactly_those_of_the_first_batches():
 
 def test_statistics_of_images_are_the_population_s_and_batches_count_by_their_size():
     x = np.random.default_rng(0).normal(2, 3, size=(10, 3, 3, 2)).astype("float32")
-    model = keras.Sequential([L.Input((3, 3, 2)), L.BatchNormalization(name="bn"), L.Conv2D(2, 2, name="c"), L.Flatten(), L.Dense(2)])
+    model = keras.Sequential(
+        [
+            L.Input((3, 3, 2)),
+            L.BatchNormalization(name="bn"),
+            L.Conv2D(2, 2, name="c"),
+            L.Flatten(),
+            L.Dense(2),
+        ]
+    )
 
     class Train:
         def __iter__(self):
@@ -100,20 +136,35 @@ def test_interpolate_ends_where_it_should_and_keeps_zeros():
     a, b = drawn(model, 1), drawn(model, 2)
     assert bits(interpolate(a, b, 0.0)) == bits(a) and bits(interpolate(a, b, 1.0)) == bits(b)
     middle = interpolate(a, b, 0.3)
-    assert all((middle[path][~mask] == 0).all() and (middle[path][mask] != 0).all() for path, mask in lottery.masks(model).items())
+    assert all(
+        (middle[path][~mask] == 0).all() and (middle[path][mask] != 0).all()
+        for path, mask in lottery.masks(model).items()
+    )
 
 
 def test_a_state_and_itself_have_no_barrier_and_the_model_stays():
     model = wrapped(noisy())
     state, before = drawn(model), weights(model)
     record = barrier(model, state, state, arrays(), (*arrays(64, seed=1), np.ones(64)), points=4, batches=2)
-    assert record["barrier"] == 0 and len(set(record["errors"])) == 1 and record["alphas"] == [0, 1 / 3, 2 / 3, 1]
+    assert (
+        record["barrier"] == 0
+        and len(set(record["errors"])) == 1
+        and record["alphas"] == [0, 1 / 3, 2 / 3, 1]
+    )
     assert weights(model) == before and json.loads(json.dumps(record)) == record
 
 
 def test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them():
     """The mean of two kernels varies less than either, which the mean of the ends' statistics does not know."""
-    net = keras.Sequential([L.Input((8,)), L.Dense(64, name="a"), L.BatchNormalization(name="bn"), L.ReLU(), L.Dense(3, name="head")])
+    net = keras.Sequential(
+        [
+            L.Input((8,)),
+            L.Dense(64, name="a"),
+            L.BatchNormalization(name="bn"),
+            L.ReLU(),
+            L.Dense(3, name="head"),
+        ]
+    )
     model = wrapped(net, masked=False)
     x, y = arrays(512)
     restated = BatchNormStatistics(model, (x, y), batches=16)
@@ -172,7 +223,10 @@ def test_instability_survives_a_kill_and_leaves_the_model(tmp_path):
         measure(tmp_path / "killed")
     assert set(files(tmp_path / "killed")) == {"config.json", "epoch.safetensors", "order_0.safetensors"}
     assert measure(tmp_path / "killed") == whole
-    assert files(tmp_path / "killed") == files(tmp_path / "whole") and set(files(tmp_path / "whole")) == {"config.json", "result.json"}
+    assert files(tmp_path / "killed") == files(tmp_path / "whole") and set(files(tmp_path / "whole")) == {
+        "config.json",
+        "result.json",
+    }
     assert len(set(whole["errors"])) > 1
     with pytest.MonkeyPatch.context() as patch:
         interrupt(patch, at=1)
@@ -189,12 +243,27 @@ def test_a_folder_gives_back_its_own_measurement_alone(tmp_path):
         return instability(model, orders, epochs=epochs, run_dir=tmp_path, verbose=0, **given)
 
     def other():
-        return keras.Sequential([L.Input((8,)), L.Dense(12, "tanh", name="a"), L.Dense(10, "relu", name="b"), L.Dense(3, name="head")])
+        return keras.Sequential(
+            [
+                L.Input((8,)),
+                L.Dense(12, "tanh", name="a"),
+                L.Dense(10, "relu", name="b"),
+                L.Dense(3, name="head"),
+            ]
+        )
 
     record, before = measure(), files(tmp_path)
-    for change, said in ((dict(state=2), "weights was"), (dict(epochs=2), "epochs was 1, now 2"), (dict(seed=1), "train was"),
-                         (dict(optimizer="sgd"), "compiled.optimizer"), (dict(net=other), "architecture was"), (dict(points=5), "points was"),
-                         (dict(sparse=True), "weights was"), (dict(validation=arrays(seed=2)), "validation was"), (dict(batches=3), "batches was")):
+    for change, said in (
+        (dict(state=2), "weights was"),
+        (dict(epochs=2), "epochs was 1, now 2"),
+        (dict(seed=1), "train was"),
+        (dict(optimizer="sgd"), "compiled.optimizer"),
+        (dict(net=other), "architecture was"),
+        (dict(points=5), "points was"),
+        (dict(sparse=True), "weights was"),
+        (dict(validation=arrays(seed=2)), "validation was"),
+        (dict(batches=3), "batches was"),
+    ):
         with pytest.raises(lottery.LotteryError, match=said):
             measure(**change)
     assert measure() == record and files(tmp_path) == before
@@ -241,8 +310,21 @@ def test_candidates_rise_and_are_steps_of_the_training(steps):
     assert grid[0] == 0 and grid == sorted(set(grid)) and grid[-1] < steps <= max(1, 2 * grid[-1])
 
 
-AUTO = ["--rewind=auto", "--model=lenet", "--width=0.1", "--classes=0,1,2,3", "--epochs=1", "--rounds=1", "--rate=0.5", "--batch_size=200",
-        "--optimizer=adam", "--learning_rate=0.01", "--precision=float32", f"--backend={WORLD}", "--run_dir=auto"]
+AUTO = [
+    "--rewind=auto",
+    "--model=lenet",
+    "--width=0.1",
+    "--classes=0,1,2,3",
+    "--epochs=1",
+    "--rounds=1",
+    "--rate=0.5",
+    "--batch_size=200",
+    "--optimizer=adam",
+    "--learning_rate=0.01",
+    "--precision=float32",
+    f"--backend={WORLD}",
+    "--run_dir=auto",
+]
 
 
 @skip_unless("tf_keras", reason="the rounds are tested in each world elsewhere")
@@ -267,7 +349,9 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "whole")
     code, out, err = command(find_ticket, *AUTO)
     assert code == 0, err
-    assert out.startswith("rewind=auto, over the steps 0, 1: at most 2 probes of 2 + 2 trainings, 8 trainings or 8 epochs in all\n")
+    assert out.startswith(
+        "rewind=auto, over the steps 0, 1: at most 2 probes of 2 + 2 trainings, 8 trainings or 8 epochs in all\n"
+    )
     result = json.loads((tmp_path / "whole" / "auto" / "result.json").read_text())
     barriers = {probe["rewind"]: probe["barrier"] for probe in result["probes"]}
     assert barriers[result["rewind"]] < 50 and len(barriers) <= 2
@@ -276,7 +360,9 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     assert [row["control"] for row in result["rows"]] == ["dense", "ticket"] and result["run_dir"] == "auto"
     assert result["ticket"] == f"auto/rewind_{result['rewind']}/round_01"
     ticket = lottery.load_ticket(result["ticket"])
-    assert ticket.sparsity == pytest.approx(0.5, abs=0.001) and ticket.settings["rewind"] == (result["rewind"] or "init")
+    assert ticket.sparsity == pytest.approx(0.5, abs=0.001) and ticket.settings["rewind"] == (
+        result["rewind"] or "init"
+    )
 
     # As a kill in the second probe leaves it.
     shutil.copytree(tmp_path / "whole", tmp_path / "killed")
@@ -293,7 +379,10 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     monkeypatch.setattr(autorewind, "STABLE", 0.0)
     code, out, err = command(find_ticket, *AUTO)
     assert code == 2 and err.count("\n") == 1
-    assert "no ticket is stable (a barrier below 0): error barrier by rewind step, in points: " in err and "Train longer (epochs)" in err
+    assert (
+        "no ticket is stable (a barrier below 0): error barrier by rewind step, in points: " in err
+        and "Train longer (epochs)" in err
+    )
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
@@ -303,4 +392,6 @@ def test_auto_needs_a_validation_split(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     code, _, err = command(find_ticket, *AUTO, "--validation=0")
-    assert code == 2 and "--rewind=auto chooses by validation error" in err and not (tmp_path / "auto").exists()
+    assert (
+        code == 2 and "--rewind=auto chooses by validation error" in err and not (tmp_path / "auto").exists()
+    )

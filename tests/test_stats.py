@@ -42,7 +42,9 @@ def test_no_seed_is_an_error(function):
 def test_difference_pairs_by_seed_whatever_the_order(values):
     ours = {seed: pair[0] for seed, pair in values.items()}
     others = {seed: values[seed][1] for seed in reversed(list(values))}
-    assert paired(ours, others).mean == pytest.approx(sum(a - b for a, b in values.values()) / len(values), abs=1e-6)
+    assert paired(ours, others).mean == pytest.approx(
+        sum(a - b for a, b in values.values()) / len(values), abs=1e-6
+    )
     assert differences(ours, others) == [values[seed][0] - values[seed][1] for seed in sorted(values)]
 
 
@@ -121,7 +123,10 @@ def test_equal_values_in_each_net_have_no_spread():
     assert (found.mean, found.half, found.n, found.fewest) == (2.5, 0.0, 5, 2)
 
 
-@pytest.mark.parametrize("counts, spreads, least", [((4, 4), (0.4, 0.4), 0.945), ((4, 4), (0.4, 0.1), 0.935), ((6, 3), (0.2, 0.6), 0.92)])
+@pytest.mark.parametrize(
+    "counts, spreads, least",
+    [((4, 4), (0.4, 0.4), 0.945), ((4, 4), (0.4, 0.1), 0.935), ((6, 3), (0.2, 0.6), 0.92)],
+)
 def test_pooled_interval_holds_the_mean_of_the_nets_about_19_times_in_20(counts, spreads, least):
     found = [pooled(study) for study in strata(counts, spreads, means=(1.0, -0.4))]
     assert least < share_that_holds(0.3, found) < 0.97

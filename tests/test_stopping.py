@@ -11,7 +11,7 @@ import keras_lottery as lottery
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import changed
 from keras_lottery.core.schedule import check_rewind, round_sparsities, search_rounds
-from keras_lottery.search.stopping import fast, Stopping, was_cut
+from keras_lottery.search.stopping import Stopping, fast, was_cut
 
 L = keras.layers
 STEPS = 4  # of an epoch
@@ -26,7 +26,9 @@ def net():
 
 def search(**given):
     x = np.random.default_rng(0).normal(size=(STEPS * 32, 4)).astype("float32")
-    return lottery.find_ticket(net(), (x, x[:, :2] ** 2), verbose=0, **{"epochs": 5, "rounds": 3, "rate": 0.5, **given})
+    return lottery.find_ticket(
+        net(), (x, x[:, :2] ** 2), verbose=0, **{"epochs": 5, "rounds": 3, "rate": 0.5, **given}
+    )
 
 
 def steps(ticket):
@@ -37,9 +39,15 @@ def lengths(ticket):
     return [len(record["history"]) for record in ticket.rounds]
 
 
-@pytest.mark.parametrize("epochs_in_all, expected", [(8, [1, 1, 1, 5]), (13, [2, 3, 3, 5]), (100, [5, 5, 5, 5])])
+@pytest.mark.parametrize(
+    "epochs_in_all, expected", [(8, [1, 1, 1, 5]), (13, [2, 3, 3, 5]), (100, [5, 5, 5, 5])]
+)
 def test_a_budget_of_steps_is_shared_out_and_kept(epochs_in_all, expected):
-    assert lengths(search(budget=epochs_in_all * STEPS)) == lengths(search(budget=f"{epochs_in_all / 5}x")) == expected
+    assert (
+        lengths(search(budget=epochs_in_all * STEPS))
+        == lengths(search(budget=f"{epochs_in_all / 5}x"))
+        == expected
+    )
 
 
 def test_the_rewind_point_is_waited_for_and_trained_is_trained():
@@ -56,8 +64,18 @@ def test_the_rewind_point_is_waited_for_and_trained_is_trained():
 
 def test_a_round_that_a_budget_cut_says_at_which_step(tmp_path):
     ticket = search(budget=29, rewind=9, run_dir=tmp_path)
-    assert [(record["start"], record["stop"]) for record in ticket.rounds] == [(0, 12), (9, 12), (9, 12), (9, 20)]
-    assert [was_cut(lottery.load_ticket(tmp_path / f"round_{number:02d}")) for number in range(4)] == [True, True, True, False]
+    assert [(record["start"], record["stop"]) for record in ticket.rounds] == [
+        (0, 12),
+        (9, 12),
+        (9, 12),
+        (9, 20),
+    ]
+    assert [was_cut(lottery.load_ticket(tmp_path / f"round_{number:02d}")) for number in range(4)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def plan(rounds, rewind, epochs, steps=STEPS):
@@ -72,7 +90,9 @@ def test_the_budget_that_a_refusal_names_is_enough():
             Stopping(plan(rounds, 0, epochs), epochs, STEPS, re.search(r"or (\S+x):", str(told.value))[1])
 
 
-@given(strategies.integers(1, 11), strategies.integers(1, 20), strategies.integers(0, 1200), strategies.data())
+@given(
+    strategies.integers(1, 11), strategies.integers(1, 20), strategies.integers(0, 1200), strategies.data()
+)
 def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
     """Whatever each round takes of what it may: the last trains to its end, none less than to the end of its first epoch."""
     rewind = draw.draw(strategies.integers(0, STEPS * epochs - 1))
@@ -89,7 +109,11 @@ def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
         while steps + STEPS <= min(stopping._allowed(steps), round.steps) and steps < most * STEPS:
             steps += STEPS
         records.append({"history": [{"start": round.start, "stop": round.start + steps}]})
-    assert sum(record["history"][0]["stop"] - record["history"][0]["start"] for record in records) + planned[-1].steps <= budget
+    assert (
+        sum(record["history"][0]["stop"] - record["history"][0]["start"] for record in records)
+        + planned[-1].steps
+        <= budget
+    )
     with pytest.raises(LotteryError, match=f"take {least:,} steps"):
         Stopping(planned, epochs, STEPS, least - 1)
 
@@ -102,30 +126,49 @@ def test_minutes():
 
 
 def test_early_bird_ends_rounds_whose_masks_have_settled():
-    assert lengths(search(early_bird=0.99)) == [2, 2, 2, 5]     # the first has no mask before it
+    assert lengths(search(early_bird=0.99)) == [2, 2, 2, 5]  # the first has no mask before it
     assert lengths(search(early_bird=1e-9, epochs=3))[-1] == 3
     all_rounds = search(epochs=30, early_bird=0.2)
     assert all(2 <= length < 30 for length in lengths(all_rounds)[:-1]) and lengths(all_rounds)[-1] == 30
     assert all_rounds.sparsity == 0.875 and all_rounds.settings["early_bird"] == 0.2
 
 
-@pytest.mark.parametrize("more, chosen", [
-    ({}, {"rate": 0.32, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
-    ({"rewind_once": False, "budget": "4x"}, {"rate": 0.32, "final_sparsity": 0.9}),
-    ({"rewind": "lr"}, {"rate": 0.32, "budget": "3x", "final_sparsity": 0.9}),
-    ({"rate": 0.0}, {"budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),  # which is refused later, not replaced
-    ({"rounds": 3, "final_sparsity": 0.9}, {"budget": "3x", "rewind_once": True}),
-    ({"epochs": 2}, {"rate": 0.44, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
-    ({"final_sparsity": [0.5, 0.8, 0.9, 0.95, 0.98]}, {"rate": 0.44, "budget": "3x", "rewind_once": True}),
-    ({"final_sparsity": 0.95, "rewind": "trained"}, {"rate": 0.44, "budget": "3x", "rewind_once": True}),
-])
+@pytest.mark.parametrize(
+    "more, chosen",
+    [
+        ({}, {"rate": 0.32, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
+        ({"rewind_once": False, "budget": "4x"}, {"rate": 0.32, "final_sparsity": 0.9}),
+        ({"rewind": "lr"}, {"rate": 0.32, "budget": "3x", "final_sparsity": 0.9}),
+        (
+            {"rate": 0.0},
+            {"budget": "3x", "rewind_once": True, "final_sparsity": 0.9},
+        ),  # which is refused later, not replaced
+        ({"rounds": 3, "final_sparsity": 0.9}, {"budget": "3x", "rewind_once": True}),
+        ({"epochs": 2}, {"rate": 0.44, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
+        (
+            {"final_sparsity": [0.5, 0.8, 0.9, 0.95, 0.98]},
+            {"rate": 0.44, "budget": "3x", "rewind_once": True},
+        ),
+        ({"final_sparsity": 0.95, "rewind": "trained"}, {"rate": 0.44, "budget": "3x", "rewind_once": True}),
+    ],
+)
 def test_fast_chooses_the_rest(more, chosen):
-    given = {**dict.fromkeys(("rounds", "rate", "final_sparsity", "budget", "rewind_once")), "rewind": "init", "epochs": 5, **more}
+    given = {
+        **dict.fromkeys(("rounds", "rate", "final_sparsity", "budget", "rewind_once")),
+        "rewind": "init",
+        "epochs": 5,
+        **more,
+    }
     assert fast(given) == chosen
     if not given["rounds"] and given["rate"] is None:
         all_given = {**given, **chosen}
         rounds = len(round_sparsities(rate=all_given["rate"], final_sparsity=all_given["final_sparsity"]))
-        Stopping(plan(rounds, check_rewind(given["rewind"]), given["epochs"]), given["epochs"], STEPS, all_given["budget"])
+        Stopping(
+            plan(rounds, check_rewind(given["rewind"]), given["epochs"]),
+            given["epochs"],
+            STEPS,
+            all_given["budget"],
+        )
 
 
 def test_changed_is_the_share_of_what_is_dropped():
@@ -138,7 +181,15 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("stopping", [{"budget": 13 * STEPS}, {"early_bird": 0.3}, {"budget": "10m"}, {"budget": 10 * STEPS, "rewind": 3, "rewind_once": True}])
+@pytest.mark.parametrize(
+    "stopping",
+    [
+        {"budget": 13 * STEPS},
+        {"early_bird": 0.3},
+        {"budget": "10m"},
+        {"budget": 10 * STEPS, "rewind": 3, "rewind_once": True},
+    ],
+)
 def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
     class Killer(keras.callbacks.Callback):
         left = 4
@@ -157,13 +208,26 @@ def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
     assert all((again.trained[path] == whole.trained[path]).all() for path in whole.trained)
 
 
-@pytest.mark.parametrize("given, said", [
-    ({"budget": 3 * STEPS}, "budget=12 is too small: 4 rounds, the last to its end and the others of one epoch or more, take 32 steps or 1.6x"),
-    ({"budget": "1.5x"}, "take 32 steps or 1.6x: give that"),
-    ({"budget": "1x", "epochs": 9}, "take 48 steps or 1.34x: give that"),
-    ({"budget": "soon"}, "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m"),
-    ({"budget": "-3m"}, "impossible"), ({"budget": 0}, "impossible"), ({"budget": "nanx"}, "impossible"), ({"budget": 2.5}, "impossible"), ({"early_bird": 1}, "give a share between 0 and 1"),
-])
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (
+            {"budget": 3 * STEPS},
+            "budget=12 is too small: 4 rounds, the last to its end and the others of one epoch or more, take 32 steps or 1.6x",
+        ),
+        ({"budget": "1.5x"}, "take 32 steps or 1.6x: give that"),
+        ({"budget": "1x", "epochs": 9}, "take 48 steps or 1.34x: give that"),
+        (
+            {"budget": "soon"},
+            "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m",
+        ),
+        ({"budget": "-3m"}, "impossible"),
+        ({"budget": 0}, "impossible"),
+        ({"budget": "nanx"}, "impossible"),
+        ({"budget": 2.5}, "impossible"),
+        ({"early_bird": 1}, "give a share between 0 and 1"),
+    ],
+)
 def test_bad_values_before_anything_is_trained(tmp_path, given, said):
     with pytest.raises(LotteryError, match=re.escape(said)):
         search(**given, run_dir=tmp_path / "run")

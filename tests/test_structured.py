@@ -12,31 +12,43 @@ from small import KERAS3, L, arrays, compiled, keras
 
 import keras_lottery as lottery
 from keras_lottery.channels.compacting import total
+from keras_lottery.channels.favour import Side, favour_channels
 from keras_lottery.channels.groups import sides
 from keras_lottery.core.masking import prune, pruned_count
-from keras_lottery.channels.favour import favour_channels, Side
 
 
 def chain(*widths, seed=0):
     """(scores, masks, sides) of kernels one after the other."""
     rng = np.random.default_rng(seed)
     ids = np.split(1 + np.arange(sum(widths)), np.cumsum(widths)[:-1])
-    scores = {f"w{n}": np.abs(rng.normal(size=(3, 3, old, new))) for n, (old, new) in enumerate(zip(widths, widths[1:]))}
+    scores = {
+        f"w{n}": np.abs(rng.normal(size=(3, 3, old, new)))
+        for n, (old, new) in enumerate(zip(widths, widths[1:]))
+    }
     along = {f"w{n}": [Side(-2, ids[n], False), Side(-1, ids[n + 1], True)] for n in range(len(widths) - 1)}
     return scores, {path: np.ones(score.shape, bool) for path, score in scores.items()}, along
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 6), min_size=2, max_size=4), st.floats(0, 0.95), st.floats(0, 0.04))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(1, 6), min_size=2, max_size=4),
+    st.floats(0, 0.95),
+    st.floats(0, 0.04),
+)
 def test_which_weights_go_changes_and_not_how_many(seed, widths, first, more):
     scores, masks, along = chain(*widths, seed=seed)
     scores["own"], masks["own"] = np.arange(4.0), np.ones(4, bool)
     for sparsity in (first, first + more):
         favoured = favour_channels(scores, masks, along)
-        assert all(np.isfinite(score).all() for score in favoured.values()) and np.array_equal(favoured["own"], scores["own"])
+        assert all(np.isfinite(score).all() for score in favoured.values()) and np.array_equal(
+            favoured["own"], scores["own"]
+        )
         tighter = prune(favoured, masks, sparsity)
         assert all((tighter[path] <= masks[path]).all() for path in masks)
-        assert sum((~mask).sum() for mask in tighter.values()) == pruned_count(sum(mask.size for mask in masks.values()), sparsity)
+        assert sum((~mask).sum() for mask in tighter.values()) == pruned_count(
+            sum(mask.size for mask in masks.values()), sparsity
+        )
         masks = tighter
 
 
@@ -86,11 +98,24 @@ def residual():
 
 def test_sides_follow_channels_through_the_model():
     found = {path: {side.axis: side for side in of} for path, of in sides(lottery.wrap(residual())).items()}
-    assert {path.split("/")[-2]: sorted(of) for path, of in found.items()} == {"stem": [-1], "inner": [-2, -1], "outer": [-2, -1], "head": [-2]}
+    assert {path.split("/")[-2]: sorted(of) for path, of in found.items()} == {
+        "stem": [-1],
+        "inner": [-2, -1],
+        "outer": [-2, -1],
+        "head": [-2],
+    }
     stem, inner, outer, head = (found[f"{name}/kernel"] for name in ("stem", "inner", "outer", "head"))
-    assert all(side.writes == (axis == -1) and (side.groups > 0).all() for of in found.values() for axis, side in of.items())
-    assert np.array_equal(stem[-1].groups, inner[-2].groups) and np.array_equal(stem[-1].groups, outer[-1].groups)
-    assert np.array_equal(inner[-1].groups, outer[-2].groups) and not set(inner[-1].groups) & set(stem[-1].groups)
+    assert all(
+        side.writes == (axis == -1) and (side.groups > 0).all()
+        for of in found.values()
+        for axis, side in of.items()
+    )
+    assert np.array_equal(stem[-1].groups, inner[-2].groups) and np.array_equal(
+        stem[-1].groups, outer[-1].groups
+    )
+    assert np.array_equal(inner[-1].groups, outer[-2].groups) and not set(inner[-1].groups) & set(
+        stem[-1].groups
+    )
     assert np.array_equal(head[-2].groups, np.tile(stem[-1].groups, 36))
 
 
@@ -99,11 +124,21 @@ def test_channels_that_compacting_leaves_have_no_sides():
     x = L.LayerNormalization()(L.Dense(8, name="normed")(inputs))
     x = L.Dense(6, "relu", name="free")(x)
     found = sides(lottery.wrap(keras.Model(inputs, L.Dense(3, name="head")(x))))
-    assert {path.split("/")[-2]: [side.axis for side in of] for path, of in found.items()} == {"free": [-1], "head": [-2]}
+    assert {path.split("/")[-2]: [side.axis for side in of] for path, of in found.items()} == {
+        "free": [-1],
+        "head": [-2],
+    }
 
 
-@pytest.mark.parametrize("make", [lambda: L.Conv2DTranspose(5, 2, name="it"), lambda: L.Conv2D(6, 2, groups=3, name="it"),
-                                  lambda: L.SeparableConv2D(5, 2, name="it"), lambda: L.DepthwiseConv2D(2, name="it")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.Conv2DTranspose(5, 2, name="it"),
+        lambda: L.Conv2D(6, 2, groups=3, name="it"),
+        lambda: L.SeparableConv2D(5, 2, name="it"),
+        lambda: L.DepthwiseConv2D(2, name="it"),
+    ],
+)
 def test_sides_have_the_length_of_their_axes(make):
     model = keras.Sequential([keras.Input((6, 6, 3)), L.Conv2D(3, 1), make(), L.Flatten(), L.Dense(2)])
     shapes = {path: variable.shape for path, variable in zoo.ENGINE.variables(model).items()}
@@ -116,8 +151,12 @@ def test_sides_have_the_length_of_their_axes(make):
 def test_structured_rounds_leave_less_work_at_the_same_sparsity(tmp_path):
     def search(structured, **more):
         keras.utils.set_random_seed(0)
-        model = compiled(keras.Sequential([keras.Input((8,)), L.Dense(64, "relu"), L.Dense(64, "relu"), L.Dense(3)]))
-        return lottery.find_ticket(model, arrays(), epochs=1, rounds=4, rate=0.5, structured=structured, verbose=0, **more)
+        model = compiled(
+            keras.Sequential([keras.Input((8,)), L.Dense(64, "relu"), L.Dense(64, "relu"), L.Dense(3)])
+        )
+        return lottery.find_ticket(
+            model, arrays(), epochs=1, rounds=4, rate=0.5, structured=structured, verbose=0, **more
+        )
 
     def work(ticket):
         return total(lottery.costs(lottery.compact(ticket.model("trained"))), "multiply_adds")
@@ -141,8 +180,12 @@ def test_a_model_whose_layers_cannot_be_followed_is_refused():
 
     model = Own()
     model(arrays()[0])
-    with pytest.raises(lottery.LotteryError, match="structured=True follows channels.*functional or Sequential"):
-        lottery.find_ticket(compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0)
+    with pytest.raises(
+        lottery.LotteryError, match="structured=True follows channels.*functional or Sequential"
+    ):
+        lottery.find_ticket(
+            compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0
+        )
 
 
 def test_examples():

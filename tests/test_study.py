@@ -13,21 +13,31 @@ from hypothesis import strategies as st
 from small import command
 
 from apps import study as app
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.jsonable import plain
 from keras_lottery.experiments import report
 from keras_lottery.experiments import study as studies
 from keras_lottery.experiments.corruptions import CONSTANTS, SEVERITIES
-from keras_lottery.core.errors import LotteryError
-from keras_lottery.core.jsonable import plain
 from keras_lottery.experiments.metrics import correct_images
-from keras_lottery.experiments.study import plan, Size, Study, Task, workers
+from keras_lottery.experiments.study import Size, Study, Task, plan, workers
 
 SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
 
 
 def study(**changes):
-    given = dict(source="digits", targets=("mnist",), model="lenet", sparsities=(0.8, 0.9), rate=0.6, epochs=2, target_steps=25,
-                 recipe={"optimizer": "sgd", "learning_rate": 0.1}, data={"data_dir": "/somewhere", "batch_size": 8},
-                 controls=("random", "reinit@0.9", "one-shot", "dense-scratch", "dense-transferred", "snip"), seeds=3)
+    given = dict(
+        source="digits",
+        targets=("mnist",),
+        model="lenet",
+        sparsities=(0.8, 0.9),
+        rate=0.6,
+        epochs=2,
+        target_steps=25,
+        recipe={"optimizer": "sgd", "learning_rate": 0.1},
+        data={"data_dir": "/somewhere", "batch_size": 8},
+        controls=("random", "reinit@0.9", "one-shot", "dense-scratch", "dense-transferred", "snip"),
+        seeds=3,
+    )
     return Study(**{**given, **changes})
 
 
@@ -36,9 +46,15 @@ def names(of):
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 6), st.sampled_from([(), ("mnist",), ("mnist", "fashion_mnist"), ("cifar10",)]),
-       st.lists(st.sampled_from(["random", "reinit", "shuffled", "gradual@0.8", "dense-scratch", "trained@0.9"]), unique=True),
-       st.sampled_from([(0,), (0, 5), (0, "lr"), (0, "finetune", 7)]))
+@given(
+    st.integers(1, 6),
+    st.sampled_from([(), ("mnist",), ("mnist", "fashion_mnist"), ("cifar10",)]),
+    st.lists(
+        st.sampled_from(["random", "reinit", "shuffled", "gradual@0.8", "dense-scratch", "trained@0.9"]),
+        unique=True,
+    ),
+    st.sampled_from([(0,), (0, 5), (0, "lr"), (0, "finetune", 7)]),
+)
 def test_what_a_study_adds_leaves_its_other_runs_as_they_are(seeds, targets, controls, rewinds):
     small = study(seeds=seeds, targets=targets, controls=tuple(controls), rewinds=rewinds)
     tasks = plan(small, SIZES)
@@ -47,24 +63,50 @@ def test_what_a_study_adds_leaves_its_other_runs_as_they_are(seeds, targets, con
     for task in tasks:  # in an order in which they can be done
         assert done.issuperset(task.needs)
         done.add(task.name)
-    more = study(seeds=seeds + 1, targets=tuple(dict.fromkeys((*targets, "fashion_mnist"))), rewinds=(*rewinds, "trained"),
-                 controls=tuple(dict.fromkeys([*controls, "one-shot"])))
+    more = study(
+        seeds=seeds + 1,
+        targets=tuple(dict.fromkeys((*targets, "fashion_mnist"))),
+        rewinds=(*rewinds, "trained"),
+        controls=tuple(dict.fromkeys([*controls, "one-shot"])),
+    )
     assert names(small) < names(more)
     assert names(small) == names(dataclasses.replace(small, data={"data_dir": "/elsewhere", "batch_size": 8}))
 
 
 def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
     def of(control, **changes):
-        return {task.name for task in plan(study(**changes), SIZES) if task.about.get("control") == control and task.about["dataset"] == "mnist"}
+        return {
+            task.name
+            for task in plan(study(**changes), SIZES)
+            if task.about.get("control") == control and task.about["dataset"] == "mnist"
+        }
 
-    assert of("dense-scratch") == of("dense-scratch", rewinds=(5,)) == of("dense-scratch", sparsities=(0.9,)) != of("dense-scratch", width=2)
-    assert of("dense-transferred") == of("dense-transferred", rewinds=(5,)) != of("dense-transferred", epochs=3)
-    assert of("ticket").isdisjoint(of("ticket", rewinds=(5,))) and of("random").isdisjoint(of("random", epochs=3))
-    assert of("random").isdisjoint(of("random", target_learning_rate=0.3)) and of("snip").isdisjoint(of("snip", target_learning_rate=0.3))
-    assert {task.name for task in plan(study(target_learning_rate=0.3), SIZES) if task.about["dataset"] == "digits"} == {
-        task.name for task in plan(study(), SIZES) if task.about["dataset"] == "digits"}
+    assert (
+        of("dense-scratch")
+        == of("dense-scratch", rewinds=(5,))
+        == of("dense-scratch", sparsities=(0.9,))
+        != of("dense-scratch", width=2)
+    )
+    assert (
+        of("dense-transferred") == of("dense-transferred", rewinds=(5,)) != of("dense-transferred", epochs=3)
+    )
+    assert of("ticket").isdisjoint(of("ticket", rewinds=(5,))) and of("random").isdisjoint(
+        of("random", epochs=3)
+    )
+    assert of("random").isdisjoint(of("random", target_learning_rate=0.3)) and of("snip").isdisjoint(
+        of("snip", target_learning_rate=0.3)
+    )
+    assert {
+        task.name
+        for task in plan(study(target_learning_rate=0.3), SIZES)
+        if task.about["dataset"] == "digits"
+    } == {task.name for task in plan(study(), SIZES) if task.about["dataset"] == "digits"}
     assert of("snip") == of("snip", rewinds=(5,)) and of("snip").isdisjoint(of("snip", scope="layer"))
-    for changes in ({"precision": "float32"}, {"recipe": {"optimizer": "adam", "learning_rate": 0.1}}, {"data": {"batch_size": 4}}):
+    for changes in (
+        {"precision": "float32"},
+        {"recipe": {"optimizer": "adam", "learning_rate": 0.1}},
+        {"data": {"batch_size": 4}},
+    ):
         assert names(study()).isdisjoint(names(study(**changes)))
 
 
@@ -79,47 +121,92 @@ def test_another_model_of_the_same_name_is_another_study(tmp_path):
 
 def test_a_study_has_the_runs_it_says():
     tasks = plan(study(), SIZES)
-    on_target = sorted((task.about["control"], task.about["sparsity"]) for task in tasks if task.about["dataset"] == "mnist" and task.about["seed"] == 1)
-    assert on_target == [("dense-scratch", 0.0), ("dense-transferred", 0.0), ("one-shot", 0.8), ("one-shot", 0.9), ("random", 0.8),
-                         ("random", 0.9), ("reinit", 0.9), ("snip", 0.8), ("snip", 0.9), ("ticket", 0.8), ("ticket", 0.9)]
-    on_source = {task.about["control"] for task in tasks if task.kind == "train_control" and task.about["dataset"] == "digits"}
-    assert on_source == {"random", "reinit", "one-shot", "snip"}  # the searches train the ticket and the dense net there
+    on_target = sorted(
+        (task.about["control"], task.about["sparsity"])
+        for task in tasks
+        if task.about["dataset"] == "mnist" and task.about["seed"] == 1
+    )
+    assert on_target == [
+        ("dense-scratch", 0.0),
+        ("dense-transferred", 0.0),
+        ("one-shot", 0.8),
+        ("one-shot", 0.9),
+        ("random", 0.8),
+        ("random", 0.9),
+        ("reinit", 0.9),
+        ("snip", 0.8),
+        ("snip", 0.9),
+        ("ticket", 0.8),
+        ("ticket", 0.9),
+    ]
+    on_source = {
+        task.about["control"]
+        for task in tasks
+        if task.kind == "train_control" and task.about["dataset"] == "digits"
+    }
+    assert on_source == {
+        "random",
+        "reinit",
+        "one-shot",
+        "snip",
+    }  # the searches train the ticket and the dense net there
     [search] = {task.arguments["final_sparsity"][-1] for task in tasks if task.kind == "find"}
-    ticket = next(task for task in tasks if task.about.get("control") == "ticket" and task.about["sparsity"] == 0.9)
+    ticket = next(
+        task for task in tasks if task.about.get("control") == "ticket" and task.about["sparsity"] == 0.9
+    )
     assert search == 0.9 and ticket.arguments["ticket"].endswith("/round_03")  # 60, 80, 90%
-    assert {task.arguments["epochs"] for task in tasks if task.about["dataset"] == "mnist"} == {2}  # 25 steps, 10 an epoch
+    assert {task.arguments["epochs"] for task in tasks if task.about["dataset"] == "mnist"} == {
+        2
+    }  # 25 steps, 10 an epoch
 
 
-@pytest.mark.parametrize("wrong, said", [
-    (dict(sparsities=(0.9, 0.8)), "rising"),
-    (dict(sparsities=(0.9, 1.2)), "sparsities=1.2 is impossible"),
-    (dict(rewinds=()), "at least one rewind point"),
-    (dict(rewinds=("soon",)), "'soon' is unknown"),
-    (dict(controls=("randon",)), "Did you mean 'random'"),
-    (dict(controls=("random@0.7",)), "one of the study's sparsities, 0.8, 0.9"),
-    (dict(controls=("dense-scratch@0.9",)), "nothing for the dense ones"),
-    (dict(targets=("digits",)), "is the source"),
-    (dict(targets=("digits",), source_classes=(0, 1), target_classes=(0, 1)), r"'digits\[0-1\]' is the source"),
-    (dict(target_weight_decay=-1), "target_weight_decay=-1"),
-    (dict(targets=("mnist", "mnist")), "give each once"),
-    (dict(seeds=0), "seeds=0 is impossible"),
-    (dict(rate=0), "rate=0 is impossible"),
-    (dict(target_steps=0), "target_steps=0 is impossible"),
-])
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        (dict(sparsities=(0.9, 0.8)), "rising"),
+        (dict(sparsities=(0.9, 1.2)), "sparsities=1.2 is impossible"),
+        (dict(rewinds=()), "at least one rewind point"),
+        (dict(rewinds=("soon",)), "'soon' is unknown"),
+        (dict(controls=("randon",)), "Did you mean 'random'"),
+        (dict(controls=("random@0.7",)), "one of the study's sparsities, 0.8, 0.9"),
+        (dict(controls=("dense-scratch@0.9",)), "nothing for the dense ones"),
+        (dict(targets=("digits",)), "is the source"),
+        (
+            dict(targets=("digits",), source_classes=(0, 1), target_classes=(0, 1)),
+            r"'digits\[0-1\]' is the source",
+        ),
+        (dict(target_weight_decay=-1), "target_weight_decay=-1"),
+        (dict(targets=("mnist", "mnist")), "give each once"),
+        (dict(seeds=0), "seeds=0 is impossible"),
+        (dict(rate=0), "rate=0 is impossible"),
+        (dict(target_steps=0), "target_steps=0 is impossible"),
+    ],
+)
 def test_impossible_study_is_one_line(wrong, said):
     with pytest.raises(LotteryError, match=said):
         study(**wrong)
 
 
 def test_other_classes_of_the_source_are_a_target_of_their_own_name():
-    halves = study(targets=("digits", "mnist"), source_classes=(0, 1, 2), target_classes=("5", "6", "9"), target_train_split="train[:50%]",
-                   target_weight_decay=0.5, target_learning_rate=0.3)
+    halves = study(
+        targets=("digits", "mnist"),
+        source_classes=(0, 1, 2),
+        target_classes=("5", "6", "9"),
+        target_train_split="train[:50%]",
+        target_weight_decay=0.5,
+        target_learning_rate=0.3,
+    )
     assert list(halves.datasets) == ["digits[0-2]", "digits[5-6,9]", "mnist[5-6,9]"]
     tasks = plan(halves, {name: Size(10, 1, 2, (8, 8, 1), 3) for name in halves.datasets})
     given = {task.about["dataset"]: task.arguments for task in tasks}
     shared = {"data_dir": "/somewhere", "batch_size": 8}
     assert given["digits[0-2]"]["dataset"] == {"name": "digits", **shared, "classes": [0, 1, 2]}
-    assert given["mnist[5-6,9]"]["dataset"] == {"name": "mnist", **shared, "classes": ["5", "6", "9"], "train_split": "train[:50%]"}
+    assert given["mnist[5-6,9]"]["dataset"] == {
+        "name": "mnist",
+        **shared,
+        "classes": ["5", "6", "9"],
+        "train_split": "train[:50%]",
+    }
     assert given["mnist[5-6,9]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.3, "weight_decay": 0.5}
     assert given["digits[0-2]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.1}
 
@@ -127,11 +214,22 @@ def test_other_classes_of_the_source_are_a_target_of_their_own_name():
 def test_the_source_may_have_other_controls_than_the_targets():
     def of(on, **changes):
         tasks = plan(study(seeds=1, **changes), SIZES)
-        return sorted({task.about["control"] for task in tasks if task.kind == "train_control" and task.about["dataset"] == on})
+        return sorted(
+            {
+                task.about["control"]
+                for task in tasks
+                if task.kind == "train_control" and task.about["dataset"] == on
+            }
+        )
 
     assert of("digits", controls=("random", "dense-rewound", "dense-scratch")) == ["dense-rewound", "random"]
     own = dict(controls=("random", "dense-rewound", "dense-scratch"), source_controls=("reinit@0.9",))
-    assert of("digits", **own) == ["reinit"] and of("mnist", **own) == ["dense-rewound", "dense-scratch", "random", "ticket"]
+    assert of("digits", **own) == ["reinit"] and of("mnist", **own) == [
+        "dense-rewound",
+        "dense-scratch",
+        "random",
+        "ticket",
+    ]
     assert of("digits", source_controls=()) == []
     with pytest.raises(LotteryError, match="Did you mean 'random'"):
         study(source_controls=("randon",))
@@ -139,17 +237,34 @@ def test_the_source_may_have_other_controls_than_the_targets():
 
 def test_rows_of_a_study_within_one_data_set_tell_source_and_target_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flags = ["--source=digits", "--targets=digits", "--source_classes=0,1,2,3,4", "--target_classes=5,6,7,8,9", "--model=lenet",
-             "--width=0.1", "--sparsities=0.5", "--rate=0.5", "--epochs=1", "--target_epochs=1", "--controls=random-rescaled", "--noaugment"]
+    flags = [
+        "--source=digits",
+        "--targets=digits",
+        "--source_classes=0,1,2,3,4",
+        "--target_classes=5,6,7,8,9",
+        "--model=lenet",
+        "--width=0.1",
+        "--sparsities=0.5",
+        "--rate=0.5",
+        "--epochs=1",
+        "--target_epochs=1",
+        "--controls=random-rescaled",
+        "--noaugment",
+    ]
     made, tasks = prepared("study", *flags)
     for task in tasks:
         workers.perform(task, "study")
     studies.run(made, tasks, "study", output="results", tell=pytest.fail)
     rows = report.read("results/rows.jsonl")
-    assert {(row["source"], row["target"]) for row in rows} == {("digits[0-4]", "digits[0-4]"), ("digits[0-4]", "digits[5-9]")}
+    assert {(row["source"], row["target"]) for row in rows} == {
+        ("digits[0-4]", "digits[0-4]"),
+        ("digits[0-4]", "digits[5-9]"),
+    }
     assert len(report.by_setting(rows)) == 2 and not Path("study/rows.jsonl").exists()
     titles = [table.title for table in report.tables(rows)]
-    assert {"lenet x0.1, rate 0.5 on digits[0-4]", "lenet x0.1, rate 0.5, digits[0-4] -> digits[5-9]"} <= set(titles)
+    assert {"lenet x0.1, rate 0.5 on digits[0-4]", "lenet x0.1, rate 0.5, digits[0-4] -> digits[5-9]"} <= set(
+        titles
+    )
 
 
 def prepared(run_dir, *flags):
@@ -171,8 +286,12 @@ def whole(tmp_path_factory):
         made, tasks = prepared("whole", *stress_study.FLAGS)
         for task in tasks:
             workers.perform(task, "whole")
-        assert workers.run(tasks, "whole", tell=pytest.fail) == {}  # nothing is left to do, and no process is started
-        report.write(studies.rows(made, tasks, "whole"), "whole", plain(studies.tickets(made, tasks, "whole")))
+        assert (
+            workers.run(tasks, "whole", tell=pytest.fail) == {}
+        )  # nothing is left to do, and no process is started
+        report.write(
+            studies.rows(made, tasks, "whole"), "whole", plain(studies.tickets(made, tasks, "whole"))
+        )
     yield folder
 
 
@@ -181,7 +300,9 @@ def test_killed_study_ends_the_same(tmp_path):
     """The study, then a worker of it, at random moments."""
     stress_study.make_images(tmp_path)
     stress_study.finish(stress_study.start(tmp_path, tmp_path / "whole", "--seeds=1"), tmp_path)
-    killed, again = stress_study.stress(tmp_path, tmp_path / "killed", "both", 2, random.Random(os.urandom(4)), "--seeds=1")
+    killed, again = stress_study.stress(
+        tmp_path, tmp_path / "killed", "both", 2, random.Random(os.urandom(4)), "--seeds=1"
+    )
     assert killed == 2 and not again
     assert stress_study.written(tmp_path / "killed") == stress_study.written(tmp_path / "whole")
 
@@ -204,11 +325,24 @@ def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatc
 def test_rows_have_every_control_and_regenerate_the_report(whole, tmp_path):
     rows = report.read(whole / "whole" / "rows.jsonl")
     controls = {(row["target"], row["control"], row["rewind"], row["ticket_sparsity"]) for row in rows}
-    assert {("digits", "dense", 2, 0.0), ("digits", "ticket", 2, 0.5), ("digits", "ticket", "lr", 0.8), ("./images", "ticket", "lr", 0.5),
-            ("./images", "gradual", 2, 0.8), ("./images", "dense-scratch", 2, 0.0)} <= controls
-    assert ("digits", "dense", "lr", 0.0) not in controls and ("./images", "random", "lr", 0.8) not in controls
+    assert {
+        ("digits", "dense", 2, 0.0),
+        ("digits", "ticket", 2, 0.5),
+        ("digits", "ticket", "lr", 0.8),
+        ("./images", "ticket", "lr", 0.5),
+        ("./images", "gradual", 2, 0.8),
+        ("./images", "dense-scratch", 2, 0.0),
+    } <= controls
+    assert ("digits", "dense", "lr", 0.0) not in controls and (
+        "./images",
+        "random",
+        "lr",
+        0.8,
+    ) not in controls
     on_target = [row for row in rows if row["target"] == "./images"]
-    assert len({row["rate"] for row in rows}) == len(report.by_setting(on_target)) == 1  # what has rounds beside what has none
+    assert (
+        len({row["rate"] for row in rows}) == len(report.by_setting(on_target)) == 1
+    )  # what has rounds beside what has none
     report.write(rows, tmp_path, report.read(whole / "whole" / "tickets.jsonl"))
     for name in ("tables.md", "page.html", "rows.csv", "tickets.jsonl"):
         assert (tmp_path / name).read_text() == (whole / "whole" / name).read_text()
@@ -234,13 +368,38 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     """A task whose data are gone, one that needs it, and one that has nothing to do with them."""
     recipe = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant", "weight_decay": 0.0}
     shared = dict(recipe=recipe, precision="float32", strategy="none", backend="tf_keras", epochs=1, seed=0)
-    search = dict(model="lenet", width=0.1, rate=0.5, final_sparsity=[0.5], scope="global", rewind=0, **shared)
-    bad = Task("find", {**search, "dataset": {"name": "./gone"}}, {"n": 1}, (), {"rewind": 0, "dataset": "gone", "seed": 0}, 1)
-    child = Task("train_control", {"dense": "x"}, {"n": 2}, (bad.name,), {"control": "random", "sparsity": 0.5, "dataset": "gone", "seed": 0}, 1)
-    good = Task("find", {**search, "dataset": {"name": "digits"}}, {"n": 3}, (), {"rewind": 0, "dataset": "digits", "seed": 0}, 1)
+    search = dict(
+        model="lenet", width=0.1, rate=0.5, final_sparsity=[0.5], scope="global", rewind=0, **shared
+    )
+    bad = Task(
+        "find",
+        {**search, "dataset": {"name": "./gone"}},
+        {"n": 1},
+        (),
+        {"rewind": 0, "dataset": "gone", "seed": 0},
+        1,
+    )
+    child = Task(
+        "train_control",
+        {"dense": "x"},
+        {"n": 2},
+        (bad.name,),
+        {"control": "random", "sparsity": 0.5, "dataset": "gone", "seed": 0},
+        1,
+    )
+    good = Task(
+        "find",
+        {**search, "dataset": {"name": "digits"}},
+        {"n": 3},
+        (),
+        {"rewind": 0, "dataset": "digits", "seed": 0},
+        1,
+    )
     told = []
     failed = workers.run([bad, child, good], tmp_path, jobs=2, tell=told.append)
-    assert set(failed) == {bad.name, child.name} and "gone" in failed[bad.name] and "needs" in failed[child.name]
+    assert (
+        set(failed) == {bad.name, child.name} and "gone" in failed[bad.name] and "needs" in failed[child.name]
+    )
     assert workers.is_done(tmp_path, good.name) and any("done" in line for line in told)
 
 
@@ -251,7 +410,11 @@ def test_tensorboard_has_a_run_a_row(whole, tmp_path):
     rows = report.read(whole / "whole" / "rows.jsonl")
     board.write(rows, tmp_path / "board")
     board.write(rows, tmp_path / "board")
-    assert len(list((tmp_path / "board").iterdir())) == len(rows) == len(list((tmp_path / "board").rglob("events*")))
+    assert (
+        len(list((tmp_path / "board").iterdir()))
+        == len(rows)
+        == len(list((tmp_path / "board").rglob("events*")))
+    )
 
 
 def test_study_file_of_the_docs_is_a_study():
@@ -264,11 +427,15 @@ def test_study_file_of_the_docs_is_a_study():
         assert json.dumps(plain(dataclasses.asdict(made)))
 
 
-@pytest.mark.parametrize("flags, said", [
-    (["--targets=./wide"], r"input_shape=\(12, 12, 1\) does not fit this architecture"),
-    (["--target_learning_rate=0"], "learning_rate=0.0 is impossible"),
-    (["--rewinds=1000"], "rewind=1000 is past the first round"),
-    (["--sparsities=0.99999", "--controls="], "sparse leaves none of the")])
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--targets=./wide"], r"input_shape=\(12, 12, 1\) does not fit this architecture"),
+        (["--target_learning_rate=0"], "learning_rate=0.0 is impossible"),
+        (["--rewinds=1000"], "rewind=1000 is past the first round"),
+        (["--sparsities=0.99999", "--controls="], "sparse leaves none of the"),
+    ],
+)
 def test_what_a_run_cannot_take_is_said_before_the_searches(whole, flags, said, monkeypatch, tmp_path):
     monkeypatch.chdir(whole)
     if not os.path.exists("wide"):

@@ -42,7 +42,7 @@ class Classifier(keras.Model):
         super().__init__(
             x,
             L.Dense(classes, name="head")(L.GlobalAveragePooling2D(backbone.data_format)(backbone(x))),
-            **kwargs
+            **kwargs,
         )
         self.backbone, self.preprocessor, self.classes = backbone, preprocessor, classes
 

@@ -14,10 +14,16 @@ import keras_lottery as lottery
 from keras_lottery import engines, models
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import prune
-from keras_lottery.tickets.ticket import from_model, Ticket
+from keras_lottery.tickets.ticket import Ticket, from_model
 from keras_lottery.tickets.ticket_file import checksum as _checksum
 
-FILES = ["architecture.json.gz", "masks.safetensors.gz", "ticket.json", "trained.safetensors", "weights.safetensors"]
+FILES = [
+    "architecture.json.gz",
+    "masks.safetensors.gz",
+    "ticket.json",
+    "trained.safetensors",
+    "weights.safetensors",
+]
 
 
 # Beside float32; JAX makes 32 bits of 64 and PyTorch has no numbers for NumPy's bfloat16.
@@ -39,7 +45,11 @@ class Many(L.Layer):
         for dtype in DTYPES:
             value = np.array([[0.1, 3.7, 0.0]]).astype("float32" if dtype == "bfloat16" else dtype)
             start = "ones" if dtype == "bool" else keras.initializers.Constant(value)
-            setattr(self, dtype, self.add_weight(name=dtype, shape=(1, 3), dtype=dtype, initializer=start, trainable=False))
+            setattr(
+                self,
+                dtype,
+                self.add_weight(name=dtype, shape=(1, 3), dtype=dtype, initializer=start, trainable=False),
+            )
         self.scalar = self.add_weight(name="scalar", shape=(), initializer="ones", trainable=False)
 
     def get_prunable_weights(self):
@@ -60,14 +70,24 @@ def pruned_ticket(model, sparsity=0.9, trained=True, rounds=(), **wrap):
     start = state_of(wrapped)
     for variable in wrapped.trainable_variables:
         variable.assign(variable * 1.5 + 0.25)
-    ticket = from_model(wrapped, start, list(rounds), {"data": {"name": "none", "classes": ["a|b", "c"]}, "note": None})
+    ticket = from_model(
+        wrapped, start, list(rounds), {"data": {"name": "none", "classes": ["a|b", "c"]}, "note": None}
+    )
     return ticket if trained else Ticket(**{**vars(ticket), "trained": None})
 
 
 @pytest.mark.parametrize("trained", [True, False])
 def test_round_trip_is_exact(tmp_path, trained):
-    record = {"round": 0, "sparsity": 0.9, "kept": 1, "total": 9, "metrics": {"loss": float("nan"), "acc": 0.5}}
-    ticket = pruned_ticket(keras.Sequential([L.Input((4,)), Many(), L.Dense(6), L.Dense(3)]), trained=trained, rounds=[record])
+    record = {
+        "round": 0,
+        "sparsity": 0.9,
+        "kept": 1,
+        "total": 9,
+        "metrics": {"loss": float("nan"), "acc": 0.5},
+    }
+    ticket = pruned_ticket(
+        keras.Sequential([L.Input((4,)), Many(), L.Dense(6), L.Dense(3)]), trained=trained, rounds=[record]
+    )
     assert {np.asarray(v).dtype.name for v in ticket.weights.values()} == {"float32", *DTYPES}
     ticket.save(tmp_path / "t")
     loaded = lottery.load_ticket(tmp_path / "t")
@@ -75,12 +95,22 @@ def test_round_trip_is_exact(tmp_path, trained):
     assert list(loaded.masks) == list(ticket.masks)
     assert loaded.rounds[0]["metrics"] == {"loss": None, "acc": 0.5}
     for path, mask in loaded.masks.items():
-        assert mask.dtype == bool and not np.signbit(loaded.weights[path][~mask]).any() and not loaded.weights[path][~mask].any()
+        assert (
+            mask.dtype == bool
+            and not np.signbit(loaded.weights[path][~mask]).any()
+            and not loaded.weights[path][~mask].any()
+        )
     again = tmp_path / "again"
     loaded.save(again)
-    assert {k: v for k, v in files(again).items() if k != "README.md"} == {k: v for k, v in files(tmp_path / "t").items() if k != "README.md"}
+    assert {k: v for k, v in files(again).items() if k != "README.md"} == {
+        k: v for k, v in files(tmp_path / "t").items() if k != "README.md"
+    }
     card = (tmp_path / "t" / "README.md").read_text()
-    assert card.startswith("# t\n") and "| data.classes | a\\|b, c |" in card and "| 0 | 0.9000 |  | 0.5000 |" in card
+    assert (
+        card.startswith("# t\n")
+        and "| data.classes | a\\|b, c |" in card
+        and "| 0 | 0.9000 |  | 0.5000 |" in card
+    )
     ticket.save(tmp_path / "small", trained=False)
     assert lottery.load_ticket(tmp_path / "small").trained is None
     assert bits(lottery.load_ticket(tmp_path / "small").weights) == bits(ticket.weights)
@@ -91,30 +121,42 @@ def test_fresh_process_loads_the_same(tmp_path):
     ticket.save(tmp_path / "t")
     model = ticket.model("trained")
     np.savez(tmp_path / "expected", x=arrays()[0], y=model.predict(arrays()[0], verbose=0))
-    code = ("import numpy as np, keras_lottery as lottery, sys\n"
-            "assert 'tensorflow' not in sys.modules\n"
-            "there = np.load('expected.npz')\n"
-            "model = lottery.load_ticket('t').model('trained')\n"
-            "assert np.array_equal(model.predict(there['x'], verbose=0), there['y'])\n"
-            "assert lottery.sparsity(model) == 0.75\n"
-            f"assert not {KERAS3} or not {{'tf_keras', 'tensorflow_model_optimization'}} & set(sys.modules)\n")
+    code = (
+        "import numpy as np, keras_lottery as lottery, sys\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "there = np.load('expected.npz')\n"
+        "model = lottery.load_ticket('t').model('trained')\n"
+        "assert np.array_equal(model.predict(there['x'], verbose=0), there['y'])\n"
+        "assert lottery.sparsity(model) == 0.75\n"
+        f"assert not {KERAS3} or not {{'tf_keras', 'tensorflow_model_optimization'}} & set(sys.modules)\n"
+    )
     done = python("-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("sparsity, trained", [(0.9, True)] if KERAS3 else [(0.9, True), (0.9, False), (0.5, True)])
+@pytest.mark.parametrize(
+    "sparsity, trained", [(0.9, True)] if KERAS3 else [(0.9, True), (0.9, False), (0.5, True)]
+)
 def test_size_is_what_bits_and_surviving_values_need(tmp_path, sparsity, trained, capsys):
     """Card, JSON and architecture included: 1.1 of one bit a prunable weight, 4 bytes a surviving or dense value."""
     metrics = dict(loss=0.123456789, accuracy=0.987654321, val_loss=0.5678912345, val_accuracy=0.912345678)
-    rounds = [dict(round=n, sparsity=1 - 0.8**n, kept=0, total=1, metrics=metrics, history=[metrics] * 5) for n in range(11)]
+    rounds = [
+        dict(round=n, sparsity=1 - 0.8**n, kept=0, total=1, metrics=metrics, history=[metrics] * 5)
+        for n in range(11)
+    ]
     ticket = pruned_ticket(models.build("resnet20", (32, 32, 3), 10, keras=KIND), sparsity, trained, rounds)
     ticket.save(tmp_path / "t")
     bitmap = sum(-(-mask.size // 8) for mask in ticket.masks.values())
-    values = sum(4 * int(ticket.masks[path].sum() if path in ticket.masks else value.size) for path, value in ticket.weights.items())
+    values = sum(
+        4 * int(ticket.masks[path].sum() if path in ticket.masks else value.size)
+        for path, value in ticket.weights.items()
+    )
     need = bitmap + values * (2 if trained else 1)
     sizes = {name: len(content) for name, content in files(tmp_path / "t").items()}
     with capsys.disabled():
-        print(f"\nresnet20 {sparsity:.0%}, trained={trained}: {sum(sizes.values()):,} bytes, {sum(sizes.values()) / need:.3f} of {need:,}; {sizes}")
+        print(
+            f"\nresnet20 {sparsity:.0%}, trained={trained}: {sum(sizes.values()):,} bytes, {sum(sizes.values()) / need:.3f} of {need:,}; {sizes}"
+        )
     assert sum(sizes.values()) <= 1.1 * need
 
 
@@ -151,9 +193,13 @@ def test_cut_flipped_and_missing_files(name, saved, tmp_path):
     file.write_bytes(whole + b"x")
     refuses(tmp_path / "t", name)
     for place in {0, 8, len(whole) - 2, *rng.integers(0, len(whole), 40).tolist()}:
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << int(rng.integers(8)))]) + whole[place + 1 :])
+        file.write_bytes(
+            whole[:place] + bytes([whole[place] ^ (1 << int(rng.integers(8)))]) + whole[place + 1 :]
+        )
         try:
-            assert everything(lottery.load_ticket(tmp_path / "t")) == saved[1] and name == "ticket.json"  # a blank for a blank
+            assert (
+                everything(lottery.load_ticket(tmp_path / "t")) == saved[1] and name == "ticket.json"
+            )  # a blank for a blank
         except lottery.LotteryError as error:
             assert "\n" not in str(error)
     file.unlink()
@@ -163,7 +209,14 @@ def test_cut_flipped_and_missing_files(name, saved, tmp_path):
 def test_edited_ticket_json(saved, tmp_path):
     file = copied(saved, tmp_path / "t") / "ticket.json"
     content = json.loads(file.read_text())
-    for change in ({"sparsity": 0.1}, {"heads": []}, {"sha256": {}}, {"format": 3}, {"checksum": None}, {"extra": 1}):
+    for change in (
+        {"sparsity": 0.1},
+        {"heads": []},
+        {"sha256": {}},
+        {"format": 3},
+        {"checksum": None},
+        {"extra": 1},
+    ):
         file.write_text(json.dumps({**content, **change}))
         refuses(tmp_path / "t", str(tmp_path / "t"))
     for broken in ("", "[]", "null", "{}", "{", "\x00", "3"):
@@ -171,10 +224,17 @@ def test_edited_ticket_json(saved, tmp_path):
         refuses(tmp_path / "t", str(tmp_path / "t"))
     # With a checksum that was made to fit, what does not fit together is still refused.
     masks = content["masks"]
-    for change in ({"masks": {**masks, "a/kernel": {"shape": [12, 8], "kept": 3}}}, {"sha256": {}}, {"heads": None},
-                   {"masks": {**masks, "a/kernel": {"shape": [8, 12], "kept": 3}}}, {"masks": {**masks, "a/bias": masks["a/kernel"]}},
-                   {"masks": {**masks, "a/kernel": {"shape": [10**9, 10**9], "kept": 1}}}, {"masks": 3}, {"sha256": None},
-                   {"masks": {**masks, "a/kernel": {**masks["a/kernel"], "shape": "ab"}}}):
+    for change in (
+        {"masks": {**masks, "a/kernel": {"shape": [12, 8], "kept": 3}}},
+        {"sha256": {}},
+        {"heads": None},
+        {"masks": {**masks, "a/kernel": {"shape": [8, 12], "kept": 3}}},
+        {"masks": {**masks, "a/bias": masks["a/kernel"]}},
+        {"masks": {**masks, "a/kernel": {"shape": [10**9, 10**9], "kept": 1}}},
+        {"masks": 3},
+        {"sha256": None},
+        {"masks": {**masks, "a/kernel": {**masks["a/kernel"], "shape": "ab"}}},
+    ):
         new = {**content, **change}
         del new["checksum"]
         file.write_text(json.dumps({**new, "checksum": _checksum(new)}))
@@ -221,7 +281,10 @@ def test_starts():
     for path, mask in ticket.masks.items():
         assert not trained[path][~mask].any() and (trained[path] != ticket.weights[path])[mask].mean() > 0.5
     bare = Ticket(**{**vars(ticket), "trained": None})
-    for start, said in (("trained", "saved without trained weights"), ("winning", "unknown: choose 'rewind', 'trained', 'random'")):
+    for start, said in (
+        ("trained", "saved without trained weights"),
+        ("winning", "unknown: choose 'rewind', 'trained', 'random'"),
+    ):
         with pytest.raises(lottery.LotteryError, match=said):
             bare.model(start)
 
@@ -235,7 +298,9 @@ def test_custom_layers_need_to_be_registered(tmp_path):
     assert "own/kernel" in ticket.masks
     ticket.save(tmp_path / "t")
     loaded = lottery.load_ticket(tmp_path / "t")
-    with pytest.raises(lottery.LotteryError, match="cannot be built.*Own.*register_keras_serializable") as error:
+    with pytest.raises(
+        lottery.LotteryError, match="cannot be built.*Own.*register_keras_serializable"
+    ) as error:
         loaded.model()
     assert "\n" not in str(error.value)
     with keras.utils.custom_object_scope({"Own": Own}):
@@ -261,11 +326,14 @@ def test_loading_runs_no_code(tmp_path, monkeypatch):
 def test_architecture_that_was_swapped(saved, tmp_path):
     """An architecture with other weights, its hashes made to fit, is refused in one line when the model is built."""
     folder = copied(saved, tmp_path / "t")
-    pruned_ticket(keras.Sequential([L.Input((8,)), L.Dense(11, name="a"), L.Dense(3, name="head")])).save(tmp_path / "other")
+    pruned_ticket(keras.Sequential([L.Input((8,)), L.Dense(11, name="a"), L.Dense(3, name="head")])).save(
+        tmp_path / "other"
+    )
     (folder / "architecture.json.gz").write_bytes((tmp_path / "other" / "architecture.json.gz").read_bytes())
     content = json.loads((folder / "ticket.json").read_text())
     del content["checksum"]
     from keras_lottery.core.files import sha256
+
     content["sha256"]["architecture.json.gz"] = sha256(folder / "architecture.json.gz")
     (folder / "ticket.json").write_text(json.dumps({**content, "checksum": _checksum(content)}))
     with pytest.raises(lottery.LotteryError, match="does not fit") as error:
@@ -287,19 +355,32 @@ def test_info_that_json_cannot_hold(tmp_path):
 
 
 @skip_unless("tf_keras", reason="Keras 3 models hold no operations by name")
-@pytest.mark.parametrize("kind, settings", [("TFOpLambda", {"function": "io.write_file"}), ("TFOpLambda", {"function": "compat.v1.write_file"}),
-                                            ("TFOpLambda", {"function": "load_op_library"}), ("Custom>TFOpLambda", {"function": "raw_ops.WriteFile"}),
-                                            ("ClassMethod", {"cls_symbol": "io.TFRecordWriter", "method_name": "write"}),
-                                            ("TensorFlowOpLayer", {"node_def": {}})])
+@pytest.mark.parametrize(
+    "kind, settings",
+    [
+        ("TFOpLambda", {"function": "io.write_file"}),
+        ("TFOpLambda", {"function": "compat.v1.write_file"}),
+        ("TFOpLambda", {"function": "load_op_library"}),
+        ("Custom>TFOpLambda", {"function": "raw_ops.WriteFile"}),
+        ("ClassMethod", {"cls_symbol": "io.TFRecordWriter", "method_name": "write"}),
+        ("TensorFlowOpLayer", {"node_def": {}}),
+    ],
+)
 def test_a_model_that_would_do_more_than_compute_is_not_built(tmp_path, kind, settings):
     model = lottery.wrap(functional())
     made = from_model(model, engines.engine(model).values(model), [])
     architecture = json.loads(json.dumps(made.architecture))
     out = tmp_path / "written"
-    architecture["config"]["layers"].append({
-        "module": "keras.layers", "registered_name": kind, "class_name": kind, "name": "more",
-        "config": {"name": "more", "trainable": True, "dtype": "float32", **settings},
-        "inbound_nodes": [["_CONSTANT_VALUE", -1, str(out), {"contents": "by a ticket"}]]})
+    architecture["config"]["layers"].append(
+        {
+            "module": "keras.layers",
+            "registered_name": kind,
+            "class_name": kind,
+            "name": "more",
+            "config": {"name": "more", "trainable": True, "dtype": "float32", **settings},
+            "inbound_nodes": [["_CONSTANT_VALUE", -1, str(out), {"contents": "by a ticket"}]],
+        }
+    )
     dataclasses.replace(made, architecture=architecture).save(tmp_path / "ticket")
     ticket = lottery.load_ticket(tmp_path / "ticket")
     for use in (ticket.model, lambda: lottery.transfer(ticket, num_classes=4)):

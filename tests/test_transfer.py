@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from small import ENGINE, L, LOGITS, arrays, bits, compiled, conv, dense, search, state_of
+from small import ENGINE, LOGITS, L, arrays, bits, compiled, conv, dense, search, state_of
 from world import KERAS3, KIND, array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines, models
 from keras_lottery.core import files
-from keras_lottery.experiments import controls, recipe
 from keras_lottery.core.masking import prune
-from keras_lottery.tickets.ticket import from_model, Ticket
+from keras_lottery.experiments import controls, recipe
+from keras_lottery.tickets.ticket import Ticket, from_model
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def check_carried(student, values, masks, new=("head/",)):
     now = state_of(student)
     carried = {path: value for path, value in values.items() if not path.startswith(new)}
     assert bits({path: now[path] for path in carried}) == bits(carried)
-    assert bits(lottery.masks(student)) == bits({path: mask for path, mask in masks.items() if not path.startswith(new)})
+    assert bits(lottery.masks(student)) == bits(
+        {path: mask for path, mask in masks.items() if not path.startswith(new)}
+    )
 
 
 def check_trains(student, data, frozen=()):
@@ -73,7 +75,10 @@ def test_starts(tickets, name, start):
         now = state_of(student)
         for path, mask in ticket.masks.items():
             if not path.startswith("head/"):
-                assert np.array_equal(now[path] != 0, mask) and not np.isin(now[path][mask], ticket.weights[path]).any()
+                assert (
+                    np.array_equal(now[path] != 0, mask)
+                    and not np.isin(now[path][mask], ticket.weights[path]).any()
+                )
     else:
         check_carried(student, ticket.weights if start == "rewind" else ticket.trained, ticket.masks)
     check_trains(student, data)
@@ -106,8 +111,15 @@ def test_other_input_size_and_channels(tickets):
 
 def test_what_follows_the_head_is_new_with_it():
     """An all-convolutional net that ends in BatchNorm and pooling."""
-    model = keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(6, 3, activation="relu", name="c1"), L.Conv2D(5, 1, name="head"),
-                              L.BatchNormalization(name="bn"), L.GlobalAveragePooling2D()])
+    model = keras.Sequential(
+        [
+            L.Input((8, 8, 1)),
+            L.Conv2D(6, 3, activation="relu", name="c1"),
+            L.Conv2D(5, 1, name="head"),
+            L.BatchNormalization(name="bn"),
+            L.GlobalAveragePooling2D(),
+        ]
+    )
     ticket = search(compiled(model), images(), epochs=1, rounds=1)
     for input_shape in (None, (12, 12, 1)):
         student = lottery.transfer(ticket, num_classes=3, input_shape=input_shape)
@@ -126,11 +138,19 @@ def test_a_pruned_head_in_blocks_is_replaced():
 
 def test_nested_models(tmp_path):
     """Backbone and head each a model in the model; the ticket through its folder."""
-    backbone = keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b")], name="backbone")
-    top = keras.Sequential([L.Input((10,)), L.Dense(9, "relu", name="c"), L.Dense(3, name="logits")], name="top")
+    backbone = keras.Sequential(
+        [L.Input((8,)), L.Dense(12, "relu", name="a"), L.Dense(10, "relu", name="b")], name="backbone"
+    )
+    top = keras.Sequential(
+        [L.Input((10,)), L.Dense(9, "relu", name="c"), L.Dense(3, name="logits")], name="top"
+    )
     inputs = L.Input((8,))
     ticket = search(compiled(keras.Model(inputs, top(backbone(inputs)))), epochs=1)
-    assert ticket.heads == ["top/logits"] and set(ticket.masks) == {"backbone/a/kernel", "backbone/b/kernel", "top/c/kernel"}
+    assert ticket.heads == ["top/logits"] and set(ticket.masks) == {
+        "backbone/a/kernel",
+        "backbone/b/kernel",
+        "top/c/kernel",
+    }
     ticket.save(tmp_path / "t")
     student = lottery.transfer(lottery.load_ticket(tmp_path / "t"), num_classes=4)
     assert student.output_shape == (None, 4)
@@ -151,18 +171,36 @@ def test_another_input_reaches_a_nested_model():
     check_trains(student, images((8, 8, 3), 3))
 
 
-@pytest.mark.parametrize("ending", ["softmax in the Dense", "Softmax layer", "Activation layer, then a cast", "nested", "then Flatten", "logits"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "softmax in the Dense",
+        "Softmax layer",
+        "Activation layer, then a cast",
+        "nested",
+        "then Flatten",
+        "logits",
+    ],
+)
 def test_loss_follows_the_last_activation(ending):
     """A softmax of a softmax trains badly and shows no error."""
     layers = {
         "softmax in the Dense": [L.Dense(3, "softmax", name="head")],
         "Softmax layer": [L.Dense(3, name="head"), L.Softmax()],
-        "Activation layer, then a cast": [L.Dense(3, name="head"), L.Activation("softmax"), L.Activation("linear", dtype="float32")],
+        "Activation layer, then a cast": [
+            L.Dense(3, name="head"),
+            L.Activation("softmax"),
+            L.Activation("linear", dtype="float32"),
+        ],
         "nested": [keras.Sequential([L.Input((12,)), L.Dense(3, "softmax", name="head")], name="top")],
         "then Flatten": [L.Dense(3, "softmax", name="head"), L.Flatten()],
         "logits": [L.Dense(3, name="head")],
     }[ending]
-    ticket = search(compiled(keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), *layers])), epochs=1, rounds=1)
+    ticket = search(
+        compiled(keras.Sequential([L.Input((8,)), L.Dense(12, "relu", name="a"), *layers])),
+        epochs=1,
+        rounds=1,
+    )
     student = lottery.transfer(ticket, num_classes=4)
     recipe.compile_classifier(student, "sgd")
     assert student.loss.get_config()["from_logits"] == (ending == "logits")
@@ -172,7 +210,10 @@ def test_loss_follows_the_last_activation(ending):
     assert student.evaluate(x, y, verbose=0)[0] == pytest.approx(-log[np.arange(len(y)), y].mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("there, here", [("mixed_bfloat16", "float32"), ("float32", "mixed_bfloat16"), ("mixed_float16", "float32")])
+@pytest.mark.parametrize(
+    "there, here",
+    [("mixed_bfloat16", "float32"), ("float32", "mixed_bfloat16"), ("mixed_float16", "float32")],
+)
 def test_precision_may_change_on_the_way(there, here, tmp_path):
     set_policy(there)
     ticket = search(compiled(conv(dtype="float32")), images(), epochs=1, rewind=1)
@@ -191,7 +232,10 @@ def test_controls(tickets):
     found, folder = tickets
     ticket, first = found["conv"], lottery.load_ticket(folder / "conv" / "round_00")
     rewind, _ = files.read_arrays(folder / "conv" / "rewind.safetensors")
-    students = {control: controls.student(control, ticket, first, num_classes=4, seed=3) for control in controls.CONTROLS}
+    students = {
+        control: controls.student(control, ticket, first, num_classes=4, seed=3)
+        for control in controls.CONTROLS
+    }
     check_carried(students["ticket"], ticket.weights, ticket.masks)
     check_carried(students["trained"], ticket.trained, ticket.masks)
     check_carried(students["dense-transferred"], first.trained, first.masks)
@@ -200,38 +244,89 @@ def test_controls(tickets):
         assert drawn[path].sum() == mask.sum() and not np.array_equal(drawn[path], mask)
         weights = state_of(students["random"])[path]
         assert np.array_equal(weights, np.where(drawn[path], rewind[path], 0))
-        assert np.array_equal(rewind[path][mask], ticket.weights[path][mask])  # of the same rewind point as the ticket's
+        assert np.array_equal(
+            rewind[path][mask], ticket.weights[path][mask]
+        )  # of the same rewind point as the ticket's
         assert np.array_equal(lottery.masks(students["reinit"])[path], mask)
     assert all(mask.all() for mask in lottery.masks(students["dense-scratch"]).values())
-    assert bits(lottery.masks(controls.student("random", ticket, first, num_classes=4, seed=3))) == bits(drawn)
-    assert bits(lottery.masks(controls.student("random", ticket, first, num_classes=4, seed=4))) != bits(drawn)
+    assert bits(lottery.masks(controls.student("random", ticket, first, num_classes=4, seed=3))) == bits(
+        drawn
+    )
+    assert bits(lottery.masks(controls.student("random", ticket, first, num_classes=4, seed=4))) != bits(
+        drawn
+    )
 
 
 def lenet_ticket():
-    return search(compiled(models.build("lenet", (8, 8, 1), 5, width=0.05, keras=KIND)), images(), epochs=1, rounds=1)
+    return search(
+        compiled(models.build("lenet", (8, 8, 1), 5, width=0.05, keras=KIND)), images(), epochs=1, rounds=1
+    )
 
 
 def merged_ticket():
     inputs = L.Input((8,))
     a, b = L.Dense(4, name="p")(inputs), L.Dense(4, name="q")(inputs)
-    return search(compiled(keras.Model(inputs, L.Add()([a, b])), loss=LOGITS), arrays(classes=4), epochs=1, rounds=1)
+    return search(
+        compiled(keras.Model(inputs, L.Add()([a, b])), loss=LOGITS), arrays(classes=4), epochs=1, rounds=1
+    )
 
 
 MISTAKES = {
-    "lenet at another size": (lambda t: lottery.transfer(lenet_ticket(), num_classes=5, input_shape=(9, 9, 1)), "does not fit this architecture: dense1/kernel would be .* Resize"),
-    "one class": (lambda t: lottery.transfer(t["conv"], num_classes=1), "num_classes=1 is impossible: give a whole number from 2 up"),
-    "classes as text": (lambda t: lottery.transfer(t["conv"], num_classes="ten"), "num_classes='ten' is impossible"),
+    "lenet at another size": (
+        lambda t: lottery.transfer(lenet_ticket(), num_classes=5, input_shape=(9, 9, 1)),
+        "does not fit this architecture: dense1/kernel would be .* Resize",
+    ),
+    "one class": (
+        lambda t: lottery.transfer(t["conv"], num_classes=1),
+        "num_classes=1 is impossible: give a whole number from 2 up",
+    ),
+    "classes as text": (
+        lambda t: lottery.transfer(t["conv"], num_classes="ten"),
+        "num_classes='ten' is impossible",
+    ),
     "half a class": (lambda t: lottery.transfer(t["conv"], num_classes=2.5), "num_classes=2.5"),
-    "start": (lambda t: lottery.transfer(t["conv"], num_classes=3, start="dense"), "start='dense' is unknown: choose 'rewind', 'trained', 'random'"),
-    "no trained weights": (lambda t: lottery.transfer(Ticket(**{**vars(t["conv"]), "trained": None}), num_classes=3, start="trained"), "without trained weights"),
-    "shape with the batch": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(None, 8, 8, 1)), r"input_shape=\(None, 8, 8, 1\) is impossible"),
-    "shape of too many axes": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(8, 8, 8, 1)), "has 4 axes"),
-    "shape as a number": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=8), "input_shape=8 is impossible"),
-    "shape of zero": (lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(0, 8, 1)), r"input_shape=\(0, 8, 1\) is impossible"),
-    "no head to replace": (lambda t: lottery.transfer(merged_ticket(), num_classes=3), "0 output layers .*: transfer needs exactly one"),
-    "no ticket": (lambda t: lottery.transfer("runs/a", num_classes=3), "ticket is a str: give a Ticket, as load_ticket"),
-    "unknown control": (lambda t: controls.student("randon", t["conv"], None, num_classes=3), "control='randon' is unknown.*Did you mean 'random'"),
-    "control without dense": (lambda t: controls.student("random", t["conv"], None, num_classes=3), "needs the dense weights"),
+    "start": (
+        lambda t: lottery.transfer(t["conv"], num_classes=3, start="dense"),
+        "start='dense' is unknown: choose 'rewind', 'trained', 'random'",
+    ),
+    "no trained weights": (
+        lambda t: lottery.transfer(
+            Ticket(**{**vars(t["conv"]), "trained": None}), num_classes=3, start="trained"
+        ),
+        "without trained weights",
+    ),
+    "shape with the batch": (
+        lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(None, 8, 8, 1)),
+        r"input_shape=\(None, 8, 8, 1\) is impossible",
+    ),
+    "shape of too many axes": (
+        lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(8, 8, 8, 1)),
+        "has 4 axes",
+    ),
+    "shape as a number": (
+        lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=8),
+        "input_shape=8 is impossible",
+    ),
+    "shape of zero": (
+        lambda t: lottery.transfer(t["conv"], num_classes=3, input_shape=(0, 8, 1)),
+        r"input_shape=\(0, 8, 1\) is impossible",
+    ),
+    "no head to replace": (
+        lambda t: lottery.transfer(merged_ticket(), num_classes=3),
+        "0 output layers .*: transfer needs exactly one",
+    ),
+    "no ticket": (
+        lambda t: lottery.transfer("runs/a", num_classes=3),
+        "ticket is a str: give a Ticket, as load_ticket",
+    ),
+    "unknown control": (
+        lambda t: controls.student("randon", t["conv"], None, num_classes=3),
+        "control='randon' is unknown.*Did you mean 'random'",
+    ),
+    "control without dense": (
+        lambda t: controls.student("random", t["conv"], None, num_classes=3),
+        "needs the dense weights",
+    ),
 }
 
 
@@ -247,11 +342,23 @@ def test_mistake_is_one_line(name, tickets):
 def test_stock_convnext_comes_back_from_its_file(tmp_path):
     from tf_keras.src.applications.convnext import ConvNeXt
 
-    net = ConvNeXt(depths=[1, 1, 1, 1], projection_dims=[4] * 4, drop_path_rate=0.1, default_size=32, model_name="cn", weights=None,
-                   input_shape=(32, 32, 3), classes=3)
+    net = ConvNeXt(
+        depths=[1, 1, 1, 1],
+        projection_dims=[4] * 4,
+        drop_path_rate=0.1,
+        default_size=32,
+        model_name="cn",
+        weights=None,
+        input_shape=(32, 32, 3),
+        classes=3,
+    )
     model = lottery.wrap(net)
     from_model(model, engines.engine(model).values(model), []).save(tmp_path / "ticket")
     student = lottery.transfer(lottery.load_ticket(tmp_path / "ticket"), num_classes=5)
     assert student.output_shape == (None, 5)
     carried, had = engines.engine(student).values(student), engines.engine(model).values(model)
-    assert all(np.array_equal(carried[path], value) for path, value in had.items() if not path.startswith("cn_head_dense"))
+    assert all(
+        np.array_equal(carried[path], value)
+        for path, value in had.items()
+        if not path.startswith("cn_head_dense")
+    )

@@ -24,9 +24,21 @@ from apps import tune as app
 from keras_lottery import data
 from keras_lottery.core.schedule import round_sparsities
 
-TUNE = ["--model=net.keras", "--train_split=train[:40%]", "--batch_size=64", "--optimizer=adam", "--learning_rate=0.01",
-        "--noverbose", "--precision=float32", "--backend=tf_keras", "--run_dir=tune", "--final_sparsity=0.6",
-        "--rates=0.4,0.5", "--epochs=1", "--trials=2"]
+TUNE = [
+    "--model=net.keras",
+    "--train_split=train[:40%]",
+    "--batch_size=64",
+    "--optimizer=adam",
+    "--learning_rate=0.01",
+    "--noverbose",
+    "--precision=float32",
+    "--backend=tf_keras",
+    "--run_dir=tune",
+    "--final_sparsity=0.6",
+    "--rates=0.4,0.5",
+    "--epochs=1",
+    "--trials=2",
+]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner")  # as outside of pytest
 Tuned = collections.namedtuple("Tuned", "where, said, files")
 
@@ -48,9 +60,20 @@ def trials():
 
 def start(**variables):
     """lottery-tune as a program of its own, in the present folder."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **variables}
-    return subprocess.Popen([sys.executable, "-m", "apps.tune", *TUNE], env=env, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        **variables,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "apps.tune", *TUNE],
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def wait_for(happened, process):
@@ -69,12 +92,22 @@ def test_result(folder):
     assert len(rows) == 2 and rows[0]["validation_accuracy"] >= rows[1]["validation_accuracy"]
     for row in rows:
         last = json.loads(folder.files[f"{row['run_dir']}/result.json"])["rows"][-1]
-        assert (last["sparsity"], last["validation_accuracy"]) == (row["sparsity"], row["validation_accuracy"])
+        assert (last["sparsity"], last["validation_accuracy"]) == (
+            row["sparsity"],
+            row["validation_accuracy"],
+        )
         assert row["sparsity"] == pytest.approx(0.6, abs=0.005) and f"{row['validation_accuracy']:.2%}" in out
         assert row["rounds"] == len(round_sparsities(rate=row["rate"], final_sparsity=0.6))
         assert row["epochs_in_all"] == (row["rounds"] + 1) * row["epochs"]
-        assert row["rate"] in (0.4, 0.5) and row["rewind"] in ("init", "1") and 0.01 / 3 <= row["learning_rate"] <= 0.03
-        assert f"learning rate {row['learning_rate']:g}, epochs a round 1, epochs in all {row['epochs_in_all']}\n" in out
+        assert (
+            row["rate"] in (0.4, 0.5)
+            and row["rewind"] in ("init", "1")
+            and 0.01 / 3 <= row["learning_rate"] <= 0.03
+        )
+        assert (
+            f"learning rate {row['learning_rate']:g}, epochs a round 1, epochs in all {row['epochs_in_all']}\n"
+            in out
+        )
 
 
 def test_a_trial_that_diverges_is_one_of_them(folder, tmp_path, monkeypatch):
@@ -82,14 +115,26 @@ def test_a_trial_that_diverges_is_one_of_them(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(folder.where / "net.keras", ".")
     code, out, err = command(app, *TUNE, "--trials=4", "--learning_rate_range=0.001,1e6")
-    outcomes = [json.loads(path.read_text())["validation_accuracy"] for path in Path().glob("tune/trials/*/trial.json")]
+    outcomes = [
+        json.loads(path.read_text())["validation_accuracy"]
+        for path in Path().glob("tune/trials/*/trial.json")
+    ]
     assert code == 0 and len(outcomes) == 4 and None in outcomes and any(outcomes), (outcomes, err)
     rows = json.loads(Path("tune/result.json").read_text())["rows"]
-    assert rows[0]["validation_accuracy"] == max(filter(None, outcomes)) and rows[-1]["validation_accuracy"] is None
-    assert (": diverged\n" in out or ": dead\n" in out) and f"--learning_rate={rows[0]['learning_rate']}" in out
+    assert (
+        rows[0]["validation_accuracy"] == max(filter(None, outcomes))
+        and rows[-1]["validation_accuracy"] is None
+    )
+    assert (
+        ": diverged\n" in out or ": dead\n" in out
+    ) and f"--learning_rate={rows[0]['learning_rate']}" in out
     layers = tf_keras.layers  # without a ReLU, whose death would leave the outputs finite
-    tf_keras.Sequential([layers.Flatten(input_shape=(8, 8, 1)), layers.Dense(8), layers.Dense(10)]).save("linear.keras")
-    code, out, err = command(app, *TUNE, "--model=linear.keras", "--learning_rate_range=1e29,1e30", "--run_dir=lost")
+    tf_keras.Sequential([layers.Flatten(input_shape=(8, 8, 1)), layers.Dense(8), layers.Dense(10)]).save(
+        "linear.keras"
+    )
+    code, out, err = command(
+        app, *TUNE, "--model=linear.keras", "--learning_rate_range=1e29,1e30", "--run_dir=lost"
+    )
     assert code == 0 and "every trial diverged" in out and "lottery-find" not in out, err
 
 
@@ -114,7 +159,9 @@ def test_again_and_more(folder, tmp_path, monkeypatch):
         code, out, err = command(app, *TUNE)
         assert code == 0 and files(".") == folder.files and out in folder.said[1]
         code, out, err = command(app, *TUNE, "--rates=0.4,0.6", "--seed=1")
-        assert code == 2 and "ranges.rate was [0.4, 0.5], now [0.4, 0.6]" in err and "seed was 0, now 1" in err
+        assert (
+            code == 2 and "ranges.rate was [0.4, 0.5], now [0.4, 0.6]" in err and "seed was 0, now 1" in err
+        )
     code, out, err = command(app, *TUNE, "--trials=3")
     assert code == 0 and len(trials()) == 3
     after = files(".")
@@ -152,8 +199,15 @@ def test_chief_and_workers(folder, tmp_path, monkeypatch):
     chief, *workers = [start(**address, KERASTUNER_TUNER_ID=name) for name in ("chief", "tuner0", "tuner1")]
     said = [process.communicate(timeout=300)[0] for process in (chief, *workers)]
     assert [process.returncode for process in (chief, *workers)] == [0, 0, 0], said
-    assert "validation accuracy at 60.0% sparse" in said[0] and "no trials are left" in said[1] and "no trials are left" in said[2]
-    assert sorted(re.findall(r"(trial \d of 2): validation", said[1] + said[2])) == ["trial 1 of 2", "trial 2 of 2"]
+    assert (
+        "validation accuracy at 60.0% sparse" in said[0]
+        and "no trials are left" in said[1]
+        and "no trials are left" in said[2]
+    )
+    assert sorted(re.findall(r"(trial \d of 2): validation", said[1] + said[2])) == [
+        "trial 1 of 2",
+        "trial 2 of 2",
+    ]
     assert files(tmp_path) == folder.files
 
 
@@ -175,31 +229,46 @@ def test_a_trial_is_run_by_one_process_at_a_time(folder, monkeypatch):
     assert files(folder.where) == folder.files
 
 
-@pytest.mark.parametrize("given, said, early", [
-    ("--final_sparsity=1", "final_sparsity=1.0 is impossible: give a share between 0 and 1", True),
-    ("--final_sparsity=0", "final_sparsity=0.0 is impossible", True),
-    ("--trials=0", "trials=0 is impossible: give a whole number from 1 up", True),
-    ("--rates=", "rates is empty: give one value or more", True),
-    ("--rates=0.2,2", "rates=2 is impossible: give a share", True),
-    ("--rewinds=", "rewinds is empty", True),
-    ("--rewinds=init,soon", "rewinds=soon is unknown: give 'init', a step", True),
-    ("--rewinds=5,8", "rewind=8 is past the first round, which has 8 steps: give an earlier step", False),
-    ("--learning_rate_range=", "learning_rate_range=: give the lowest and the highest, as in LOW,HIGH", True),
-    ("--learning_rate_range=0.1,0.01", "learning_rate_range=0.1,0.01 is out of order: give the lowest first", True),
-    ("--learning_rate_range=0,0.01", "learning_rate_range=0 is impossible: give a number above 0", True),
-    ("--learning_rate_range=low,0.01", "learning_rate_range=low is impossible: give a number above 0", True),
-    ("--learning_rate=0", "learning_rate=0.0 is impossible", True),
-    ("--epochs_range=2", "epochs_range=2: give the lowest and the highest", True),
-    ("--epochs_range=3,2", "epochs_range=3,2 is out of order", True),
-    ("--epochs_range=0,2", "epochs_range=0 is impossible: give a whole number from 1 up", True),
-    ("--epochs_range=1,many", "epochs_range=many is impossible", True),
-    ("--epochs=0", "epochs=0 is impossible", True),
-    ("--scope=locale", "scope=locale is unknown", True),
-    ("--model=resnet21", "no model is called 'resnet21'", True),
-    ("--precision=float16", "precision=float16 is unknown", True),
-    ("--validation=0", "validation=0 leaves no images to compare trials on", False),
-    ("--final_sparsity=0.9999999", "leaves none of the", False),
-])
+@pytest.mark.parametrize(
+    "given, said, early",
+    [
+        ("--final_sparsity=1", "final_sparsity=1.0 is impossible: give a share between 0 and 1", True),
+        ("--final_sparsity=0", "final_sparsity=0.0 is impossible", True),
+        ("--trials=0", "trials=0 is impossible: give a whole number from 1 up", True),
+        ("--rates=", "rates is empty: give one value or more", True),
+        ("--rates=0.2,2", "rates=2 is impossible: give a share", True),
+        ("--rewinds=", "rewinds is empty", True),
+        ("--rewinds=init,soon", "rewinds=soon is unknown: give 'init', a step", True),
+        ("--rewinds=5,8", "rewind=8 is past the first round, which has 8 steps: give an earlier step", False),
+        (
+            "--learning_rate_range=",
+            "learning_rate_range=: give the lowest and the highest, as in LOW,HIGH",
+            True,
+        ),
+        (
+            "--learning_rate_range=0.1,0.01",
+            "learning_rate_range=0.1,0.01 is out of order: give the lowest first",
+            True,
+        ),
+        ("--learning_rate_range=0,0.01", "learning_rate_range=0 is impossible: give a number above 0", True),
+        (
+            "--learning_rate_range=low,0.01",
+            "learning_rate_range=low is impossible: give a number above 0",
+            True,
+        ),
+        ("--learning_rate=0", "learning_rate=0.0 is impossible", True),
+        ("--epochs_range=2", "epochs_range=2: give the lowest and the highest", True),
+        ("--epochs_range=3,2", "epochs_range=3,2 is out of order", True),
+        ("--epochs_range=0,2", "epochs_range=0 is impossible: give a whole number from 1 up", True),
+        ("--epochs_range=1,many", "epochs_range=many is impossible", True),
+        ("--epochs=0", "epochs=0 is impossible", True),
+        ("--scope=locale", "scope=locale is unknown", True),
+        ("--model=resnet21", "no model is called 'resnet21'", True),
+        ("--precision=float16", "precision=float16 is unknown", True),
+        ("--validation=0", "validation=0 leaves no images to compare trials on", False),
+        ("--final_sparsity=0.9999999", "leaves none of the", False),
+    ],
+)
 def test_bad_input(given, said, early, folder, monkeypatch):
     """One line, before anything is trained; nothing is left behind."""
     monkeypatch.chdir(folder.where)
@@ -208,7 +277,9 @@ def test_bad_input(given, said, early, folder, monkeypatch):
         monkeypatch.setattr(data, "load", lambda **k: pytest.fail("data were loaded"))
     before = files(folder.where)
     code, out, err = command(app, *TUNE, "--run_dir=new", given)
-    assert code == 2 and out == "" and err.startswith("lottery-tune: ") and err.count("\n") == 1 and said in err, err
+    assert (
+        code == 2 and out == "" and err.startswith("lottery-tune: ") and err.count("\n") == 1 and said in err
+    ), err
     assert files(folder.where) == before and not Path("new").exists()
 
 
@@ -222,6 +293,10 @@ def test_half_a_cluster_is_refused(folder, monkeypatch):
 @pytest.mark.stress
 def test_keras_3(tmp_path):
     """keras-tuner itself imports Keras 3, by then on the backend that is asked for."""
-    done = python("-m", "apps.tune", *TUNE, "--model=lenet", "--backend=jax", "--rates=0.6", "--trials=1", cwd=tmp_path)
-    assert done.returncode == 0 and "validation accuracy at 60.0% sparse" in done.stdout and not done.stderr, done.stderr
+    done = python(
+        "-m", "apps.tune", *TUNE, "--model=lenet", "--backend=jax", "--rates=0.6", "--trials=1", cwd=tmp_path
+    )
+    assert (
+        done.returncode == 0 and "validation accuracy at 60.0% sparse" in done.stdout and not done.stderr
+    ), done.stderr
     assert json.loads((tmp_path / "tune" / "result.json").read_text())["backend"] == "jax"

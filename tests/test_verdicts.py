@@ -11,7 +11,7 @@ from scipy import stats
 import keras_lottery.experiments.verdicts
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.stats import estimate, pooled
-from keras_lottery.experiments.verdicts import holm, LOWER, relative_margin, verdicts
+from keras_lottery.experiments.verdicts import LOWER, holm, relative_margin, verdicts
 
 points = st.floats(-5, 5).map(lambda x: round(x, 3))
 studies = st.lists(st.lists(points, min_size=1, max_size=6), max_size=8)
@@ -33,14 +33,20 @@ def same(values):
 def test_holm_worked_by_hand():
     # sorted: 0.005 * 4 = 0.02; 0.01 * 3 = 0.03; 0.03 * 2 = 0.06; 0.04 * 1 = 0.04, but no less than the one before
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.02]) == pytest.approx([0.02]) and holm([0.4, 0.9]) == pytest.approx([0.8, 0.9]) and holm([]).size == 0
+    assert (
+        holm([0.02]) == pytest.approx([0.02])
+        and holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
+        and holm([]).size == 0
+    )
     assert holm([0.6, 0.7]) == pytest.approx([1, 1])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.randoms())
 def test_holm_lies_between_no_correction_and_bonferroni_and_knows_no_order(p_values, random):
     adjusted = holm(p_values)
-    assert (adjusted >= p_values).all() and (adjusted <= np.minimum(1, len(p_values) * np.array(p_values))).all()
+    assert (adjusted >= p_values).all() and (
+        adjusted <= np.minimum(1, len(p_values) * np.array(p_values))
+    ).all()
     order = random.sample(range(len(p_values)), len(p_values))
     assert np.array_equal(holm([p_values[n] for n in order]), adjusted[order])
 
@@ -65,11 +71,13 @@ def test_words_of_one_cell(values, word):
 def test_p_values_are_scipys_one_sided_paired_tests():
     ours, others = np.array([91.2, 90.8, 92.0, 91.1]), np.array([90.1, 90.3, 90.9, 91.4])
     [found] = judge([ours - others])
-    assert found.p == pytest.approx({
-        "beats": stats.ttest_rel(ours, others, alternative="greater").pvalue,
-        "matches": stats.ttest_rel(ours + 0.5, others, alternative="greater").pvalue,
-        "is worse": stats.ttest_rel(ours, others, alternative="less").pvalue,
-    })
+    assert found.p == pytest.approx(
+        {
+            "beats": stats.ttest_rel(ours, others, alternative="greater").pvalue,
+            "matches": stats.ttest_rel(ours + 0.5, others, alternative="greater").pvalue,
+            "is worse": stats.ttest_rel(ours, others, alternative="less").pvalue,
+        }
+    )
     assert found.adjusted == found.p
 
 
@@ -112,7 +120,9 @@ def test_corrected_words_are_the_rule_on_wider_intervals(cells):
             waiting.remove(cell)
     for cell, found in enumerate(judge(cells)):
         held = [claim for claim in claimed if cell in claimed[claim]]
-        assert found.corrected == (LOWER if held == ["matches", "is worse"] else held[0] if held else "no verdict")
+        assert found.corrected == (
+            LOWER if held == ["matches", "is worse"] else held[0] if held else "no verdict"
+        )
 
 
 @settings(deadline=None)
@@ -122,7 +132,9 @@ def test_order_of_cells_and_seeds_does_not_matter(cells, random):
     moved = [random.sample(cells[n], len(cells[n])) for n in order]
     for n, found in zip(order, judge(moved)):
         was = judge(cells)[n]
-        assert found.p == pytest.approx(was.p, abs=1e-9) and found.adjusted == pytest.approx(was.adjusted, abs=1e-9)
+        assert found.p == pytest.approx(was.p, abs=1e-9) and found.adjusted == pytest.approx(
+            was.adjusted, abs=1e-9
+        )
 
 
 @settings(deadline=None)
@@ -170,7 +182,9 @@ def test_equal_differences_are_judged_by_their_signs():
     assert words([[0.3] * 3, [0.0] * 4, [-2.0] * 5]) == [("no verdict", "no verdict")] * 3
     assert words([[0.3] * 6]) == [("beats", "beats")]
     assert words([[0.3 + n * 1e-16 for n in range(6)]]) == [("beats", "beats")]
-    assert words([[0.0] * 6]) == [("matches", "matches")] and words([[-0.5] * 6]) == [("is worse", "is worse")]
+    assert words([[0.0] * 6]) == [("matches", "matches")] and words([[-0.5] * 6]) == [
+        ("is worse", "is worse")
+    ]
     assert judge([[0.3] * 3])[0].p == {"beats": 0.125, "matches": 0.125, "is worse": 1.0}
 
 
@@ -238,7 +252,9 @@ def test_a_margin_for_each_cell():
 
 
 def test_a_relative_margin_is_a_share_of_the_dense_error_and_never_more_than_half_a_point():
-    assert [relative_margin(error, 0.1) for error in (0.4, 4.9, 5.1, 30.0)] == pytest.approx([0.04, 0.49, 0.5, 0.5])
+    assert [relative_margin(error, 0.1) for error in (0.4, 4.9, 5.1, 30.0)] == pytest.approx(
+        [0.04, 0.49, 0.5, 0.5]
+    )
     assert relative_margin(0.0, 0.1) == 0.01, "a dense net without an error leaves one image of 10,000"
     for part in (0, 1, 2, float("nan"), "much"):
         with pytest.raises(LotteryError, match="part=.* is impossible: give a share"):

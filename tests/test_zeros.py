@@ -27,7 +27,12 @@ def net(regularizer=None):
             L.BatchNormalization(),
             L.ReLU(),
             L.Flatten(),
-            L.Dense(6, name="dense", kernel_constraint=keras.constraints.MaxNorm(0.9), kernel_regularizer=regularizer),
+            L.Dense(
+                6,
+                name="dense",
+                kernel_constraint=keras.constraints.MaxNorm(0.9),
+                kernel_regularizer=regularizer,
+            ),
             L.Dense(3, name="head"),
         ]
     )
@@ -72,17 +77,25 @@ OPTIMIZERS = {
     "average": lambda: optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9),
     "average_written": lambda: optimizers.SGD(0.05, momentum=0.9, use_ema=True, ema_overwrite_frequency=2),
 }
-OPTIMIZERS |= {
-    "muon": lambda: optimizers.Muon(0.05, weight_decay=0.1),
-    "scaled": lambda: optimizers.LossScaleOptimizer(optimizers.Adam(0.05, weight_decay=0.1), dynamic_growth_steps=2),
-    "accumulated": lambda: optimizers.SGD(0.05, momentum=0.9, weight_decay=0.1, gradient_accumulation_steps=2),
-    "accumulated_average": lambda: optimizers.Adam(
-        0.05, use_ema=True, ema_overwrite_frequency=2, gradient_accumulation_steps=2
-    ),
-} if KERAS3 else {
-    "legacy_adam": lambda: optimizers.legacy.Adam(0.05),
-    "legacy_sgd": lambda: optimizers.legacy.SGD(0.05, momentum=0.9, nesterov=True),
-}
+OPTIMIZERS |= (
+    {
+        "muon": lambda: optimizers.Muon(0.05, weight_decay=0.1),
+        "scaled": lambda: optimizers.LossScaleOptimizer(
+            optimizers.Adam(0.05, weight_decay=0.1), dynamic_growth_steps=2
+        ),
+        "accumulated": lambda: optimizers.SGD(
+            0.05, momentum=0.9, weight_decay=0.1, gradient_accumulation_steps=2
+        ),
+        "accumulated_average": lambda: optimizers.Adam(
+            0.05, use_ema=True, ema_overwrite_frequency=2, gradient_accumulation_steps=2
+        ),
+    }
+    if KERAS3
+    else {
+        "legacy_adam": lambda: optimizers.legacy.Adam(0.05),
+        "legacy_sgd": lambda: optimizers.legacy.SGD(0.05, momentum=0.9, nesterov=True),
+    }
+)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -162,7 +175,9 @@ def test_fit_with_several_steps_an_execution():
     model = lottery.wrap(net())
     model.compile(optimizers.SGD(0.05, momentum=0.9), "mse", steps_per_execution=4)
     watch = _Watch({2: 0.5, 4: 0.8})
-    model.fit(np.tile(X, (8, 1, 1, 1)), np.tile(Y, (8, 1)), batch_size=4, epochs=2, verbose=0, callbacks=[watch])
+    model.fit(
+        np.tile(X, (8, 1, 1, 1)), np.tile(Y, (8, 1)), batch_size=4, epochs=2, verbose=0, callbacks=[watch]
+    )
     assert len(watch.seen) == 2 * (4 + 1) + 1 and not any(watch.seen) and zoo.masked(model)
 
 
@@ -191,7 +206,9 @@ def test_tape_loop(graph, optimizer):
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((model(X, training=True) - Y) ** 2) + sum(model.losses)
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        )
 
     hold_after_every_step(model, step)
 
@@ -205,7 +222,11 @@ def test_stateless_loop(apart, optimizer):
 
     model, optimizer = lottery.wrap(net()), OPTIMIZERS[optimizer]()
     optimizer.build(model.trainable_variables)
-    held = [index for index, v in enumerate(model.trainable_variables) if any(v is p for p in lottery.prunable(model).values())]
+    held = [
+        index
+        for index, v in enumerate(model.trainable_variables)
+        if any(v is p for p in lottery.prunable(model).values())
+    ]
 
     def compute_loss(trained, rest, slots):
         predicted, rest, losses = model.stateless_call(trained, rest, X, training=True, return_losses=True)
@@ -228,7 +249,9 @@ def test_stateless_loop(apart, optimizer):
         trained, slots, rest = jitted(*([v.value for v in variables] for variables in state))
         if not apart:
             masks = lottery.masks(model).values()
-            assert not any(array(trained[index])[~mask].any() for index, mask in zip(held, masks, strict=True))
+            assert not any(
+                array(trained[index])[~mask].any() for index, mask in zip(held, masks, strict=True)
+            )
         for variable, value in zip(sum(state, []), trained + rest + slots, strict=True):
             variable.assign(value)
 
@@ -246,7 +269,9 @@ def test_backward_loop(optimizer):
     if optimizer in OPTIMIZERS:
         optimizer = OPTIMIZERS[optimizer]()
     else:
-        options = {"SGD": dict(momentum=0.9, weight_decay=0.1), "Adam": dict(weight_decay=0.1), "LBFGS": {}}[optimizer]
+        options = {"SGD": dict(momentum=0.9, weight_decay=0.1), "Adam": dict(weight_decay=0.1), "LBFGS": {}}[
+            optimizer
+        ]
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = getattr(torch.optim, optimizer)(trained, lr=0.05, **options)
 
@@ -269,8 +294,12 @@ def test_backward_loop(optimizer):
 
 # Under a strategy, optimizers of Keras 3 cannot do anything every few steps: `merge_call` refuses to be in a branch.
 @on_tensorflow
-@pytest.mark.parametrize("optimizer", ["adamw", "average", "nesterov"] if KERAS3 else
-                         ["adamw", "average_written", pytest.param("legacy_sgd", marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adamw", "average", "nesterov"]
+    if KERAS3
+    else ["adamw", "average_written", pytest.param("legacy_sgd", marks=pytest.mark.stress)],
+)
 def test_two_replicas(optimizer):
     import tensorflow as tf
 
@@ -282,9 +311,11 @@ def test_two_replicas(optimizer):
     watch = _Watch({2: 0.9})
     model.fit(X, Y, batch_size=8, epochs=3, verbose=0, callbacks=[watch])
     assert not any(watch.seen) and zoo.drift(model) == 0
-    masks = model.mask_weights if KERAS3 else [
-        mask for layer in model.layers for mask in getattr(layer, "masks", {}).values()
-    ]
+    masks = (
+        model.mask_weights
+        if KERAS3
+        else [mask for layer in model.layers for mask in getattr(layer, "masks", {}).values()]
+    )
     for variable in [*model.trainable_variables, *masks]:
         first, second = zoo.replicas(variable)
         assert first.numpy().tobytes() == second.numpy().tobytes()
@@ -310,7 +341,13 @@ assert len(lottery.prunable(model)["conv/kernel"].value.sharding.device_set) == 
 def test_two_devices():
     """DataParallel, in a process of its own: JAX has as many devices as it starts with."""
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
-    done = subprocess.run([sys.executable, "-c", SHARDED], env=_env(XLA_FLAGS=flags), text=True, capture_output=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED],
+        env=_env(XLA_FLAGS=flags),
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -365,7 +402,10 @@ def test_private_names():
     assert cast._variable is variable and cast.constraint is tf.nn.relu
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         replicas = tf.Variable([1.0], constraint=tf.abs)
-    assert [part._constraint for part in replicas._values] == [tf.abs, tf.abs] and replicas.constraint is tf.abs
+    assert [part._constraint for part in replicas._values] == [
+        tf.abs,
+        tf.abs,
+    ] and replicas.constraint is tf.abs
 
 
 def _trained(run_eagerly=world.EAGER):
@@ -509,14 +549,19 @@ def _two(kind):
     a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
     stem = L.Dense(6, "relu", name="dense")(L.Concatenate()([a, b]))
     outs = [L.Dense(2, name="x")(stem), L.Dense(3, name="y")(stem)]
-    return keras.Model([a, b], outs) if kind == "list" else keras.Model({"a": a, "b": b}, dict(zip("xy", outs)))
+    return (
+        keras.Model([a, b], outs) if kind == "list" else keras.Model({"a": a, "b": b}, dict(zip("xy", outs)))
+    )
 
 
-@pytest.mark.parametrize("kind, loss, weights", [
-    ("list", ["mse", "mae"], [1.0, 0.5]),
-    ("list", "mse", None),
-    ("dict", {"x": "mse", "y": "mae"}, {"x": 1.0, "y": 0.5}),
-])
+@pytest.mark.parametrize(
+    "kind, loss, weights",
+    [
+        ("list", ["mse", "mae"], [1.0, 0.5]),
+        ("list", "mse", None),
+        ("dict", {"x": "mse", "y": "mae"}, {"x": 1.0, "y": 0.5}),
+    ],
+)
 def test_several_inputs_outputs_and_losses(kind, loss, weights):
     model = lottery.wrap(_two(kind))
     x, y = zoo.data(model, size=8)
@@ -584,7 +629,11 @@ def test_a_step_masks_each_weight_once(policy):
     model.compile(keras.optimizers.SGD(0.1), "mse")
     import tensorflow as tf
 
-    data = iter(tf.data.Dataset.from_tensor_slices((np.ones((8, 4), "float32"), np.ones((8, 2), "float32"))).batch(8))
+    data = iter(
+        tf.data.Dataset.from_tensor_slices((np.ones((8, 4), "float32"), np.ones((8, 2), "float32"))).batch(8)
+    )
     graph = model.make_train_function().get_concrete_function(data).graph.as_graph_def()
-    operations = [node.op for node in graph.node] + [node.op for function in graph.library.function for node in function.node_def]
+    operations = [node.op for node in graph.node] + [
+        node.op for function in graph.library.function for node in function.node_def
+    ]
     assert operations.count("Select") == len(lottery.prunable(model)) == 2

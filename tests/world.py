@@ -38,12 +38,18 @@ def array(tensor):
     """A NumPy copy of a tensor or variable of any backend."""
     if KERAS3:
         return np.array(keras.ops.convert_to_numpy(tensor))
-    return np.array(tensor.numpy() if hasattr(tensor, "numpy") else tensor)  # a mirrored variable has no __array__
+    return np.array(
+        tensor.numpy() if hasattr(tensor, "numpy") else tensor
+    )  # a mirrored variable has no __array__
 
 
 def tensor(value):
     """The backend's tensor of a NumPy array."""
-    return keras.ops.convert_to_tensor(value) if KERAS3 else importlib.import_module("tensorflow").constant(value)
+    return (
+        keras.ops.convert_to_tensor(value)
+        if KERAS3
+        else importlib.import_module("tensorflow").constant(value)
+    )
 
 
 def set_policy(name):

@@ -77,11 +77,17 @@ stack(
 )
 stack("depthwise_dense", (5, 2), lambda: [L.DepthwiseConv1D(2), L.Conv1D(3, 1)], "l1/kernel")
 stack("depthwise1d", (5, 4), lambda: [L.DepthwiseConv1D(2)], "l0/depthwise_kernel", include="l0")
-stack("depthwise2d", (4, 4, 4), lambda: [L.DepthwiseConv2D(2)], "l0/depthwise_kernel", include=L.DepthwiseConv2D)
+stack(
+    "depthwise2d", (4, 4, 4), lambda: [L.DepthwiseConv2D(2)], "l0/depthwise_kernel", include=L.DepthwiseConv2D
+)
 stack("einsum", (3, 4), lambda: [L.EinsumDense("abc,cd->abd", (3, 5), bias_axes="d")], "l0/kernel")
 stack("locally1d", (5, 2), lambda: [L.LocallyConnected1D(2, 3)], "l0/kernel", only="tf_keras")
 stack(
-    "locally2d", (4, 4, 1), lambda: [L.LocallyConnected2D(2, 3, implementation=2)], "l0/kernel", only="tf_keras"
+    "locally2d",
+    (4, 4, 1),
+    lambda: [L.LocallyConnected2D(2, 3, implementation=2)],
+    "l0/kernel",
+    only="tf_keras",
 )
 stack("simple_rnn", (3, 2), lambda: [L.SimpleRNN(3)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
 stack("gru", (3, 2), lambda: [L.GRU(3, return_sequences=True)], "l0/cell/kernel", "l0/cell/recurrent_kernel")
@@ -97,7 +103,11 @@ stack(
     "bidirectional",
     (3, 2),
     lambda: [L.Bidirectional(L.GRU(2), merge_mode="sum")],
-    *(f"l0/{way}_layer/cell/{kernel}" for way in ("forward", "backward") for kernel in ("kernel", "recurrent_kernel")),
+    *(
+        f"l0/{way}_layer/cell/{kernel}"
+        for way in ("forward", "backward")
+        for kernel in ("kernel", "recurrent_kernel")
+    ),
 )
 stack("time_distributed", (3, 4), lambda: [L.TimeDistributed(L.Dense(5))], "l0/layer/kernel")
 stack(
@@ -105,7 +115,9 @@ stack(
     (2, 5, 5, 1),
     lambda: [
         L.TimeDistributed(
-            keras.Sequential([Input((5, 5, 1)), L.Conv2D(3, 3, name="conv"), L.BatchNormalization(), L.Flatten()])
+            keras.Sequential(
+                [Input((5, 5, 1)), L.Conv2D(3, 3, name="conv"), L.BatchNormalization(), L.Flatten()]
+            )
         )
     ],
     "l0/layer/conv/kernel",
@@ -147,7 +159,9 @@ def stateful_lstm():
     )
 
 
-@case("first/cell/kernel", "first/cell/recurrent_kernel", "second/cell/kernel", "second/cell/recurrent_kernel")
+@case(
+    "first/cell/kernel", "first/cell/recurrent_kernel", "second/cell/kernel", "second/cell/recurrent_kernel"
+)
 def lstm_given_states():
     x, h, c = Input((3, 2)), Input((3,)), Input((3,))
     out, h2, c2 = L.LSTM(3, return_state=True, return_sequences=True, name="first")(x, initial_state=[h, c])
@@ -167,7 +181,12 @@ def self_attention():
 @case(*(f"mha/{kernel}" for kernel in ATTENTION))
 def cross_attention():
     rows = 3 if KERAS3 else 2  # of other keys than queries, Keras 3 does not know the scores' shape
-    query, value, key, mask = Input((3, 4)), Input((rows, 5)), Input((rows, 6)), Input((3, rows), dtype="bool")
+    query, value, key, mask = (
+        Input((3, 4)),
+        Input((rows, 5)),
+        Input((rows, 6)),
+        Input((3, rows), dtype="bool"),
+    )
     seen, scores = L.MultiHeadAttention(2, 3, name="mha")(
         query, value=value, key=key, attention_mask=mask, return_attention_scores=True
     )
@@ -292,7 +311,12 @@ class MyConv(L.Conv2D):
         super().__init__(filters, size, padding=padding, **kwargs)
 
     def get_config(self):
-        return {"filters": self.filters, "size": self.kernel_size, "padding": self.padding, **L.Layer.get_config(self)}
+        return {
+            "filters": self.filters,
+            "size": self.kernel_size,
+            "padding": self.padding,
+            **L.Layer.get_config(self),
+        }
 
     def call(self, inputs, training=None):
         return super().call(inputs) * (2.0 if training else 1.0)
@@ -371,7 +395,12 @@ stack("custom_named", (4,), lambda: [Named()], "l0/w")
 stack("custom_kept", (4,), lambda: [Kept()], *(["l0/pair/0", "l0/weight_2"] if KERAS3 else ["l0/a", "l0/c"]))
 stack("custom_nameless", (4,), lambda: [Nameless(), L.Dense(4)], "l1/kernel")
 stack(
-    "custom_composite", (4,), lambda: [Composite()], "l0/steps/0/kernel", "l0/named/a/kernel", "l0/named/b/kernel"
+    "custom_composite",
+    (4,),
+    lambda: [Composite()],
+    "l0/steps/0/kernel",
+    "l0/named/a/kernel",
+    "l0/named/b/kernel",
 )
 
 
@@ -478,7 +507,9 @@ class Flat(Model):
 
 def called(model, *shapes, **named):
     """A subclassed model, built by a call."""
-    x = {name: np.zeros((2, *shape), "float32") for name, shape in named.items()} or np.zeros((2, *shapes[0]), "float32")
+    x = {name: np.zeros((2, *shape), "float32") for name, shape in named.items()} or np.zeros(
+        (2, *shapes[0]), "float32"
+    )
     model(x)
     return model
 
@@ -487,7 +518,14 @@ if KERAS3:
     Net, Pair, Small, Flat = map(register, (Net, Pair, Small, Flat))
 
 
-@case("stem/kernel", "steps/0/kernel", "body/steps/0/kernel", "body/named/a/kernel", "body/named/b/kernel", only="keras")
+@case(
+    "stem/kernel",
+    "steps/0/kernel",
+    "body/steps/0/kernel",
+    "body/named/a/kernel",
+    "body/named/b/kernel",
+    only="keras",
+)
 def subclassed():
     return called(Net(), (4,))
 
@@ -502,8 +540,13 @@ def subclassed_flat():
     return called(Flat(), (3,))
 
 
-@case("net/stem/kernel", "net/steps/0/kernel", *(f"net/body/{k}/kernel" for k in ("steps/0", "named/a", "named/b")),
-      "net/head/kernel", only="keras")
+@case(
+    "net/stem/kernel",
+    "net/steps/0/kernel",
+    *(f"net/body/{k}/kernel" for k in ("steps/0", "named/a", "named/b")),
+    "net/head/kernel",
+    only="keras",
+)
 def subclassed_in_a_graph():
     x = Input((4,))
     return Model(x, L.Dense(2)(Net(name="net")(x)))
@@ -548,7 +591,8 @@ def outputs(model, x):
 def same(first, second):
     """Whether two lists of arrays are equal bit for bit."""
     return len(first) == len(second) and all(
-        a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in zip(first, second)
+        a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        for a, b in zip(first, second)
     )
 
 

@@ -14,9 +14,9 @@ import itertools
 import json
 from pathlib import Path
 
+from keras_lottery.core.schedule import RULE
 from keras_lottery.experiments import jobs, machine
 from keras_lottery.experiments.report.between import put
-from keras_lottery.core.schedule import RULE
 from keras_lottery.experiments.stats import estimate, paired
 from keras_lottery.search.stopping import FAST
 
@@ -49,19 +49,43 @@ RULES = {  # what rounds that rewind to step k trained
 def run(net, search, precision, seed, given):
     """The row of one search."""
     how = NETS[net]
-    name = "".join(sign for sign in f"{search} {precision}".replace(" ", "_") if sign.isalnum() or sign in "._")
+    name = "".join(
+        sign for sign in f"{search} {precision}".replace(" ", "_") if sign.isalnum() or sign in "._"
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         result = jobs.find(
-            dataset=dict(name="fashion_mnist", data_dir=given.data_dir, train_split=f"train[:{how['images']}]"), model=net,
-            epochs=how["epochs"], recipe=dict(optimizer="adam", learning_rate=how["learning_rate"], schedule="cosine", weight_decay=0.0),
-            seed=seed, precision=precision, strategy="none", run_dir=Path(given.runs, net, name, str(seed)),
-            final_sparsity=0.9, rewind=how["rewind"], verbose=0, **SEARCHES[search])
+            dataset=dict(
+                name="fashion_mnist", data_dir=given.data_dir, train_split=f"train[:{how['images']}]"
+            ),
+            model=net,
+            epochs=how["epochs"],
+            recipe=dict(
+                optimizer="adam", learning_rate=how["learning_rate"], schedule="cosine", weight_decay=0.0
+            ),
+            seed=seed,
+            precision=precision,
+            strategy="none",
+            run_dir=Path(given.runs, net, name, str(seed)),
+            final_sparsity=0.9,
+            rewind=how["rewind"],
+            verbose=0,
+            **SEARCHES[search],
+        )
     spans = [(row["steps"]["start"], row["steps"]["stop"]) for row in result["rows"]]
     last, dense = result["rows"][-1], result["rows"][0]
     whole = spans[-1][1]  # the last round ends where the dense training does
-    return {"net": net, "search": search, "seed": seed, "sparsity": last["sparsity"], "steps": spans, "rule": result["rule"],
-            "cost": round(sum(stop - start for start, stop in spans) / whole, 2), "test_accuracy": last["test_accuracy"],
-            "dense_test_accuracy": dense["test_accuracy"] if spans[0][1] == whole else None, "precision": precision}
+    return {
+        "net": net,
+        "search": search,
+        "seed": seed,
+        "sparsity": last["sparsity"],
+        "steps": spans,
+        "rule": result["rule"],
+        "cost": round(sum(stop - start for start, stop in spans) / whole, 2),
+        "test_accuracy": last["test_accuracy"],
+        "dense_test_accuracy": dense["test_accuracy"] if spans[0][1] == whole else None,
+        "precision": precision,
+    }
 
 
 def _searched(row):
@@ -88,11 +112,17 @@ def cost(of):
 
 def page(rows):
     """The rows as a page."""
-    lines = ["# Cheaper searches", "", "Tickets at 90% on fashion_mnist, three seeds, each against the search with full rounds of 20% from the same seed in the same",
-             "precision. The cost is in dense trainings; a round's length is the dense training's where nothing ends it. \"Rewound once\" takes",
-             "the weights back before the last round alone. `python docs/fast/curve.py` makes this page.", "",
-             "What --fast does was chosen after trials on resnet8, most of them with seed 0, whose test accuracies were seen: its figure there is",
-             "not independent of the choice, lenet's is. The rows that are rewound once were run on other processors than the rest.", ""]
+    lines = [
+        "# Cheaper searches",
+        "",
+        "Tickets at 90% on fashion_mnist, three seeds, each against the search with full rounds of 20% from the same seed in the same",
+        "precision. The cost is in dense trainings; a round's length is the dense training's where nothing ends it. \"Rewound once\" takes",
+        "the weights back before the last round alone. `python docs/fast/curve.py` makes this page.",
+        "",
+        "What --fast does was chosen after trials on resnet8, most of them with seed 0, whose test accuracies were seen: its figure there is",
+        "not independent of the choice, lenet's is. The rows that are rewound once were run on other processors than the rest.",
+        "",
+    ]
     for rule, told in RULES.items():
         tables = [line for net in NETS for line in table(by_search(rows, net, rule), net)]
         lines += [f"## Rounds that rewind to step k train {told}", "", *tables] if tables else []
@@ -102,15 +132,30 @@ def page(rows):
 def table(found, net):
     """The searches of a net; nothing where there are no full rounds to compare with."""
     how = NETS[net]
-    dense = [100 * row["dense_test_accuracy"] for (search, _), of in found.items() if search == FULL for row in of.values()]
+    dense = [
+        100 * row["dense_test_accuracy"]
+        for (search, _), of in found.items()
+        if search == FULL
+        for row in of.values()
+    ]
     if not dense:
         return
-    yield (f"**{net}**, {how['images']:,} images less a tenth for validation, {how['epochs']} epochs, rewound to step {how['rewind']}; "
-           f"dense {estimate(dense).mean:.2f}%:")
-    yield from ("", "| search | trained in | cost | test accuracy, % | minus full rounds of 20%, points |", "|---|---|---|---|---|")
+    yield (
+        f"**{net}**, {how['images']:,} images less a tenth for validation, {how['epochs']} epochs, rewound to step {how['rewind']}; "
+        f"dense {estimate(dense).mean:.2f}%:"
+    )
+    yield from (
+        "",
+        "| search | trained in | cost | test accuracy, % | minus full rounds of 20%, points |",
+        "|---|---|---|---|---|",
+    )
     for (search, precision), of in found.items():
         full = found.get((FULL, precision))
-        difference = "" if search == FULL or not full else "{0.mean:+.2f} ± {0.half:.2f}".format(paired(accuracy(of), accuracy(full)))
+        difference = (
+            ""
+            if search == FULL or not full
+            else "{0.mean:+.2f} ± {0.half:.2f}".format(paired(accuracy(of), accuracy(full)))
+        )
         yield f"| {search} | {precision} | {cost(of):.1f} | {estimate(accuracy(of).values()).mean:.2f} | {difference} |"
     yield ""
 
@@ -124,8 +169,10 @@ def in_short(rows):
                 full, fast = found[FULL, precision], found[QUICK, precision]
                 difference = paired(accuracy(fast), accuracy(full))
                 old = "" if rule else " (measured when rounds trained T steps from step k on)"
-                yield (f"- {net} on Fashion-MNIST at 90% zeros, in {precision}: {cost(fast):.1f} dense trainings instead of {cost(full):.1f}, "
-                       f"{difference.mean:+.2f} ± {difference.half:.2f} points{old}")
+                yield (
+                    f"- {net} on Fashion-MNIST at 90% zeros, in {precision}: {cost(fast):.1f} dense trainings instead of {cost(full):.1f}, "
+                    f"{difference.mean:+.2f} ± {difference.half:.2f} points{old}"
+                )
                 break
 
 
@@ -139,7 +186,9 @@ def main():
     given = options.parse_args()
     precision = machine.set_precision(given.precision)
     rows = [_searched(json.loads(line)) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    done = {(row["net"], row["search"], row["precision"], row["seed"]) for row in rows if row.get("rule") == RULE}
+    done = {
+        (row["net"], row["search"], row["precision"], row["seed"]) for row in rows if row.get("rule") == RULE
+    }
     for net in given.nets:
         for seed in SEEDS:
             for search in given.searches:

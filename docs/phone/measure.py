@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from keras_lottery.core.files import new_file
+from keras_lottery.core.jsonable import plain
 from keras_lottery.experiments import jobs
 from keras_lottery.tflite.measure import emulated, local
-from keras_lottery.core.jsonable import plain
 from keras_lottery.tickets.ticket import load_ticket
 
 ROOT = Path(__file__).parents[2]
@@ -30,28 +30,47 @@ def measure(name, ticket, data_dir):
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for kind in ("whole", "compact"):
-            given = dict(ticket=ticket, dataset={"name": source, "data_dir": data_dir}, compact=kind == "compact", variants_dir=f"{folder}/{kind}")
+            given = dict(
+                ticket=ticket,
+                dataset={"name": source, "data_dir": data_dir},
+                compact=kind == "compact",
+                variants_dir=f"{folder}/{kind}",
+            )
             made = jobs.export(**given, output=f"{folder}/{kind}.tflite", max_loss=0.5)
             row[kind] = {name: made[name] for name in ("accuracy", "restated", "chosen", "test", "variants")}
-            if not Path(folder, kind, "int8-dense.tflite").exists():  # it loses more, and is counted all the same
+            if not Path(
+                folder, kind, "int8-dense.tflite"
+            ).exists():  # it loses more, and is counted all the same
                 jobs.export(**given, output=f"{folder}/{kind}-int8.tflite", formats=["int8"], max_loss=100)
-            files |= {f"{kind} {path.stem}": path for path in sorted(Path(folder, kind).iterdir()) if path.stem in COUNTED}
+            files |= {
+                f"{kind} {path.stem}": path
+                for path in sorted(Path(folder, kind).iterdir())
+                if path.stem in COUNTED
+            }
         row["instructions"] = {found.name: found.instructions for found in emulated.instructions(files)}
         beside = {name: files[name] for name in ("whole int8-dense", "compact int8-dense") if name in files}
-        row["compact_int8_latency"] = local.latencies(beside, seconds=10)[1].ratio.median if len(beside) == 2 else None
+        row["compact_int8_latency"] = (
+            local.latencies(beside, seconds=10)[1].ratio.median if len(beside) == 2 else None
+        )
     return row
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tickets", nargs="*", default=sorted(str(path.parent) for path in (ROOT / "saved_models").glob("*/ticket.json")))
+    parser.add_argument(
+        "tickets",
+        nargs="*",
+        default=sorted(str(path.parent) for path in (ROOT / "saved_models").glob("*/ticket.json")),
+    )
     parser.add_argument("--data_dir")
     given = parser.parse_args()
     for ticket in given.tickets:
         name, _, folder = ticket.partition("=") if "=" in ticket else (Path(ticket).name, "", ticket)
         new = plain(measure(name, folder, given.data_dir))
         old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-        rows = sorted([row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"])
+        rows = sorted(
+            [row for row in old if row["ticket"] != new["ticket"]] + [new], key=lambda row: row["ticket"]
+        )
         with new_file(ROWS) as aside:
             aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
 

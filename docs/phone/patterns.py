@@ -1,6 +1,6 @@
 """Half the weights pruned, two of each four (2:4) or anywhere: whether LiteRT gains by the pattern.
 
-    python docs/phone/patterns.py    # writes docs/phone/patterns.json
+python docs/phone/patterns.py    # writes docs/phone/patterns.json
 """
 
 import tempfile
@@ -29,15 +29,23 @@ def anywhere(scores):
 def measured(mask, images):
     tf_keras.utils.set_random_seed(0)
     model = lottery.wrap(models.build("lenet", (28, 28, 1), 10))
-    engines.engine(model).set_masks(model, {path: mask(np.abs(weight.numpy())) for path, weight in lottery.prunable(model).items()})
+    engines.engine(model).set_masks(
+        model, {path: mask(np.abs(weight.numpy())) for path, weight in lottery.prunable(model).items()}
+    )
     with tempfile.TemporaryDirectory() as folder:
         record = lottery.export(model, f"{folder}/a.tflite", images=images, formats=FORMATS)
-    return [{name: getattr(row, name) for name in ("name", "bytes", "latency", "problem")} for row in record.variants]
+    return [
+        {name: getattr(row, name) for name in ("name", "bytes", "latency", "problem")}
+        for row in record.variants
+    ]
 
 
 def main():
     images = np.random.default_rng(0).normal(size=(64, 28, 28, 1)).astype("float32")
-    files.write_json(Path(__file__).parent / "patterns.json", {"anywhere": measured(anywhere, images), "2:4": measured(two_of_four, images)})
+    files.write_json(
+        Path(__file__).parent / "patterns.json",
+        {"anywhere": measured(anywhere, images), "2:4": measured(two_of_four, images)},
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Gather what nets.sh trained: a row for each round of each search, and how much work `lottery.compact` takes out of it.
 
-    python docs/phone/trained.py RUNS_FOLDER    # writes docs/phone/trained.jsonl
+python docs/phone/trained.py RUNS_FOLDER    # writes docs/phone/trained.jsonl
 """
 
 import json
@@ -24,11 +24,19 @@ def rounds(folder):
     for number, row in enumerate(run_folder.read_result(folder)["rows"]):
         model = lottery.strip(lottery.load_ticket(run_folder.round_folder(folder, number)).model("trained"))
         left = work(lottery.compact(model, verbose=False)) / work(model)
-        yield {"search": name, "seed": int(seed), "sparsity": row["sparsity"], "test_accuracy": row["test_accuracy"], "work_left": left}
+        yield {
+            "search": name,
+            "seed": int(seed),
+            "sparsity": row["sparsity"],
+            "test_accuracy": row["test_accuracy"],
+            "work_left": left,
+        }
 
 
 def main(folder):
-    found = [row for path in sorted(Path(folder).glob(f"*/{run_folder.RESULT}")) for row in rounds(path.parent)]
+    found = [
+        row for path in sorted(Path(folder).glob(f"*/{run_folder.RESULT}")) for row in rounds(path.parent)
+    ]
     with files.new_file(ROWS) as aside:
         aside.write_text("".join(json.dumps(row) + "\n" for row in found))
 

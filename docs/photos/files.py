@@ -18,8 +18,8 @@ from ai_edge_litert.interpreter import Interpreter
 from people import PIXELS, read, split
 
 import keras_lottery as lottery
-from keras_lottery.training import run_folder
 from keras_lottery.tflite.measure import emulated
+from keras_lottery.training import run_folder
 
 NETS = {"dense": (0, ["float32", "int8"]), "ticket at 95%": (5, None)}  # (round, formats; None for all)
 EVEN = 97  # pixels
@@ -33,14 +33,28 @@ def measured(ticket, photos, parts, folder, formats):
     """A dict for each variant of the ticket's trained net, without the test photos having chosen anything."""
     tf_keras.backend.clear_session()
     given = {"images": photos.images[parts["validation"]], "labels": photos.labels[parts["validation"]]}
-    record = lottery.export(ticket.model("trained"), folder / "best.tflite", normalization=NORMALIZATION,
-                            max_loss=100, formats=formats, variants_dir=folder, overwrite=True, **given)
+    record = lottery.export(
+        ticket.model("trained"),
+        folder / "best.tflite",
+        normalization=NORMALIZATION,
+        max_loss=100,
+        formats=formats,
+        variants_dir=folder,
+        overwrite=True,
+        **given,
+    )
     images, labels = photos.images[parts["test"]], photos.labels[parts["test"]]
     for variant in record.variants:
         path = folder / f"{variant.format}-{variant.encoding}.tflite"
-        yield {"file": variant.name, "bytes": variant.bytes, "zstd": variant.zstd, "problem": variant.problem,
-               "sparse_kernels": variant.sparse_kernels, "validation_accuracy": variant.accuracy,
-               "test_accuracy": None if variant.problem else accuracy(path, images, labels)}
+        yield {
+            "file": variant.name,
+            "bytes": variant.bytes,
+            "zstd": variant.zstd,
+            "problem": variant.problem,
+            "sparse_kernels": variant.sparse_kernels,
+            "validation_accuracy": variant.accuracy,
+            "test_accuracy": None if variant.problem else accuracy(path, images, labels),
+        }
 
 
 def accuracy(path: Path, images: np.ndarray, labels: np.ndarray) -> float:
@@ -58,8 +72,16 @@ def instructions(ticket, photos, parts, folder, formats):
     model = lottery.transfer(ticket, num_classes=classes, input_shape=size, start="trained")
     wanted = [form for form in ("float32", "int8-weights", "int8") if formats is None or form in formats]
     given = {"images": photos.images[parts["validation"]], "labels": photos.labels[parts["validation"]]}
-    lottery.export(model, folder / "best.tflite", normalization=NORMALIZATION, max_loss=100, formats=wanted,
-                   variants_dir=folder, overwrite=True, **given)
+    lottery.export(
+        model,
+        folder / "best.tflite",
+        normalization=NORMALIZATION,
+        max_loss=100,
+        formats=wanted,
+        variants_dir=folder,
+        overwrite=True,
+        **given,
+    )
     files = {name: folder / f"{name.replace(' ', '-')}.tflite" for name in COUNTED}
     files = {name: path for name, path in files.items() if path.exists()}
     return {row.name: row.instructions for row in emulated.instructions(files)}
@@ -83,8 +105,9 @@ def main(_):
                 counted = instructions(ticket, even, parts, place / str(EVEN), formats)
             for of in measured(ticket, photos, parts, place, formats):
                 count = counted.get(of["file"])
-                lines.append({"seed": seed, "net": net, "sparsity": ticket.sparsity, **of,
-                              "instructions": count})
+                lines.append(
+                    {"seed": seed, "net": net, "sparsity": ticket.sparsity, **of, "instructions": count}
+                )
         with rows.open("a") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines))
 

@@ -35,8 +35,11 @@ class Photos:
 def read(folder: str, size: int) -> Photos:
     """Read the photos of a folder, resized to `size` x `size` (bilinear, antialiased)."""
     classes = tuple(sorted(path.name for path in Path(folder).iterdir() if path.is_dir()))
-    files = sorted((int(re.findall(r"\d+", path.stem)[-1]), label, path)
-                   for label, name in enumerate(classes) for path in Path(folder, name).iterdir())
+    files = sorted(
+        (int(re.findall(r"\d+", path.stem)[-1]), label, path)
+        for label, name in enumerate(classes)
+        for path in Path(folder, name).iterdir()
+    )
     numbers, labels, paths = zip(*files)
     images = np.stack([_image(path, size) for path in paths])
     return Photos(np.array(numbers), np.array(labels), images, groups(labels, len(classes)), classes)
@@ -76,7 +79,7 @@ def split(photos: Photos, seed: int, by: str) -> dict:
     parts, taken = {}, 0
     for part, share in SHARES.items():
         count = round(share * len(units))
-        parts[part] = np.flatnonzero(np.isin(unit, units[taken:taken + count]))
+        parts[part] = np.flatnonzero(np.isin(unit, units[taken : taken + count]))
         taken += count
     return {"train": np.flatnonzero(np.isin(unit, units[taken:])), **parts}
 

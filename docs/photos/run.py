@@ -15,10 +15,10 @@ from people import read
 from trainings import Study, random_rescaled, search, tested, trained, untrained
 
 import keras_lottery as lottery
-from keras_lottery.experiments import machine
-from keras_lottery.training import run_folder
 from keras_lottery.core.checks import known
+from keras_lottery.experiments import machine
 from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.training import run_folder
 
 SPARSITIES = [0.5, 0.75, 0.875, 0.9, 0.95, 0.975]
 ANCHORED = SPARSITIES[:4]  # of the search that rewinds to the pretrained weights
@@ -102,8 +102,19 @@ def main(_):
     photos = read(FLAGS.photos, FLAGS.image_size)
     precision = machine.set_precision("auto")
     for seed in map(int, FLAGS.seeds):
-        studies = {by: Study(seed, by, photos, FLAGS.model, FLAGS.epochs, Path(FLAGS.runs, f"{by}-{seed}"),
-                             Path(FLAGS.rows), precision) for by in ("person", "photo")}
+        studies = {
+            by: Study(
+                seed,
+                by,
+                photos,
+                FLAGS.model,
+                FLAGS.epochs,
+                Path(FLAGS.runs, f"{by}-{seed}"),
+                Path(FLAGS.rows),
+                precision,
+            )
+            for by in ("person", "photo")
+        }
         for name in FLAGS.controls:
             known("control", name, CONTROLS)
             train, by = CONTROLS[name]

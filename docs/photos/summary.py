@@ -1,6 +1,6 @@
 """Write the tables of docs/photos/README.md, and README.md's on photos, from rows.jsonl and files.jsonl.
 
-    python docs/photos/summary.py
+python docs/photos/summary.py
 """
 
 import dataclasses
@@ -38,8 +38,11 @@ def by_cell(rows: list, split: str = "person") -> dict:
 
 def tickets(cells: dict) -> dict:
     """{sparsity: (trainings, the ticket's {seed: accuracy}, that of dense-cyclic with as many trainings)}."""
-    return {sparsity: (trainings, of, cells.get(("dense-cyclic", 0.0, trainings), {}))
-            for (control, sparsity, trainings), of in sorted(cells.items()) if control == "ticket"}
+    return {
+        sparsity: (trainings, of, cells.get(("dense-cyclic", 0.0, trainings), {}))
+        for (control, sparsity, trainings), of in sorted(cells.items())
+        if control == "ticket"
+    }
 
 
 def overlapping(found: Estimate, rows: list) -> Estimate:
@@ -60,16 +63,20 @@ def headline(rows):
     once, pairs = cells[("dense", 0.0, 1)], tickets(cells)
     found = {at: paired(*of) for at, (_, *of) in pairs.items() if of[0].keys() & of[1].keys()}
     words = verdicts({at: found[at] for at in PRIMARY if at in found}, MARGIN, comparisons=len(PRIMARY))
-    yield ("| zeros | trainings | ticket, % | dense, trained as often, % | dense, trained once, % | "
-           "ticket minus dense, trained as often | the same, corrected for overlapping splits | "
-           "ticket minus dense, trained once |")
+    yield (
+        "| zeros | trainings | ticket, % | dense, trained as often, % | dense, trained once, % | "
+        "ticket minus dense, trained as often | the same, corrected for overlapping splits | "
+        "ticket minus dense, trained once |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     for sparsity, (trainings, ours, theirs) in pairs.items():
         told = f": **{words[sparsity].corrected}**" if sparsity in words else ""
         difference, more = _interval(found.get(sparsity)), _interval(paired(ours, once))
         corrected = _interval(overlapping(found[sparsity], rows) if sparsity in found else None)
-        yield (f"| {_percent(sparsity)} | {trainings} | {_mean(ours)} | {_mean(theirs)} | {_mean(once)} | "
-               f"{difference}{told} | {corrected} | {more} |")
+        yield (
+            f"| {_percent(sparsity)} | {trainings} | {_mean(ours)} | {_mean(theirs)} | {_mean(once)} | "
+            f"{difference}{told} | {corrected} | {more} |"
+        )
 
 
 def seeds(rows):
@@ -99,8 +106,10 @@ def controls(rows):
             if name == control:
                 beside = ours.get(sparsity or max(ours), {})
                 difference = _interval(paired(beside, of)) if beside.keys() & of.keys() else "–"
-                yield (f"| {told} | {_percent(sparsity)} | {trainings} | {len(of)} | "
-                       f"{_interval(estimate(of.values()), '')} | {difference} |")
+                yield (
+                    f"| {told} | {_percent(sparsity)} | {trainings} | {len(of)} | "
+                    f"{_interval(estimate(of.values()), '')} | {difference} |"
+                )
 
 
 def splits(rows):
@@ -115,6 +124,7 @@ def splits(rows):
 
 def machine(rows):
     """What the rows were made with."""
+
     def told(name):
         return ", ".join(sorted({str(row[name]) for row in rows if row.get(name)}))
 
@@ -125,8 +135,10 @@ def machine(rows):
 
 def files(rows):
     """Each file, over the seeds: bytes, and what it gets right of the test photos."""
-    yield ("| net | file | seeds | MB | times smaller | zstd, MB | test accuracy, % | "
-           "minus dense float32, points | ARM instructions, millions |")
+    yield (
+        "| net | file | seeds | MB | times smaller | zstd, MB | test accuracy, % | "
+        "minus dense float32, points | ARM instructions, millions |"
+    )
     yield "|---|---|---|---|---|---|---|---|---|"
     cells = {}
     for row in rows:
@@ -137,9 +149,11 @@ def files(rows):
         smaller = _over(dense, "bytes") / _over(of, "bytes")
         counts = [row["instructions"] for row in of.values() if row["instructions"]]
         difference = _interval(paired(_accuracy(of), _accuracy(dense))) if of is not dense else ""
-        yield (f"| {net} | {file} | {len(of)} | {_over(of, 'bytes') / 1e6:.2f} | {smaller:.1f} | "
-               f"{_over(of, 'zstd') / 1e6:.2f} | {_mean(_accuracy(of))} | {difference} | "
-               f"{f'{np.mean(counts) / 1e6:.1f}' if counts else '–'} |")
+        yield (
+            f"| {net} | {file} | {len(of)} | {_over(of, 'bytes') / 1e6:.2f} | {smaller:.1f} | "
+            f"{_over(of, 'zstd') / 1e6:.2f} | {_mean(_accuracy(of))} | {difference} | "
+            f"{f'{np.mean(counts) / 1e6:.1f}' if counts else '–'} |"
+        )
 
 
 def _accuracy(of):

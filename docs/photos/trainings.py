@@ -13,10 +13,10 @@ from people import BATCH, Photos, served, split
 import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.core import files
-from keras_lottery.experiments import recipe
-from keras_lottery.training import resumable, run_folder
 from keras_lottery.core.jsonable import plain
-from keras_lottery.tickets.ticket import from_model, Ticket
+from keras_lottery.experiments import recipe
+from keras_lottery.tickets.ticket import Ticket, from_model
+from keras_lottery.training import resumable, run_folder
 
 RATE = 1e-3
 
@@ -48,7 +48,7 @@ class Study:
         body = tf_keras.Model(source.inputs, source.layers[-2].output)
         body = tf_keras.models.clone_model(body, tf_keras.Input(self.photos.images.shape[1:], name="image"))
         if pretrained:
-            body.set_weights(source.get_weights()[:len(body.get_weights())])
+            body.set_weights(source.get_weights()[: len(body.get_weights())])
         head = tf_keras.layers.Dense(len(self.photos.classes), dtype="float32", name="head")
         return tf_keras.Model(body.inputs, head(body.output))
 
@@ -63,8 +63,11 @@ class Study:
         if not self.rows.exists():
             return set()
         found = map(json.loads, self.rows.read_text().splitlines())
-        return {(row["control"], row["sparsity"], row["trainings"]) for row in found
-                if (row["seed"], row["split"]) == (self.seed, self.by)}
+        return {
+            (row["control"], row["sparsity"], row["trainings"])
+            for row in found
+            if (row["seed"], row["split"]) == (self.seed, self.by)
+        }
 
 
 def search(study: Study, control: str, rewind: str, sparsities: list) -> list:
@@ -72,9 +75,21 @@ def search(study: Study, control: str, rewind: str, sparsities: list) -> list:
     folder = study.folder / control
     if run_folder.finished_rounds(folder) <= len(sparsities):
         model = study.compiled(lottery.wrap(study.net()))
-        lottery.find_ticket(model, study.train, study.validation, epochs=study.epochs, rewind=rewind,
-                            rate=0.5, final_sparsity=sparsities, seed=study.seed, run_dir=folder, verbose=2)
-    return [lottery.load_ticket(run_folder.round_folder(folder, number)) for number in range(len(sparsities) + 1)]
+        lottery.find_ticket(
+            model,
+            study.train,
+            study.validation,
+            epochs=study.epochs,
+            rewind=rewind,
+            rate=0.5,
+            final_sparsity=sparsities,
+            seed=study.seed,
+            run_dir=folder,
+            verbose=2,
+        )
+    return [
+        lottery.load_ticket(run_folder.round_folder(folder, number)) for number in range(len(sparsities) + 1)
+    ]
 
 
 def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0, callbacks=()) -> Ticket:
@@ -94,8 +109,9 @@ def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0
         folder.parent.mkdir(parents=True, exist_ok=True)
         backup = folder.with_suffix(".safetensors")
         print(f"{folder}: {epochs} epochs", flush=True)
-        history = resumable.fit(model, study.train, study.validation, epochs=epochs, backup=backup,
-                             callbacks=callbacks, verbose=2)
+        history = resumable.fit(
+            model, study.train, study.validation, epochs=epochs, backup=backup, callbacks=callbacks, verbose=2
+        )
         from_model(model, begun, [], {"history": history}).save(folder)
         files.remove(backup)
     return lottery.load_ticket(folder)
@@ -124,8 +140,9 @@ def random_rescaled(before: Ticket, like: Ticket, seed: int) -> Ticket:
     return dataclasses.replace(before, masks=masks, trained=weights)
 
 
-def tested(study: Study, ticket: Ticket, control: str, sparsity: float, trainings: int, epochs: int,
-           searched: int) -> None:
+def tested(
+    study: Study, ticket: Ticket, control: str, sparsity: float, trainings: int, epochs: int, searched: int
+) -> None:
     """Add the row of a Ticket's trained weights, unless it is there.
 
     trainings, epochs: that its weights have had; searched: the epochs that finding it took, those included.
@@ -143,16 +160,31 @@ def tested(study: Study, ticket: Ticket, control: str, sparsity: float, training
     right = {part: _right(study, model, part) for part in ("validation", "test")}
     steps, size = len(study.train), study.photos.images.shape[1]
     row = {
-        "seed": study.seed, "split": study.by, "control": control,
-        "sparsity": sparsity, "kept": kept, "prunable": total,
-        "trainings": trainings, "steps": steps * epochs, "search_steps": steps * searched,
-        "test_accuracy": right["test"].mean(), "validation_accuracy": right["validation"].mean(),
+        "seed": study.seed,
+        "split": study.by,
+        "control": control,
+        "sparsity": sparsity,
+        "kept": kept,
+        "prunable": total,
+        "trainings": trainings,
+        "steps": steps * epochs,
+        "search_steps": steps * searched,
+        "test_accuracy": right["test"].mean(),
+        "validation_accuracy": right["validation"].mean(),
         "test_images": right["test"].size,
         "correct": base64.b64encode(np.packbits(right["test"]).tobytes()).decode(),
         "images": {part: rows.size for part, rows in study.parts.items()},
-        "recipe": {"optimizer": "adam", "learning_rate": RATE, "schedule": "cosine", "batch_size": BATCH,
-                   "epochs": study.epochs, "image_size": size},
-        "model": Path(study.model).name, "precision": study.precision, **engines.engine(model).versions(),
+        "recipe": {
+            "optimizer": "adam",
+            "learning_rate": RATE,
+            "schedule": "cosine",
+            "batch_size": BATCH,
+            "epochs": study.epochs,
+            "image_size": size,
+        },
+        "model": Path(study.model).name,
+        "precision": study.precision,
+        **engines.engine(model).versions(),
         "commit": _commit(),
     }
     with study.rows.open("a") as file:

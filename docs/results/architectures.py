@@ -18,8 +18,19 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 SIDES = {"Xception": 71, "InceptionV3": 75}
-NAMES = ("ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny", "DenseNet121",
-         "NASNetMobile", "Xception", "VGG16", "ViT")
+NAMES = (
+    "ResNet50",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "NASNetMobile",
+    "Xception",
+    "VGG16",
+    "ViT",
+)
 
 
 def build(keras, name):
@@ -28,11 +39,18 @@ def build(keras, name):
         import keras_hub
 
         backbone = keras_hub.models.ViTBackbone(
-            image_shape=(side, side, 3), patch_size=(8, 8), num_layers=4, num_heads=4, hidden_dim=64, mlp_dim=128
+            image_shape=(side, side, 3),
+            patch_size=(8, 8),
+            num_layers=4,
+            num_heads=4,
+            hidden_dim=64,
+            mlp_dim=128,
         )
         image = keras.Input((side, side, 3))
         return keras.Model(image, keras.layers.Dense(5, name="head")(backbone(image)[:, 0]))
-    return getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=5, classifier_activation=None)
+    return getattr(keras.applications, name)(
+        weights=None, input_shape=(side, side, 3), classes=5, classifier_activation=None
+    )
 
 
 def row(name):
@@ -45,24 +63,34 @@ def row(name):
     model = build(keras, name)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(16, *model.input_shape[1:])).astype("float32"), rng.integers(0, 5, 16)
-    wrapped = lottery.wrap(model, scope="layer", verbose=False)  # a global threshold empties whole layers of untrained nets
+    wrapped = lottery.wrap(
+        model, scope="layer", verbose=False
+    )  # a global threshold empties whole layers of untrained nets
     with contextlib.redirect_stdout(io.StringIO()):
         rows = lottery.summary(wrapped)
     wrapped.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     ticket = lottery.find_ticket(wrapped, (x, y), epochs=1, rounds=1, final_sparsity=0.9, verbose=0)
-    left = sum(int(np.count_nonzero(v.numpy()[~mask])) for (_, mask), v in
-               zip(lottery.masks(wrapped).items(), lottery.prunable(wrapped).values()))
+    left = sum(
+        int(np.count_nonzero(v.numpy()[~mask]))
+        for (_, mask), v in zip(lottery.masks(wrapped).items(), lottery.prunable(wrapped).values())
+    )
     stripped = lottery.strip(wrapped)
     with tempfile.TemporaryDirectory() as folder:
         written = lottery.export(stripped, os.path.join(folder, "m.tflite"), formats="float32", verbose=False)
     reasons = collections.Counter(r["reason"] for r in rows if not r["pruned"])
     sizes = {v.encoding: v.bytes for v in written.variants}
     return {
-        "name": name, "weights": len(rows), "pruned": sum(r["pruned"] for r in rows),
+        "name": name,
+        "weights": len(rows),
+        "pruned": sum(r["pruned"] for r in rows),
         "share": sum(r["size"] for r in rows if r["pruned"]) / sum(r["size"] for r in rows),
         "reasons": "; ".join(f"{count} {reason}" for reason, count in reasons.most_common()),
-        "sparsity": ticket.sparsity, "nonzero": left, "dense": sizes["dense"], "sparse": sizes["sparse"],
-        "difference": written.chosen.relative_difference, "seconds": time.perf_counter() - start,
+        "sparsity": ticket.sparsity,
+        "nonzero": left,
+        "dense": sizes["dense"],
+        "sparse": sizes["sparse"],
+        "difference": written.chosen.relative_difference,
+        "seconds": time.perf_counter() - start,
     }
 
 
@@ -74,7 +102,8 @@ def main():
     os.environ["KERAS_BACKEND"] = given.backend
     lines = [
         f"Keras 3 on {given.backend}; one round to 90% zeros in each layer on noise, stripped, exported. Written by",
-        "`python docs/results/architectures.py`.", "",
+        "`python docs/results/architectures.py`.",
+        "",
         "| net | weights pruned | of the parameters | left dense, and why | masked weights not 0 | .tflite dense, kB | sparse, kB | largest relative difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -84,8 +113,10 @@ def main():
         except ImportError as error:
             print(f"{name}: not done, {error}", file=sys.stderr)
             continue
-        lines.append(f"| {name} | {found['pruned']} of {found['weights']} | {found['share']:.1%} | {found['reasons']} | "
-                     f"{found['nonzero']} | {found['dense'] / 1000:,.0f} | {found['sparse'] / 1000:,.0f} | {found['difference']:.1e} |")
+        lines.append(
+            f"| {name} | {found['pruned']} of {found['weights']} | {found['share']:.1%} | {found['reasons']} | "
+            f"{found['nonzero']} | {found['dense'] / 1000:,.0f} | {found['sparse'] / 1000:,.0f} | {found['difference']:.1e} |"
+        )
         print(lines[-1], f"{found['seconds']:.0f} s", flush=True)
     Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
 

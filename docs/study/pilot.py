@@ -22,8 +22,8 @@ from keras_lottery.core.files import read_arrays, write_arrays
 from keras_lottery.experiments import machine, recipe
 from keras_lottery.models import saved
 from keras_lottery.search import stability
-from keras_lottery.training.resumable import fit
 from keras_lottery.search.rewind import start_at_point
+from keras_lottery.training.resumable import fit
 
 HERE = Path(__file__).parent
 ROWS = HERE / "pilot.jsonl"
@@ -35,8 +35,15 @@ POINTS = (0, 100, 400, 1000)
 
 def load(given, seed=SEED):
     """The data of a pilot training, 32x32 pixels in three channels as the source's are."""
-    return data.load(given.dataset, data_dir=given.data_dir, train_split=given.train_split, augment=given.augment, image_size=32,
-                     channels=3, seed=seed)
+    return data.load(
+        given.dataset,
+        data_dir=given.data_dir,
+        train_split=given.train_split,
+        augment=given.augment,
+        image_size=32,
+        channels=3,
+        seed=seed,
+    )
 
 
 def compiled(given, loaded, epochs, rate, decay):
@@ -56,9 +63,19 @@ def epochs_of(given, loaded):
 
 def about(given, loaded, epochs, rate, decay):
     """What a row says of its training."""
-    return {"what": given.what, "net": f"{given.net} x{WIDTH:g}", "dataset": given.dataset, "images": loaded.sizes["train"],
-            "epochs": epochs, "steps": epochs * len(loaded.train), "augment": given.augment, "learning_rate": rate,
-            "weight_decay": decay, "seed": SEED, "precision": given.precision}
+    return {
+        "what": given.what,
+        "net": f"{given.net} x{WIDTH:g}",
+        "dataset": given.dataset,
+        "images": loaded.sizes["train"],
+        "epochs": epochs,
+        "steps": epochs * len(loaded.train),
+        "augment": given.augment,
+        "learning_rate": rate,
+        "weight_decay": decay,
+        "seed": SEED,
+        "precision": given.precision,
+    }
 
 
 def rates(given):
@@ -68,11 +85,20 @@ def rates(given):
     for rate, decay in itertools.product(given.rates, given.decays):
         told = about(given, loaded, epochs, rate, decay)
         if not done(told):
-            backup = Path(given.runs) / f"{given.net}-{given.dataset}-{loaded.sizes['train']}-{rate:g}-{decay:g}.safetensors"
+            backup = (
+                Path(given.runs)
+                / f"{given.net}-{given.dataset}-{loaded.sizes['train']}-{rate:g}-{decay:g}.safetensors"
+            )
             backup.parent.mkdir(parents=True, exist_ok=True)
             net = compiled(given, loaded, epochs, rate, decay)
             history = fit(net, loaded.train, loaded.validation, epochs=epochs, backup=backup, verbose=2)
-            keep({**told, "validation_accuracy": history[-1]["val_accuracy"], "validation_loss": history[-1]["val_loss"]})
+            keep(
+                {
+                    **told,
+                    "validation_accuracy": history[-1]["val_accuracy"],
+                    "validation_loss": history[-1]["val_loss"],
+                }
+            )
             backup.unlink()
 
 
@@ -89,8 +115,15 @@ def connectivity(given):
             net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
             engines.engine(net).load_state(net, state)
             start = start_at_point(net, point, folder, len(loaded.train))
-            record = stability.instability(net, [loaded.train, other.train], loaded.validation, epochs=epochs, start=start,
-                                           run_dir=folder / f"step_{point}", verbose=2)
+            record = stability.instability(
+                net,
+                [loaded.train, other.train],
+                loaded.validation,
+                epochs=epochs,
+                start=start,
+                run_dir=folder / f"step_{point}",
+                verbose=2,
+            )
             keep({**told, **record})
 
 
@@ -133,22 +166,42 @@ def keep(row):
 
 def page():
     """Write docs/study/pilot.md."""
-    lines = ["# Pilot trainings", "", f"The dense net, seed {SEED}, which no run of the study uses. `python docs/study/pilot.py` makes this page from pilot.jsonl.",
-             "Validation accuracy at the end of the training; the test images are not looked at.", ""]
+    lines = [
+        "# Pilot trainings",
+        "",
+        f"The dense net, seed {SEED}, which no run of the study uses. `python docs/study/pilot.py` makes this page from pilot.jsonl.",
+        "Validation accuracy at the end of the training; the test images are not looked at.",
+        "",
+    ]
     tried = [row for row in rows() if row["what"] == "rates"]
     for key, alike in itertools.groupby(sorted(tried, key=_setting), _setting):
         alike = list(alike)
         net, dataset, images, epochs = key
         best = max(alike, key=lambda row: row["validation_accuracy"])
-        lines += [f"**{net} on {dataset}**, {images:,} images, {epochs} epochs, {alike[0]['steps']:,} steps:", "",
-                  "| learning rate | weight decay | validation accuracy, % |", "|---|---|---|",
-                  *(f"| {row['learning_rate']:g} | {row['weight_decay']:g} | {100 * row['validation_accuracy']:.2f}{' (chosen)' if row is best else ''} |"
-                    for row in sorted(alike, key=lambda row: (row["learning_rate"], row["weight_decay"]))), ""]
+        lines += [
+            f"**{net} on {dataset}**, {images:,} images, {epochs} epochs, {alike[0]['steps']:,} steps:",
+            "",
+            "| learning rate | weight decay | validation accuracy, % |",
+            "|---|---|---|",
+            *(
+                f"| {row['learning_rate']:g} | {row['weight_decay']:g} | {100 * row['validation_accuracy']:.2f}{' (chosen)' if row is best else ''} |"
+                for row in sorted(alike, key=lambda row: (row["learning_rate"], row["weight_decay"]))
+            ),
+            "",
+        ]
     measured = [row for row in rows() if row["what"] == "connectivity"]
     if measured:
-        lines += ["**Linear mode connectivity** of the dense net by rewind point: the error barrier between two trainings from step k, in points.", "",
-                  "| net | k | barrier | errors at the two ends, % |", "|---|---|---|---|",
-                  *(f"| {row['net']} | {row['rewind']} | {row['barrier']:.2f} | {100 * row['errors'][0]:.2f}, {100 * row['errors'][-1]:.2f} |" for row in measured), ""]
+        lines += [
+            "**Linear mode connectivity** of the dense net by rewind point: the error barrier between two trainings from step k, in points.",
+            "",
+            "| net | k | barrier | errors at the two ends, % |",
+            "|---|---|---|---|",
+            *(
+                f"| {row['net']} | {row['rewind']} | {row['barrier']:.2f} | {100 * row['errors'][0]:.2f}, {100 * row['errors'][-1]:.2f} |"
+                for row in measured
+            ),
+            "",
+        ]
     (HERE / "pilot.md").write_text("\n".join(lines))
 
 

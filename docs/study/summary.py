@@ -1,6 +1,6 @@
 """Put the study's verdicts between README's markers; here, how the searches repeat.
 
-    python docs/study/summary.py
+python docs/study/summary.py
 """
 
 from pathlib import Path
@@ -16,19 +16,33 @@ AT = (0.9, 0.95)
 
 
 def main():
-    groups = {alike[0]["target"]: cells(alike) for alike in report.by_setting(report.read(HERE / "rows.jsonl"))}
+    groups = {
+        alike[0]["target"]: cells(alike) for alike in report.by_setting(report.read(HERE / "rows.jsonl"))
+    }
     against = {}  # {control: {(data set, sparsity): what the ticket is compared with}}
     for target, found in groups.items():
         for at in AT:
-            against.setdefault("dense", {})[target, at] = found.get((0.0, "dense-scratch")) or found[0.0, "dense"]
+            against.setdefault("dense", {})[target, at] = (
+                found.get((0.0, "dense-scratch")) or found[0.0, "dense"]
+            )
             if (at, "random") in found:
                 against.setdefault("random", {})[target, at] = found[at, "random"]
-    told = {base: verdicts({cell: paired(groups[cell[0]][cell[1], "ticket"], others) for cell, others in of.items()})
-            for base, of in against.items()}
-    lines = ["| | zeros | dense | ticket | ticket minus dense | ticket minus random mask |", "|---|---|---|---|---|---|"]
+    told = {
+        base: verdicts(
+            {cell: paired(groups[cell[0]][cell[1], "ticket"], others) for cell, others in of.items()}
+        )
+        for base, of in against.items()
+    }
+    lines = [
+        "| | zeros | dense | ticket | ticket minus dense | ticket minus random mask |",
+        "|---|---|---|---|---|---|",
+    ]
     for (target, at), dense in against["dense"].items():
         means = [f"{estimate(values.values()).mean:.2f}" for values in (dense, groups[target][at, "ticket"])]
-        said = [_words(told[base][target, at]) if (target, at) in told.get(base, {}) else "" for base in ("dense", "random")]
+        said = [
+            _words(told[base][target, at]) if (target, at) in told.get(base, {}) else ""
+            for base in ("dense", "random")
+        ]
         lines.append(f"| {target} | {at:.0%} | " + " | ".join([*means, *said]) + " |")
     put(HERE.parents[1] / "README.md", "study", lines)
     put(HERE / "README.md", "repeat", repeat(groups["cifar10"]))

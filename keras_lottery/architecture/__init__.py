@@ -25,7 +25,9 @@ def kind(architecture):
     if isinstance(architecture, dict) and isinstance(architecture.get("config"), dict):
         if "backend" in architecture or "module" in architecture:
             return "tf_keras" if "backend" in architecture else "keras"
-    raise LotteryError(f"{str(architecture)[:60]!r} is no architecture: give the JSON of a tf_keras or Keras 3 model.")
+    raise LotteryError(
+        f"{str(architecture)[:60]!r} is no architecture: give the JSON of a tf_keras or Keras 3 model."
+    )
 
 
 def translate(architecture, to):
@@ -55,19 +57,36 @@ def translate(architecture, to):
     except LotteryError:
         raise
     except Exception as error:  # JSON of no model, from a file
-        raise LotteryError(f"the architecture is no model's of {kind(architecture)}: {type(error).__name__} {line(str(error))}.") from error
+        raise LotteryError(
+            f"the architecture is no model's of {kind(architecture)}: {type(error).__name__} {line(str(error))}."
+        ) from error
     return {**model, "backend": "tensorflow"} if to == "tf_keras" else model
 
 
 def _check(entries, to):
     """Raises LotteryError for what no layer shows alone: masks, layers shared between models in the model."""
-    masked = [entry for entry in entries if entry["class_name"] == "Masking" or entry["config"].get("mask_zero")]
+    masked = [
+        entry for entry in entries if entry["class_name"] == "Masking" or entry["config"].get("mask_zero")
+    ]
     shared = set()
     for entry in entries:
-        if masked and entry["class_name"] in tables.MASK_DIFFERS and is_layer(entry) and not is_operation(entry):
-            refuse(entry, to, f"it treats the mask that {masked[0]['config'].get('name')!r} makes otherwise there")
+        if (
+            masked
+            and entry["class_name"] in tables.MASK_DIFFERS
+            and is_layer(entry)
+            and not is_operation(entry)
+        ):
+            refuse(
+                entry,
+                to,
+                f"it treats the mask that {masked[0]['config'].get('name')!r} makes otherwise there",
+            )
         if masked and entry["class_name"] == "NotEqual" and is_operation(entry):
-            refuse(masked[0], to, "Keras 3 writes its mask into the graph as operations, which are not carried")
+            refuse(
+                masked[0], to, "Keras 3 writes its mask into the graph as operations, which are not carried"
+            )
         if entry.get("shared_object_id") in shared and is_layer(entry):
-            refuse(entry, to, "models in the model share it, which is not carried; share one model that holds it")
+            refuse(
+                entry, to, "models in the model share it, which is not carried; share one model that holds it"
+            )
         shared |= {entry.get("shared_object_id")} - {None}

@@ -52,7 +52,10 @@ def _from_keras(layer, node, graph, to):
 
 def _keras_tensor(tensor):
     # A shape and dtype must be there, but are not read.
-    return {"class_name": "__keras_tensor__", "config": {"shape": [], "dtype": "float32", "keras_history": list(tensor)}}
+    return {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [], "dtype": "float32", "keras_history": list(tensor)},
+    }
 
 
 def _arguments(layer, inputs, others, to):
@@ -61,12 +64,20 @@ def _arguments(layer, inputs, others, to):
     names = tables.ARGUMENTS.get(name, ["inputs", "training", "mask"] if is_model(layer) else ["inputs"])
     given = {**dict(zip(names, inputs)), **others}
     if len(inputs) > len(names) or names[0] not in given:
-        refuse(layer, to, "it is called in a way not carried; give the first argument by position, others by name")
+        refuse(
+            layer,
+            to,
+            "it is called in a way not carried; give the first argument by position, others by name",
+        )
     first = given.pop(names[0])
     known = {*names, "mask", "training", "initial_state", "constants"}
     given = {key: value for key, value in given.items() if not (key in known and is_none(value))}
     if given.pop("training", None) is not None and to == "keras":  # which follows the model's in any case
-        refuse(layer, to, "a call with training=... does not hold there; set trainable=False of the layer instead")
+        refuse(
+            layer,
+            to,
+            "a call with training=... does not hold there; set trainable=False of the layer instead",
+        )
     if not is_own(layer) or is_model(layer):
         carried = tables.CARRIED - ({"mask"} if name in tables.MASK_DIFFERS else set())
         odd = [key for key, value in given.items() if key not in carried or not is_plain(value)]
@@ -87,16 +98,24 @@ def _operands(layer, inputs, others, config, graph, to):
     settings = tables.OPERATIONS[name][2]
     rest = {key: value for key, value in others.items() if (key, value) != ("name", None)}
     if to == "keras":
-        config.update({setting: rest.pop(argument, default) for setting, (argument, default) in settings.items()})
+        config.update(
+            {setting: rest.pop(argument, default) for setting, (argument, default) in settings.items()}
+        )
         inputs, others = inputs + [rest.pop("y") for _ in range("y" in rest)], {}
     else:
         own = layer["config"]
-        rest.update({key: own[key] for key in own if key not in ("name", "dtype", *settings) and own[key] is not None})
+        rest.update(
+            {key: own[key] for key in own if key not in ("name", "dtype", *settings) and own[key] is not None}
+        )
         others = {argument: own.get(setting, default) for setting, (argument, default) in settings.items()}
     operands = inputs[0] if isinstance(inputs[0], list) else inputs
     plain = all(is_tensor(operand) or type(operand) in (int, float) for operand in operands)
     if rest or not plain or len(inputs) > 2 or has_tensors(config):
-        refuse(layer, to, f"it is called with {', '.join(rest) or 'arrays'}; only tensors and numbers are carried")
+        refuse(
+            layer,
+            to,
+            f"it is called with {', '.join(rest) or 'arrays'}; only tensors and numbers are carried",
+        )
     types = [str(one["config"].get("dtype")) for one in graph.values() if one["class_name"] == "InputLayer"]
     if name == "Mean" and any("int" in dtype for dtype in types):
         refuse(layer, to, "the mean of integers is not the same there; cast them first")

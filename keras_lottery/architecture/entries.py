@@ -5,7 +5,11 @@ from . import tables
 
 KINDS = ("tf_keras", "keras")
 MODULES = {  # where each keeps its models, applications and operations
-    "tf_keras": ("tf_keras.src.engine.functional", "tf_keras.src.applications.", "tf_keras.src.layers.core.tf_op_layer"),
+    "tf_keras": (
+        "tf_keras.src.engine.functional",
+        "tf_keras.src.applications.",
+        "tf_keras.src.layers.core.tf_op_layer",
+    ),
     "keras": ("keras.src.models.functional", "keras.src.applications.", "keras.src.ops."),
 }
 
@@ -47,4 +51,6 @@ def is_own(entry):
 
 
 def is_layer(entry):
-    return entry["class_name"] in tables.LAYERS or entry["class_name"] in tables.APPLICATIONS or is_model(entry)
+    return (
+        entry["class_name"] in tables.LAYERS or entry["class_name"] in tables.APPLICATIONS or is_model(entry)
+    )

@@ -36,7 +36,9 @@ def _layer(entry, names):
             place["name"] = names[place["name"]]
     graph = config.get("layers")
     if not isinstance(graph, list):
-        return {key: value if key == "inbound_nodes" else _value(value, names) for key, value in entry.items()}
+        return {
+            key: value if key == "inbound_nodes" else _value(value, names) for key, value in entry.items()
+        }
     own = {layer["config"].get("name", layer.get("name")) for layer in graph}
     config["layers"] = [_layer(layer, names) for layer in graph]
     for layer in config["layers"]:

@@ -9,7 +9,9 @@ from .tensors import is_tensor, map_tensors
 def translated(entry, to):
     """A layer, model or operation, without its calls."""
     if to == "keras" and "/" in str(entry["config"].get("name")):
-        refuse(entry, to, "Keras 3 allows no '/' in a layer's name; rename the layer and find the ticket again")
+        refuse(
+            entry, to, "Keras 3 allows no '/' in a layer's name; rename the layer and find the ticket again"
+        )
     if is_operation(entry):
         return _operation(entry, to)
     name, registered = entry["class_name"], None
@@ -28,7 +30,11 @@ def translated(entry, to):
     elif name == "Lambda":
         refuse(entry, to, "its code is not carried; use a layer of Keras or a registered one of your own")
     else:
-        refuse(entry, to, "no layer there is exactly the same; if it is yours, register it in both by the same name")
+        refuse(
+            entry,
+            to,
+            "no layer there is exactly the same; if it is yours, register it in both by the same name",
+        )
     config = _model(entry, to) if is_model(entry) else _config(entry, to, entry)
     return {"module": module, "class_name": name, "config": config, "registered_name": registered}
 
@@ -57,7 +63,9 @@ def _setting(key, value, to, layer):
     if isinstance(value, str) and (key == "activation" or key.endswith("_activation")):
         if value not in tables.ACTIVATIONS and ">" not in value:
             refuse(layer, to, f"{key}={value!r} is not the same function there")
-        return {"silu": "swish"}.get(value, value) if to == "tf_keras" else {"swish": "silu"}.get(value, value)
+        return (
+            {"silu": "swish"}.get(value, value) if to == "tf_keras" else {"swish": "silu"}.get(value, value)
+        )
     if isinstance(value, list):
         return [_setting(key, item, to, layer) for item in value]
     if not isinstance(value, dict):
@@ -70,7 +78,11 @@ def _setting(key, value, to, layer):
         return translated(value, to)
     if value["class_name"] not in tables.OBJECTS and not is_own(value):
         name = value["config"] if value["class_name"] == "function" else value["class_name"]
-        refuse(layer, to, f"its {key} {name!r} is not known to be the same there; if it is yours, register it in both")
+        refuse(
+            layer,
+            to,
+            f"its {key} {name!r} is not known to be the same there; if it is yours, register it in both",
+        )
     return {
         "module": value.get("module"),
         "class_name": value["class_name"],
@@ -84,7 +96,11 @@ def _precision(value, to, layer):
         value = value["config"]["name"]
     if isinstance(value, dict):
         refuse(layer, to, f"its precision {value['class_name']!r} does not exist there")
-    if value is None or layer["class_name"] == "InputLayer" or (to == "tf_keras" and not value.startswith("mixed_")):
+    if (
+        value is None
+        or layer["class_name"] == "InputLayer"
+        or (to == "tf_keras" and not value.startswith("mixed_"))
+    ):
         return value
     module, name = ("keras", "DTypePolicy") if to == "keras" else ("keras.mixed_precision", "Policy")
     return {"module": module, "class_name": name, "config": {"name": value}, "registered_name": None}
@@ -131,7 +147,11 @@ def _operation(entry, to):
     name, module = entry["class_name"], MODULES[to][2]
     function = entry["config"].get("function") if to == "keras" else tables.OPERATIONS.get(name, (0, 0))[1]
     if function not in tables.FUNCTIONS:
-        refuse(entry, to, f"{function or name} is not carried; use a layer such as Add, Concatenate, Reshape or Cropping")
+        refuse(
+            entry,
+            to,
+            f"{function or name} is not carried; use a layer such as Add, Concatenate, Reshape or Cropping",
+        )
     config = {"name": entry["config"]["name"]}
     if to == "tf_keras":
         name, config = "TFOpLambda", {**config, "trainable": True, "function": function}
@@ -159,5 +179,7 @@ def _model(entry, to):
 
     made = [{**translated(layer, to), "name": layer["name"], "inbound_nodes": []} for layer in layers]
     for layer, new in zip(layers, made):
-        new["inbound_nodes"] = [call(layer, node, new["config"], graph, to) for node in layer["inbound_nodes"]]
+        new["inbound_nodes"] = [
+            call(layer, node, new["config"], graph, to) for node in layer["inbound_nodes"]
+        ]
     return {**config, "layers": made, "input_layers": ends(inputs), "output_layers": ends(outputs)}

@@ -33,7 +33,9 @@ def check_loops(entry):
     kind = function.removeprefix("compat.v1.") if isinstance(function, str) else entry["class_name"]
     for key, value in _told(entry if kind in _OF else {}):
         if key in _OF[kind]:
-            most = max(_numbers(value) if key not in _PARTS else [value] if type(value) is int else [0], default=0)
+            most = max(
+                _numbers(value) if key not in _PARTS else [value] if type(value) is int else [0], default=0
+            )
             if most > MOST:
                 raise LotteryError(f"it holds {kind} with {key}={most}, more than any model's")
 

@@ -64,7 +64,15 @@ ONLY = {
         (RECURRENT, {"time_major": [False]}),
         ("GRU GRUCell LSTM LSTMCell", {"implementation": _ANY}),
         ("Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D", {"groups": [1]}),
-        (_SEPARABLE, {"groups": [1], "kernel_initializer": _ANY, "kernel_regularizer": _ANY, "kernel_constraint": _ANY}),
+        (
+            _SEPARABLE,
+            {
+                "groups": [1],
+                "kernel_initializer": _ANY,
+                "kernel_regularizer": _ANY,
+                "kernel_constraint": _ANY,
+            },
+        ),
         ("BatchNormalization", {"renorm": [False], "virtual_batch_size": [None], "fused": _ANY}),
         ("Embedding", {"input_length": _ANY, "sparse": [False]}),
         ("CategoryEncoding", {"sparse": [False]}),
@@ -88,7 +96,10 @@ ONLY = {
         ("MultiHeadAttention", {"use_gate": [False], "sliding_window": [None], "flash_attention": _ANY}),
         (f"{_RANDOM} CenterCrop Resizing ZeroPadding1D", {"data_format": ["channels_last"]}),
         ("RandomContrast", {"value_range": [[0, 255]]}),
-        ("Resizing", {"pad_to_aspect_ratio": [False], "antialias": [False], "fill_mode": _ANY, "fill_value": _ANY}),
+        (
+            "Resizing",
+            {"pad_to_aspect_ratio": [False], "antialias": [False], "fill_mode": _ANY, "fill_value": _ANY},
+        ),
         (" ".join(OBJECTS), {"input_axes": [None], "output_axes": [None]}),
     ],
 }
@@ -131,9 +142,12 @@ FUNCTIONS.update({"math.add": "Add", "math.divide": "TrueDivide"})
 
 # The names of a call's arguments, first the layer's input; other layers have one.
 ARGUMENTS = {
-    **dict.fromkeys([*RECURRENT.split(), "Bidirectional"], ["sequences", "initial_state", "mask", "training"]),
     **dict.fromkeys(
-        ["Attention", "AdditiveAttention"], ["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"]
+        [*RECURRENT.split(), "Bidirectional"], ["sequences", "initial_state", "mask", "training"]
+    ),
+    **dict.fromkeys(
+        ["Attention", "AdditiveAttention"],
+        ["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"],
     ),
     "MultiHeadAttention": """query value key query_mask value_mask key_mask attention_mask return_attention_scores
     training use_causal_mask""".split(),

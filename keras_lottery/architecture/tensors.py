@@ -3,7 +3,12 @@
 
 def is_tensor(value):
     """Whether this is [layer, number of its call, number of its output], in tf_keras followed by other arguments."""
-    return isinstance(value, (list, tuple)) and 2 < len(value) < 5 and isinstance(value[0], str) and type(value[1]) is int
+    return (
+        isinstance(value, (list, tuple))
+        and 2 < len(value) < 5
+        and isinstance(value[0], str)
+        and type(value[1]) is int
+    )
 
 
 def map_tensors(value, change):

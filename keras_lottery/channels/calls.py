@@ -45,7 +45,9 @@ def apply(function, constants):
     if function is None or not known.any():
         return constants
     values, made = constants[None, known], np.full(len(constants), np.nan)
-    if not function.__module__.startswith("keras."):  # functions of TensorFlow and tf_keras ask what only a tensor has
+    if not function.__module__.startswith(
+        "keras."
+    ):  # functions of TensorFlow and tf_keras ask what only a tensor has
         import tensorflow as tf
 
         values = tf.constant(values)

@@ -56,7 +56,9 @@ def compact(model, *, verbose=True):
     graph.check_readable(kind, kind.walk.unwrap(model))
     plain = strip(model)
     new = plain
-    while (smaller := _compacted(kind, new)) is not None:  # again, as a grouped convolution with one group left is a plain one
+    while (
+        smaller := _compacted(kind, new)
+    ) is not None:  # again, as a grouped convolution with one group left is a plain one
         new = strip(smaller)
     if verbose:
         _print(new.name, costs(plain), costs(new))
@@ -89,7 +91,9 @@ def _edit(channels, call, kept):
     bound = [kept(ids) for (owner, _), ids in channels.bound.items() if owner == layer]
     if all(mask.all() for mask in bound):
         return None
-    weights = _folded(channels.mixes[layer], call.weights, kept) if layer in channels.mixes else dict(call.weights)
+    weights = (
+        _folded(channels.mixes[layer], call.weights, kept) if layer in channels.mixes else dict(call.weights)
+    )
     for name, axes in channels.cuts.get(layer, {}).items():
         for axis, ids in axes.items():
             weights[name] = np.compress(kept(ids), weights[name], axis=axis)
@@ -131,6 +135,9 @@ def _print(name, before, after):
             table.add_column(column, justify="left" if column == "layer" else "right", overflow="fold")
         for old, new in changed:
             columns = ("channels", "parameters", "multiply_adds")
-            numbers = [[f"{row[column]:,}" if row[column] is not None else "–" for column in columns] for row in (old, new)]
+            numbers = [
+                [f"{row[column]:,}" if row[column] is not None else "–" for column in columns]
+                for row in (old, new)
+            ]
             table.add_row(old["path"], *(f"{was} → {now}" for was, now in zip(*numbers)))
         Console(markup=False).print(table)

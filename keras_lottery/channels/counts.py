@@ -44,10 +44,15 @@ def costs(model):
     rows = {}
     for call in graph.read(kind, plain).calls:
         if getattr(call.layer, "weights", None):
-            row = rows.setdefault(id(call.layer), {
-                "path": paths.get(id(call.layer), call.layer.name), "channels": _channels(call),
-                "parameters": sum(math.prod(weight.shape) for weight in call.layer.weights), "multiply_adds": 0,
-            })
+            row = rows.setdefault(
+                id(call.layer),
+                {
+                    "path": paths.get(id(call.layer), call.layer.name),
+                    "channels": _channels(call),
+                    "parameters": sum(math.prod(weight.shape) for weight in call.layer.weights),
+                    "multiply_adds": 0,
+                },
+            )
             row["multiply_adds"] = _sum(row["multiply_adds"], _multiply_adds(call))
     return list(rows.values())
 
@@ -88,7 +93,11 @@ def total(rows, column):
 
 
 def _is_mixing(call):
-    return call.kind.endswith(("Dense", "1D", "2D", "3D", "Transpose")) and "LSTM" not in call.kind and call.kind != "EinsumDense"
+    return (
+        call.kind.endswith(("Dense", "1D", "2D", "3D", "Transpose"))
+        and "LSTM" not in call.kind
+        and call.kind != "EinsumDense"
+    )
 
 
 def _axis(call):
@@ -101,14 +110,22 @@ def _channels(call):
 
 def _multiply_adds(call):
     if not _is_mixing(call):
-        known = call.kind == "Embedding" or all(len(weight.shape) < 2 for weight in call.layer.weights) or call.kind == "PReLU"
+        known = (
+            call.kind == "Embedding"
+            or all(len(weight.shape) < 2 for weight in call.layer.weights)
+            or call.kind == "PReLU"
+        )
         return 0 if known else None
     shape = list((call.inputs if call.kind.endswith("Transpose") else call.outputs)[0].shape)
     del shape[_axis(call)]
     if None in shape[1:]:
         return None
-    positions = 1 if call.kind.startswith("LocallyConnected") else math.prod(shape[1:])  # which has weights of its own at each
-    return positions * sum(math.prod(kernel.shape) for name, kernel in call.variables.items() if name in _KERNELS)
+    positions = (
+        1 if call.kind.startswith("LocallyConnected") else math.prod(shape[1:])
+    )  # which has weights of its own at each
+    return positions * sum(
+        math.prod(kernel.shape) for name, kernel in call.variables.items() if name in _KERNELS
+    )
 
 
 def _sum(first, second):

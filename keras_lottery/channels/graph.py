@@ -51,7 +51,9 @@ class Graph:
 def check_readable(engine, model):
     """Raises LotteryError unless the layers of `model` and their calls can be read."""
     if isinstance(model, engine.keras.Sequential) and not model.built:
-        raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first.")
+        raise LotteryError(
+            f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first."
+        )
     if not _is_readable(engine, model):
         raise LotteryError(
             f"{model.name!r} is a {type(model).__name__}, whose code says how its layers are called: a functional or "
@@ -100,7 +102,9 @@ def with_config(layer, changes):
 
 def input_shape(layer, axis, size):
     """The setting of an InputLayer for a batch shape with another size on one axis."""
-    name = "batch_shape" if "batch_shape" in layer.get_config() else "batch_input_shape"  # Keras 3's, tf_keras's
+    name = (
+        "batch_shape" if "batch_shape" in layer.get_config() else "batch_input_shape"
+    )  # Keras 3's, tf_keras's
     shape = list(layer.get_config()[name])
     return {name: [*shape[:axis], size, *shape[axis + 1 :]]}
 
@@ -152,14 +156,18 @@ class _Reader:
             given = [t for t in self.engine.nest.flatten((args, kwargs)) if id(t) in values]
             made = self.engine.nest.flatten(outputs)
             self.masked |= any(getattr(tensor, "_keras_mask", None) is not None for tensor in given)
-            results = self.call(layer, args, kwargs, [values[id(t)] for t in given], [_shape(t) for t in made])
+            results = self.call(
+                layer, args, kwargs, [values[id(t)] for t in given], [_shape(t) for t in made]
+            )
             values.update(zip(map(id, made), results))
         return [values[id(tensor)] for tensor in model.outputs]
 
     def call(self, layer, args, kwargs, inputs, shapes):
         plain = self.is_plain(args, kwargs, inputs)
         if plain and _is_readable(self.engine, layer) and self.fits(layer, args[0]):
-            return self.model(layer, [self.enter(tensor, value) for tensor, value in zip(layer.inputs, inputs)])
+            return self.model(
+                layer, [self.enter(tensor, value) for tensor, value in zip(layer.inputs, inputs)]
+            )
         if _is_readable(self.engine, layer):
             self.opaque |= set(map(id, layer._flatten_layers()))
         if id(layer) not in self.known:
@@ -183,11 +191,18 @@ class _Reader:
             return operation, {}, {}, bool(operation)
         variables, config = self.engine.walk.variables(layer), layer.get_config()
         own = id(layer) in self.tied or any("/" in name for name in variables)
-        return type(layer).__name__, config, variables, not own and all(map(_is_plain_setting, config.values()))
+        return (
+            type(layer).__name__,
+            config,
+            variables,
+            not own and all(map(_is_plain_setting, config.values())),
+        )
 
     def is_plain(self, args, kwargs, inputs):
         first = self.engine.nest.flatten(args[0]) if len(args) == 1 else []
-        known = all(key in ("training", "mask") and not value for key, value in kwargs.items() if _is_setting(value))
+        known = all(
+            key in ("training", "mask") and not value for key, value in kwargs.items() if _is_setting(value)
+        )
         return len(first) == len(inputs) > 0 and known and all(map(_is_setting, kwargs.values()))
 
     def fits(self, model, given):
@@ -223,7 +238,7 @@ def _nodes(model):
 
 
 def _operation(layer):
-    """"operation" and the name, in both Keras the same, of an operation on tensors; "" for a layer."""
+    """ "operation" and the name, in both Keras the same, of an operation on tensors; "" for a layer."""
     own = type(layer).__module__.startswith("keras.src.ops.")
     name = type(layer).__name__ if own else FUNCTIONS.get(getattr(layer, "symbol", None))
     return f"operation {name}" if name else ""
@@ -243,7 +258,11 @@ def _layer(tensor):
 
 def _shape(tensor):
     shape = getattr(tensor, "shape", ())
-    return tuple(None if side is None else int(side) for side in shape) if getattr(shape, "rank", 0) is not None else ()
+    return (
+        tuple(None if side is None else int(side) for side in shape)
+        if getattr(shape, "rank", 0) is not None
+        else ()
+    )
 
 
 # What is Keras' own.

@@ -29,6 +29,9 @@ def sides(model):
     for path, layer in kind.walk.layers(plain).items():
         mix = channels.mixes.get(id(layer))
         for name, axes in channels.cuts.get(id(layer), {}).items():
-            found[f"{path}/{name}"] = [Side(axis, number[ids], mix is not None and ids is mix.outputs)
-                                       for axis, ids in axes.items() if axis < 0 and number[ids].any()]
+            found[f"{path}/{name}"] = [
+                Side(axis, number[ids], mix is not None and ids is mix.outputs)
+                for axis, ids in axes.items()
+                if axis < 0 and number[ids].any()
+            ]
     return {path: of for path, of in found.items() if of}

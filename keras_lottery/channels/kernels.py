@@ -13,7 +13,9 @@ def dense(channels, call):
 def conv(channels, call):
     if call.config.get("groups", 1) > 1:
         return _grouped(channels, call)
-    return _mixing(channels, call, channel_axis(call), "kernel", "filters", "bias" if is_unpadded(call) else "carrier")
+    return _mixing(
+        channels, call, channel_axis(call), "kernel", "filters", "bias" if is_unpadded(call) else "carrier"
+    )
 
 
 def transposed(channels, call):
@@ -28,11 +30,15 @@ def _mixing(channels, call, axis, name, size, fold, inward=-2, outward=-1):
         return None
     layer, kernel = call.layer, call.weights[name]
     lane = channels.lane(call.inputs[0], axis)
-    matrices = np.moveaxis(kernel, (inward, outward), (-2, -1)).reshape(-1, kernel.shape[inward], kernel.shape[outward])
+    matrices = np.moveaxis(kernel, (inward, outward), (-2, -1)).reshape(
+        -1, kernel.shape[inward], kernel.shape[outward]
+    )
     links, sums = (matrices != 0).any(axis=0), matrices.sum(axis=0)
     ins = channels.bind(layer, "in", lane.ids)
     channels.cut(layer, name, inward, ins)
-    return _mixed(channels, call, Mix(ins, None, lane.constants, links, sums, fold, inward), (name, outward), size, axis)
+    return _mixed(
+        channels, call, Mix(ins, None, lane.constants, links, sums, fold, inward), (name, outward), size, axis
+    )
 
 
 def separable(channels, call):
@@ -80,7 +86,10 @@ def _grouped(channels, call):
         return None
     layer, kernel, groups = call.layer, call.weights["kernel"], call.config["groups"]
     lane = channels.lane(call.inputs[0], channel_axis(call))
-    ins, outs = channels.bind(layer, "in", lane.ids), channels.bind(layer, "out", channels.new(kernel.shape[-1]))
+    ins, outs = (
+        channels.bind(layer, "in", lane.ids),
+        channels.bind(layer, "out", channels.new(kernel.shape[-1])),
+    )
     each = len(outs) // groups
     channels.join(np.repeat(outs[::each], len(ins) // groups), ins)
     channels.join(np.repeat(outs[::each], each), outs)

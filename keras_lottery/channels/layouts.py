@@ -10,7 +10,11 @@ def flatten(channels, call):
     lane, shape = channels.lane(call.inputs[0]), call.inputs[0].shape[1:]
     if lane.axis is None or None in shape:
         return None
-    order = np.moveaxis(_positions(lane, shape), 0, -1) if is_channels_first(call) and len(shape) > 1 else _positions(lane, shape)
+    order = (
+        np.moveaxis(_positions(lane, shape), 0, -1)
+        if is_channels_first(call) and len(shape) > 1
+        else _positions(lane, shape)
+    )
     order = order.reshape(-1)
     return Lane(1, lane.ids[order], lane.constants[order])
 
@@ -26,8 +30,11 @@ def reshape(channels, call):
         return None
     else:
         positions = _positions(lane, value.shape[1:]).reshape(result.shape[1:])
-        found = [(axis, line) for axis, line in enumerate(map(_line, [positions] * positions.ndim, range(positions.ndim)), 1)
-                 if line is not None]
+        found = [
+            (axis, line)
+            for axis, line in enumerate(map(_line, [positions] * positions.ndim, range(positions.ndim)), 1)
+            if line is not None
+        ]
         if not found:
             return None  # channels of the input are on several axes of the output
         axis, order = found[-1]
@@ -36,7 +43,11 @@ def reshape(channels, call):
     ids = channels.bind(call.layer, "out", lane.ids[order])
     target = list(call.config["target_shape"])  # in which -1 stays
     if target[axis - 1] != -1:
-        channels.size(call.layer, "target_shape", lambda kept: target[: axis - 1] + [int(kept(ids).sum())] + target[axis:])
+        channels.size(
+            call.layer,
+            "target_shape",
+            lambda kept: target[: axis - 1] + [int(kept(ids).sum())] + target[axis:],
+        )
     return Lane(axis, ids, lane.constants[order])
 
 

@@ -38,6 +38,7 @@ def _dense(call, x):
 
     def pull(need):
         return [window.scatter(need, links)], {"kernel": shaped(window.met(x, need, links))}
+
     return _activated(call, window.gather(x, links), pull)
 
 
@@ -48,6 +49,7 @@ def _conv(call, x):
 
     def pull(need):
         return [window.scatter(need, links)], {"kernel": shaped(window.met(x, need, links))}
+
     return _back(call, *_activated(call, window.gather(x, links), pull))
 
 
@@ -62,6 +64,7 @@ def _transposed(call, x):
 
     def pull(need):
         return [window.gather(need, links)], {"kernel": shaped(window.met(need, x, links))}
+
     return _back(call, *_activated(call, window.scatter(x, links), pull))
 
 
@@ -73,6 +76,7 @@ def _depthwise(call, x):
     def pull(need):
         used = window.met(x, need, links).reshape(kernel.shape)
         return [window.scatter(need, links)], {"depthwise_kernel": used}
+
     return _back(call, *_activated(call, window.gather(x, links), pull))
 
 
@@ -87,9 +91,12 @@ def _separable(call, x):
 
     def pull(need):
         inner = after.scatter(need, second)
-        used = {"depthwise_kernel": window.met(x, inner, first).reshape(depth.shape),
-                "pointwise_kernel": shaped(after.met(between, need, second))}
+        used = {
+            "depthwise_kernel": window.met(x, inner, first).reshape(depth.shape),
+            "pointwise_kernel": shaped(after.met(between, need, second)),
+        }
         return [window.scatter(inner, first)], used
+
     return _back(call, *_activated(call, after.gather(between, second), pull))
 
 
@@ -121,6 +128,7 @@ def _back(call, y, pull):
     def moved(need):
         needs, used = pull(np.moveaxis(need, 0, -1))
         return [np.moveaxis(of, -1, 0) for of in needs], used
+
     return np.moveaxis(y, -1, 0), moved
 
 
@@ -150,6 +158,7 @@ def _global(call, x):
 
     def pull(need):
         return [np.broadcast_to(need.reshape(pooled.shape), x.shape)], {}
+
     return (pooled if call.config.get("keepdims") else pooled.any(axes)), pull
 
 
@@ -161,6 +170,7 @@ def _merge(call, *inputs):
     def pull(need):
         wider = [tuple(np.flatnonzero(np.not_equal(x.shape, y.shape))) for x in inputs]
         return [need.any(axes, keepdims=True) for axes in wider], {}
+
     return y, pull
 
 
@@ -175,6 +185,7 @@ def _layout(lay):
 
     A place is the index of a number in the flat input, -1 for an output that is none of them.
     """
+
     def rule(call, x):
         places = lay(call, np.arange(x.size).reshape(x.shape))
         new = places < 0
@@ -183,7 +194,9 @@ def _layout(lay):
             found = np.zeros(x.size, bool)
             found[places[need & ~new]] = True
             return [found.reshape(x.shape)], {}
+
         return x.ravel()[places] & ~new, pull
+
     return rule
 
 

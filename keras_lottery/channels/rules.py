@@ -64,14 +64,20 @@ def _batch_normalization(channels, call):
     ids = channels.bind(call.layer, "in", lane.ids)
     for name in call.weights:
         channels.cut(call.layer, name, 0, ids)
-    gamma, beta, mean, variance = (call.weights.get(name, default) for name, default in zip(own, (1.0, 0.0, 0.0, 1.0)))
+    gamma, beta, mean, variance = (
+        call.weights.get(name, default) for name, default in zip(own, (1.0, 0.0, 0.0, 1.0))
+    )
     factor = gamma / np.sqrt(variance + config["epsilon"]) + np.zeros(len(ids))
     return Lane(axis, ids, np.where(factor == 0, beta, (lane.constants - mean) * factor + beta))
 
 
 def _prelu(channels, call):
     lane = channels.lane(call.inputs[0])
-    if lane.axis is None or not has_only(call, "alpha") or channels.axes.setdefault(id(call.layer), lane.axis) != lane.axis:
+    if (
+        lane.axis is None
+        or not has_only(call, "alpha")
+        or channels.axes.setdefault(id(call.layer), lane.axis) != lane.axis
+    ):
         return None
     alpha = np.moveaxis(call.weights["alpha"], lane.axis - 1, -1)
     if alpha.shape[-1] == len(lane.ids) > 1:
@@ -141,7 +147,9 @@ def _concatenate(channels, call):
         alike = (np.stack([lane.constants for lane in lanes]) == first.constants).all(axis=0)
         return Lane(first.axis, first.ids, np.where(alike, first.constants, np.nan))
     lanes = [channels.lane(value, axis) for value in call.inputs]
-    return Lane(axis, *(np.concatenate(parts) for parts in zip(*((lane.ids, lane.constants) for lane in lanes))))
+    return Lane(
+        axis, *(np.concatenate(parts) for parts in zip(*((lane.ids, lane.constants) for lane in lanes)))
+    )
 
 
 def _names(names, rule, dims=("",)):

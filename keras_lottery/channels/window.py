@@ -14,8 +14,10 @@ class Window:
 
     def __init__(self, shape, kernel, config):
         self.shape, self.pads, self.outs, along = shape, [], [], []
-        strides, dilations = (np.broadcast_to(np.ravel(config.get(name) or 1), len(shape)).tolist()
-                              for name in ("strides", "dilation_rate"))
+        strides, dilations = (
+            np.broadcast_to(np.ravel(config.get(name) or 1), len(shape)).tolist()
+            for name in ("strides", "dilation_rate")
+        )
         for size, taps, stride, dilation in zip(shape, kernel, strides, dilations):
             reach = (taps - 1) * dilation + 1
             before = after = 0

@@ -88,14 +88,18 @@ def share(name, value):
     """
     number = _float(value)
     if not 0 < number < 1:
-        raise LotteryError(f"{name}={shown(value)} is impossible: give a share between 0 and 1, for example 0.9.")
+        raise LotteryError(
+            f"{name}={shown(value)} is impossible: give a share between 0 and 1, for example 0.9."
+        )
     return number
 
 
 def known(name, value, choices):
     """Raises LotteryError, with the nearest choice, unless `value` is one of `choices`."""
     if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
-        near = difflib.get_close_matches(str(value).lower(), [choice for choice in choices if isinstance(choice, str)], 1)
+        near = difflib.get_close_matches(
+            str(value).lower(), [choice for choice in choices if isinstance(choice, str)], 1
+        )
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise LotteryError(f"{name}={shown(value)} is unknown: choose {', '.join(map(repr, choices))}.{hint}")
 
@@ -104,7 +108,9 @@ def above_zero(name, value):
     """`value` as a float; raises LotteryError unless it is above 0 and float32 can hold it."""
     number = _float(value)
     if not _SMALLEST <= number <= _LARGEST:
-        raise LotteryError(f"{name}={shown(value)} is impossible: give a number above 0{_in_range(number)}, for example 0.1.")
+        raise LotteryError(
+            f"{name}={shown(value)} is impossible: give a number above 0{_in_range(number)}, for example 0.1."
+        )
     return number
 
 
@@ -112,7 +118,9 @@ def zero_or_more(name, value):
     """`value` as a float; raises LotteryError unless it is 0 or more and float32 can hold it."""
     number = _float(value)
     if not 0 <= number <= _LARGEST:
-        raise LotteryError(f"{name}={shown(value)} is impossible: give 0 or more{_in_range(number)}, for example 1e-4.")
+        raise LotteryError(
+            f"{name}={shown(value)} is impossible: give 0 or more{_in_range(number)}, for example 1e-4."
+        )
     return number
 
 

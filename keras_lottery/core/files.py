@@ -30,7 +30,9 @@ def check_writable(folder):
             pass
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise LotteryError(f"cannot write to {str(folder)!r}: {why}. Give a folder you may write to.") from error
+        raise LotteryError(
+            f"cannot write to {str(folder)!r}: {why}. Give a folder you may write to."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -97,7 +99,9 @@ def read_json(path):
     except OSError as error:
         raise LotteryError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        raise LotteryError(f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy.") from error
+        raise LotteryError(
+            f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy."
+        ) from error
 
 
 def write_arrays(path, arrays, **notes):
@@ -106,7 +110,9 @@ def write_arrays(path, arrays, **notes):
     notes = {"notes": json.dumps(notes)}
     with new_file(path) as aside:
         if Path(path).suffix == ".gz":
-            aside.write_bytes(gzip.compress(save(arrays, metadata=notes), mtime=0))  # mtime=0: equal content is equal files
+            aside.write_bytes(
+                gzip.compress(save(arrays, metadata=notes), mtime=0)
+            )  # mtime=0: equal content is equal files
         else:
             save_file(arrays, aside, metadata=notes)
 
@@ -120,14 +126,27 @@ def read_arrays(path, below="", most=None):
       LotteryError: the file is missing, cut or altered, or unpacks to more.
     """
     try:
-        with _unpacked(Path(path), most) as plain, safe_open(plain, "numpy") as file:  # which reads one array at a time
+        with (
+            _unpacked(Path(path), most) as plain,
+            safe_open(plain, "numpy") as file,
+        ):  # which reads one array at a time
             arrays = {name: file.get_tensor(name) for name in file.keys() if name.startswith(below)}
             return arrays, json.loads((file.metadata() or {}).get("notes", "{}"))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         if isinstance(error, LotteryError):
             raise
         said = " ".join(str(error).split())[:200]
-        raise LotteryError(f"{str(path)!r} is missing, cut or altered: {said}. Restore it from a copy.") from error
+        raise LotteryError(
+            f"{str(path)!r} is missing, cut or altered: {said}. Restore it from a copy."
+        ) from error
 
 
 def decompressed(path, most=None):
@@ -140,9 +159,13 @@ def decompressed(path, most=None):
         with gzip.open(path) as file:
             content = file.read(-1 if most is None else most + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise LotteryError(f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy.") from error
+        raise LotteryError(
+            f"{str(path)!r} is missing, cut or altered: {error}. Restore it from a copy."
+        ) from error
     if most is not None and len(content) > most:
-        raise LotteryError(f"{str(path)!r} unpacks to more than the {most:,} bytes that it can have. Restore it from a copy.")
+        raise LotteryError(
+            f"{str(path)!r} unpacks to more than the {most:,} bytes that it can have. Restore it from a copy."
+        )
     return content
 
 
@@ -193,4 +216,6 @@ def _cannot_write(path):
         raise LotteryError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
     except SafetensorError as error:  # which tells the system's error in its own words
         number = re.search(r"os error (\d+)", str(error))
-        raise LotteryError(f"cannot write {str(path)!r}: {os.strerror(int(number[1])) if number else error}.") from error
+        raise LotteryError(
+            f"cannot write {str(path)!r}: {os.strerror(int(number[1])) if number else error}."
+        ) from error

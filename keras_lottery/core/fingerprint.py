@@ -15,7 +15,11 @@ def fingerprint(arrays, *how):
     for array in map(np.asarray, leaves(arrays)):
         content.update(f"{array.dtype} {array.shape}".encode())
         is_bytes = array.dtype != object
-        content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8) if is_bytes else repr(array.tolist()).encode())
+        content.update(
+            np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            if is_bytes
+            else repr(array.tolist()).encode()
+        )
     return content.hexdigest()[:12]
 
 

@@ -4,8 +4,10 @@ import numpy as np
 
 from .errors import Diverged
 
-CURE = ("Lower the learning rate, clip gradients (clipnorm=1.0 of the optimizer), or train in float32 if it was "
-        "mixed_float16.")
+CURE = (
+    "Lower the learning rate, clip gradients (clipnorm=1.0 of the optimizer), or train in float32 if it was "
+    "mixed_float16."
+)
 
 
 def check_finite(values, constants, what):
@@ -21,7 +23,8 @@ def check_finite(values, constants, what):
         if np.isnan(value).any() or path not in constants or not np.array_equal(value, constants[path]):
             count = np.count_nonzero(~np.isfinite(value))
             raise Diverged(
-                f"{what}: {count:,} of the {value.size:,} weights of {path!r} are NaN or infinite. {CURE}")
+                f"{what}: {count:,} of the {value.size:,} weights of {path!r} are NaN or infinite. {CURE}"
+            )
 
 
 def check_loss(history, what):
@@ -31,10 +34,14 @@ def check_loss(history, what):
         since -= 1
     if since < len(history):
         raise Diverged(
-            f"{what} diverged: from epoch {since + 1} of {len(history)} on the loss is NaN or infinite. {CURE}")
+            f"{what} diverged: from epoch {since + 1} of {len(history)} on the loss is NaN or infinite. {CURE}"
+        )
 
 
 def not_finite(values):
     """Those of {path: array} that hold NaN or infinity."""
-    return {path: value for path, value in values.items()
-            if value.dtype.kind not in "iubSUO" and not np.isfinite(value).all()}
+    return {
+        path: value
+        for path, value in values.items()
+        if value.dtype.kind not in "iubSUO" and not np.isfinite(value).all()
+    }

@@ -31,7 +31,9 @@ def plain(value):
         return plain(value.tolist())
     if hasattr(value, "numpy"):
         return plain(value.numpy())
-    raise LotteryError(f"{value!r} is a {type(value).__name__}, which JSON cannot hold: give numbers, text, lists and dicts.")
+    raise LotteryError(
+        f"{value!r} is a {type(value).__name__}, which JSON cannot hold: give numbers, text, lists and dicts."
+    )
 
 
 def text(value, depth=0):
@@ -39,8 +41,11 @@ def text(value, depth=0):
     if depth == 3 or not value or not isinstance(value, (dict, list)):
         return json.dumps(value)
     begin, end = "{}" if isinstance(value, dict) else "[]"
-    items = [f"{json.dumps(k)}: {text(v, depth + 1)}" for k, v in value.items()] if begin == "{" else (
-        [text(item, depth + 1) for item in value])
+    items = (
+        [f"{json.dumps(k)}: {text(v, depth + 1)}" for k, v in value.items()]
+        if begin == "{"
+        else ([text(item, depth + 1) for item in value])
+    )
     indent = "\n" + " " * (depth + 1)
     return f"{begin}{indent}{(',' + indent).join(items)}{indent[:-1]}{end}"
 
@@ -52,8 +57,13 @@ def differences(old, new, name=""):
     ['budget was missing, now null', 'seed was 0, now 1']
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        return [line for key in sorted({*old, *new})
-                for line in differences(old.get(key, MISSING), new.get(key, MISSING), f"{name}.{key}" if name else key)]
+        return [
+            line
+            for key in sorted({*old, *new})
+            for line in differences(
+                old.get(key, MISSING), new.get(key, MISSING), f"{name}.{key}" if name else key
+            )
+        ]
     return [] if old == new else [f"{name} was {_short(old)}, now {_short(new)}"]
 
 

@@ -24,7 +24,9 @@ def pruned_count(total, sparsity):
 def check_sparsity(sparsity):
     """Raises LotteryError unless 0 <= sparsity < 1."""
     if not isinstance(sparsity, (numbers.Real, np.generic)) or not 0 <= sparsity < 1:
-        raise LotteryError(f"sparsity={shown(sparsity)} is impossible: give a share of zeros from 0 up to, not including, 1.")
+        raise LotteryError(
+            f"sparsity={shown(sparsity)} is impossible: give a share of zeros from 0 up to, not including, 1."
+        )
 
 
 def prune(scores, masks, sparsity, scope="global", blocks=None):
@@ -58,7 +60,9 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     check_sparsity(sparsity)
     for path, score in scores.items():
         if np.isnan(score).any():
-            raise Diverged(f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients.")
+            raise Diverged(
+                f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients."
+            )
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
     for group in filter(None, groups):
@@ -118,17 +122,24 @@ def erdos_renyi(masks, seed, blocks=None):
     >>> {path: int(mask.sum()) for path, mask in masks.items()}
     {'wide': 76, 'small': 4}
     """
-    counts = _erdos_renyi_counts([mask.shape for mask in masks.values()], sum(map(np.count_nonzero, masks.values())))
+    counts = _erdos_renyi_counts(
+        [mask.shape for mask in masks.values()], sum(map(np.count_nonzero, masks.values()))
+    )
     first = {}
     for (path, mask), kept in zip(masks.items(), counts):
         block, kept = (blocks or {}).get(path, 1), np.arange(mask.size) < kept
-        first[path] = kept.reshape(mask.shape) if block == 1 else _from_blocks(kept.reshape(-1, block), mask.shape)
+        first[path] = (
+            kept.reshape(mask.shape) if block == 1 else _from_blocks(kept.reshape(-1, block), mask.shape)
+        )
     return random(first, seed, blocks)
 
 
 def _erdos_renyi_counts(shapes, kept):
     """How many of `kept` weights each tensor gets: whole numbers that add up to it."""
-    sizes, sums = np.array([np.prod(shape, dtype=int) for shape in shapes]), np.array([sum(shape) for shape in shapes])
+    sizes, sums = (
+        np.array([np.prod(shape, dtype=int) for shape in shapes]),
+        np.array([sum(shape) for shape in shapes]),
+    )
     whole = np.zeros(len(sizes), bool)  # tensors whose share would be more than all
     while True:
         rest = np.where(whole, 0, sums)
@@ -184,7 +195,12 @@ def _keep_highest(scores, masks, keep):
         return {path: np.zeros(score.shape, bool) for path, score in scores.items()}
     left = np.cumsum([0, *(np.count_nonzero(masks[path]) for path in scores)])
     kinds = {score.dtype for score in scores.values()}
-    kept_scores = np.empty(left[-1], kinds.pop() if len(kinds) == 1 else np.result_type("float32", *(kind for kind in kinds if kind.itemsize > 2)))
+    kept_scores = np.empty(
+        left[-1],
+        kinds.pop()
+        if len(kinds) == 1
+        else np.result_type("float32", *(kind for kind in kinds if kind.itemsize > 2)),
+    )
     for place, (path, score) in zip(itertools.starmap(slice, itertools.pairwise(left)), scores.items()):
         kept_scores[place] = score[masks[path]]
     kept_scores.partition(kept_scores.size - keep)  # linear in time, and in place

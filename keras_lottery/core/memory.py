@@ -9,4 +9,6 @@ def check(what, size, cure):
 
     free = psutil.virtual_memory().available
     if size > free:
-        raise LotteryError(f"{what} need {size / 1e9:,.1f} GB of memory, and {free / 1e9:.1f} GB are free: {cure}.")
+        raise LotteryError(
+            f"{what} need {size / 1e9:,.1f} GB of memory, and {free / 1e9:.1f} GB are free: {cure}."
+        )

@@ -18,6 +18,7 @@ class Pixels:
     >>> pixels.normalise(np.float32([0, 255])).tolist()
     [-2.0, 2.0]
     """
+
     mean: tuple
     std: tuple
 
@@ -38,8 +39,10 @@ class Pixels:
         except (TypeError, ValueError, OverflowError):
             fits = False
         if not fits:
-            raise LotteryError(f"normalization is {shown(normalization)}: expected (mean, std) of pixels / 255, each one number or "
-                               f"one for each of {channels} channels, std above 0.")
+            raise LotteryError(
+                f"normalization is {shown(normalization)}: expected (mean, std) of pixels / 255, each one number or "
+                f"one for each of {channels} channels, std above 0."
+            )
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
 
     def normalise(self, images):

@@ -11,7 +11,9 @@ from .errors import LotteryError
 
 MOST = 10_000  # rounds
 KEPT = ("lr", "finetune")  # rewind points that leave the weights as they are
-RULE = "k to T"  # what a round that rewinds to step k > 0 trains; without an entry "rule" it trained k to k + T
+RULE = (
+    "k to T"  # what a round that rewinds to step k > 0 trains; without an entry "rule" it trained k to k + T
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,9 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
         rate = share("rate", rate)
     if final_sparsity is None:
         if rounds is None or rate is None:
-            raise LotteryError("how far to prune is open: give rounds and rate, or final_sparsity with one of them.")
+            raise LotteryError(
+                "how far to prune is open: give rounds and rate, or final_sparsity with one of them."
+            )
         return _pruning([1 - (1 - rate) ** n for n in range(1, rounds + 1)], rate)
     if isinstance(final_sparsity, (list, tuple)):
         return _one_after_the_other(rounds, rate, final_sparsity)
@@ -116,7 +120,9 @@ def round_sparsities(rounds=None, rate=None, final_sparsity=None):
     else:
         rounds = math.log1p(-final_sparsity) / math.log1p(-rate)
         if rounds > MOST:
-            raise LotteryError(f"rate={rate!r} takes more than {MOST:,} rounds to {final_sparsity:.1%}: give a higher rate.")
+            raise LotteryError(
+                f"rate={rate!r} takes more than {MOST:,} rounds to {final_sparsity:.1%}: give a higher rate."
+            )
         rounds = math.ceil(rounds - 1e-9)  # a quotient that is whole but for rounding adds no round
     return _pruning([1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity], rate)
 
@@ -141,7 +147,9 @@ def steepest(sparsities):
 def _one_after_the_other(rounds, rate, wanted):
     wanted = [share("final_sparsity", at) for at in wanted]
     if rounds is not None or wanted != sorted(set(wanted)) or not wanted:
-        raise LotteryError(f"final_sparsity={wanted!r}: give rising sparsities, such as [0.8, 0.9], with rate and without rounds.")
+        raise LotteryError(
+            f"final_sparsity={wanted!r}: give rising sparsities, such as [0.8, 0.9], with rate and without rounds."
+        )
     sparsities = []
     for before, at in zip([0.0, *wanted], wanted):
         left = 1 - before
@@ -249,4 +257,6 @@ def check_rewind_once(rewind_once, rewind):
     """Raises LotteryError if it is no bool or there is nothing to take the weights back to; `rewind` as `check_rewind` gives it."""
     true_or_false(rewind_once=rewind_once)
     if rewind_once and rewind in KEPT:
-        raise LotteryError(f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: leave out one of them.")
+        raise LotteryError(
+            f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: leave out one of them."
+        )

@@ -48,8 +48,10 @@ class Data:
             "input_shape": list(self.input_shape),
             "mean": list(self.mean),
             "std": list(self.std),
-            **{k: self.settings[k] for k in
-               ("validation", "image_size", "channels", "augment", "batch_size", "seed")},
+            **{
+                k: self.settings[k]
+                for k in ("validation", "image_size", "channels", "augment", "batch_size", "seed")
+            },
         }
 
 
@@ -70,8 +72,22 @@ def label(name, classes=None):
     return f"{os.fsdecode(name)}[{','.join(first if first == last else f'{first}-{last}' for first, last in runs)}]"
 
 
-def load(name, *, data_dir=None, train_split="train", test_split="test", classes=None, validation=0.1,
-         image_size=None, channels=None, normalization=None, augment=False, batch_size=128, seed=0, download=True):
+def load(
+    name,
+    *,
+    data_dir=None,
+    train_split="train",
+    test_split="test",
+    classes=None,
+    validation=0.1,
+    image_size=None,
+    channels=None,
+    normalization=None,
+    augment=False,
+    batch_size=128,
+    seed=0,
+    download=True,
+):
     """Load images into memory, once, as uint8, and serve them in batches.
 
     Args:
@@ -114,6 +130,7 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         source = from_folder(name, form)
     else:
         from keras_lottery.data import tfds_source
+
         source = tfds_source.find(name, data_dir, form, download)
     keep, class_names = _classes(name, source.class_names, classes)
     images, labels, parts = source.read(train_split, test_split)
@@ -122,17 +139,26 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
     parts = {k: rows[labels[rows] >= 0] for k, rows in parts.items()}
     for part in ("train", "test"):
         if not len(parts[part]):
-            raise LotteryError(f"{name}: the {part} part holds 0 images of the classes asked for; "
-                               f"give a larger {part}_split")
+            raise LotteryError(
+                f"{name}: the {part} part holds 0 images of the classes asked for; give a larger {part}_split"
+            )
     _carve(parts, validation)
-    _no_empty_class(name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names, validation)
-    pixels = Pixels(*_moments(images, parts["train"])) if normalization is None else Pixels.of(normalization, images.shape[-1])
+    _no_empty_class(
+        name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names, validation
+    )
+    pixels = (
+        Pixels(*_moments(images, parts["train"]))
+        if normalization is None
+        else Pixels.of(normalization, images.shape[-1])
+    )
 
     tensors = hold(images), hold(labels)
     del images
 
     def serve(part, **how):
-        return stream(tensors, parts[part], batch_size=batch_size, seed=seed, mean=pixels.mean, std=pixels.std, **how)
+        return stream(
+            tensors, parts[part], batch_size=batch_size, seed=seed, mean=pixels.mean, std=pixels.std, **how
+        )
 
     return Data(
         name=name,
@@ -145,29 +171,45 @@ def load(name, *, data_dir=None, train_split="train", test_split="test", classes
         mean=pixels.mean,
         std=pixels.std,
         sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
-        settings={"label": label(name, classes), "train_split": train_split, "test_split": test_split, "validation": validation,
-                  "image_size": list(size) if size else None, "channels": form.channels, "augment": bool(augment),
-                  "batch_size": int(batch_size), "seed": int(seed)},
+        settings={
+            "label": label(name, classes),
+            "train_split": train_split,
+            "test_split": test_split,
+            "validation": validation,
+            "image_size": list(size) if size else None,
+            "channels": form.channels,
+            "augment": bool(augment),
+            "batch_size": int(batch_size),
+            "seed": int(seed),
+        },
     )
 
 
 def _check(name, classes, validation, batch_size, channels, seed):
     if not isinstance(name, (str, os.PathLike)):
-        raise LotteryError(f"name={shown(name)}: expected text: digits, a TFDS name or a folder of images (./NAME)")
+        raise LotteryError(
+            f"name={shown(name)}: expected text: digits, a TFDS name or a folder of images (./NAME)"
+        )
     if classes is not None and (isinstance(classes, (str, bytes)) or not np.iterable(classes)):
-        raise LotteryError(f"classes={shown(classes)}: expected a list of labels or names, such as [0, 1], or None for all")
+        raise LotteryError(
+            f"classes={shown(classes)}: expected a list of labels or names, such as [0, 1], or None for all"
+        )
     try:
         held_out = bool(0 <= validation < 1)
     except (TypeError, ValueError):
         held_out = False
     if not held_out:
-        raise LotteryError(f"validation={shown(validation)}: expected the share of train to hold out, 0 <= share < 1")
+        raise LotteryError(
+            f"validation={shown(validation)}: expected the share of train to hold out, 0 <= share < 1"
+        )
     try:
         whole("batch_size", batch_size, most=2**63 - 1)
     except LotteryError:
         raise LotteryError(f"batch_size={shown(batch_size)}: expected a whole number, 1 or more") from None
     whole("seed", seed, **SEED)
-    if channels is not None and (isinstance(channels, bool) or not np.isscalar(channels) or channels not in (1, 3)):
+    if channels is not None and (
+        isinstance(channels, bool) or not np.isscalar(channels) or channels not in (1, 3)
+    ):
         raise LotteryError(f"channels={shown(channels)}: expected 1 (grey), 3 (colour) or None (as stored)")
 
 
@@ -178,7 +220,9 @@ def _size(image_size):
         height, width = (image_size,) * 2 if np.ndim(image_size) == 0 else image_size
         return whole("height", height, most=2**31 - 1), whole("width", width, most=2**31 - 1)
     except (TypeError, ValueError):  # LotteryError is one
-        raise LotteryError(f"image_size={shown(image_size)}: expected a positive whole number below 2**31 or (height, width) of such") from None
+        raise LotteryError(
+            f"image_size={shown(image_size)}: expected a positive whole number below 2**31 or (height, width) of such"
+        ) from None
 
 
 def _is_folder(name, data_dir):
@@ -188,6 +232,7 @@ def _is_folder(name, data_dir):
     if not os.path.isdir(name):
         return False
     from keras_lottery.data import tfds_source
+
     return not tfds_source.knows(name, data_dir)
 
 
@@ -200,7 +245,9 @@ def _classes(name, names, wanted):
     if len(set(keep)) < len(keep):
         raise LotteryError(f"classes={shown(list(wanted))}: each class once, please")
     if len(keep) < 2:
-        raise LotteryError(f"{name}: {len(keep)} class{'es' * (len(keep) != 1)} to tell apart; expected 2 or more")
+        raise LotteryError(
+            f"{name}: {len(keep)} class{'es' * (len(keep) != 1)} to tell apart; expected 2 or more"
+        )
     return keep, tuple(names[k] for k in keep)
 
 
@@ -212,15 +259,19 @@ def _label(name, names, wanted):
     if number and 0 <= wanted < len(names) or text.isdecimal() and len(text) < 10 and int(text) < len(names):
         return int(wanted)
     among = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
-    raise LotteryError(f"class {shown(wanted)} is not in {name}: expected labels 0 to {len(names) - 1} "
-                       f"or names among {among}" + ("" if text.isdigit() else sources.near(text, names)))
+    raise LotteryError(
+        f"class {shown(wanted)} is not in {name}: expected labels 0 to {len(names) - 1} "
+        f"or names among {among}" + ("" if text.isdigit() else sources.near(text, names))
+    )
 
 
 def _relabel(name, labels, keep, num_classes):
     wrong = labels[(labels < 0) | (labels >= num_classes)]
     if len(wrong):
-        raise LotteryError(f"{name}: {len(wrong)} labels out of range, such as {wrong[0]}: expected 0 to "
-                           f"{num_classes - 1}; is this a split whose labels are withheld?")
+        raise LotteryError(
+            f"{name}: {len(wrong)} labels out of range, such as {wrong[0]}: expected 0 to "
+            f"{num_classes - 1}; is this a split whose labels are withheld?"
+        )
     new = np.full(num_classes, -1, np.int64)
     new[keep] = np.arange(len(keep))
     return new[labels]
@@ -242,10 +293,14 @@ def _no_empty_class(name, counts, class_names, validation):
     empty = [c for c, n in zip(class_names, counts) if not n]
     if empty:
         there = [c for c, n in zip(class_names, counts) if n]
-        ways = ["add some", "give a larger train_split"] + [f"hold out less than validation={validation:g}"] * (validation > 0)
+        ways = ["add some", "give a larger train_split"] + [
+            f"hold out less than validation={validation:g}"
+        ] * (validation > 0)
         ways += [f"name the classes with classes={_some(there)}"] * (len(there) > 1)
-        raise LotteryError(f"{name}: no image to train on in {_some(empty)}; expected at least one a class: "
-                           f"{', '.join(ways[:-1])}, or {ways[-1]}")
+        raise LotteryError(
+            f"{name}: no image to train on in {_some(empty)}; expected at least one a class: "
+            f"{', '.join(ways[:-1])}, or {ways[-1]}"
+        )
 
 
 def _some(names):
@@ -257,7 +312,7 @@ def _moments(images, rows):
     channels = images.shape[-1]
     counts = np.zeros((channels, 256), np.int64)
     for start in range(0, len(rows), 1024):
-        chunk = images[rows[start:start + 1024]]
+        chunk = images[rows[start : start + 1024]]
         for c in range(channels):
             counts[c] += np.bincount(chunk[..., c].ravel(), minlength=256)
     moments = []

@@ -21,10 +21,14 @@ def from_folder(name, form):
     if not os.path.isdir(root):
         raise LotteryError(f"{name}: no such folder; expected one with a sub-folder of images for each class")
     inner = _folders(root)
-    split_names = [s for s in ("train", "test", "validation") if s in inner and _folders(os.path.join(root, s))]
+    split_names = [
+        s for s in ("train", "test", "validation") if s in inner and _folders(os.path.join(root, s))
+    ]
     if split_names and not {"train", "test"} <= set(split_names):
-        raise LotteryError(f"{name} holds {'/, '.join(split_names)}/: expected both train/ and test/, "
-                           "each with a sub-folder of images for each class")
+        raise LotteryError(
+            f"{name} holds {'/, '.join(split_names)}/: expected both train/ and test/, "
+            "each with a sub-folder of images for each class"
+        )
     tops = [os.path.join(root, s) for s in split_names] or [root]
     class_names = _folders(tops[0])
     if not class_names:
@@ -39,10 +43,14 @@ def from_folder(name, form):
         labels += more_labels
         counts.append(len(more_files))
     if not files and not spoilt:
-        raise LotteryError(f"{name}: no images; expected {', '.join(EXTENSIONS)} files in each class's sub-folder")
+        raise LotteryError(
+            f"{name}: no images; expected {', '.join(EXTENSIONS)} files in each class's sub-folder"
+        )
     images = _decode(name, files, form, spoilt)
     if spoilt:
-        raise LotteryError(f"{name}: " + "; ".join(f"{_named(root, these)} {why}" for why, these in spoilt.items()))
+        raise LotteryError(
+            f"{name}: " + "; ".join(f"{_named(root, these)} {why}" for why, these in spoilt.items())
+        )
     labels = np.array(labels, np.int64)
     if split_names:
         ends = np.cumsum(counts)
@@ -86,8 +94,9 @@ def _listing(top, class_names, spoilt):
     """(files, labels) of the images in a folder of classes; files that cannot be images go to `spoilt`, {why: files}."""
     new = sorted(set(_folders(top)) - set(class_names))
     if new:
-        raise LotteryError(f"{top} holds the class {new[0]!r}, which train/ does not; "
-                           f"expected {', '.join(class_names)}")
+        raise LotteryError(
+            f"{top} holds the class {new[0]!r}, which train/ does not; expected {', '.join(class_names)}"
+        )
     files, labels = [], []
     for label, class_name in enumerate(class_names):
         folder = os.path.join(top, class_name)
@@ -110,6 +119,7 @@ def _listing(top, class_names, spoilt):
 
 def _decode(name, files, form, spoilt):
     """All files as one array; grey only if every file is, unless the form says which. Broken ones go to `spoilt`."""
+
     def one(path):
         image = tf.io.decode_image(tf.io.read_file(path), expand_animations=False)
         stored = tf.shape(image)[-1]
@@ -125,10 +135,15 @@ def _decode(name, files, form, spoilt):
         try:
             image, stored = next(decoded)
         except tf.errors.ResourceExhaustedError as error:
-            raise LotteryError(f"{file} and the images read beside it need more memory than is free; give a smaller image_size, "
-                               "or make them smaller") from error
+            raise LotteryError(
+                f"{file} and the images read beside it need more memory than is free; give a smaller image_size, "
+                "or make them smaller"
+            ) from error
         except tf.errors.OpError:
-            why = _palette(file) or "cannot be read as an image; expected a whole PNG, JPEG, BMP or GIF: replace or take out"
+            why = (
+                _palette(file)
+                or "cannot be read as an image; expected a whole PNG, JPEG, BMP or GIF: replace or take out"
+            )
             spoilt.setdefault(why, []).append(file)
             continue
         why = stored < 3 and _palette(file)
@@ -144,18 +159,24 @@ def _decode(name, files, form, spoilt):
         else:
             other = other or (image.shape, file)
     if other and not spoilt:
-        raise LotteryError(f"{name}: images of differing sizes, {_by(images.shape[1:])} ({first}) and "
-                           f"{_by(other[0])} ({other[1]}); give image_size, such as image_size=32")
-    return images if spoilt or not grey or form.channels is not None else np.ascontiguousarray(images[..., :1])
+        raise LotteryError(
+            f"{name}: images of differing sizes, {_by(images.shape[1:])} ({first}) and "
+            f"{_by(other[0])} ({other[1]}); give image_size, such as image_size=32"
+        )
+    return (
+        images if spoilt or not grey or form.channels is not None else np.ascontiguousarray(images[..., :1])
+    )
 
 
 def _palette(file):
     """Why a BMP of a palette's indices, which TensorFlow takes for grey levels, cannot be read; "" if they are such levels."""
     with contextlib.suppress(OSError), open(file, "rb") as opened:
         head = opened.read(2048)
-        bits, header, colours = [int.from_bytes(head[a:b], "little") for a, b in ((28, 30), (14, 18), (46, 50))]
+        bits, header, colours = [
+            int.from_bytes(head[a:b], "little") for a, b in ((28, 30), (14, 18), (46, 50))
+        ]
         colours = colours or 256
-        palette = head[14 + header:][:4 * colours]
+        palette = head[14 + header :][: 4 * colours]
         ramp = bits == 8 and all(palette[c::4] == bytes(range(256))[:colours] for c in range(3))
         if head[:2] == b"BM" and 0 < bits <= 8 and not ramp:
             return "cannot be read, being BMP with a palette: save as PNG"

@@ -14,7 +14,9 @@ from keras_lottery.core.pixels import Pixels
 PAD = 4  # pixels that a training image may be shifted by
 
 
-def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, augment=False, mean=None, std=None):
+def batches(
+    x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, augment=False, mean=None, std=None
+):
     """Batch arrays, each new pass over the result being the next epoch.
 
     Epoch n of a given seed is bit for bit the same in every process. A shuffled dataset drops the last, partial
@@ -48,10 +50,20 @@ def batches(x, y=None, sample_weight=None, *, batch_size, seed=0, shuffle=True, 
     arrays = tf.nest.map_structure(_as_fit_takes, _packed(x, y, sample_weight))
     sizes = {a.shape[0] if a.ndim else 0 for a in tf.nest.flatten(arrays)}
     if len(sizes) > 1:
-        raise LotteryError(f"arrays of {sorted(sizes)} examples: x, y and sample_weight must have the same number")
+        raise LotteryError(
+            f"arrays of {sorted(sizes)} examples: x, y and sample_weight must have the same number"
+        )
     tensors = tf.nest.map_structure(lambda a: hold(_aligned_copy(a)), arrays)
-    return stream(tensors, np.arange(sizes.pop()), batch_size=batch_size, seed=seed, shuffle=shuffle,
-                  augment=augment, mean=mean, std=std)
+    return stream(
+        tensors,
+        np.arange(sizes.pop()),
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=shuffle,
+        augment=augment,
+        mean=mean,
+        std=std,
+    )
 
 
 def set_epoch(dataset, epoch):
@@ -78,7 +90,9 @@ def set_epoch(dataset, epoch):
         _set(counter, int(epoch))
         return True
     inputs = getattr(dataset, "_inputs", None)
-    passes = int(dataset._count) if type(dataset).__name__ == "_RepeatDataset" else 1  # of repeat(2) an epoch takes two
+    passes = (
+        int(dataset._count) if type(dataset).__name__ == "_RepeatDataset" else 1
+    )  # of repeat(2) an epoch takes two
     return any([set_epoch(d, epoch * max(passes, 1)) for d in inputs()]) if callable(inputs) else False
 
 
@@ -104,7 +118,7 @@ def aligned(shape, dtype):
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     buffer = np.empty(size + 64, np.uint8)
     start = -buffer.ctypes.data % 64
-    return buffer[start:start + size].view(dtype).reshape(shape)
+    return buffer[start : start + size].view(dtype).reshape(shape)
 
 
 def hold(array):
@@ -123,7 +137,7 @@ def hold(array):
 def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None, std=None):
     """As `batches`, over the given rows of tensors made by `hold`; no copy of them is taken."""
     batch_size = whole("batch_size", batch_size, most=2**63 - 1)
-    seed = whole("seed", seed, least=-2**63, most=2**63 - 1)
+    seed = whole("seed", seed, least=-(2**63), most=2**63 - 1)
     if not len(rows):
         raise LotteryError("0 examples: expected at least one")
     size = min(int(batch_size), len(rows)) if shuffle else int(batch_size)
@@ -136,11 +150,22 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
 
     def one_batch(epoch, step, index):
         batch = tf.nest.map_structure(lambda t: tf.gather(t, index), tensors)
-        key = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(int(seed), tf.int64), epoch]), step)
+        key = tf.random.experimental.stateless_fold_in(
+            tf.stack([tf.constant(int(seed), tf.int64), epoch]), step
+        )
         return (finish(batch[0], key), *batch[1:]) if len(batch) > 1 else finish(batch[0], key)
 
-    content = functools.cache(lambda: fingerprint(
-        [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))], size, int(seed), shuffle, augment, mean, std))
+    content = functools.cache(
+        lambda: fingerprint(
+            [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))],
+            size,
+            int(seed),
+            shuffle,
+            augment,
+            mean,
+            std,
+        )
+    )
 
     def labels():
         """Those of the rows that are served, as an array; None where there are none, or several outputs'."""
@@ -149,14 +174,24 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
     def starting_at(first):
         def one_pass(_):
             epoch = _next(counter)
-            order = tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
+            order = (
+                tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
+            )
             index = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=shuffle)
             return index.enumerate().skip(first).map(lambda step, index: (epoch, step, index))
 
-        dataset = tf.data.Dataset.range(1).flat_map(one_pass).map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
+        dataset = (
+            tf.data.Dataset.range(1)
+            .flat_map(one_pass)
+            .map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
+        )
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps - first)).prefetch(2)
         dataset = dataset.with_options(_options())
-        dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = counter, starting_at, content
+        dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = (
+            counter,
+            starting_at,
+            content,
+        )
         dataset._lottery_labels = labels
         return dataset
 
@@ -171,7 +206,9 @@ def generated(batches, count, like):
 
 def _options():
     options = tf.data.Options()
-    options.autotune.enabled = False  # which may take 0.4 s to end with a pass, and finds nothing to gain here
+    options.autotune.enabled = (
+        False  # which may take 0.4 s to end with a pass, and finds nothing to gain here
+    )
     # The default rewrites do nothing for these pipelines, and keep a second copy of the images.
     options.experimental_optimization.apply_default_optimizations = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
@@ -190,7 +227,9 @@ def _as_fit_takes(array):
     except ValueError as error:
         raise LotteryError(f"an array has rows of different lengths: {error}") from error
     if array.dtype == object:
-        raise LotteryError(f"an array holds objects such as {shown(next(iter(array.flat), None))}: give arrays of numbers or text")
+        raise LotteryError(
+            f"an array holds objects such as {shown(next(iter(array.flat), None))}: give arrays of numbers or text"
+        )
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # DLPack takes no other
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
@@ -225,7 +264,9 @@ def _finisher(tensors, size, augment, mean, std):
         return lambda images, key: normalise(images)
     if tf.nest.is_nested(x) or x.shape.rank != 4:
         shape = "a structure" if tf.nest.is_nested(x) else f"shape {tuple(x.shape)}"
-        raise LotteryError(f"augment=True with x of {shape}: expected images of shape (n, height, width, channels)")
+        raise LotteryError(
+            f"augment=True with x of {shape}: expected images of shape (n, height, width, channels)"
+        )
     shifted = _compiled(lambda images, draws: flip_and_crop(images, draws, normalise), x, size)
     return lambda images, key: shifted(images, tf.random.stateless_uniform([size, 3], key))
 
@@ -236,7 +277,9 @@ def _as_it_is(x):
 
 def _normaliser(mean, std, x):
     if tf.nest.is_nested(x) or not x.shape.rank or not (x.dtype.is_floating or x.dtype.is_integer):
-        raise LotteryError("mean and std are for images, one array of numbers with the channels last: leave them out.")
+        raise LotteryError(
+            "mean and std are for images, one array of numbers with the channels last: leave them out."
+        )
     pixels = Pixels.of((mean, std), x.shape[-1])
     return lambda images: pixels.normalise(tf.cast(images, tf.float32))
 
@@ -248,7 +291,7 @@ def flip_and_crop(images, draws, normalise=_as_it_is):
     """
     height, width = images.shape[1:3]
     flip = draws[:, :1] < 0.5
-    down, right = [tf.cast(draws[:, i:i + 1] * (2 * PAD + 1), tf.int32) - PAD for i in (1, 2)]
+    down, right = [tf.cast(draws[:, i : i + 1] * (2 * PAD + 1), tf.int32) - PAD for i in (1, 2)]
     row = tf.range(height) + down
     column = tf.range(width) + right
     inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None, :]

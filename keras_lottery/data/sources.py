@@ -61,22 +61,27 @@ class Arrays:
 def from_digits(form):
     """scikit-learn's 1,797 digits of 8x8 pixels, their 17 grey levels spread over 0..255."""
     from sklearn.datasets import load_digits
+
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int64)
     formed = allocate("digits", len(images), (*(form.size or (8, 8)), form.channels or 1))
     for at in range(0, len(images), 256):  # resizing takes four bytes a pixel
-        formed[at:at + 256] = form(tf.constant(images[at:at + 256]))
+        formed[at : at + 256] = form(tf.constant(images[at : at + 256]))
     return Arrays("digits", formed, labels, held_out(labels), tuple("0123456789"))
 
 
 def slices(name, infos, train_split, test_split):
     """Each split's TFDS notation -> [(split, first, end), ...]; both hold something, and nothing in common."""
-    train, test = [_absolute(name, infos, *arg) for arg in (("train_split", train_split), ("test_split", test_split))]
+    train, test = [
+        _absolute(name, infos, *arg) for arg in (("train_split", train_split), ("test_split", test_split))
+    ]
     shared = sum(max(0, min(b, d) - max(a, c)) for s, a, b in train for t, c, d in test if s == t)
     if shared:
-        raise LotteryError(f"{name}: test_split={test_split!r} and train_split={train_split!r} share {shared} images; "
-                           "expected none, as in train[:80%] and train[80%:]")
+        raise LotteryError(
+            f"{name}: test_split={test_split!r} and train_split={train_split!r} share {shared} images; "
+            "expected none, as in train[:80%] and train[80%:]"
+        )
     return train, test
 
 
@@ -84,13 +89,16 @@ def allocate(name, count, shape):
     """An empty uint8 array for count images, if there is memory for it."""
     if None in shape:
         raise LotteryError(f"{name}: images of differing sizes; give image_size, such as image_size=32")
-    memory.check(f"{name}: {count} images of {' x '.join(map(str, shape))}", count * math.prod(shape),
-                 "give a smaller image_size or a slice of the split")
+    memory.check(
+        f"{name}: {count} images of {' x '.join(map(str, shape))}",
+        count * math.prod(shape),
+        "give a smaller image_size or a slice of the split",
+    )
     return aligned((count, *shape), np.uint8)
 
 
 def near(word, words):
-    """"; did you mean ...?" where something is near, else nothing."""
+    """ "; did you mean ...?" where something is near, else nothing."""
     lower = {w.lower(): w for w in words}
     found = [lower[w] for w in difflib.get_close_matches(str(word).lower(), lower, n=3)]
     return f"; did you mean {' or '.join(found)}?" if found else ""
@@ -103,13 +111,19 @@ def fixed_order(count):
 
 def _absolute(name, infos, argument, spec):
     import tensorflow_datasets as tfds
+
     there = ", ".join(f"{s} ({info.num_examples})" for s, info in infos.items())
     try:
         found = tfds.core.ReadInstruction.from_spec(spec).to_absolute(infos)
-        found = [(i.splitname, i.from_ or 0, infos[i.splitname].num_examples if i.to is None else i.to) for i in found]
+        found = [
+            (i.splitname, i.from_ or 0, infos[i.splitname].num_examples if i.to is None else i.to)
+            for i in found
+        ]
     except (ValueError, AssertionError, KeyError, TypeError, AttributeError) as error:
-        raise LotteryError(f"{argument}={spec!r} is not in {name}: expected a split or a slice of one, such as "
-                           f"train[:80%], of {there}") from error
+        raise LotteryError(
+            f"{argument}={spec!r} is not in {name}: expected a split or a slice of one, such as "
+            f"train[:80%], of {there}"
+        ) from error
     if any(a >= b for _, a, b in found):
         raise LotteryError(f"{argument}={spec!r} of {name} holds no images; expected a slice of {there}")
     return found
@@ -117,8 +131,11 @@ def _absolute(name, infos, argument, spec):
 
 def _split_infos(sizes):
     import tensorflow_datasets as tfds
-    return {s: tfds.core.SplitInfo(name=s, shard_lengths=[n], num_bytes=0, filename_template=None)
-            for s, n in sizes.items()}
+
+    return {
+        s: tfds.core.SplitInfo(name=s, shard_lengths=[n], num_bytes=0, filename_template=None)
+        for s, n in sizes.items()
+    }
 
 
 def held_out(labels):
@@ -126,5 +143,5 @@ def held_out(labels):
     test = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        test[rows[fixed_order(len(rows))[:max(1, round(TEST_SHARE * len(rows)))]]] = True
+        test[rows[fixed_order(len(rows))[: max(1, round(TEST_SHARE * len(rows)))]]] = True
     return {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}

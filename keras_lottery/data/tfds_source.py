@@ -26,8 +26,10 @@ def find(name, data_dir, form, download):
         prepared = builder.is_prepared()
     if not prepared:
         if not download:
-            raise LotteryError(f"{name} is not prepared in {_place(data_dir)} and download=False; "
-                               f"run: {_command(name, data_dir)}")
+            raise LotteryError(
+                f"{name} is not prepared in {_place(data_dir)} and download=False; "
+                f"run: {_command(name, data_dir)}"
+            )
         _fetch(builder, name, data_dir)
     return Source(name, builder, form)
 
@@ -73,24 +75,34 @@ class Source:
     def _batches(self, split):
         config = tfds.ReadConfig(try_autocache=False)
         with _quiet():
-            dataset = self.builder.as_dataset(split=split, as_supervised=True, shuffle_files=False, read_config=config)
+            dataset = self.builder.as_dataset(
+                split=split, as_supervised=True, shuffle_files=False, read_config=config
+            )
         if self.form != sources.Form(None, None):
-            dataset = dataset.map(lambda image, label: (self.form(image), label), num_parallel_calls=tf.data.AUTOTUNE)
+            dataset = dataset.map(
+                lambda image, label: (self.form(image), label), num_parallel_calls=tf.data.AUTOTUNE
+            )
         return dataset.batch(1024).prefetch(1).as_numpy_iterator()
 
     def _features(self):
         info = self.builder.info
         keys = info.supervised_keys
         if not keys:
-            raise LotteryError(f"{self.name} names no (image, label) pair (TFDS: supervised_keys); "
-                               "expected an image classification data set")
+            raise LotteryError(
+                f"{self.name} names no (image, label) pair (TFDS: supervised_keys); "
+                "expected an image classification data set"
+            )
         image, label = [info.features[k] if isinstance(k, str) else None for k in keys[:2]]
         if type(image) is not tfds.features.Image or image.np_dtype != np.uint8:
-            raise LotteryError(f"{self.name}: its {keys[0]!r} is not an 8-bit image; "
-                               "expected an image classification data set")
+            raise LotteryError(
+                f"{self.name}: its {keys[0]!r} is not an 8-bit image; "
+                "expected an image classification data set"
+            )
         if not isinstance(label, tfds.features.ClassLabel) or not label.num_classes:
-            raise LotteryError(f"{self.name}: its {keys[1]!r} is not a class label; "
-                               "expected an image classification data set")
+            raise LotteryError(
+                f"{self.name}: its {keys[1]!r} is not a class label; "
+                "expected an image classification data set"
+            )
         return image, label
 
 
@@ -102,36 +114,47 @@ def _builder(name, data_dir):
     except Exception as error:  # of many kinds, for names, configurations and versions
         known = tfds.list_builders(with_community_datasets=False)
         if base not in known:
-            raise LotteryError(f"no data set is called {name!r}: expected a TFDS name, a folder of images (./NAME) "
-                               "or digits" + sources.near(base, [*known, "digits"])) from error
+            raise LotteryError(
+                f"no data set is called {name!r}: expected a TFDS name, a folder of images (./NAME) "
+                "or digits" + sources.near(base, [*known, "digits"])
+            ) from error
         configs = list(tfds.builder_cls(base).builder_configs)
         if config and config not in configs:
             what = f"expected {', '.join(configs[:12])}" if configs else f"expected {base}, which has none"
-            raise LotteryError(f"no configuration {config!r} of {base}: {what}"
-                               + sources.near(config, configs)) from error
+            raise LotteryError(
+                f"no configuration {config!r} of {base}: {what}" + sources.near(config, configs)
+            ) from error
         why = _first(error).rpartition('}": ')[2]  # TFDS puts its own arguments before it
-        raise LotteryError(f"{name} cannot be used: {why.rstrip('.')}; expected {base} without a version, "
-                           "or one that TFDS knows") from error
+        raise LotteryError(
+            f"{name} cannot be used: {why.rstrip('.')}; expected {base} without a version, "
+            "or one that TFDS knows"
+        ) from error
 
 
 def _fetch(builder, name, data_dir):
     place, command = _place(data_dir), _command(name, data_dir)
     manual = os.path.join(place, "downloads", "manual")
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not _folder(manual):
-        raise LotteryError(f"{name} is not in {place} and its makers do not let a program fetch it "
-                           f"({_first(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)} ...): put the files into {manual}, "
-                           f"then run: {command}")
+        raise LotteryError(
+            f"{name} is not in {place} and its makers do not let a program fetch it "
+            f"({_first(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)} ...): put the files into {manual}, "
+            f"then run: {command}"
+        )
     hosts = _hosts(builder)
     if hosts and not _folder(manual) and not _any_answers(hosts.values()):
-        raise LotteryError(f"{name} is not in {place} and cannot be fetched: no answer from "
-                           f"{', '.join(sorted(hosts))}; where there is a network, run: {command}")
+        raise LotteryError(
+            f"{name} is not in {place} and cannot be fetched: no answer from "
+            f"{', '.join(sorted(hosts))}; where there is a network, run: {command}"
+        )
     before = _folders(place)
     try:
         builder.download_and_prepare()
     except Exception as error:
         _clear(_folders(place) - before)
-        raise LotteryError(f"{name} is not in {place} and could not be fetched: {_first(error)}; "
-                           f"where there is a network, run: {command}") from error
+        raise LotteryError(
+            f"{name} is not in {place} and could not be fetched: {_first(error)}; "
+            f"where there is a network, run: {command}"
+        ) from error
 
 
 def _hosts(builder):
@@ -145,6 +168,7 @@ def _hosts(builder):
 def _any_answers(urls):
     """Whether any host serves its file; asked as TFDS will, through requests, which knows about proxies."""
     import requests
+
     answered = threading.Event()
 
     def ask(url):

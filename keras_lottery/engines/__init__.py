@@ -21,7 +21,9 @@ def engine(model):
         keras = sys.modules.get(kind)  # who has a model of it has imported it
         if keras is not None and isinstance(model, keras.Model):
             return engine_of(kind)
-    raise LotteryError(f"expected a Keras model, got {type(model).__name__}: build one with keras or tf_keras.")
+    raise LotteryError(
+        f"expected a Keras model, got {type(model).__name__}: build one with keras or tf_keras."
+    )
 
 
 def engine_of(kind=None):
@@ -38,7 +40,9 @@ def engine_of(kind=None):
     except ModuleNotFoundError as error:
         if error.name.startswith("keras_lottery"):
             raise
-        raise LotteryError(f"models of {kind} need the package {error.name!r}, which is not installed: install it.") from error
+        raise LotteryError(
+            f"models of {kind} need the package {error.name!r}, which is not installed: install it."
+        ) from error
 
 
 # A saved model names classes of its engine, which must be known before it is loaded.

@@ -7,7 +7,12 @@ def check_none_adapted(model):
     """Raises LotteryError for a layer of `model`, of either Keras, whose vocabulary or bins a copy would lose."""
     for layer in model._flatten_layers():
         lookup = getattr(layer, "_lookup_layer", layer)  # TextVectorization's
-        if _is(layer, "Discretization") and layer.num_bins is not None or _is(lookup, "IndexLookup") and lookup.input_vocabulary is None:
+        if (
+            _is(layer, "Discretization")
+            and layer.num_bins is not None
+            or _is(lookup, "IndexLookup")
+            and lookup.input_vocabulary is None
+        ):
             raise LotteryError(
                 f"{layer.name!r} is a {type(layer).__name__} that learnt by adapt() what a copy of it would not know: move it into the data "
                 "pipeline, or give its constructor what it learnt, as vocabulary=layer.get_vocabulary() or bin_boundaries=layer.bin_boundaries."
@@ -16,4 +21,7 @@ def check_none_adapted(model):
 
 def _is(layer, name):
     """Whether this is one of Keras' layers of that class: Keras does not show them all."""
-    return any(kind.__name__ == name and kind.__module__.startswith(("keras.", "tf_keras.")) for kind in type(layer).__mro__)
+    return any(
+        kind.__name__ == name and kind.__module__.startswith(("keras.", "tf_keras."))
+        for kind in type(layer).__mro__
+    )

@@ -17,11 +17,15 @@ def lost(engine, model):
         kind, what = type(item), f"layer {path!r}" if path else "the model"
         if kind.__module__.startswith((f"{keras}.", "keras_lottery.")):
             if kind.__name__ == "Lambda":
-                return (f"{what} is a Lambda, and no file may run code: make it a layer class with a get_config, "
-                        f"under @{keras}.saving.register_keras_serializable()")
+                return (
+                    f"{what} is a Lambda, and no file may run code: make it a layer class with a get_config, "
+                    f"under @{keras}.saving.register_keras_serializable()"
+                )
         elif saving.get_registered_object(saving.get_registered_name(kind)) is not kind:
-            return (f"{what} is a {kind.__name__}, which is not registered: put "
-                    f"@{keras}.saving.register_keras_serializable() before that class")
+            return (
+                f"{what} is a {kind.__name__}, which is not registered: put "
+                f"@{keras}.saving.register_keras_serializable() before that class"
+            )
         else:
             strangers = True
         strangers |= kind.__name__ == "SpectralNormalization"  # which tf_keras does not build from its config
@@ -33,6 +37,14 @@ def lost(engine, model):
         made = {(path, shape) for path, (shape, _) in engine.shapes(architecture).items()}
     except LotteryError as error:
         return str(error).rstrip(".")
-    other = sorted(made ^ {(path, tuple(variable.shape)) for path, variable in engine.variables(model).items()})
-    return other and (f"built from its configs it has another {other[0][0]!r}: the get_config of its layer must hold every "
-                      "argument of its constructor") or ""
+    other = sorted(
+        made ^ {(path, tuple(variable.shape)) for path, variable in engine.variables(model).items()}
+    )
+    return (
+        other
+        and (
+            f"built from its configs it has another {other[0][0]!r}: the get_config of its layer must hold every "
+            "argument of its constructor"
+        )
+        or ""
+    )

@@ -35,9 +35,14 @@ _CURE = "Wrap the model, then compile the wrapped one."
 
 def own_parts(layer):
     """The functions and classes, of activations, regularizers and the like, that a layer was given and no Keras has."""
-    given = [part for name, part in vars(layer).items() if not hasattr(type(layer), name)]  # no wrapped methods
-    parts = [part if inspect.isfunction(part) else type(part) for part in given
-             if inspect.isfunction(part) or hasattr(part, "get_config")]
+    given = [
+        part for name, part in vars(layer).items() if not hasattr(type(layer), name)
+    ]  # no wrapped methods
+    parts = [
+        part if inspect.isfunction(part) else type(part)
+        for part in given
+        if inspect.isfunction(part) or hasattr(part, "get_config")
+    ]
     return [part for part in parts if not part.__module__.startswith((*KERAS, "builtins", "tensorflow."))]
 
 
@@ -56,8 +61,10 @@ def check_copied(path, old, new):
         for own in {name, f"_{name}"} & vars(old).keys():
             value, made = vars(old)[own], vars(new).get(own)
             if is_plain(value) and not inspect.isroutine(value) and not _equal(made, value):
-                raise LotteryError(f"a copy of {path or old.name!r} made from its config has another {name!r}, {made!r} for "
-                                   f"{value!r}: the get_config of {type(old).__name__} must hold it.")
+                raise LotteryError(
+                    f"a copy of {path or old.name!r} made from its config has another {name!r}, {made!r} for "
+                    f"{value!r}: the get_config of {type(old).__name__} must hold it."
+                )
 
 
 def told(optimizer, serialize):
@@ -80,8 +87,10 @@ def keep_from_decay(old, new, given, made):
 
 def _full_config(item):
     if callable(getattr(item, "_optimizer_map", None)) and not hasattr(item._optimizer_map, "values"):
-        raise LotteryError(f"a {type(item).__name__} that asks a function for the optimizer of each weight cannot be made "
-                           f"anew. {_CURE}")
+        raise LotteryError(
+            f"a {type(item).__name__} that asks a function for the optimizer of each weight cannot be made "
+            f"anew. {_CURE}"
+        )
     config = dict(item.get_config())
     rates = {"learning_rate": vars(item).get("_learning_rate"), **vars(item).get("_hyper", {})}
     config |= {name: value for name, value in rates.items() if name in config and callable(value)}
@@ -89,8 +98,10 @@ def _full_config(item):
         if name not in config:
             found = [value for own, value in vars(item).items() if own in (name, f"_{name}")]
             if not found:
-                raise LotteryError(f"the get_config of {type(item).__name__} leaves out {name!r}, so that it cannot be made "
-                                   f"anew: add it. {_CURE}")
+                raise LotteryError(
+                    f"the get_config of {type(item).__name__} leaves out {name!r}, so that it cannot be made "
+                    f"anew: add it. {_CURE}"
+                )
             config[name] = found[0]
     return config
 
@@ -108,7 +119,12 @@ def _carry(old, new):
     """Give `new` the public plain attributes of `old` that it has otherwise or not at all."""
     for before, after in zip(optimizers(old), optimizers(new), strict=True):
         for name, value in vars(before).items():
-            if name.startswith("_") or name in ("built", "name") or inspect.ismethod(value) or not is_plain(value):
+            if (
+                name.startswith("_")
+                or name in ("built", "name")
+                or inspect.ismethod(value)
+                or not is_plain(value)
+            ):
                 continue  # a metric of tf_keras holds methods of its own
             if name not in vars(after) or not _equal(vars(after)[name], value):
                 setattr(after, name, value)

@@ -3,17 +3,36 @@
 import inspect
 
 METHODS = (
-    "compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch", "train_step",
-    "test_step", "predict_step", "make_train_function", "make_test_function", "make_predict_function", "compute_loss",
-    "stateless_compute_loss", "compute_metrics", "get_metrics_result", "reset_metrics", "metrics",
+    "compile",
+    "fit",
+    "evaluate",
+    "predict",
+    "train_on_batch",
+    "test_on_batch",
+    "predict_on_batch",
+    "train_step",
+    "test_step",
+    "predict_step",
+    "make_train_function",
+    "make_test_function",
+    "make_predict_function",
+    "compute_loss",
+    "stateless_compute_loss",
+    "compute_metrics",
+    "get_metrics_result",
+    "reset_metrics",
+    "metrics",
 )
 
 
 def own_methods(model, plain, names=METHODS):
     """The names of the methods that `model` or its class has otherwise than the class `plain`, as text."""
     kind = type(model)
-    own = [name for name in names
-           if name in vars(model) or getattr(kind, name, None) is not getattr(plain, name, None)]
+    own = [
+        name
+        for name in names
+        if name in vars(model) or getattr(kind, name, None) is not getattr(plain, name, None)
+    ]
     return " and ".join([", ".join(own[:-1]), own[-1]] if len(own) > 1 else own)
 
 

@@ -4,7 +4,16 @@ import copy
 
 from ..core.errors import LotteryError
 
-_CONVS = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "SeparableConv1D", "SeparableConv2D")
+_CONVS = (
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    "SeparableConv1D",
+    "SeparableConv2D",
+)
 _UNITS = {"Dense": "units", **dict.fromkeys(_CONVS, "filters")}
 # Settings of a layer that fix the channels of its output, and those after which its size is not the input's.
 _FIX_CHANNELS = ("units", "filters", "output_dim", "output_shape", "target_shape")
@@ -30,7 +39,9 @@ def resize(architecture, heads, num_classes, input_shape=None):
             "head of functional and Sequential models. Build it as one, and find the ticket again."
         )
     if len(heads) != 1:
-        raise LotteryError(f"the ticket's model has {len(heads)} output layers {heads}: transfer needs exactly one.")
+        raise LotteryError(
+            f"the ticket's model has {len(heads)} output layers {heads}: transfer needs exactly one."
+        )
     names = heads[0].split("/")
     head = _find(changed, names)
     if head is None:
@@ -68,10 +79,14 @@ def _set_input(architecture, shape):
     """Give the model another input, and the models in it what that makes theirs; whether the size is another."""
     inputs = _inputs(architecture)
     if len(inputs) != 1:
-        raise LotteryError(f"the ticket's model has {len(inputs)} inputs: input_shape can be changed where there is one.")
+        raise LotteryError(
+            f"the ticket's model has {len(inputs)} inputs: input_shape can be changed where there is one."
+        )
     old = inputs[0]["config"][_shape_name(inputs[0])]
     if len(old) != len(shape):
-        raise LotteryError(f"input_shape={tuple(shape[1:])} has {len(shape) - 1} axes, the ticket's model has {tuple(old[1:])}.")
+        raise LotteryError(
+            f"input_shape={tuple(shape[1:])} has {len(shape) - 1} axes, the ticket's model has {tuple(old[1:])}."
+        )
     _pass_on(architecture, old, shape, (True, True))
     return shape[1:-1] != old[1:-1]
 
@@ -89,7 +104,9 @@ def _pass_on(model, old, shape, given):
         entry["config"][name] = _changed(entry["config"][name], old, shape, *given)
     known, last = {}, given
     for layer in model["config"]["layers"]:
-        calls = layer.get("inbound_nodes")  # a Sequential's layers have none: each takes what the one before it gives
+        calls = layer.get(
+            "inbound_nodes"
+        )  # a Sequential's layers have none: each takes what the one before it gives
         taken = [known.get(source, (False, True)) for source in _sources(calls[0])] if calls else [last]
         # What merges with a constant number of channels has it too; what merges with a changed size changes.
         last = all(channels for channels, _ in taken), any(size for _, size in taken)
@@ -98,7 +115,10 @@ def _pass_on(model, old, shape, given):
         elif "layers" in layer["config"]:
             last = _pass_on(layer, old, shape, last)
         else:
-            last = last[0] and not _sets(layer["config"], _FIX_CHANNELS), last[1] and not _sets(layer["config"], _FIX_SIZE)
+            last = (
+                last[0] and not _sets(layer["config"], _FIX_CHANNELS),
+                last[1] and not _sets(layer["config"], _FIX_SIZE),
+            )
         known[_name(layer)] = last
     outputs = [known[source] for source in _sources(model["config"].get("output_layers"))] or [last]
     return all(channels for channels, _ in outputs), any(size for _, size in outputs)
@@ -123,7 +143,9 @@ def _sources(call):
 def _sets(config, names):
     """Whether a layer, or one that it holds, has one of these settings."""
     if isinstance(config, dict):
-        return any((name in names and value is not None) or _sets(value, names) for name, value in config.items())
+        return any(
+            (name in names and value is not None) or _sets(value, names) for name, value in config.items()
+        )
     return isinstance(config, list) and any(_sets(item, names) for item in config)
 
 

@@ -33,7 +33,11 @@ def of_length(train, batches):
 def _rest_of(dataset):
     class Rest(dataset):
         def __init__(self, train, first):
-            settings = {name: getattr(train, name) for name in ("workers", "use_multiprocessing", "max_queue_size") if hasattr(train, name)}
+            settings = {
+                name: getattr(train, name)
+                for name in ("workers", "use_multiprocessing", "max_queue_size")
+                if hasattr(train, name)
+            }
             super().__init__(**settings)
             self.train, self.first = train, first
 

@@ -73,7 +73,9 @@ class _matcher:
 
     def __init__(self, argument, given):
         self.argument = argument
-        self.given = list(given) if isinstance(given, (list, tuple, set)) else [] if given is None else [given]
+        self.given = (
+            list(given) if isinstance(given, (list, tuple, set)) else [] if given is None else [given]
+        )
         self.unused = {item for item in self.given if isinstance(item, str)}
         for item in self.given:
             if not (isinstance(item, (str, type)) or callable(item)):
@@ -97,4 +99,6 @@ class _matcher:
     def check(self):
         """Raises LotteryError for a name that no weight answered to."""
         for name in sorted(self.unused):
-            raise LotteryError(f"{self.argument}={name!r} names no layer with weights: see lottery.summary(model).")
+            raise LotteryError(
+                f"{self.argument}={name!r} names no layer with weights: see lottery.summary(model)."
+            )

@@ -14,8 +14,16 @@ def weight_copies(optimizer, weights, array):
     found = []
     for slots in list(vars(optimizer).values()):
         if isinstance(slots, list) and len(slots) == len(weights):
-            pairs = [(slot, weight) for slot, weight in zip(slots, weights) if slot is not None and slot is not weight]
-            if pairs and all(_is_copy(slot, array(weight), array) for slot, weight in pairs) and any(array(weight).any() for _, weight in pairs):
+            pairs = [
+                (slot, weight)
+                for slot, weight in zip(slots, weights)
+                if slot is not None and slot is not weight
+            ]
+            if (
+                pairs
+                and all(_is_copy(slot, array(weight), array) for slot, weight in pairs)
+                and any(array(weight).any() for _, weight in pairs)
+            ):
                 found += pairs
     return found
 

@@ -42,8 +42,9 @@ def optimizers(optimizer):
 def without_decay(optimizer, variables):
     """Paths of the variables, {path: variable}, that were taken out of an optimizer's weight decay."""
     decays = getattr(optimizer, "_use_weight_decay", None)
-    return [path for path, variable in variables.items()
-            if decays and variable.trainable and not decays(variable)]
+    return [
+        path for path, variable in variables.items() if decays and variable.trainable and not decays(variable)
+    ]
 
 
 def is_plain(value):

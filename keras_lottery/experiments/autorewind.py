@@ -21,9 +21,33 @@ from .recipe import compile_classifier, make_optimizer
 from .variants import unusual
 
 
-def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind_once=False, block=1, structured=False, budget=None, early_bird=None,
-         patience=None, compare_at=(), backend="auto", tpu=None, overwrite=False, verbose="auto"):
+def find(
+    *,
+    dataset,
+    model,
+    epochs,
+    recipe,
+    seed,
+    precision,
+    strategy,
+    run_dir,
+    width=1.0,
+    rounds=None,
+    rate=None,
+    final_sparsity=None,
+    scope="global",
+    rewind_once=False,
+    block=1,
+    structured=False,
+    budget=None,
+    early_bird=None,
+    patience=None,
+    compare_at=(),
+    backend="auto",
+    tpu=None,
+    overwrite=False,
+    verbose="auto",
+):
     """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
 
     A probe of a step is a whole search rewound to it, whose last ticket is then trained
@@ -61,20 +85,48 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     keras, run_dir = machine.kind(backend), Path(run_dir)
     loaded = jobs.load(dataset, seed)
     if loaded.validation is None:
-        raise LotteryError("rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1.")
+        raise LotteryError(
+            "rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1."
+        )
     net = saved.builder(model, width, keras)(loaded.input_shape, loaded.num_classes)
     wrapping.wrap(net, block=block, verbose=False)  # says what does not fit
     steps = len(loaded.train) * epochs
 
     def stopping(step):
-        return Stopping(search_rounds(planned.sparsities, step, steps, rewind_once), epochs, len(loaded.train), budget, early_bird)
+        return Stopping(
+            search_rounds(planned.sparsities, step, steps, rewind_once),
+            epochs,
+            len(loaded.train),
+            budget,
+            early_bird,
+        )
 
     stopping(0)  # says what is impossible
-    given = {"dataset": dataset, "model": model, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": precision,
-             "strategy": strategy, "width": width, "rounds": rounds, "rate": rate, "final_sparsity": final_sparsity,
-             "scope": scope, "backend": backend,
-             **unusual({"rewind_once": rewind_once, "block": block, "structured": structured, "budget": budget, "early_bird": early_bird,
-                        "patience": patience})}
+    given = {
+        "dataset": dataset,
+        "model": model,
+        "epochs": epochs,
+        "recipe": recipe,
+        "seed": seed,
+        "precision": precision,
+        "strategy": strategy,
+        "width": width,
+        "rounds": rounds,
+        "rate": rate,
+        "final_sparsity": final_sparsity,
+        "scope": scope,
+        "backend": backend,
+        **unusual(
+            {
+                "rewind_once": rewind_once,
+                "block": block,
+                "structured": structured,
+                "budget": budget,
+                "early_bird": early_bird,
+                "patience": patience,
+            }
+        ),
+    }
     config = {**given, **rule(1), **saved.of_file(model), "data": loaded.describe()}
     if not overwrite:
         config = run_folder.under_its_rule(run_dir, config, lambda: (run_dir / run_folder.RESULT).exists())
@@ -92,7 +144,14 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         print(_cost(grid, trainings, len(compare_at), epochs), flush=True)
 
     def search(step, compare_at=()):
-        return jobs.find(**given, tpu=tpu, rewind=step, run_dir=run_dir / f"rewind_{step}", compare_at=compare_at, verbose=verbose)
+        return jobs.find(
+            **given,
+            tpu=tpu,
+            rewind=step,
+            run_dir=run_dir / f"rewind_{step}",
+            compare_at=compare_at,
+            verbose=verbose,
+        )
 
     def measured(step):
         folder = run_dir / f"rewind_{step}" / "stability"
@@ -105,7 +164,9 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             net = ticket.model("rewind", keras)
             compile_classifier(net, make_optimizer(steps=steps, keras=keras, **recipe))
             start = start_at_point(net, step, folder.parent, len(loaded.train))
-            return instability(net, orders, loaded.validation, epochs=epochs, start=start, run_dir=folder, verbose=verbose)
+            return instability(
+                net, orders, loaded.validation, epochs=epochs, start=start, run_dir=folder, verbose=verbose
+            )
 
     def stable(step):
         probes[step] = measured(step)
@@ -150,7 +211,9 @@ def describe(probes):
     >>> describe([{"rewind": 0, "barrier": 7.5}, {"rewind": 8, "barrier": 1.24}])
     'error barrier by rewind step, in points: 7.5 at 0, 1.2 at 8'
     """
-    return "error barrier by rewind step, in points: " + ", ".join(f"{p['barrier']:.1f} at {p['rewind']}" for p in probes)
+    return "error barrier by rewind step, in points: " + ", ".join(
+        f"{p['barrier']:.1f} at {p['rewind']}" for p in probes
+    )
 
 
 def _cost(grid, trainings, controls, epochs):

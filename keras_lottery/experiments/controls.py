@@ -41,13 +41,23 @@ CONTROLS = {
 ON_TARGET = ("snip", "grasp", "gradual")  # prune a newly drawn net, on the data that it trains on
 DENSE = ("dense-scratch", "dense-transferred", "dense-rewound", "dense-longer")
 ON_SOURCE = ("dense-cyclic",)  # trains on the data of the search alone
-FROM_POINT = ("ticket", "random", "random-rescaled", "random-erk", "shuffled", "one-shot", "dense-rewound")  # begin with weights of the rewind point
+FROM_POINT = (
+    "ticket",
+    "random",
+    "random-rescaled",
+    "random-erk",
+    "shuffled",
+    "one-shot",
+    "dense-rewound",
+)  # begin with weights of the rewind point
 FROM_END = ("trained", "late-reset", "dense-transferred")  # begin with weights that were trained to the end
 _OF_DENSE = ("late-reset", "one-shot", "dense-transferred")  # its trained weights
 _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
 
 
-def student(control, ticket, dense, *, num_classes=None, input_shape=None, freeze_backbone=False, seed=0, keras=None):
+def student(
+    control, ticket, dense, *, num_classes=None, input_shape=None, freeze_backbone=False, seed=0, keras=None
+):
     """The wrapped, uncompiled model of one control of a comparison.
 
     The controls in ON_TARGET come dense: their masks are found once the model is compiled.
@@ -68,7 +78,14 @@ def student(control, ticket, dense, *, num_classes=None, input_shape=None, freez
     made, start = masks_and_start(control, ticket, dense, seed)
     if num_classes is None:
         return made.model(start, keras)
-    return transfer(made, num_classes=num_classes, input_shape=input_shape, start=start, freeze_backbone=freeze_backbone, keras=keras)
+    return transfer(
+        made,
+        num_classes=num_classes,
+        input_shape=input_shape,
+        start=start,
+        freeze_backbone=freeze_backbone,
+        keras=keras,
+    )
 
 
 def masks_and_start(control, ticket, dense, seed=0):
@@ -116,7 +133,9 @@ def check(control, dense, on="target"):
     if dense is not None:
         of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search, or None")
     if on == "target" and control in ON_SOURCE:
-        raise LotteryError(f"control {control!r} goes through the rounds of the search without pruning, on its data: lottery-study trains it on the source.")
+        raise LotteryError(
+            f"control {control!r} goes through the rounds of the search without pruning, on its data: lottery-study trains it on the source."
+        )
     if control not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
             f"control {control!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
@@ -167,7 +186,9 @@ def rescaled(ticket):
         share = ticket.masks[path].mean()
         return (value / np.sqrt(share)).astype(value.dtype) if share else value
 
-    weights = {path: scaled(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()}
+    weights = {
+        path: scaled(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()
+    }
     return dataclasses.replace(ticket, weights=weights, trained=None)
 
 
@@ -179,9 +200,15 @@ def shuffled(ticket, seed):
     of_kind("ticket", ticket, Ticket, "a Ticket")
 
     def moved(path, array):
-        return moved_about(array, np.random.default_rng([seed, zlib.crc32(path.encode())]), ticket.pruned_by["blocks"].get(path, 1))
+        return moved_about(
+            array,
+            np.random.default_rng([seed, zlib.crc32(path.encode())]),
+            ticket.pruned_by["blocks"].get(path, 1),
+        )
 
-    weights = {path: moved(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()}
+    weights = {
+        path: moved(path, value) if path in ticket.masks else value for path, value in ticket.weights.items()
+    }
     places = {path: moved(path, mask) for path, mask in ticket.masks.items()}
     return dataclasses.replace(ticket, masks=places, weights=weights, trained=None)
 
@@ -202,11 +229,15 @@ def _check_pair(ticket, dense):
     of_kind("dense", dense, Ticket, "the Ticket of round 0 of the same search")
     other = [path for path, mask in ticket.masks.items() if np.shape(dense.weights.get(path)) != mask.shape]
     if other:
-        raise LotteryError(f"dense is of another net than the ticket: {other[0]!r} has another shape there, or none. Give round 0 of its search.")
+        raise LotteryError(
+            f"dense is of another net than the ticket: {other[0]!r} has another shape there, or none. Give round 0 of its search."
+        )
 
 
 def _over(ticket, places, weights):
     """`ticket` with other masks, over `weights`, those pruned 0; without trained weights."""
-    kept = {path: np.where(places[path], value, np.zeros((), value.dtype)) if path in places else value
-            for path, value in weights.items()}
+    kept = {
+        path: np.where(places[path], value, np.zeros((), value.dtype)) if path in places else value
+        for path, value in weights.items()
+    }
     return dataclasses.replace(ticket, masks=places, weights=kept, trained=None)

@@ -22,17 +22,43 @@ def run(run_dir, backend="auto"):
     shutil.rmtree(run_dir, ignore_errors=True)
     common = dict(backend=backend, recipe=RECIPE, seed=0, precision="float32", strategy="none", verbose=2)
     print("1/3  find a ticket on the digits 0-4\n", flush=True)
-    found = jobs.find(dataset=SOURCE, model="resnet8", width=1.0, epochs=4, rounds=5, rate=None, final_sparsity=0.9,
-                      scope="global", rewind=20, run_dir=run_dir / "find", **common)
+    found = jobs.find(
+        dataset=SOURCE,
+        model="resnet8",
+        width=1.0,
+        epochs=4,
+        rounds=5,
+        rate=None,
+        final_sparsity=0.9,
+        scope="global",
+        rewind=20,
+        run_dir=run_dir / "find",
+        **common,
+    )
     print("\n2/3  carry it to the digits 5-9, beside its controls\n", flush=True)
-    carried = jobs.transfer(ticket=found["ticket"], dataset=TARGET, epochs=10, controls=CONTROLS,
-                            run_dir=run_dir / "transfer", **common)
+    carried = jobs.transfer(
+        ticket=found["ticket"],
+        dataset=TARGET,
+        epochs=10,
+        controls=CONTROLS,
+        run_dir=run_dir / "transfer",
+        **common,
+    )
     print("\n3/3  write each as .tflite\n", flush=True)
     rows = []
     for row in carried["rows"]:
         output = run_dir / f"{row['control']}.tflite"
-        written = jobs.export(ticket=run_dir / "transfer" / row["control"] / "student", output=output, dataset=TARGET)
-        rows.append({"name": row["control"], "sparsity": row["sparsity"], "accuracy": row["test_accuracy"], "bytes": written["bytes"]})
+        written = jobs.export(
+            ticket=run_dir / "transfer" / row["control"] / "student", output=output, dataset=TARGET
+        )
+        rows.append(
+            {
+                "name": row["control"],
+                "sparsity": row["sparsity"],
+                "accuracy": row["test_accuracy"],
+                "bytes": written["bytes"],
+            }
+        )
     files.write_json(run_dir / run_folder.RESULT, rows)
     table = Table(title=f"digits 5-9, {carried['data']['sizes']['test']} test images")
     for name in ("", "sparsity", "accuracy on the target", ".tflite bytes"):
@@ -40,7 +66,11 @@ def run(run_dir, backend="auto"):
     for row in rows:
         table.add_row(row["name"], f"{row['sparsity']:.1%}", f"{row['accuracy']:.1%}", f"{row['bytes']:,}")
     Console(markup=False).print(table)
-    print(f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in {found['ticket']},")
-    print(f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder a class:")
+    print(
+        f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in {found['ticket']},"
+    )
+    print(
+        f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder a class:"
+    )
     print(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER --channels=1 --image_size=8")
     return rows

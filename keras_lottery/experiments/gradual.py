@@ -43,7 +43,10 @@ class GradualPruning(StepCounter):
 
     def __init__(self, final_sparsity, end, begin=0, every=100):
         super().__init__()
-        self.final_sparsity, self.begin = share("final_sparsity", final_sparsity), whole("begin", begin, least=0)
+        self.final_sparsity, self.begin = (
+            share("final_sparsity", final_sparsity),
+            whole("begin", begin, least=0),
+        )
         self.end, self.every = whole("end", end, least=self.begin + 1), whole("every", every)
         self.step, self.masks = 0, None
 
@@ -54,13 +57,21 @@ class GradualPruning(StepCounter):
 
     def _prunings(self, step):
         """How many prunings are due by the end of a step."""
-        return (min(step, self.end) - self.begin) // self.every + (step >= self.end) if step >= self.begin else -1
+        return (
+            (min(step, self.end) - self.begin) // self.every + (step >= self.end)
+            if step >= self.begin
+            else -1
+        )
 
     def on_train_begin(self, logs=None):
         if not wrapping.is_wrapped(self.model):
             raise LotteryError("GradualPruning needs a wrapped model: lottery.wrap(model).")
         wrapping.check_unpruned(self.model)
-        check_leaves_some(wrapping.masks(self.model), self.final_sparsity, engines.engine(self.model).settings(self.model)[1]["scope"])
+        check_leaves_some(
+            wrapping.masks(self.model),
+            self.final_sparsity,
+            engines.engine(self.model).settings(self.model)[1]["scope"],
+        )
         self.step, self.masks = 0, None
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -76,7 +87,11 @@ class GradualPruning(StepCounter):
         super().on_train_batch_end(batch, logs)
         if self._prunings(self.step) > self._prunings(before):
             engine = engines.engine(self.model)
-            scores = {path: np.abs(variable.numpy()) for path, variable in engine.prunable(self.model).items()}
-            masks = prune(scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1])
+            scores = {
+                path: np.abs(variable.numpy()) for path, variable in engine.prunable(self.model).items()
+            }
+            masks = prune(
+                scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1]
+            )
             alive.set_masks(self.model, masks)
             self.masks = masks

@@ -34,10 +34,35 @@ ON_THE_WAY = "on the way"  # a round that ended early or was not rewound: no ver
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
-def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, width=1.0, rounds=None, rate=None,
-         final_sparsity=None, scope="global", rewind="init", rewind_once=False, block=1, structured=False, budget=None,
-         early_bird=None, patience=None, compare_at=(), corrupted=False, backend="auto", tpu=None,
-         overwrite=False, verbose="auto"):
+def find(
+    *,
+    dataset,
+    model,
+    epochs,
+    recipe,
+    seed,
+    precision,
+    strategy,
+    run_dir,
+    width=1.0,
+    rounds=None,
+    rate=None,
+    final_sparsity=None,
+    scope="global",
+    rewind="init",
+    rewind_once=False,
+    block=1,
+    structured=False,
+    budget=None,
+    early_bird=None,
+    patience=None,
+    compare_at=(),
+    corrupted=False,
+    backend="auto",
+    tpu=None,
+    overwrite=False,
+    verbose="auto",
+):
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
     Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands there too.
@@ -85,17 +110,39 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
     loaded = load(dataset, seed, corrupted)
     steps = len(loaded.train) * epochs
     check_rewind(rewind, steps)
-    about = {"data": loaded.describe(), "model": str(model), "width": width, **saved.of_file(model), "backend": backend,
-             "strategy": strategy, "recipe": recipe}
-    variant = unusual({"scope": scope, "block": block, "rewind_once": rewind_once, "structured": structured, "budget": budget,
-                       "early_bird": early_bird, "patience": patience})
+    about = {
+        "data": loaded.describe(),
+        "model": str(model),
+        "width": width,
+        **saved.of_file(model),
+        "backend": backend,
+        "strategy": strategy,
+        "recipe": recipe,
+    }
+    variant = unusual(
+        {
+            "scope": scope,
+            "block": block,
+            "rewind_once": rewind_once,
+            "structured": structured,
+            "budget": budget,
+            "early_bird": early_bird,
+            "patience": patience,
+        }
+    )
     if patience is not None:
         about["patience"] = patience
 
     def callbacks():
         monitor = "accuracy" if loaded.validation is None else "val_accuracy"
         early = engines.engine_of(keras).keras.callbacks.EarlyStopping
-        return [] if patience is None else [early(monitor, patience=patience, start_from_epoch=_epochs_before(rewind, len(loaded.train)))]
+        return (
+            []
+            if patience is None
+            else [
+                early(monitor, patience=patience, start_from_epoch=_epochs_before(rewind, len(loaded.train)))
+            ]
+        )
 
     def compiled(make):
         engines.engine_of(keras).set_seed(seed)
@@ -105,14 +152,35 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
         return net
 
     with devices():
-        net = compiled(lambda: wrapping.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block))
+        net = compiled(
+            lambda: wrapping.wrap(
+                make_model(loaded.input_shape, loaded.num_classes), scope=scope, block=block
+            )
+        )
         if verbose:
             _tell(backend, policy, precision)
         nothing = None
         try:
-            find_ticket(net, loaded.train, loaded.validation, epochs=epochs, rounds=rounds, rate=rate, seed=seed, info=about,
-                        final_sparsity=final_sparsity, rewind=rewind, rewind_once=rewind_once, structured=structured, budget=budget,
-                        early_bird=early_bird, run_dir=run_dir, overwrite=overwrite, callbacks=callbacks(), verbose=verbose)
+            find_ticket(
+                net,
+                loaded.train,
+                loaded.validation,
+                epochs=epochs,
+                rounds=rounds,
+                rate=rate,
+                seed=seed,
+                info=about,
+                final_sparsity=final_sparsity,
+                rewind=rewind,
+                rewind_once=rewind_once,
+                structured=structured,
+                budget=budget,
+                early_bird=early_bird,
+                run_dir=run_dir,
+                overwrite=overwrite,
+                callbacks=callbacks(),
+                verbose=verbose,
+            )
         except Failed as error:  # the rounds before count
             nothing = error
         folders = [run_folder.round_folder(run_dir, n) for n in range(run_folder.finished_rounds(run_dir))]
@@ -133,26 +201,88 @@ def find(*, dataset, model, epochs, recipe, seed, precision, strategy, run_dir, 
             history = ticket.rounds[-1]["history"]
             rows.append(tested(name, net, loaded, history, before=before, corrupted=corrupted))
         if nothing:
-            rows += [failed("ticket" if number else "dense", at, nothing) for number, at in enumerate([0.0, *planned]) if number >= len(folders)]
+            rows += [
+                failed("ticket" if number else "dense", at, nothing)
+                for number, at in enumerate([0.0, *planned])
+                if number >= len(folders)
+            ]
         for number in () if nothing else _nearest(rows, compare_at):
             masked = random_mask(load_ticket(folders[number]), load_ticket(folders[0]), seed)
-            rows.append(train_or_tell("random", masked.sparsity, lambda: compiled(lambda: masked.model("rewind", keras)), loaded, epochs,
-                                      run_dir / "controls" / f"random_{number:02d}", seed, None, callbacks(), verbose,
-                                      point=_point("random", masked, run_dir), before=trainings_before("random", masked) * steps))
+            rows.append(
+                train_or_tell(
+                    "random",
+                    masked.sparsity,
+                    lambda: compiled(lambda: masked.model("rewind", keras)),
+                    loaded,
+                    epochs,
+                    run_dir / "controls" / f"random_{number:02d}",
+                    seed,
+                    None,
+                    callbacks(),
+                    verbose,
+                    point=_point("random", masked, run_dir),
+                    before=trainings_before("random", masked) * steps,
+                )
+            )
             if rewind in KEPT and not budget and not early_bird:
                 dense = load_ticket(folders[0])
-                rows.append(train_or_tell("dense-cyclic", 0.0, lambda: compiled(lambda: dense.model("rewind", keras)), loaded, epochs,
-                                          run_dir / "controls" / f"dense-cyclic_{number:02d}", seed, None, callbacks(), verbose,
-                                          cycles=number, goes_on=rewind == "finetune", before=number * steps))
-    result = _finish(run_dir, {"command": "find", "ticket": last, **about, **variant, "precision": policy, "epochs": epochs,
-                               "rate": steepest(planned), "rewind": rewind, **_rule(run_dir), "seed": seed, "compare_at": compare_at, "rows": rows})
+                rows.append(
+                    train_or_tell(
+                        "dense-cyclic",
+                        0.0,
+                        lambda: compiled(lambda: dense.model("rewind", keras)),
+                        loaded,
+                        epochs,
+                        run_dir / "controls" / f"dense-cyclic_{number:02d}",
+                        seed,
+                        None,
+                        callbacks(),
+                        verbose,
+                        cycles=number,
+                        goes_on=rewind == "finetune",
+                        before=number * steps,
+                    )
+                )
+    result = _finish(
+        run_dir,
+        {
+            "command": "find",
+            "ticket": last,
+            **about,
+            **variant,
+            "precision": policy,
+            "epochs": epochs,
+            "rate": steepest(planned),
+            "rewind": rewind,
+            **_rule(run_dir),
+            "seed": seed,
+            "compare_at": compare_at,
+            "rows": rows,
+        },
+    )
     if nothing:
         raise nothing
     return result
 
 
-def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_dir, start="rewind", controls=(),
-             freeze_backbone=False, backend="auto", tpu=None, overwrite=False, verbose="auto"):
+def transfer(
+    *,
+    ticket,
+    dataset,
+    epochs,
+    recipe,
+    seed,
+    precision,
+    strategy,
+    run_dir,
+    start="rewind",
+    controls=(),
+    freeze_backbone=False,
+    backend="auto",
+    tpu=None,
+    overwrite=False,
+    verbose="auto",
+):
     """Train the ticket, and each of `controls`, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested.
@@ -163,7 +293,9 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
       trained student is the ticket folder run_dir/ticket/student.
     """
     if not ticket:
-        raise LotteryError("no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder of a search.")
+        raise LotteryError(
+            "no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder of a search."
+        )
     true_or_false(freeze_backbone=freeze_backbone, overwrite=overwrite)
     found, folder = load_ticket(ticket), ticket_folder(ticket)
     beside = run_folder.round_folder(folder.parent, 0)
@@ -172,23 +304,45 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
     for control in controls:
         check_control(control, dense, "target")
         if freeze_backbone and control in ON_TARGET:
-            raise LotteryError(f"control {control!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them.")
+            raise LotteryError(
+                f"control {control!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them."
+            )
     backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
     keras, run_dir = machine.kind(backend), Path(run_dir)
     loaded = load(dataset, seed)
     steps = len(loaded.train) * epochs
-    about = {"ticket": {"settings": found.settings, "info": found.info}, "ticket_hash": _hash(folder),
-             "dense_hash": _hash(beside), "sparsity": found.sparsity, "start": start, "freeze_backbone": freeze_backbone, "data": loaded.describe(), "backend": backend,
-             "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
-    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape, "keras": keras, "freeze_backbone": freeze_backbone}
+    about = {
+        "ticket": {"settings": found.settings, "info": found.info},
+        "ticket_hash": _hash(folder),
+        "dense_hash": _hash(beside),
+        "sparsity": found.sparsity,
+        "start": start,
+        "freeze_backbone": freeze_backbone,
+        "data": loaded.describe(),
+        "backend": backend,
+        "strategy": strategy,
+        "epochs": epochs,
+        "recipe": recipe,
+        "seed": seed,
+        "precision": policy,
+    }
+    sizes = {
+        "num_classes": loaded.num_classes,
+        "input_shape": loaded.input_shape,
+        "keras": keras,
+        "freeze_backbone": freeze_backbone,
+    }
 
     def times(control):
         return 2 if control == "dense-longer" else 1
 
     def student(control):
         engines.engine_of(keras).set_seed(seed)
-        net = (carry(found, start=start, **sizes) if control == "ticket"
-               else control_student(control, found, dense, seed=seed, **sizes))
+        net = (
+            carry(found, start=start, **sizes)
+            if control == "ticket"
+            else control_student(control, found, dense, seed=seed, **sizes)
+        )
         compile_classifier(net, make_optimizer(steps=times(control) * steps, keras=keras, **recipe))
         return net
 
@@ -200,16 +354,42 @@ def transfer(*, ticket, dataset, epochs, recipe, seed, precision, strategy, run_
         rows = []
         for control in dict.fromkeys(("ticket", *controls)):
             ready, callbacks, settled = on_target(control, found.sparsity, loaded, steps)
-            how = (lambda: ready(first if control == "ticket" else student(control)), loaded, times(control) * epochs, run_dir / control,
-                   seed, best_epoch(loaded, settled), callbacks, verbose)
+            how = (
+                lambda: ready(first if control == "ticket" else student(control)),
+                loaded,
+                times(control) * epochs,
+                run_dir / control,
+                seed,
+                best_epoch(loaded, settled),
+                callbacks,
+                verbose,
+            )
             at = 0.0 if control in DENSE else found.sparsity
             rows.append(train(control, *how) if control == "ticket" else train_or_tell(control, at, *how))
     trained = str(run_dir / "ticket" / "student")
-    return _finish(run_dir, {"command": "transfer", "student": trained, **about, **_search(found), "rows": rows})
+    return _finish(
+        run_dir, {"command": "transfer", "student": trained, **about, **_search(found), "rows": rows}
+    )
 
 
-def train_control(*, control, ticket, dense, on, sparsity, dataset, epochs, recipe, seed, precision, strategy, run_dir, backend="auto",
-              tpu=None, verbose="auto"):
+def train_control(
+    *,
+    control,
+    ticket,
+    dense,
+    on,
+    sparsity,
+    dataset,
+    epochs,
+    recipe,
+    seed,
+    precision,
+    strategy,
+    run_dir,
+    backend="auto",
+    tpu=None,
+    verbose="auto",
+):
     """Train one control of a comparison, on the data its ticket was found on or on a target.
 
     On the source the ticket's own head is kept and the last epoch is tested, as in the
@@ -233,8 +413,20 @@ def train_control(*, control, ticket, dense, on, sparsity, dataset, epochs, reci
     keras, run_dir = machine.kind(backend), Path(run_dir)
     loaded = load(dataset, seed, corrupted=True)
     steps = len(loaded.train) * epochs
-    about = {"control": control, "ticket": found and {"settings": found.settings, "info": found.info}, **hashes, "sparsity": sparsity, "on": on, "data": loaded.describe(), "backend": backend,
-             "strategy": strategy, "epochs": epochs, "recipe": recipe, "seed": seed, "precision": policy}
+    about = {
+        "control": control,
+        "ticket": found and {"settings": found.settings, "info": found.info},
+        **hashes,
+        "sparsity": sparsity,
+        "on": on,
+        "data": loaded.describe(),
+        "backend": backend,
+        "strategy": strategy,
+        "epochs": epochs,
+        "recipe": recipe,
+        "seed": seed,
+        "precision": policy,
+    }
     sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
     point, before, cycles = None, 0, 0
     if on == "source" and found:
@@ -255,9 +447,28 @@ def train_control(*, control, ticket, dense, on, sparsity, dataset, epochs, reci
             return run_folder.read_result(run_dir)
         ready, callbacks, settled = on_target(control, sparsity, loaded, steps)
         best = best_epoch(loaded, settled) if on == "target" else None
-        row = failed(control, sparsity, nothing) if nothing else train_or_tell(
-            control, sparsity, student, loaded, epochs, run_dir, seed, best, callbacks, verbose, save=False, point=point, cycles=cycles,
-            goes_on=going_on, before=before * steps, corrupted=True)
+        row = (
+            failed(control, sparsity, nothing)
+            if nothing
+            else train_or_tell(
+                control,
+                sparsity,
+                student,
+                loaded,
+                epochs,
+                run_dir,
+                seed,
+                best,
+                callbacks,
+                verbose,
+                save=False,
+                point=point,
+                cycles=cycles,
+                goes_on=going_on,
+                before=before * steps,
+                corrupted=True,
+            )
+        )
     result = _finish(run_dir, {"command": "train_control", **about, "rows": [row]})
     files.remove(run_dir / run_folder.BACKUP)
     return result
@@ -302,7 +513,11 @@ def _hash(folder):
 
 
 def _tell(backend, policy, precision):
-    chosen = " (the fastest here; precision=float32 is the other)" if precision == "auto" and policy != "float32" else ""
+    chosen = (
+        " (the fastest here; precision=float32 is the other)"
+        if precision == "auto" and policy != "float32"
+        else ""
+    )
     print(f"training with {backend} in {policy}{chosen}", flush=True)
 
 
@@ -310,7 +525,10 @@ def _search(ticket):
     """What its search did where it did so: the most that a round pruned of what was left, the size of blocks."""
     pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
     blocks = ticket.pruned_by["blocks"]
-    return {**({"rate": steepest(pruned)} if pruned else {}), **({"block": max(blocks.values())} if blocks else {})}
+    return {
+        **({"rate": steepest(pruned)} if pruned else {}),
+        **({"block": max(blocks.values())} if blocks else {}),
+    }
 
 
 def _steps_before(records, rewind, stays, steps):
@@ -327,7 +545,9 @@ def _point(control, ticket, search):
 
 def _rule(run_dir):
     """The rule of a search, if its rounds began at a later step than 0."""
-    return {name: value for name, value in files.read_json(run_dir / run_folder.CONFIG).items() if name == "rule"}
+    return {
+        name: value for name, value in files.read_json(run_dir / run_folder.CONFIG).items() if name == "rule"
+    }
 
 
 def _epochs_before(rewind, steps):

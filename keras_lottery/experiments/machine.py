@@ -38,18 +38,26 @@ def place(strategy, backend, tpu=None):
     Source: tensorflow.org/guide/distributed_training and tensorflow.org/guide/tpu.
     """
     if tpu and strategy != "tpu":
-        raise LotteryError(f"tpu={tpu!r} is for strategy='tpu', not {strategy!r}: choose that, or leave it out.")
+        raise LotteryError(
+            f"tpu={tpu!r} is for strategy='tpu', not {strategy!r}: choose that, or leave it out."
+        )
     if strategy in ("multiworker", "tpu") and backend != "tf_keras":
-        raise LotteryError(f"strategy={strategy!r} is for backend='tf_keras', not {backend!r}: choose that, or strategy='mirrored'.")
+        raise LotteryError(
+            f"strategy={strategy!r} is for backend='tf_keras', not {backend!r}: choose that, or strategy='mirrored'."
+        )
     if backend == "jax":
         import keras
 
         # The data come from TensorFlow, whose devices are not what is trained on.
-        keras.distribution.set_distribution(keras.distribution.DataParallel() if strategy == "mirrored" else None)
+        keras.distribution.set_distribution(
+            keras.distribution.DataParallel() if strategy == "mirrored" else None
+        )
         return contextlib.nullcontext
     if backend == "torch":
         if strategy == "mirrored":
-            raise LotteryError("strategy='mirrored' is not there for backend='torch': choose 'none' or another backend.")
+            raise LotteryError(
+                "strategy='mirrored' is not there for backend='torch': choose 'none' or another backend."
+            )
         return contextlib.nullcontext
     import tensorflow as tf
 
@@ -73,13 +81,20 @@ def check_batches(loaded, more=None):
     if not shared:
         return
     devices, size = shared.device_mesh.shape[0], loaded.settings["batch_size"]
-    sizes = {"a batch": min(size, loaded.sizes["train"]),
-             **{f"the last batch of {part}": count % size
-                for part, count in {**loaded.sizes, **(more or {})}.items() if part != "train"}}
+    sizes = {
+        "a batch": min(size, loaded.sizes["train"]),
+        **{
+            f"the last batch of {part}": count % size
+            for part, count in {**loaded.sizes, **(more or {})}.items()
+            if part != "train"
+        },
+    }
     for which, examples in sizes.items():
         if examples % devices:
-            raise LotteryError(f"strategy='mirrored' with backend='jax': {devices} devices cannot share {which} evenly, of {examples} "
-                               f"examples: choose sizes that {devices} divides, or backend='tf_keras', whose devices can.")
+            raise LotteryError(
+                f"strategy='mirrored' with backend='jax': {devices} devices cannot share {which} evenly, of {examples} "
+                f"examples: choose sizes that {devices} divides, or backend='tf_keras', whose devices can."
+            )
 
 
 def _none(tf, tpu):
@@ -90,7 +105,9 @@ def _mirrored(tf, tpu):
     gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     # Collective operations, the default on CPUs, break on the second strategy of a process.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy([device.name for device in gpus or cpus], cross_device_ops=reduction)
+    return tf.distribute.MirroredStrategy(
+        [device.name for device in gpus or cpus], cross_device_ops=reduction
+    )
 
 
 def _multiworker(tf, tpu):
@@ -113,7 +130,9 @@ def is_of_lost_worker(error):
         return False
     import tensorflow as tf
 
-    return isinstance(error, (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError))
+    return isinstance(
+        error, (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
+    )
 
 
 def _is_chief():
@@ -130,8 +149,14 @@ def _is_chief():
         if index < 0 or kind not in ("chief", "worker"):
             raise ValueError(index, kind)
     except (KeyError, ValueError, TypeError, IndexError):
-        said = "is not set" if "TF_CONFIG" not in os.environ else "does not name a worker or the chief of its cluster"
-        raise LotteryError(f"strategy='multiworker': the environment variable TF_CONFIG {said}. Give each machine its own, such as {example}.") from None
+        said = (
+            "is not set"
+            if "TF_CONFIG" not in os.environ
+            else "does not name a worker or the chief of its cluster"
+        )
+        raise LotteryError(
+            f"strategy='multiworker': the environment variable TF_CONFIG {said}. Give each machine its own, such as {example}."
+        ) from None
     return kind == "chief" if "chief" in cluster else (kind, index) == ("worker", 0)
 
 
@@ -147,7 +172,9 @@ def _tpu(tf, tpu):
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, OSError, tf.errors.OpError) as error:
         said = str(error).strip().partition("\n")[0].rstrip(".")[:200]
-        raise LotteryError(f"no TPU at {tpu or 'local'!r}: {said}. Give its name, as tpu='NAME', on a machine that reaches it.") from error
+        raise LotteryError(
+            f"no TPU at {tpu or 'local'!r}: {said}. Give its name, as tpu='NAME', on a machine that reaches it."
+        ) from error
 
 
 _MAKERS = {"none": _none, "mirrored": _mirrored, "multiworker": _multiworker, "tpu": _tpu}
@@ -173,7 +200,9 @@ def choose_backend(name="auto"):
         name = _fastest()
     package = "tensorflow" if name == "tf_keras" else name
     if not importlib.util.find_spec(package):
-        raise LotteryError(f"backend={name!r} needs the package {package!r}, which is not installed: pip install {package}.")
+        raise LotteryError(
+            f"backend={name!r} needs the package {package!r}, which is not installed: pip install {package}."
+        )
     if name != "tf_keras":
         keras = sys.modules.get("keras")
         if keras is not None and keras.backend.backend() != name:
@@ -223,7 +252,11 @@ def _fastest_policy(strategy):
         return "mixed_bfloat16"
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
     if details:
-        return "mixed_float16" if all(of.get("compute_capability", (0, 0)) >= (7, 0) for of in details) else "float32"
+        return (
+            "mixed_float16"
+            if all(of.get("compute_capability", (0, 0)) >= (7, 0) for of in details)
+            else "float32"
+        )
     return "mixed_bfloat16" if _has_bfloat16() else "float32"
 
 

@@ -85,8 +85,10 @@ def correct_images(row):
     except (ValueError, TypeError) as error:
         raise LotteryError(f"the row's 'correct' or 'test_images' is damaged: {error}. Restore it.") from None
     if len(bits) != -(-count // 8):
-        raise LotteryError(f"the row's 'correct' holds {len(bits)} bytes, and test_images={count} need "
-                           f"{-(-count // 8)}. Restore it.")
+        raise LotteryError(
+            f"the row's 'correct' holds {len(bits)} bytes, and test_images={count} need "
+            f"{-(-count // 8)}. Restore it."
+        )
     return np.unpackbits(bits, count=count).astype(bool)
 
 
@@ -97,8 +99,11 @@ def measured(model, loaded):
     """
     labels, outputs = loaded.test._lottery_labels(), predictions(model, loaded.test)
     if len(outputs) != len(labels):
-        warnings.warn(f"{len(outputs):,} outputs for {len(labels):,} test images were gathered from the "
-                      "devices: only accuracy and loss are told, by another pass.", stacklevel=2)
+        warnings.warn(
+            f"{len(outputs):,} outputs for {len(labels):,} test images were gathered from the "
+            "devices: only accuracy and loss are told, by another pass.",
+            stacklevel=2,
+        )
         return dict(zip(("test_loss", "test_accuracy"), model.evaluate(loaded.test, verbose=0)))
     from_logits = engines.engine(model).loss(model).get_config()["from_logits"]
     return measure(outputs, labels, loaded.class_names, from_logits)
@@ -117,8 +122,10 @@ def left(model):
       skipped; each None, with a warning, where that is not known of the model's layers.
     """
     plain, masks = wrapping.strip(model), wrapping.masks(model)
-    figures = {"effective_sparsity": lambda: sparsity(effective_of(plain, masks)),
-               "multiply_adds": lambda: multiply_adds_left(plain)}
+    figures = {
+        "effective_sparsity": lambda: sparsity(effective_of(plain, masks)),
+        "multiply_adds": lambda: multiply_adds_left(plain),
+    }
     told = dict.fromkeys(figures)
     for name, figure in figures.items():
         try:

@@ -21,7 +21,9 @@ _OPTIMIZERS = {
 OPTIMIZERS = tuple(_OPTIMIZERS)
 
 
-def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0, keras="tf_keras", end=0.0):
+def make_optimizer(
+    optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0, keras="tf_keras", end=0.0
+):
     """A Keras optimizer.
 
     Args:
@@ -49,11 +51,15 @@ def make_optimizer(optimizer, learning_rate, schedule="constant", steps=None, we
     if not rates:
         raise LotteryError("learning_rate=[] holds no rate: give one, for example 0.1.")
     if len(rates) != 1 and schedule != "step":
-        raise LotteryError(f"learning_rate={learning_rate!r}: several rates are for schedule='step', not {schedule!r}.")
+        raise LotteryError(
+            f"learning_rate={learning_rate!r}: several rates are for schedule='step', not {schedule!r}."
+        )
     weight_decay, end = zero_or_more("weight_decay", weight_decay), zero_or_more("end", end)
     if schedule != "constant":
         if steps is None:
-            raise LotteryError(f"schedule={schedule!r} goes by the steps of one training: give steps=NUMBER, or schedule='constant'.")
+            raise LotteryError(
+                f"schedule={schedule!r} goes by the steps of one training: give steps=NUMBER, or schedule='constant'."
+            )
         steps = whole("steps", steps, most=2**63 - 1)
     rate, optimizers = rates[0], engines.engine_of(keras).keras.optimizers
     if schedule == "cosine":
@@ -74,24 +80,33 @@ def compile_classifier(model, optimizer):
 def classifier_loss(model, **how):
     """The loss of a model with logits or probabilities for integer labels; `how` is for Keras' loss, such as its reduction."""
     engine = engines.engine(model)
-    return engine.keras.losses.SparseCategoricalCrossentropy(from_logits=not _gives_probabilities(engine, model), **how)
+    return engine.keras.losses.SparseCategoricalCrossentropy(
+        from_logits=not _gives_probabilities(engine, model), **how
+    )
 
 
 def _gives_probabilities(engine, model):
     """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for any numbers sum to 1."""
     keras, layer = engine.keras, engine.walk.last(model)
     activation = getattr(layer, "activation", None)
-    if isinstance(layer, keras.layers.Softmax) or activation in (keras.activations.softmax, keras.activations.sigmoid):
+    if isinstance(layer, keras.layers.Softmax) or activation in (
+        keras.activations.softmax,
+        keras.activations.sigmoid,
+    ):
         return True
     structure = engine.inputs(model)
     numbers = [] if structure is None else [_numbers(tensor) for tensor in engine.nest.flatten(structure)]
-    stateful = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())  # a call would change it
+    stateful = any(
+        getattr(layer, "stateful", False) for layer in model._flatten_layers()
+    )  # a call would change it
     if stateful or not numbers or any(array is None for array in numbers):
         return False
     outputs = model(engine.nest.pack_sequence_as(structure, numbers), training=False)
     if not hasattr(outputs, "shape"):
         return False
-    outputs = np.asarray(outputs.numpy() if keras.__name__ == "tf_keras" else keras.ops.convert_to_numpy(outputs), "float32")
+    outputs = np.asarray(
+        outputs.numpy() if keras.__name__ == "tf_keras" else keras.ops.convert_to_numpy(outputs), "float32"
+    )
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=0.02))
 
 
@@ -103,4 +118,8 @@ def _numbers(tensor):
     shape = (shape[0] or 4, *shape[1:])
     if math.prod(shape) > MOST_NUMBERS:  # of a file that is made for batches of a billion
         return None
-    return np.random.default_rng(0).normal(size=shape).astype("float32") if "float" in kind else np.zeros(shape, kind)
+    return (
+        np.random.default_rng(0).normal(size=shape).astype("float32")
+        if "float" in kind
+        else np.zeros(shape, kind)
+    )

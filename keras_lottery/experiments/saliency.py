@@ -40,7 +40,9 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
     engine = engines.engine(model)
     wrapping.masks(model)  # which says so if it has none
     if not callable(loss):
-        raise LotteryError(f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of Keras.")
+        raise LotteryError(
+            f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of Keras."
+        )
     if x is None or y is None or np.ndim(x) and np.ndim(y) and not 0 < len(x) == len(y):
         raise LotteryError("x and y are no batch: give as many labels as inputs, one or more.")
     plain, paths = engine.in_float32(wrapping.strip(model)), list(engine.masks(model))
@@ -51,7 +53,9 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
         scores = {path: np.abs(weights[path] * slope[path]) for path in paths}
     else:
         with told_in_one_line("the batch"):
-            _, change = engine.gradients(plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE))
+            _, change = engine.gradients(
+                plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE)
+            )
         scores = {path: weights[path] * change[path] for path in paths}
     _, how = engine.settings(model)
     check_leaves_some(engine.masks(model), sparsity, how["scope"])

@@ -23,10 +23,17 @@ from .saliency import CRITERIA, saliency_masks
 def on_target(control, sparsity, loaded, steps):
     """What a control that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
     if control in CRITERIA:
+
         def mask(net):
             x, y = _sample(loaded, engines.engine(net))
-            alive.set_masks(net, saliency_masks(net, x, y, control, sparsity, loss=recipe.classifier_loss(net, reduction="none")))
+            alive.set_masks(
+                net,
+                saliency_masks(
+                    net, x, y, control, sparsity, loss=recipe.classifier_loss(net, reduction="none")
+                ),
+            )
             return net
+
         return mask, [], 0
     if control == "gradual":
         end = max(1, steps * 3 // 4)
@@ -60,8 +67,23 @@ def train_or_tell(control, sparsity, *of, **how):
         return failed(control, sparsity, error)
 
 
-def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbose="auto", save=True, point=None, cycles=0, goes_on=False,
-          before=0, corrupted=False):
+def train(
+    control,
+    make,
+    loaded,
+    epochs,
+    folder,
+    seed,
+    best,
+    callbacks=(),
+    verbose="auto",
+    save=True,
+    point=None,
+    cycles=0,
+    goes_on=False,
+    before=0,
+    corrupted=False,
+):
     """Train one control, the model that make() gives, resuming in `folder`; its row. A finished one is read.
 
     Args:
@@ -91,7 +113,9 @@ def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbo
         row = tested(control, model, loaded, history, best and best.epoch, before, corrupted)
         if not save:
             return row
-        from_model(model, start, [], {"data": loaded.describe()}, settings={"control": control, "seed": seed}).save(folder / "student", overwrite=True)
+        from_model(
+            model, start, [], {"data": loaded.describe()}, settings={"control": control, "seed": seed}
+        ).save(folder / "student", overwrite=True)
         files.write_json(folder / run_folder.RESULT, row)
         team.wait()
     files.remove(backup)
@@ -100,8 +124,17 @@ def train(control, make, loaded, epochs, folder, seed, best, callbacks=(), verbo
 
 def failed(control, sparsity, error):
     """The row of a training that came to nothing: what it was, no figures, and why."""
-    return {"control": control, "sparsity": sparsity, "epoch": None, "test_accuracy": None, "test_loss": None, "validation_accuracy": None,
-            "history": [], "outcome": error.outcome, "why": str(error)}
+    return {
+        "control": control,
+        "sparsity": sparsity,
+        "epoch": None,
+        "test_accuracy": None,
+        "test_loss": None,
+        "validation_accuracy": None,
+        "history": [],
+        "outcome": error.outcome,
+        "why": str(error),
+    }
 
 
 def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose):
@@ -112,8 +145,18 @@ def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, ve
     for number in range(resumable.number(backup), cycles + 1):
         if number and not goes_on:
             engine.reset_optimizer(model, fresh, copies)
-        history = resumable.fit(model, loaded.train, loaded.validation, epochs=epochs, start=begin, backup=backup, label=f"training {number}" if cycles else "",
-                             callbacks=callbacks, goes_on=goes_on, verbose=verbose)
+        history = resumable.fit(
+            model,
+            loaded.train,
+            loaded.validation,
+            epochs=epochs,
+            start=begin,
+            backup=backup,
+            label=f"training {number}" if cycles else "",
+            callbacks=callbacks,
+            goes_on=goes_on,
+            verbose=verbose,
+        )
     return history
 
 
@@ -123,16 +166,20 @@ def tested(control, model, loaded, history, epoch=None, before=0, corrupted=Fals
     With `corrupted` it is tested on corrupted images, too: 12 times 2,000, or as many as there are to test.
     """
     steps = len(loaded.train)
-    ends = [entry.get("stop", n * steps) for n, entry in enumerate(history, 1)]  # where an entry does not say, each is an epoch
+    ends = [
+        entry.get("stop", n * steps) for n, entry in enumerate(history, 1)
+    ]  # where an entry does not say, each is an epoch
     number = len(history) - 1 if epoch is None else bisect.bisect_left(ends, (epoch + 1) * steps)
-    return plain({
-        "control": control,
-        "sparsity": sparsity(wrapping.masks(model)),
-        "epoch": -(-ends[number] // steps),
-        "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
-        **metrics.measured(model, loaded),
-        **metrics.left(model),
-        **({"corrupted": corruptions.accuracies(model, loaded)} if corrupted else {}),
-        "validation_accuracy": history[number].get("val_accuracy"),
-        "history": history,
-    })
+    return plain(
+        {
+            "control": control,
+            "sparsity": sparsity(wrapping.masks(model)),
+            "epoch": -(-ends[number] // steps),
+            "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
+            **metrics.measured(model, loaded),
+            **metrics.left(model),
+            **({"corrupted": corruptions.accuracies(model, loaded)} if corrupted else {}),
+            "validation_accuracy": history[number].get("val_accuracy"),
+            "history": history,
+        }
+    )

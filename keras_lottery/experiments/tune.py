@@ -31,9 +31,28 @@ OBJECTIVE = "validation_accuracy"
 CLUSTER = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
 
 
-def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, strategy, run_dir, trials=TRIALS, rates=RATES,
-         rewinds=None, learning_rate_range=None, epochs_range=None, width=1.0, scope="global", backend="auto",
-         overwrite=False, verbose="auto"):
+def tune(
+    *,
+    dataset,
+    model,
+    final_sparsity,
+    epochs,
+    recipe,
+    seed,
+    precision,
+    strategy,
+    run_dir,
+    trials=TRIALS,
+    rates=RATES,
+    rewinds=None,
+    learning_rate_range=None,
+    epochs_range=None,
+    width=1.0,
+    scope="global",
+    backend="auto",
+    overwrite=False,
+    verbose="auto",
+):
     """Try ticket searches of random settings; the best one has the highest validation accuracy at `final_sparsity`.
 
     The seed decides which settings are drawn, and each trial is trained with it. Of trials
@@ -74,34 +93,68 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
     make_model = saved.builder(model, width, machine.kind(backend))
     loaded = jobs.load(dataset, seed)
     if loaded.validation is None:
-        raise LotteryError("validation=0 leaves no images to compare trials on: give a share of them, for example 0.1.")
+        raise LotteryError(
+            "validation=0 leaves no images to compare trials on: give a share of them, for example 0.1."
+        )
     ranges["rewind"] = _rewinds(ranges["rewind"], len(loaded.train) * ranges["epochs"][0])
     _check_fits(make_model, loaded, scope, final_sparsity)
-    search = {"dataset": dataset, "model": str(model), "width": width, "final_sparsity": final_sparsity, "scope": scope,
-              "seed": seed, "precision": policy, "strategy": strategy, "backend": backend,
-              "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"}}
-    config = {**search, **_rule(ranges["rewind"]), **saved.of_file(model), "data": loaded.describe(), "ranges": ranges}
+    search = {
+        "dataset": dataset,
+        "model": str(model),
+        "width": width,
+        "final_sparsity": final_sparsity,
+        "scope": scope,
+        "seed": seed,
+        "precision": policy,
+        "strategy": strategy,
+        "backend": backend,
+        "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"},
+    }
+    config = {
+        **search,
+        **_rule(ranges["rewind"]),
+        **saved.of_file(model),
+        "data": loaded.describe(),
+        "ranges": ranges,
+    }
     if role != "worker":
         if not overwrite:
             config = run_folder.under_its_rule(run_dir, config, lambda: _is_done(run_dir, trials))
         run_folder.open_run(run_dir, "tune", config, overwrite)
     if not overwrite and _is_done(run_dir, trials):  # the folder may have been moved
         result = files.read_json(run_dir / run_folder.RESULT)
-        return {**result, "run_dir": str(run_dir), "rows": [
-            {**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)} for row in result["rows"]]}
+        return {
+            **result,
+            "run_dir": str(run_dir),
+            "rows": [
+                {**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)}
+                for row in result["rows"]
+            ],
+        }
 
     def run(number, setting):
         if role == "worker":
             _check_same(run_dir, config)
-        return _trial(f"trial {number} of {trials}", setting, search, run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])}), verbose)
+        return _trial(
+            f"trial {number} of {trials}",
+            setting,
+            search,
+            run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])}),
+            verbose,
+        )
 
     if role != "worker":
-        most = max(_cost({"rate": rate, "epochs": ranges["epochs"][1]}, final_sparsity) for rate in ranges["rate"])
+        most = max(
+            _cost({"rate": rate, "epochs": ranges["epochs"][1]}, final_sparsity) for rate in ranges["rate"]
+        )
         print(f"{trials} trials of at most {most} epochs each, {trials * most} in all", flush=True)
     _tune(role, run, ranges, trials, seed)
     if role == "worker":
         return None
-    rows = [{**files.read_json(path), "run_dir": str(path.parent)} for path in (run_dir / "trials").glob(f"*/{TRIAL}")]
+    rows = [
+        {**files.read_json(path), "run_dir": str(path.parent)}
+        for path in (run_dir / "trials").glob(f"*/{TRIAL}")
+    ]
     rows.sort(key=lambda row: (-(row[OBJECTIVE] or 0.0), row["epochs_in_all"], row["run_dir"]))
     result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
     files.write_json(run_dir / run_folder.RESULT, result)
@@ -109,7 +162,9 @@ def tune(*, dataset, model, final_sparsity, epochs, recipe, seed, precision, str
 
 
 def _is_done(run_dir, trials):
-    return (run_dir / run_folder.RESULT).exists() and files.read_json(run_dir / run_folder.RESULT)["trials"] >= trials
+    return (run_dir / run_folder.RESULT).exists() and files.read_json(run_dir / run_folder.RESULT)[
+        "trials"
+    ] >= trials
 
 
 def _rule(points):
@@ -125,12 +180,29 @@ def _check_fits(make_model, loaded, scope, final_sparsity):
 
 def show(result):
     """Print the trials of a result of `tune`, best first."""
-    table = Table(title=f"{result['data']['name']}: validation accuracy at {result['final_sparsity']:.1%} sparse")
-    for name in ("rate", "rewind", "learning rate", "epochs a round", "rounds", "epochs in all", "validation accuracy"):
+    table = Table(
+        title=f"{result['data']['name']}: validation accuracy at {result['final_sparsity']:.1%} sparse"
+    )
+    for name in (
+        "rate",
+        "rewind",
+        "learning rate",
+        "epochs a round",
+        "rounds",
+        "epochs in all",
+        "validation accuracy",
+    ):
         table.add_column(name, justify="right")
     for row in result["rows"]:
-        table.add_row(f"{row['rate']:g}", row["rewind"], f"{row['learning_rate']:g}", str(row["epochs"]), str(row["rounds"]),
-                      str(row["epochs_in_all"]), _outcome(row))
+        table.add_row(
+            f"{row['rate']:g}",
+            row["rewind"],
+            f"{row['learning_rate']:g}",
+            str(row["epochs"]),
+            str(row["rounds"]),
+            str(row["epochs_in_all"]),
+            _outcome(row),
+        )
     Console(markup=False).print(table)
 
 
@@ -181,19 +253,30 @@ def _trial(name, setting, search, folder, verbose):
     """Run a trial, unless it is finished; its record."""
     rate, epochs = setting["rate"], setting["epochs"]
     cost = _cost(setting, search["final_sparsity"])
-    print(f"{name}: rate {rate:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, epochs a round "
-          f"{epochs}, epochs in all {cost}", flush=True)
+    print(
+        f"{name}: rate {rate:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, epochs a round "
+        f"{epochs}, epochs in all {cost}",
+        flush=True,
+    )
     with _alone(folder):
         if not (folder / TRIAL).exists():
             engines.engine_of(machine.kind(search["backend"])).keras.backend.clear_session()
             recipe = {**search["recipe"], "learning_rate": setting["learning_rate"]}
             try:
-                last = jobs.find(**{**search, "recipe": recipe}, rate=rate, rewind=setting["rewind"], epochs=epochs,
-                                 run_dir=folder, verbose=verbose)["rows"][-1]
+                last = jobs.find(
+                    **{**search, "recipe": recipe},
+                    rate=rate,
+                    rewind=setting["rewind"],
+                    epochs=epochs,
+                    run_dir=folder,
+                    verbose=verbose,
+                )["rows"][-1]
                 found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
             except Failed as error:
                 found = {"sparsity": None, OBJECTIVE: None, "outcome": error.outcome}
-            files.write_json(folder / TRIAL, {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, **found})
+            files.write_json(
+                folder / TRIAL, {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, **found}
+            )
     record = files.read_json(folder / TRIAL)
     print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
     return record
@@ -201,12 +284,16 @@ def _trial(name, setting, search, folder, verbose):
 
 def _outcome(record, what=""):
     """The validation accuracy of a trial, of one that has none why."""
-    return record.get("outcome", "diverged") if record[OBJECTIVE] is None else f"{what}{record[OBJECTIVE]:.2%}"
+    return (
+        record.get("outcome", "diverged") if record[OBJECTIVE] is None else f"{what}{record[OBJECTIVE]:.2%}"
+    )
 
 
 def _cost(setting, final_sparsity):
     """Epochs of a trial, the dense training included."""
-    return (len(round_sparsities(rate=setting["rate"], final_sparsity=final_sparsity)) + 1) * setting["epochs"]
+    return (len(round_sparsities(rate=setting["rate"], final_sparsity=final_sparsity)) + 1) * setting[
+        "epochs"
+    ]
 
 
 @contextlib.contextmanager
@@ -226,7 +313,9 @@ def _mistakes(role):
     except keras_tuner.errors.FatalError as error:
         raise error.__cause__ or error
     except grpc.RpcError as error:
-        raise LotteryError(f"the chief at {where} does not answer, or was started anew: start this worker again.") from error
+        raise LotteryError(
+            f"the chief at {where} does not answer, or was started anew: start this worker again."
+        ) from error
     except RuntimeError as error:
         if role != "chief":
             raise
@@ -239,17 +328,25 @@ def _role():
     if CLUSTER[0] in missing:
         return "alone"
     if missing:
-        raise LotteryError(f"{CLUSTER[0]} is set and {missing[0]} is not: set all of {', '.join(CLUSTER)}, or none.")
+        raise LotteryError(
+            f"{CLUSTER[0]} is set and {missing[0]} is not: set all of {', '.join(CLUSTER)}, or none."
+        )
     return "chief" if "chief" in os.environ[CLUSTER[2]] else "worker"
 
 
 def _check_same(run_dir, config):
     """Raises LotteryError if the chief has opened another folder or another configuration."""
     if not (run_dir / run_folder.CONFIG).exists():
-        raise LotteryError(f"the chief's run is not in {str(run_dir)!r}: give all processes one run_dir, on a shared disk.")
-    found = differences(files.read_json(run_dir / run_folder.CONFIG), plain({run_folder.KIND: "tune", **config}))
+        raise LotteryError(
+            f"the chief's run is not in {str(run_dir)!r}: give all processes one run_dir, on a shared disk."
+        )
+    found = differences(
+        files.read_json(run_dir / run_folder.CONFIG), plain({run_folder.KIND: "tune", **config})
+    )
     if found:
-        raise LotteryError(f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same settings.")
+        raise LotteryError(
+            f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same settings."
+        )
 
 
 def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs):
@@ -258,11 +355,15 @@ def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs)
         raise LotteryError(f"learning_rate={learning_rate!r}: give one rate, which the trials vary.")
     return {
         "rate": [share("rates", rate) for rate in _filled("rates", rates)],
-        "rewind": None if rewinds is None else [
-            check_rewind(whole_or_text(at)) for at in _filled("rewinds", rewinds)],
-        "learning_rate": [learning_rate / 3, learning_rate * 3] if learning_rates is None else (
-            _range("learning_rate_range", learning_rates, above_zero)),
-        "epochs": [max(1, epochs // 2), epochs] if epochs_range is None else _range("epochs_range", epochs_range, _whole),
+        "rewind": None
+        if rewinds is None
+        else [check_rewind(whole_or_text(at)) for at in _filled("rewinds", rewinds)],
+        "learning_rate": [learning_rate / 3, learning_rate * 3]
+        if learning_rates is None
+        else (_range("learning_rate_range", learning_rates, above_zero)),
+        "epochs": [max(1, epochs // 2), epochs]
+        if epochs_range is None
+        else _range("epochs_range", epochs_range, _whole),
     }
 
 
@@ -274,14 +375,18 @@ def _rewinds(rewinds, steps):
 
 def _filled(name, values):
     if not values:
-        raise LotteryError(f"{name} is empty: give one value or more, with commas between them, or leave it out.")
+        raise LotteryError(
+            f"{name} is empty: give one value or more, with commas between them, or leave it out."
+        )
     return values
 
 
 def _range(name, values, check):
     """[lowest, highest], checked."""
     if len(values) != 2:
-        raise LotteryError(f"{name}={','.join(map(str, values))}: give the lowest and the highest, as in LOW,HIGH.")
+        raise LotteryError(
+            f"{name}={','.join(map(str, values))}: give the lowest and the highest, as in LOW,HIGH."
+        )
     low, high = (check(name, value) for value in values)
     if low > high:
         raise LotteryError(f"{name}={low:g},{high:g} is out of order: give the lowest first.")

@@ -56,7 +56,11 @@ def build(name, input_shape, num_classes, width=1, keras=None):
     78714
     """
     builder = _builder(name)
-    shape, num_classes, width = _checked_shape(input_shape), _checked_classes(num_classes), above_zero("width", width)
+    shape, num_classes, width = (
+        _checked_shape(input_shape),
+        _checked_classes(num_classes),
+        above_zero("width", width),
+    )
     keras = engines.engine_of(keras).keras
     layers = keras.layers
 
@@ -64,8 +68,11 @@ def build(name, input_shape, num_classes, width=1, keras=None):
         return max(1, math.floor(count * width + 0.5))
 
     weights = _count(builder, shape, scale, num_classes)
-    memory.check(f"width={width:g}: the {weights:.3g} weights of {name} for images of {'x'.join(map(str, shape))}, in training,",
-                 TRAINED * weights, "give a smaller width" if width > 1 else "give smaller images, or another net")
+    memory.check(
+        f"width={width:g}: the {weights:.3g} weights of {name} for images of {'x'.join(map(str, shape))}, in training,",
+        TRAINED * weights,
+        "give a smaller width" if width > 1 else "give smaller images, or another net",
+    )
     image = layers.Input(shape, name="image")
     features, init = builder(layers, image, scale)
     logits = layers.Dense(num_classes, kernel_initializer=init, dtype="float32", name="logits")(features)
@@ -83,6 +90,7 @@ def _count(builder, shape, scale, num_classes):
 # A builder takes Keras' layers, the input tensor and `scale` (a layer's count in the literature -> its count at this
 # width), and gives the features under the last layer, with the initialiser its source uses for all kernels.
 
+
 def _lenet(layers, x, scale):
     init = "glorot_normal"
     x = layers.Flatten(name="flatten")(x)
@@ -96,18 +104,26 @@ def _conv(*pairs):
         init = "glorot_normal"
         for i, filters in enumerate(pairs, 1):
             for j in (1, 2):
-                x = layers.Conv2D(scale(filters), 3, padding="same", activation="relu", kernel_initializer=init,
-                                  name=f"conv{i}_{j}")(x)
+                x = layers.Conv2D(
+                    scale(filters),
+                    3,
+                    padding="same",
+                    activation="relu",
+                    kernel_initializer=init,
+                    name=f"conv{i}_{j}",
+                )(x)
             x = layers.MaxPooling2D(padding="same", name=f"pool{i}")(x)
         x = layers.Flatten(name="flatten")(x)
         for i in (1, 2):
             x = layers.Dense(scale(256), "relu", kernel_initializer=init, name=f"dense{i}")(x)
         return x, init
+
     return builder
 
 
 def _resnet(stacks, blocks):
     """Basic blocks: `blocks` of them for each of `stacks`' filters; every stack but the first halves the image."""
+
     def builder(layers, x, scale):
         x = _conv_bn(layers, x, scale(stacks[0]), "stem")
         x = layers.ReLU(name="stem_relu")(x)
@@ -115,6 +131,7 @@ def _resnet(stacks, blocks):
             for j in range(1, blocks + 1):
                 x = _block(layers, x, scale(filters), 2 if i > 1 and j == 1 else 1, f"stack{i}_block{j}")
         return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
+
     return builder
 
 
@@ -131,6 +148,7 @@ def _block(layers, x, filters, stride, name):
 
 def _vgg(*stacks):
     """Stacks of (filters, convolutions), each closed by a pool. The convolutions have biases, as in the source."""
+
     def builder(layers, x, scale):
         for i, (filters, depth) in enumerate(stacks, 1):
             for j in range(1, depth + 1):
@@ -139,24 +157,37 @@ def _vgg(*stacks):
             # 'same', so that an 8x8 image outlives five pools.
             x = layers.MaxPooling2D(padding="same", name=f"pool{i}")(x)
         return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
+
     return builder
 
 
 def _mobilenet(*blocks):
     """Blocks of (filters, stride). Padding is explicit where the stride is 2: 'same' would pad one side more."""
+
     def builder(layers, x, scale):
         x = layers.ZeroPadding2D(1, name="stem_pad")(x)
-        x = layers.Conv2D(scale(32), 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem")(x)
+        x = layers.Conv2D(
+            scale(32), 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem"
+        )(x)
         x = _bn_relu(layers, x, "stem")
         for i, (filters, stride) in enumerate(blocks, 1):
             name = f"block{i}_depthwise"
             x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x) if stride == 2 else x
-            x = layers.DepthwiseConv2D(3, strides=stride, padding="valid" if stride == 2 else "same", use_bias=False,
-                                       depthwise_initializer="he_normal", name=name)(x)
+            x = layers.DepthwiseConv2D(
+                3,
+                strides=stride,
+                padding="valid" if stride == 2 else "same",
+                use_bias=False,
+                depthwise_initializer="he_normal",
+                name=name,
+            )(x)
             x = _bn_relu(layers, x, name)
-            x = layers.Conv2D(scale(filters), 1, use_bias=False, kernel_initializer="he_normal", name=f"block{i}_pointwise")(x)
+            x = layers.Conv2D(
+                scale(filters), 1, use_bias=False, kernel_initializer="he_normal", name=f"block{i}_pointwise"
+            )(x)
             x = _bn_relu(layers, x, f"block{i}_pointwise")
         return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
+
     return builder
 
 
@@ -166,8 +197,15 @@ def _bn_relu(layers, x, name):
 
 
 def _conv_bn(layers, x, filters, name, size=3, stride=1, use_bias=False):
-    x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=use_bias,
-                      kernel_initializer="he_normal", name=name)(x)
+    x = layers.Conv2D(
+        filters,
+        size,
+        strides=stride,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
     # The momentum and epsilon of the PyTorch code that the field's figures come from. Keras' own momentum of 0.99
     # also needs several hundred steps before the moving averages mean anything.
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
@@ -185,7 +223,9 @@ BUILDERS = {
     "resnet56": _resnet((16, 32, 64), blocks=9),
     "resnet18": _resnet((64, 128, 256, 512), blocks=2),
     "vgg19": _vgg((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)),
-    "mobilenet": _mobilenet((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)),
+    "mobilenet": _mobilenet(
+        (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)
+    ),
 }
 
 
@@ -204,11 +244,15 @@ def _checked_shape(shape):
     except (TypeError, ValueError):
         height = None
     if height is None or channels < 1:
-        raise LotteryError(f"input_shape is {shape!r}: expected (height, width, channels) as whole numbers, "
-                           "such as (32, 32, 3), without the batch size.")
+        raise LotteryError(
+            f"input_shape is {shape!r}: expected (height, width, channels) as whole numbers, "
+            "such as (32, 32, 3), without the batch size."
+        )
     if min(height, width) < SMALLEST_SIDE:
-        raise LotteryError(f"input_shape is {shape!r}: images must be at least {SMALLEST_SIDE}x{SMALLEST_SIDE} "
-                           "pixels, (height, width, channels); resize them first.")
+        raise LotteryError(
+            f"input_shape is {shape!r}: images must be at least {SMALLEST_SIDE}x{SMALLEST_SIDE} "
+            "pixels, (height, width, channels); resize them first."
+        )
     return height, width, channels
 
 

@@ -20,24 +20,28 @@ class Layers:
         def call(x):
             self.weights += (x.shape[-1] + use_bias) * units
             return Tensor((*x.shape[:-1], units))
+
         return call
 
     def Conv2D(self, filters, size, strides=1, padding="valid", use_bias=True, **_):
         def call(x):
             self.weights += (size * size * x.shape[-1] + use_bias) * filters
             return Tensor((None, *_sides(x, size, strides, padding), filters))
+
         return call
 
     def DepthwiseConv2D(self, size, strides=1, padding="valid", use_bias=True, **_):
         def call(x):
             self.weights += (size * size + use_bias) * x.shape[-1]
             return Tensor((None, *_sides(x, size, strides, padding), x.shape[-1]))
+
         return call
 
     def BatchNormalization(self, **_):
         def call(x):
             self.weights += 4 * x.shape[-1]
             return x
+
         return call
 
     def MaxPooling2D(self, padding="valid", **_):

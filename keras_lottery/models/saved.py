@@ -62,9 +62,10 @@ def load(path, engine):
 
 def keras_version(path):
     """Of the Keras that saved a .keras file, "" where it does not say."""
-    with contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError), zipfile.ZipFile(
-        path
-    ) as archive:
+    with (
+        contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError),
+        zipfile.ZipFile(path) as archive,
+    ):
         info = archive.getinfo(METADATA)
         told = json.loads(archive.read(METADATA)) if info.file_size < 2**16 else None
         return str(told.get("keras_version", "")) if isinstance(told, dict) else ""
@@ -187,9 +188,13 @@ def builder(model, width=1.0, keras="tf_keras"):
     if not str(model).endswith((".keras", ".h5")):
         if model not in models.names():
             models.build(model, (8, 8, 1), 2, keras=keras)  # which says what is near
-        return lambda input_shape, num_classes: models.build(model, input_shape, num_classes, width=width, keras=keras)
+        return lambda input_shape, num_classes: models.build(
+            model, input_shape, num_classes, width=width, keras=keras
+        )
     if width != 1:
-        raise LotteryError(f"width={width!r} is for the builders: a saved model has the width it has. Leave it out.")
+        raise LotteryError(
+            f"width={width!r} is for the builders: a saved model has the width it has. Leave it out."
+        )
     loaded = _load(model, engines.engine_of(keras))
 
     def fitting(input_shape, num_classes):
@@ -197,7 +202,11 @@ def builder(model, width=1.0, keras="tf_keras"):
             ("input", loaded.input_shape, (None, *input_shape)),
             ("output", loaded.output_shape, (None, num_classes)),
         ):
-            fits = isinstance(has, tuple) and len(has) == len(needs) and all(h in (None, n) for h, n in zip(has[1:], needs[1:]))
+            fits = (
+                isinstance(has, tuple)
+                and len(has) == len(needs)
+                and all(h in (None, n) for h, n in zip(has[1:], needs[1:]))
+            )
             if not fits:
                 raise LotteryError(f"model={str(model)!r}: its {what} shape is {has}, the data need {needs}.")
         return loaded
@@ -216,9 +225,15 @@ def _load(path, engine):
     try:
         loaded = load(path, engine)
     except LotteryError as error:
-        raise LotteryError(f"model={str(path)!r} cannot be read by {name}: {str(error).rstrip('.')}.") from error
+        raise LotteryError(
+            f"model={str(path)!r} cannot be read by {name}: {str(error).rstrip('.')}."
+        ) from error
     except Exception as error:  # of many kinds, from zip and h5 files and layers
-        raise LotteryError(f"model={str(path)!r} cannot be read by {name}: {short(error)}. Is it a whole, saved model?") from error
+        raise LotteryError(
+            f"model={str(path)!r} cannot be read by {name}: {short(error)}. Is it a whole, saved model?"
+        ) from error
     if not engine.walk.is_graph(loaded):
-        raise LotteryError(f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer.")
+        raise LotteryError(
+            f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer."
+        )
     return wrapping.strip(loaded) if wrapping.is_wrapped(loaded) else loaded

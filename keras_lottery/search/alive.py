@@ -34,11 +34,14 @@ def set_masks(model, masks):
         engine.load_state(model, {**engine.values(model), **weights})
         where = f", since no weight is left in {', '.join(emptied)}" if emptied else ""
         raise Dead(
-            f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}")
+            f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}"
+        )
     if emptied:
         warnings.warn(
             f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through there is "
-            f"lost, unless a shortcut goes past it. {_cure(scope)}", stacklevel=3)
+            f"lost, unless a shortcut goes past it. {_cure(scope)}",
+            stacklevel=3,
+        )
 
 
 def _emptied(before, after, scope):
@@ -55,7 +58,8 @@ def _share(masks):
 
 def _cure(scope):
     return "Prune less, by a smaller rate or final_sparsity" + (
-        ", or give scope='layer', which leaves each layer its share." if scope == "global" else ".")
+        ", or give scope='layer', which leaves each layer its share." if scope == "global" else "."
+    )
 
 
 def answers_alike(model):
@@ -77,7 +81,9 @@ def answers_alike(model):
             return False
         outputs = [_array(engine, tensor) for tensor in engine.nest.flatten(outputs)]
         first = first or outputs
-        if any(not np.isfinite(new).all() or new.tobytes() != old.tobytes() for old, new in zip(first, outputs)):
+        if any(
+            not np.isfinite(new).all() or new.tobytes() != old.tobytes() for old, new in zip(first, outputs)
+        ):
             return False
     return True
 
@@ -110,4 +116,6 @@ def naming_the_last_good(number, sparsity, where=""):
     try:
         yield
     except Dead as error:
-        raise Dead(f"{error} The last good ticket is that of round {number}, {sparsity:.2%} sparse{where}.") from None
+        raise Dead(
+            f"{error} The last good ticket is that of round {number}, {sparsity:.2%} sparse{where}."
+        ) from None

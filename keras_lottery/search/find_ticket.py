@@ -113,8 +113,23 @@ def find_ticket(
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = plain(info or {})
-    settings = {"rewind": "init" if rewind == 0 else rewind, "scope": scope, "epochs": epochs, "seed": seed, **rule(rewind),
-                **{name: value for name, value in (("rewind_once", rewind_once), ("structured", structured), ("budget", budget), ("early_bird", early_bird)) if value}}
+    settings = {
+        "rewind": "init" if rewind == 0 else rewind,
+        "scope": scope,
+        "epochs": epochs,
+        "seed": seed,
+        **rule(rewind),
+        **{
+            name: value
+            for name, value in (
+                ("rewind_once", rewind_once),
+                ("structured", structured),
+                ("budget", budget),
+                ("early_bird", early_bird),
+            )
+            if value
+        },
+    }
     engine = engines.engine(model)
     engine.check_compiled(model)
     callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
@@ -124,7 +139,9 @@ def find_ticket(
     check_steps(model, {"rewind step": [rewind]}, steps)
     validated = None
     if validation_data is not None:
-        held_out, _, validated = open_data(model, validation_data, seed, "validation_data")  # says what is wrong with it before anything is trained
+        held_out, _, validated = open_data(
+            model, validation_data, seed, "validation_data"
+        )  # says what is wrong with it before anything is trained
         check_labels(model, held_out, "validation_data")
         validated = [validated, content(held_out)]
     if steps is not None:
@@ -159,7 +176,9 @@ def find_ticket(
             **({"blocks": how["blocks"]} if how["blocks"] else {}),
         }
         if not overwrite:
-            config = run_folder.under_its_rule(run_dir, config, lambda: run_folder.finished_rounds(run_dir) == len(plan))
+            config = run_folder.under_its_rule(
+                run_dir, config, lambda: run_folder.finished_rounds(run_dir) == len(plan)
+            )
             _check_names(run_dir, config)
         run_dir = run_folder.open_run(run_dir, "find_ticket", config, overwrite)
 
@@ -167,7 +186,7 @@ def find_ticket(
     gc.collect()  # copies that were made on the way refer to themselves
     state = Rounds(model, architecture, rewind, scope, sides, run_dir, info, settings)
     held = recall(backup, callbacks)
-    for round in plan[state.finished:]:
+    for round in plan[state.finished :]:
         state.ticket = None  # memory for the boundary and the training
         if round.number:
             before = plan[round.number - 1]
@@ -186,8 +205,12 @@ def find_ticket(
             start=state.place(round),
             backup=backup,
             label=f"round {round.number}",
-            callbacks=[*callbacks, RewindCallback(state.rewinder, round, state.keep_rewind_point), stopping,
-                       *([LongEpochs()] if steps is None else [])],
+            callbacks=[
+                *callbacks,
+                RewindCallback(state.rewinder, round, state.keep_rewind_point),
+                stopping,
+                *([LongEpochs()] if steps is None else []),
+            ],
             held=held,
             goes_on=rewind == "finetune",
             verbose=verbose,
@@ -202,15 +225,21 @@ def find_ticket(
 
 
 def _checked_callbacks(callbacks, keras):
-    callbacks = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    callbacks = (
+        [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    )
     for callback in callbacks:
         if getattr(callback, "prunes", False) is True:
-            raise LotteryError(f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after each round: leave it out.")
+            raise LotteryError(
+                f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after each round: leave it out."
+            )
         if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
         kinds = {kind.__module__.partition(".")[0] for kind in type(callback).__mro__} & {"keras", "tf_keras"}
         if kinds and keras not in kinds:
-            raise LotteryError(f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of {keras}: give callbacks of {keras}.")
+            raise LotteryError(
+                f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of {keras}: give callbacks of {keras}."
+            )
     return callbacks
 
 
@@ -240,10 +269,20 @@ def _ready(model, scope, verbose):
 def _check_names(run_dir, config):
     """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
     there, config = run_folder.check_run_dir(run_dir, config) or {}, plain(config)
-    if {name for name in {**there, **config} if name != run_folder.KIND and there.get(name, MISSING) != config.get(name, MISSING)} in ({"weights"}, {"masks", "weights"}):
-        was, now = next(pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1])
+    if {
+        name
+        for name in {**there, **config}
+        if name != run_folder.KIND and there.get(name, MISSING) != config.get(name, MISSING)
+    } in ({"weights"}, {"masks", "weights"}):
+        was, now = next(
+            pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1]
+        )
         if was is None or now is None:
-            raise LotteryError(f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now {len(config['weights'])}: "
-                               f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew.")
-        raise LotteryError(f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
-                           "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True.")
+            raise LotteryError(
+                f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now {len(config['weights'])}: "
+                f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew."
+            )
+        raise LotteryError(
+            f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
+            "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True."
+        )

@@ -59,7 +59,9 @@ class LotteryCallback(Callback):
 
     def on_train_begin(self, logs=None):
         if not wrapping.is_wrapped(self.model) or engines.engine(self.model).settings(self.model)[0] is None:
-            raise LotteryError("LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...)).")
+            raise LotteryError(
+                "LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...))."
+            )
         wrapping.check_unpruned(self.model)
         if self.params["steps"] is None:
             raise LotteryError(
@@ -68,9 +70,19 @@ class LotteryCallback(Callback):
             )
         self.schedule, _ = engines.engine(self.model).settings(self.model)
         check_stateless(self.model)
-        check_leaves_some(wrapping.masks(self.model), self.schedule.sparsities[-1], engines.engine(self.model).settings(self.model)[1]["scope"])
-        check_steps(self.model, {"rewind step": [self.schedule.rewind_step],
-                                 "end of a round": [*self.schedule.boundaries, self.schedule.total_steps]}, self.params["steps"])
+        check_leaves_some(
+            wrapping.masks(self.model),
+            self.schedule.sparsities[-1],
+            engines.engine(self.model).settings(self.model)[1]["scope"],
+        )
+        check_steps(
+            self.model,
+            {
+                "rewind step": [self.schedule.rewind_step],
+                "end of a round": [*self.schedule.boundaries, self.schedule.total_steps],
+            },
+            self.params["steps"],
+        )
         self.engine = engines.engine(self.model)
         self.engine.keep_randomness(self.model)
         self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
@@ -123,7 +135,9 @@ class LotteryCallback(Callback):
             )
 
     def _boundary(self, round):
-        with alive.naming_the_last_good(len(self.rounds) - 1, self.rounds[-1]["sparsity"], ", in LotteryCallback.ticket"):
+        with alive.naming_the_last_good(
+            len(self.rounds) - 1, self.rounds[-1]["sparsity"], ", in LotteryCallback.ticket"
+        ):
             try:
                 self.rewinder.boundary(round)
             except Dead:
@@ -138,8 +152,10 @@ class LotteryCallback(Callback):
     def _check_rates(self):
         """Raises LotteryError if another callback set the learning rate, by epochs that a rewound round does not repeat."""
         if self.plan[-1].start and not all(map(np.array_equal, self.engine.rates(self.model), self.rates)):
-            raise LotteryError(f"a callback set the learning rate by epochs, and a round that begins at step {self.plan[-1].start} begins within the "
-                               "epochs of one fit: use find_ticket, or compile with a LearningRateSchedule.")
+            raise LotteryError(
+                f"a callback set the learning rate by epochs, and a round that begins at step {self.plan[-1].start} begins within the "
+                "epochs of one fit: use find_ticket, or compile with a LearningRateSchedule."
+            )
 
     def _check_masks(self):
         """Raises LotteryError if the model has other masks than this callback gave it."""

@@ -64,7 +64,11 @@ class Rewinder:
         if self.rewind != "trained":
             self.engine.unify_replicas(self.model)
             rates = {f"{_RATE}{n}": rate for n, rate in enumerate(self.engine.rates(self.model))}
-            self.beside = {**self.engine.random_state(self.model), **rates, _COUNT: np.int64(self.engine.steps_taken(self.model))}
+            self.beside = {
+                **self.engine.random_state(self.model),
+                **rates,
+                _COUNT: np.int64(self.engine.steps_taken(self.model)),
+            }
         self.point = self.engine.values(self.model)
 
     def load(self, arrays):
@@ -97,7 +101,9 @@ class Rewinder:
         if self.rewind == "trained" and self.point is None:
             self.capture()
         if self.rewind not in KEPT and self.point is None:
-            raise LotteryError(f"rewind={self.rewind}: no execution of steps ended at that step: give another.")
+            raise LotteryError(
+                f"rewind={self.rewind}: no execution of steps ended at that step: give another."
+            )
         masks = self.tightened(round.sparsity)
         alive.set_masks(self.model, masks)
         if self.point is not None:
@@ -107,7 +113,9 @@ class Rewinder:
             self.engine.load_state(self.model, self.point)
         going_on = self.rewind == "finetune"
         state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start
-        self.engine.reset_optimizer(self.model, state, () if going_on else self.copies)  # copies: JAX gives each buffer away once
+        self.engine.reset_optimizer(
+            self.model, state, () if going_on else self.copies
+        )  # copies: JAX gives each buffer away once
         if round.rewind:
             go_on_from(self.model, round.start, self.beside)
 
@@ -204,7 +212,9 @@ def check_stateless(model):
     engine = engines.engine(model)
     for path, layer in engine.layers(model).items():
         if isinstance(layer, engine.keras.layers.RNN) and layer.stateful:
-            raise LotteryError(f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False.")
+            raise LotteryError(
+                f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False."
+            )
 
 
 def check_steps(model, marks, epoch_steps=None):
@@ -219,10 +229,16 @@ def check_steps(model, marks, epoch_steps=None):
     for name, steps in marks.items():
         for step in (step for step in steps if step and not isinstance(step, str)):
             if getattr(model, "autotune_steps_per_execution", False):
-                raise LotteryError(f"the {name}, step {step}, may fall inside an execution with steps_per_execution='auto': give a number.")
+                raise LotteryError(
+                    f"the {name}, step {step}, may fall inside an execution with steps_per_execution='auto': give a number."
+                )
             if every > 1 and epoch_steps is None:
-                raise LotteryError(f"the {name}, step {step}, may fall inside an execution of steps_per_execution={every}, since it is unknown how "
-                                   "many steps an epoch has: tell it, train = train.apply(tf.data.experimental.assert_cardinality(steps)).")
+                raise LotteryError(
+                    f"the {name}, step {step}, may fall inside an execution of steps_per_execution={every}, since it is unknown how "
+                    "many steps an epoch has: tell it, train = train.apply(tf.data.experimental.assert_cardinality(steps))."
+                )
             if step % (epoch_steps or every) % every:
                 within = f" within epochs of {epoch_steps}" if epoch_steps and epoch_steps % every else ""
-                raise LotteryError(f"the {name}, step {step}, is no multiple of steps_per_execution={every}{within}: change one of them.")
+                raise LotteryError(
+                    f"the {name}, step {step}, is no multiple of steps_per_execution={every}{within}: change one of them."
+                )

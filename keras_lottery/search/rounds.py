@@ -36,7 +36,10 @@ class Rounds:
             self.engine.load_random_state(model, initial)
             self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
         self.rewinder = Rewinder(model, rewind, scope, sides)
-        kept = self.finished > (rewind == "trained") and rewind not in (0, *KEPT)  # then the file must be there
+        kept = self.finished > (rewind == "trained") and rewind not in (
+            0,
+            *KEPT,
+        )  # then the file must be there
         if run_dir and (kept or (run_dir / run_folder.REWIND).exists()):
             self.rewinder.load(files.read_arrays(run_dir / run_folder.REWIND)[0])
         if self.finished:
@@ -58,14 +61,24 @@ class Rounds:
     def finish(self, round, history, notes):
         """End a `schedule.Round`: its record, its ticket and its folder."""
         start = self.start or self._rewound(round.number)
-        metrics = {name: value for name, value in history[-1].items() if isinstance(value, (int, float)) and name not in ("start", "stop")}
+        metrics = {
+            name: value
+            for name, value in history[-1].items()
+            if isinstance(value, (int, float)) and name not in ("start", "stop")
+        }
         steps = {"start": round.start, "stop": history[-1]["stop"]}
-        self.records.append({**record(self.model, round.number, metrics), **steps, "history": history, **notes})
+        self.records.append(
+            {**record(self.model, round.number, metrics), **steps, "history": history, **notes}
+        )
         self.ticket = from_model(self.model, start, self.records, self.info, self.architecture, self.settings)
         if self.run_dir:
             folder = run_folder.round_folder(self.run_dir, round.number)
-            if team.is_chief() and folder.exists():  # the others of a team may find what their chief just wrote
-                raise LotteryError(f"another process finished {folder} meanwhile: one search at a time in a run_dir.")
+            if (
+                team.is_chief() and folder.exists()
+            ):  # the others of a team may find what their chief just wrote
+                raise LotteryError(
+                    f"another process finished {folder} meanwhile: one search at a time in a run_dir."
+                )
             self.ticket.save(folder)
 
     def where(self, number):
@@ -84,7 +97,11 @@ class Rounds:
         return dict(rewinder.point)
 
     def keep_rewind_point(self):
-        if self.run_dir and self.rewinder.point is not None and not (self.run_dir / run_folder.REWIND).exists():
+        if (
+            self.run_dir
+            and self.rewinder.point is not None
+            and not (self.run_dir / run_folder.REWIND).exists()
+        ):
             files.write_arrays(self.run_dir / run_folder.REWIND, self.rewinder.arrays())
 
 
@@ -93,8 +110,10 @@ def _check_given(engine, model, initial, run_dir):
     now, drawn = engine.values(model), drawn_anew(engine, model)
     for path in sorted(now.keys() - drawn):
         if path in initial and not _alike(initial[path], now[path]):
-            raise LotteryError(f"{str(run_dir)!r} holds the run of a model with another {path!r}, which is frozen or adapted to data: give another "
-                               "run_dir, the model with the weights that it had to go on, or overwrite=True to start anew.")
+            raise LotteryError(
+                f"{str(run_dir)!r} holds the run of a model with another {path!r}, which is frozen or adapted to data: give another "
+                "run_dir, the model with the weights that it had to go on, or overwrite=True to start anew."
+            )
 
 
 def _alike(one, other):

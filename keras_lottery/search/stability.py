@@ -24,10 +24,13 @@ def interpolate(a, b, alpha):
     >>> interpolate({"w": np.float32([0, 2])}, {"w": np.float32([0, 4])}, 0.25)["w"].tolist()
     [0.0, 2.5]
     """
+
     def between(first, second):
         if first.dtype.kind in "biu":
             return first
-        return ((1 - alpha) * first.astype(np.float64) + alpha * second.astype(np.float64)).astype(first.dtype)
+        return ((1 - alpha) * first.astype(np.float64) + alpha * second.astype(np.float64)).astype(
+            first.dtype
+        )
 
     return {path: between(value, b[path]) for path, value in a.items()}
 
@@ -61,7 +64,9 @@ def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
     for name, state in {"a": a, "b": b}.items():
         other = [path for path, value in before.items() if np.shape(state.get(path)) != value.shape]
         if other:
-            raise LotteryError(f"{name} is no state of this model: {other[0]!r} has another shape there, or none. Give two states of {model.name!r}.")
+            raise LotteryError(
+                f"{name} is no state of this model: {other[0]!r} has another shape there, or none. Give two states of {model.name!r}."
+            )
     errors = []
     try:
         for alpha in alphas:
@@ -72,7 +77,18 @@ def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
     return {"alphas": alphas, "errors": errors, "barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}
 
 
-def instability(model, orders, validation, *, epochs, start=Start(), run_dir=None, points=POINTS, batches=BATCHES, verbose="auto"):
+def instability(
+    model,
+    orders,
+    validation,
+    *,
+    epochs,
+    start=Start(),
+    run_dir=None,
+    points=POINTS,
+    batches=BATCHES,
+    verbose="auto",
+):
     """Train from the model's weights under two data orders; the barrier between the two ends.
 
     Args:
@@ -100,13 +116,19 @@ def instability(model, orders, validation, *, epochs, start=Start(), run_dir=Non
     engine.check_compiled(model)
     epochs = whole("epochs", epochs)
     if not isinstance(orders, (list, tuple)) or len(orders) != 2:
-        raise LotteryError(f"orders is {shown(orders)}: give the data of two trainings, the same but for their order.")
+        raise LotteryError(
+            f"orders is {shown(orders)}: give the data of two trainings, the same but for their order."
+        )
     if validation is None:
-        raise LotteryError("validation is None: give data to measure errors on, as fit takes its validation_data.")
+        raise LotteryError(
+            "validation is None: give data to measure errors on, as fit takes its validation_data."
+        )
     folder = None
     if run_dir is not None:
         about = {"epochs": epochs, "start": start.step, "points": points, "batches": batches}
-        folder = run_folder.open_run(run_dir, "instability", {**about, **_measured(model, orders, validation)})
+        folder = run_folder.open_run(
+            run_dir, "instability", {**about, **_measured(model, orders, validation)}
+        )
         if (folder / run_folder.RESULT).exists():
             return read_json(folder / run_folder.RESULT)
     orders = [open_data(model, train, seed, "orders")[0] for seed, train in enumerate(orders)]
@@ -152,9 +174,13 @@ def _measured(model, orders, validation):
 
 
 def _error(model, validation):
-    given = dict(zip(("x", "y", "sample_weight"), validation if isinstance(validation, tuple) else (validation,)))
+    given = dict(
+        zip(("x", "y", "sample_weight"), validation if isinstance(validation, tuple) else (validation,))
+    )
     figures = model.evaluate(**given, verbose=0, return_dict=True)
     name = next((name for name in figures if name.endswith("accuracy")), None)
     if name is None:
-        raise LotteryError(f"the model reports {', '.join(figures)}, no accuracy: compile it with metrics=['accuracy'].")
+        raise LotteryError(
+            f"the model reports {', '.join(figures)}, no accuracy: compile it with metrics=['accuracy']."
+        )
     return 1 - float(figures[name])

@@ -35,7 +35,14 @@ def fast(given):
     if "rate" in chosen and given["rounds"] is None:
         most = given["epochs"] + 1 if given["rewind"] == "trained" else 2 * given["epochs"]
         final = chosen.get("final_sparsity", given["final_sparsity"])
-        chosen["rate"] = next((rate for rate in (FAST["rate"], *STEEPER) if len(round_sparsities(rate=rate, final_sparsity=final)) <= most), FAST["rate"])
+        chosen["rate"] = next(
+            (
+                rate
+                for rate in (FAST["rate"], *STEEPER)
+                if len(round_sparsities(rate=rate, final_sparsity=final)) <= most
+            ),
+            FAST["rate"],
+        )
     return chosen
 
 
@@ -81,10 +88,16 @@ class Stopping(StepCounter):
         self.budget = check_budget(budget)
         self.ends_count = ends_count
         if self.budget and self.budget[1] == "steps" and steps is None:
-            raise LotteryError("budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x.")
+            raise LotteryError(
+                "budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x."
+            )
         if self.budget and self.budget[1] != "m":
             a_step = steps or 1  # unknown, an epoch counts as one step, and rounds as begun at 0
-            least = self._least(a_step) if steps else len(plan) - 1 + epochs + (epochs - 1 if ends_count and len(plan) > 1 else 0)
+            least = (
+                self._least(a_step)
+                if steps
+                else len(plan) - 1 + epochs + (epochs - 1 if ends_count and len(plan) > 1 else 0)
+            )
             if self._steps_allowed(a_step) < least:
                 raise LotteryError(
                     f"budget={budget!r} is too small: {len(plan)} rounds, the last to its end and the others of one epoch or more, take "
@@ -94,11 +107,16 @@ class Stopping(StepCounter):
 
     def _least(self, steps):
         """The fewest steps that the search can take: of each round but the last, those to the end of its first epoch."""
+
         def shortest(round):
             if round is self.plan[-1]:
                 return self.epochs * steps - round.start
             if round.number == 0:
-                return self.epochs * steps if self.ends_count else steps * max(1, math.ceil(max(one.start for one in self.plan) / steps))
+                return (
+                    self.epochs * steps
+                    if self.ends_count
+                    else steps * max(1, math.ceil(max(one.start for one in self.plan) / steps))
+                )
             return steps - round.start % steps
 
         return sum(map(shortest, self.plan))
@@ -106,7 +124,9 @@ class Stopping(StepCounter):
     def _steps_allowed(self, steps):
         """The budget in steps, where an epoch has so many; None for no such limit."""
         amount, unit = self.budget
-        return amount if unit == "steps" else round(amount * self.epochs * steps, 6)  # 1.16 * 25 is a little less than 29
+        return (
+            amount if unit == "steps" else round(amount * self.epochs * steps, 6)
+        )  # 1.16 * 25 is a little less than 29
 
     def begin(self, round, records, rewinder):
         """A `schedule.Round` of the search of `rewinder` begins, after those with these records."""
@@ -138,7 +158,11 @@ class Stopping(StepCounter):
         if self.budget is None:
             return math.inf
         amount, unit = self.budget
-        budget = amount * 60 / (self.seconds / (self.spent + done)) if unit == "m" else self._steps_allowed(self.steps)
+        budget = (
+            amount * 60 / (self.seconds / (self.spent + done))
+            if unit == "m"
+            else self._steps_allowed(self.steps)
+        )
         last = self.epochs * self.steps - self.plan[-1].start
         return (budget - last - self.spent) / (len(self.plan) - 1 - self.round.number)
 
@@ -173,6 +197,10 @@ def check_budget(budget):
         amount = float(text[:-1])
     if text[-1:] in ("x", "m") and 0 < amount < math.inf:
         if text[-1] == "m" and team.is_joined():
-            raise LotteryError(f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x.")
+            raise LotteryError(
+                f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x."
+            )
         return amount, text[-1]
-    raise LotteryError(f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m.")
+    raise LotteryError(
+        f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m."
+    )

@@ -16,8 +16,10 @@ def checked(normalization, specs):
         return None
     shape = specs[0].shape
     if len(specs) > 1 or len(shape) != 4 or specs[0].dtype != "float32":
-        raise LotteryError("normalization is for a model of one input of images, (height, width, channels) of float32; "
-                           f"this one takes {', '.join(str(spec.shape[1:]) for spec in specs)}.")
+        raise LotteryError(
+            "normalization is for a model of one input of images, (height, width, channels) of float32; "
+            f"this one takes {', '.join(str(spec.shape[1:]) for spec in specs)}."
+        )
     return Pixels.of(normalization, shape[-1])
 
 

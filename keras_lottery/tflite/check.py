@@ -24,10 +24,14 @@ def examples(images, structure, specs):
     elif len(specs) == 1:
         images = [images]
     elif not (isinstance(images, (list, tuple)) and len(images) == len(specs)):
-        raise LotteryError(f"images must be a list of {len(specs)} arrays, one for each input: {', '.join(names)}.")
+        raise LotteryError(
+            f"images must be a list of {len(specs)} arrays, one for each input: {', '.join(names)}."
+        )
     arrays = [_fitting(array, spec) for array, spec in zip(images, specs)]
     if len({len(array) for array in arrays}) != 1:
-        raise LotteryError(f"images differ in how many examples they hold: {[len(array) for array in arrays]}.")
+        raise LotteryError(
+            f"images differ in how many examples they hold: {[len(array) for array in arrays]}."
+        )
     return arrays
 
 
@@ -43,20 +47,28 @@ def _fitting(array, spec):
         given = np.asarray(array)
         array = given.astype(spec.dtype)
     except (TypeError, ValueError):
-        raise LotteryError("images holds something other than numbers, or rows of different shapes.") from None
+        raise LotteryError(
+            "images holds something other than numbers, or rows of different shapes."
+        ) from None
     if array.dtype.kind in "iu" and not np.array_equal(array, given):
-        raise LotteryError(f"images holds {given.dtype} numbers from {given.min():g} to {given.max():g}: input {spec.name!r} takes "
-                           f"{spec.dtype}, so give whole numbers of its range, pixels as they are.")
+        raise LotteryError(
+            f"images holds {given.dtype} numbers from {given.min():g} to {given.max():g}: input {spec.name!r} takes "
+            f"{spec.dtype}, so give whole numbers of its range, pixels as they are."
+        )
     if array.ndim == 0 or len(array) == 0 or array.shape[1:] != tuple(spec.shape[1:]):
-        raise LotteryError(f"images has shape {array.shape}: input {spec.name!r} takes (examples, "
-                           f"{', '.join(map(str, spec.shape[1:]))}), at least one example.")
+        raise LotteryError(
+            f"images has shape {array.shape}: input {spec.name!r} takes (examples, "
+            f"{', '.join(map(str, spec.shape[1:]))}), at least one example."
+        )
     return array
 
 
 def run(call, specs, examples):
     """{output name: array (examples, ...)} of a function that takes one example, its inputs by name."""
-    rows = [call(**{spec.name: array[i:i + 1] for spec, array in zip(specs, examples)})
-            for i in range(len(examples[0]))]
+    rows = [
+        call(**{spec.name: array[i : i + 1] for spec, array in zip(specs, examples)})
+        for i in range(len(examples[0]))
+    ]
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -66,11 +78,15 @@ def expected(model, specs, examples, pixels):
     except LotteryError:
         raise
     except Exception as error:  # whatever it is, the model cannot do what its file should
-        raise LotteryError(f"{model.name!r} cannot be run on one example at a time: {convert.first_line(error)}.") from error
+        raise LotteryError(
+            f"{model.name!r} cannot be run on one example at a time: {convert.first_line(error)}."
+        ) from error
     wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
     if wrong:
-        raise LotteryError(f"the Keras model itself gives NaN or infinity in {', '.join(wrong)}: check its weights "
-                           "and the images.")
+        raise LotteryError(
+            f"the Keras model itself gives NaN or infinity in {', '.join(wrong)}: check its weights "
+            "and the images."
+        )
     return outputs
 
 
@@ -78,8 +94,10 @@ def accuracy(outputs, truth):
     """The share of examples whose largest score of the first output is that of their class."""
     scores = next(iter(outputs.values()))
     if scores.ndim != 2 or truth.min() < 0 or truth.max() >= scores.shape[-1]:
-        raise LotteryError(f"labels are {truth.min()} to {truth.max()}: expected a first output (examples, classes) with a "
-                           f"score for each; it has shape {scores.shape}.")
+        raise LotteryError(
+            f"labels are {truth.min()} to {truth.max()}: expected a first output (examples, classes) with a "
+            f"score for each; it has shape {scores.shape}."
+        )
     return float((scores.argmax(-1) == truth).mean())
 
 

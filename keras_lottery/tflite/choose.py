@@ -27,11 +27,15 @@ def problem_of(variant, accuracy, max_loss):
         return "has no tensor with zeros enough to encode"
     if accuracy is not None and variant.format != "float32":
         lost = 100 * (accuracy - variant.accuracy)
-        return f"loses {lost:.2f} points of accuracy, more than {max_loss:g}" if lost > max_loss + 1e-9 else None
+        return (
+            f"loses {lost:.2f} points of accuracy, more than {max_loss:g}" if lost > max_loss + 1e-9 else None
+        )
     if variant.relative_difference > TOLERANCE:
         ask = "" if variant.format == "float32" else "; give labels to judge it by accuracy"
-        return (f"differs from the Keras model by {variant.largest_difference:.2g}, "
-                f"{variant.relative_difference:.2g} of the output's scale{ask}")
+        return (
+            f"differs from the Keras model by {variant.largest_difference:.2g}, "
+            f"{variant.relative_difference:.2g} of the output's scale{ask}"
+        )
     return None
 
 
@@ -43,7 +47,9 @@ def pick(variants, goal):
     """
     good = [variant for variant in variants if variant.problem is None]
     if not good:
-        raise LotteryError("nothing was written: " + "; ".join(f"the {v.name} file {v.problem}" for v in variants) + ".")
+        raise LotteryError(
+            "nothing was written: " + "; ".join(f"the {v.name} file {v.problem}" for v in variants) + "."
+        )
     if goal == "latency":
         fastest = min(variant.latency_ms for variant in good)
         good = [variant for variant in good if variant.latency_ms <= ALIKE * fastest]

@@ -38,6 +38,7 @@ ENCODINGS = ("dense", "sparse")  # sparse: a tensor with enough zeros keeps only
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """One input of a model: its name in the file and in the model, the shape of one example with a batch of 1, its dtype."""
+
     name: str
     label: str
     shape: tuple
@@ -50,18 +51,22 @@ def inputs(model):
     Raises:
       LotteryError: the model does not know its inputs' shapes, or TFLite has no such inputs.
     """
-    engine = engines.engine(model)      # which says what is no Keras model
+    engine = engines.engine(model)  # which says what is no Keras model
     structure = engine.inputs(model)
     if structure is None:
-        raise LotteryError(f"{model.name!r} does not know its input shape yet: call it once on a batch first.")
+        raise LotteryError(
+            f"{model.name!r} does not know its input shape yet: call it once on a batch first."
+        )
     specs, tensors = [], engine.nest.flatten(structure)
     if not all(hasattr(tensor, "name") for tensor in tensors):
         raise LotteryError(f"{model.name!r} takes sparse or ragged tensors: a .tflite file takes dense ones.")
     for tensor, name in zip(tensors, _identifiers([tensor.name for tensor in tensors])):
         shape, kind = tensor.shape, getattr(tensor.dtype, "name", tensor.dtype)
         if getattr(shape, "rank", 0) is None or None in tuple(shape)[1:]:
-            raise LotteryError(f"input {tensor.name!r} of {model.name!r} has shape {shape}: a .tflite file needs "
-                               "every size but the batch; build the model with a fixed input shape.")
+            raise LotteryError(
+                f"input {tensor.name!r} of {model.name!r} has shape {shape}: a .tflite file needs "
+                "every size but the batch; build the model with a fixed input shape."
+            )
         if kind != "bool" and not re.match(r"u?int|b?float", kind):
             raise LotteryError(f"input {tensor.name!r} takes {kind}: a .tflite file takes numbers.")
         specs.append(Spec(name, tensor.name, (1, *tuple(shape)[1:]), "float32" if "float" in kind else kind))
@@ -74,12 +79,17 @@ def call(model, pixels=None):
     structure, specs = inputs(model)
     if engine.keras.__name__ == "tf_keras":
         traced = _trace(model, structure, specs)
-        return lambda **given: {name: value.numpy() for name, value in traced(*_constants(given, specs, pixels)).items()}
+        return lambda **given: {
+            name: value.numpy() for name, value in traced(*_constants(given, specs, pixels)).items()
+        }
 
     def run(**given):
         flat = [engine.keras.ops.convert_to_tensor(_prepared(given[spec.name], pixels)) for spec in specs]
         outputs = model(engine.nest.pack_sequence_as(structure, flat), training=False)
-        return {name: np.asarray(engine.keras.ops.convert_to_numpy(value)) for name, value in _named(model, engine, outputs).items()}
+        return {
+            name: np.asarray(engine.keras.ops.convert_to_numpy(value))
+            for name, value in _named(model, engine, outputs).items()
+        }
 
     return run
 
@@ -107,23 +117,47 @@ def to_tflite(model, formats, samples=None, pixels=None):
             model.save(os.path.join(folder, "model.keras"))
         except Exception as error:
             raise LotteryError(f"{model.name!r} cannot be saved: {first_line(error)}.") from error
-        own = {name: [kind.__module__, kind.__qualname__] for name, kind in engine.walk.custom_objects(model).items()}
-        modules = {getattr(registered, "__module__", None) for registered in keras.saving.get_custom_objects().values()}
-        given = {"modules": sorted(modules - {"__main__", None}), "classes": own, "formats": list(formats),
-                 "samples": samples is not None, "pixels": pixels and pixels.to_dict()}
+        own = {
+            name: [kind.__module__, kind.__qualname__]
+            for name, kind in engine.walk.custom_objects(model).items()
+        }
+        modules = {
+            getattr(registered, "__module__", None)
+            for registered in keras.saving.get_custom_objects().values()
+        }
+        given = {
+            "modules": sorted(modules - {"__main__", None}),
+            "classes": own,
+            "formats": list(formats),
+            "samples": samples is not None,
+            "pixels": pixels and pixels.to_dict(),
+        }
         write_json(pathlib.Path(folder, "given.json"), given)
         if samples is not None:
             np.savez(os.path.join(folder, "samples.npz"), **samples)
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        done = subprocess.run([sys.executable, "-m", __name__, folder], env=environment, capture_output=True, text=True)
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, folder], env=environment, capture_output=True, text=True
+        )
         if done.returncode < 0:
-            raise LotteryError(f"{model.name!r} does not convert: TensorFlow's converter ended with {signal.Signals(-done.returncode).name}.")
+            raise LotteryError(
+                f"{model.name!r} does not convert: TensorFlow's converter ended with {signal.Signals(-done.returncode).name}."
+            )
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.startswith("error: ")] or done.stderr.splitlines()[-1:]
+            said = [
+                line for line in done.stderr.splitlines() if line.startswith("error: ")
+            ] or done.stderr.splitlines()[-1:]
             raise LotteryError("".join(said).removeprefix("error: ") or f"{model.name!r} does not convert.")
         problems = read_json(pathlib.Path(folder, "problems.json"))
         names = itertools.product(formats, ENCODINGS)
-        return {name: problems.get(_file(*name)) or pathlib.Path(folder, _file(*name)).read_bytes() for name in names}
+        return {
+            name: problems.get(_file(*name)) or pathlib.Path(folder, _file(*name)).read_bytes()
+            for name in names
+        }
 
 
 def first_line(error):
@@ -131,9 +165,11 @@ def first_line(error):
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
     if text.startswith("in user code:"):  # the traceback of a traced function comes first
         found = re.search(r"^\s+\w+(Error|Exception): ", text, re.MULTILINE)
-        text = text[found.start():].strip() if found else text
+        text = text[found.start() :].strip() if found else text
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    parts = 2 if "Exception encountered when calling" in text.partition("\n")[0] else 1  # the layer, then the reason
+    parts = (
+        2 if "Exception encountered when calling" in text.partition("\n")[0] else 1
+    )  # the layer, then the reason
     return " ".join(lines[:parts]).rstrip(".")[:300] or type(error).__name__
 
 
@@ -143,7 +179,12 @@ def _identifiers(names):
     for name in names:
         name = re.sub(r"\W", "_", name if re.match("[A-Za-z]", name) else f"input_{name}", flags=re.ASCII)
         others = (f"{name}_{n}" for n in itertools.count(1))
-        taken = {*made, *keyword.kwlist, "self", "file"}  # Python's, and those of the functions that they are given to
+        taken = {
+            *made,
+            *keyword.kwlist,
+            "self",
+            "file",
+        }  # Python's, and those of the functions that they are given to
         made.append(name if name not in taken else next(other for other in others if other not in taken))
     return made
 
@@ -171,14 +212,18 @@ def _converted(model, formats, samples, pixels):
     with tempfile.TemporaryDirectory() as folder:
         places = {"float32": os.path.join(folder, "model")}
         _save(tf, model, places["float32"], pixels and ("uint8", pixels))
-        if "int8" in formats and pixels:  # whose input is rounded like any tensor: to uint8, without an operation that casts
+        if (
+            "int8" in formats and pixels
+        ):  # whose input is rounded like any tensor: to uint8, without an operation that casts
             places["int8"] = os.path.join(folder, "pixels")
             _save(tf, model, places["int8"], ("float32", pixels))
         made = {}
         for form, encoding in itertools.product(dict.fromkeys(("float32", *formats)), ENCODINGS):
             try:
                 if form == "int8" and has_loops(made["float32", "dense"]):
-                    raise LotteryError("TensorFlow cannot take ranges inside loops: build recurrent layers with unroll=True")
+                    raise LotteryError(
+                        "TensorFlow cannot take ranges inside loops: build recurrent layers with unroll=True"
+                    )
                 if form == "int8-weights":
                     made[form, encoding] = quantize_weights(made["float32", encoding])
                 else:
@@ -200,8 +245,10 @@ def _save(tf, model, folder, pixels):
     try:
         tf.saved_model.save(held, folder, signatures=traced)
     except (OSError, tf.errors.OpError) as error:  # no space left, for one
-        raise LotteryError(f"the converter's own files cannot be written to {tempfile.gettempdir()!r}: {first_line(error)}. TMPDIR "
-                           "names another folder.") from error
+        raise LotteryError(
+            f"the converter's own files cannot be written to {tempfile.gettempdir()!r}: {first_line(error)}. TMPDIR "
+            "names another folder."
+        ) from error
 
 
 def _trace(model, structure, specs, pixels=None):
@@ -221,16 +268,23 @@ def _trace(model, structure, specs, pixels=None):
 
     signature = [tf.TensorSpec(spec.shape, pixels[0] if pixels else spec.dtype, spec.name) for spec in specs]
     try:
-        with engine.unfused(model), tf.device("/CPU:0"):       # a GPU may multiply in TF32, too coarse to compare with
+        with (
+            engine.unfused(model),
+            tf.device("/CPU:0"),
+        ):  # a GPU may multiply in TF32, too coarse to compare with
             return tf.function(run).get_concrete_function(*signature)
     except Exception as error:
-        raise LotteryError(f"{model.name!r} cannot be called on a batch of 1 with inputs "
-                           f"{[spec.shape for spec in specs]}: {first_line(error)}.") from error
+        raise LotteryError(
+            f"{model.name!r} cannot be called on a batch of 1 with inputs "
+            f"{[spec.shape for spec in specs]}: {first_line(error)}."
+        ) from error
 
 
 def _convert(tf, model, folder, form, encoding, samples, pixels):
     converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY] * (encoding == "sparse") + [tf.lite.Optimize.DEFAULT] * (form != "float32")
+    converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY] * (encoding == "sparse") + [
+        tf.lite.Optimize.DEFAULT
+    ] * (form != "float32")
     if form == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if form == "int8":
@@ -239,7 +293,9 @@ def _convert(tf, model, folder, form, encoding, samples, pixels):
         count = len(next(iter(samples.values())))
         kind = "float32" if pixels else None
         converter.representative_dataset = lambda: (
-            {name: array[n:n + 1].astype(kind or array.dtype) for name, array in samples.items()} for n in range(count))
+            {name: array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}
+            for n in range(count)
+        )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8 if pixels else tf.float32
     try:
@@ -260,21 +316,31 @@ def _main(folder):
     folder = pathlib.Path(folder)
     given = read_json(folder / "given.json")
     try:
-        for module in given["modules"]:  # which register what the model may need; one that it does not need may be out of reach
+        for module in given[
+            "modules"
+        ]:  # which register what the model may need; one that it does not need may be out of reach
             with contextlib.suppress(ImportError):
                 importlib.import_module(module)
-        own = {name: operator.attrgetter(path)(importlib.import_module(module))
-               for name, (module, path) in given["classes"].items() if module != "__main__"}
+        own = {
+            name: operator.attrgetter(path)(importlib.import_module(module))
+            for name, (module, path) in given["classes"].items()
+            if module != "__main__"
+        }
         model = keras.saving.load_model(folder / "model.keras", custom_objects=own, compile=False)
     except Exception as error:
-        sys.exit(f"error: the model cannot be loaded by the process that converts it: {first_line(error)}. Put layer classes "
-                 "of your own into a module, which both can import, or export on the TensorFlow backend.")
+        sys.exit(
+            f"error: the model cannot be loaded by the process that converts it: {first_line(error)}. Put layer classes "
+            "of your own into a module, which both can import, or export on the TensorFlow backend."
+        )
     samples = dict(np.load(folder / "samples.npz")) if given["samples"] else None
     try:
         files = _converted(model, given["formats"], samples, given["pixels"] and Pixels(**given["pixels"]))
     except LotteryError as error:
         sys.exit(f"error: {error}")
-    write_json(folder / "problems.json", {_file(*name): content for name, content in files.items() if isinstance(content, str)})
+    write_json(
+        folder / "problems.json",
+        {_file(*name): content for name, content in files.items() if isinstance(content, str)},
+    )
     for name, content in files.items():
         if isinstance(content, bytes):
             (folder / _file(*name)).write_bytes(content)

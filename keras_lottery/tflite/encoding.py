@@ -28,7 +28,10 @@ def decode(values, shape, sparsity):
     order = list(sparsity.traversalOrder)
     if kinds not in ([DENSE] * at + [SPARSE], [DENSE] * at + [SPARSE, DENSE]) or order != sorted(order):
         return None
-    ends, places = (np.asarray(part.values).astype("int64") for part in (sparsity.dimMetadata[at].arraySegments, sparsity.dimMetadata[at].arrayIndices))
+    ends, places = (
+        np.asarray(part.values).astype("int64")
+        for part in (sparsity.dimMetadata[at].arraySegments, sparsity.dimMetadata[at].arrayIndices)
+    )
     block = sparsity.dimMetadata[-1].denseSize if kinds[-1] == DENSE else 1
     if shape[-1] % block:
         return None
@@ -42,9 +45,14 @@ def has_broken_blocks(content):
 
     TensorFlow's converter writes such files (2.21) and its runtime reads other values from them.
     """
-    encoded = [tensor for graph in read(content).subgraphs for tensor in graph.tensors if tensor.sparsity is not None]
-    return any(tensor.shape[-1] % max(1, tensor.sparsity.dimMetadata[-1].denseSize) for tensor in encoded
-               if tensor.sparsity.dimMetadata[-1].format == DENSE)
+    encoded = [
+        tensor for graph in read(content).subgraphs for tensor in graph.tensors if tensor.sparsity is not None
+    ]
+    return any(
+        tensor.shape[-1] % max(1, tensor.sparsity.dimMetadata[-1].denseSize)
+        for tensor in encoded
+        if tensor.sparsity.dimMetadata[-1].format == DENSE
+    )
 
 
 def encode(array):

@@ -15,9 +15,9 @@ from ..core.errors import LotteryError
 from ..core.files import new_file
 from ..engines import engine
 from ..wrapping import is_wrapped, strip
-from . import camera, check, convert, encoding, flatbuffer, sparse_kernels, unpack
+from . import camera, check, convert, flatbuffer, sparse_kernels, unpack
 from . import labels as label_file
-from .choose import GOALS, TOLERANCE, pick, problem_of
+from .choose import GOALS, pick, problem_of
 from .measure import local
 from .show import show
 
@@ -38,6 +38,7 @@ class Variant:
       and fully connected layers sparse kernels of an ARM processor can run.
     What could not be measured is None; `problem` says in words why the file cannot be used.
     """
+
     format: str
     encoding: str
     bytes: int | None = None
@@ -65,6 +66,7 @@ class Export:
 
     accuracy: the Keras model's on the labelled images, 0..1; None without labels.
     """
+
     path: str
     goal: str
     accuracy: float | None
@@ -79,12 +81,31 @@ class Export:
 
     def to_dict(self):
         """The record as plain dicts, lists and numbers, ready for json.dump."""
-        return {"path": self.path, "goal": self.goal, "accuracy": self.accuracy, "chosen": self.chosen.name,
-                "variants": [{"name": variant.name, **dataclasses.asdict(variant)} for variant in self.variants]}
+        return {
+            "path": self.path,
+            "goal": self.goal,
+            "accuracy": self.accuracy,
+            "chosen": self.chosen.name,
+            "variants": [{"name": variant.name, **dataclasses.asdict(variant)} for variant in self.variants],
+        }
 
 
-def export(model, path, *, goal="size", formats=None, images=None, labels=None, max_loss=0.5, normalization=None,
-           class_names=None, compact=False, variants_dir=None, overwrite=False, verbose=True):
+def export(
+    model,
+    path,
+    *,
+    goal="size",
+    formats=None,
+    images=None,
+    labels=None,
+    max_loss=0.5,
+    normalization=None,
+    class_names=None,
+    compact=False,
+    variants_dir=None,
+    overwrite=False,
+    verbose=True,
+):
     """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.
@@ -132,9 +153,18 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     true_or_false(compact=compact, overwrite=overwrite, verbose=verbose)
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
-    kept = {} if variants_dir is None else {
-        (form, encoding): checked_path(pathlib.Path(checks.path(variants_dir, "a folder's name"), f"{form}-{encoding}.tflite"), overwrite)
-        for form in formats for encoding in convert.ENCODINGS}
+    kept = (
+        {}
+        if variants_dir is None
+        else {
+            (form, encoding): checked_path(
+                pathlib.Path(checks.path(variants_dir, "a folder's name"), f"{form}-{encoding}.tflite"),
+                overwrite,
+            )
+            for form in formats
+            for encoding in convert.ENCODINGS
+        }
+    )
     if path in kept.values():
         raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
     structure, specs, pixels = _inputs(model, normalization)
@@ -145,15 +175,29 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
     with _quiet():
         plain = _plain(model)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
-        expected = check.expected(model if engine(model).is_float32(model) else plain, specs, examples, pixels)
+        expected = check.expected(
+            model if engine(model).is_float32(model) else plain, specs, examples, pixels
+        )
         accuracy = None if truth is None else check.accuracy(expected, truth)
         names = label_file.fitting(names, expected)
         plain = without_dead_channels(plain, verbose=verbose) if compact else plain
-        samples = None if images is None else {
-            spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE] for spec, array in zip(specs, examples)}
-        files = {name: _ready(made, names) for name, made in convert.to_tflite(plain, formats, samples, pixels).items()}
+        samples = (
+            None
+            if images is None
+            else {
+                spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE]
+                for spec, array in zip(specs, examples)
+            }
+        )
+        files = {
+            name: _ready(made, names)
+            for name, made in convert.to_tflite(plain, formats, samples, pixels).items()
+        }
         variants = _measured(files, specs, examples, expected, truth)
-        variants = [dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss)) for variant in variants]
+        variants = [
+            dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss))
+            for variant in variants
+        ]
 
     best = pick(variants, goal)
     for variant in variants if kept else ():
@@ -162,7 +206,12 @@ def export(model, path, *, goal="size", formats=None, images=None, labels=None, 
         else:
             kept[variant.format, variant.encoding].unlink(missing_ok=True)
     _write(path, files[best.format, best.encoding])
-    record = Export(str(path), goal, accuracy, tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants))
+    record = Export(
+        str(path),
+        goal,
+        accuracy,
+        tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants),
+    )
     if verbose:
         show(record)
     return record
@@ -172,7 +221,11 @@ def _inputs(model, normalization):
     """(the nest of the model's inputs, their specs in the file, a `Pixels` where the file normalises)."""
     structure, specs = convert.inputs(model)
     pixels = camera.checked(normalization, specs)
-    return structure, [dataclasses.replace(spec, dtype="uint8") for spec in specs] if pixels else specs, pixels
+    return (
+        structure,
+        [dataclasses.replace(spec, dtype="uint8") for spec in specs] if pixels else specs,
+        pixels,
+    )
 
 
 def _plain(model):
@@ -180,11 +233,19 @@ def _plain(model):
 
 
 def _checked_formats(formats):
-    given = list(convert.FORMATS) if formats is None else list(formats) if isinstance(formats, (list, tuple)) else [formats]
+    given = (
+        list(convert.FORMATS)
+        if formats is None
+        else list(formats)
+        if isinstance(formats, (list, tuple))
+        else [formats]
+    )
     for name in given:
         known("formats", name, convert.FORMATS)
     if not given:
-        raise LotteryError(f"formats is empty: give some of {', '.join(convert.FORMATS)}, or none to try them all.")
+        raise LotteryError(
+            f"formats is empty: give some of {', '.join(convert.FORMATS)}, or none to try them all."
+        )
     return list(dict.fromkeys(given))
 
 
@@ -198,9 +259,13 @@ def _checked_labels(labels, images, examples, max_loss):
     try:
         labels = np.asarray(labels)
     except ValueError:
-        raise LotteryError("labels holds rows of different lengths: expected a whole number for each image.") from None
+        raise LotteryError(
+            "labels holds rows of different lengths: expected a whole number for each image."
+        ) from None
     if labels.shape != (len(examples[0]),) or labels.dtype.kind not in "iu":
-        raise LotteryError(f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole numbers, one for each image.")
+        raise LotteryError(
+            f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole numbers, one for each image."
+        )
     return labels
 
 
@@ -240,27 +305,41 @@ def _measured(files, specs, examples, expected, truth):
     contents = {name: made for name, made in files.items() if not isinstance(made, str)}
     rows = local.latencies(contents, seconds=SECONDS * len(contents)) if contents else []
     rows = dict(zip(contents, rows))
-    return [_variant(name, made, rows.get(name), specs, examples, expected, truth) for name, made in files.items()]
+    return [
+        _variant(name, made, rows.get(name), specs, examples, expected, truth) for name, made in files.items()
+    ]
 
 
 def _variant(name, made, row, specs, examples, expected, truth):
     if row is None:
         return Variant(*name, problem=made.rstrip("."))
     parts = flatbuffer.read(made)
-    variant = Variant(*name, row.bytes, row.gzip, row.zstd, sparse_tensors=flatbuffer.sparse_tensors(parts),
-                      sparse_kernels=sum(one.sparse for one in sparse_kernels.rows(parts)))
+    variant = Variant(
+        *name,
+        row.bytes,
+        row.gzip,
+        row.zstd,
+        sparse_tensors=flatbuffer.sparse_tensors(parts),
+        sparse_kernels=sum(one.sparse for one in sparse_kernels.rows(parts)),
+    )
     if row.latency is None:
         return dataclasses.replace(variant, problem=row.problem)
-    variant = dataclasses.replace(variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median)
+    variant = dataclasses.replace(
+        variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median
+    )
     try:
         actual = check.outputs(made, specs, examples)
-    except Exception as error:      # whatever the runtime says, the file is of no use
+    except Exception as error:  # whatever the runtime says, the file is of no use
         return dataclasses.replace(variant, problem=f"does not run: {convert.first_line(error)}")
     if not all(np.isfinite(value).all() for value in actual.values()):
         return dataclasses.replace(variant, problem="gives NaN or infinity where the Keras model does not")
     largest, relative = check.differences(actual, expected)
-    return dataclasses.replace(variant, largest_difference=largest, relative_difference=relative,
-                               accuracy=None if truth is None else check.accuracy(actual, truth))
+    return dataclasses.replace(
+        variant,
+        largest_difference=largest,
+        relative_difference=relative,
+        accuracy=None if truth is None else check.accuracy(actual, truth),
+    )
 
 
 def accuracies(model, path, images, labels, normalization=None):
@@ -274,11 +353,15 @@ def accuracies(model, path, images, labels, normalization=None):
     with _quiet():
         plain = _plain(model)
         of_file = check.outputs(pathlib.Path(path).read_bytes(), specs, examples)
-        return {"keras": check.accuracy(check.expected(plain, specs, examples, pixels), truth),
-                "file": check.accuracy(of_file, truth), "examples": len(truth)}
+        return {
+            "keras": check.accuracy(check.expected(plain, specs, examples, pixels), truth),
+            "file": check.accuracy(of_file, truth),
+            "examples": len(truth),
+        }
 
 
 # The file.
+
 
 def _write(path, content):
     try:

@@ -6,7 +6,13 @@ from ai_edge_litert import schema_py_generated as schema
 
 Op = schema.BuiltinOperator
 # The inputs that hold kernel and bias, and the kernel's dimension that counts output channels.
-KERNELS = {Op.CONV_2D: (1, 2, 0), Op.CONV_3D: (1, 2, 4), Op.DEPTHWISE_CONV_2D: (1, 2, 3), Op.FULLY_CONNECTED: (1, 2, 0), Op.TRANSPOSE_CONV: (1, 3, 0)}
+KERNELS = {
+    Op.CONV_2D: (1, 2, 0),
+    Op.CONV_3D: (1, 2, 4),
+    Op.DEPTHWISE_CONV_2D: (1, 2, 3),
+    Op.FULLY_CONNECTED: (1, 2, 0),
+    Op.TRANSPOSE_CONV: (1, 3, 0),
+}
 ALIGNMENT = 16  # bytes, of a buffer's data; the schema asks for it
 
 
@@ -30,7 +36,9 @@ def write(model):
 
 def operations(model, graph):
     """(operation, its code in `Op`) for each operation of a subgraph of the file."""
-    return [(operation, model.operatorCodes[operation.opcodeIndex].builtinCode) for operation in graph.operators]
+    return [
+        (operation, model.operatorCodes[operation.opcodeIndex].builtinCode) for operation in graph.operators
+    ]
 
 
 def code(model, builtin, version=1):
@@ -48,7 +56,12 @@ def code(model, builtin, version=1):
 def add_tensor(model, graph, shape, kind, data=None, quantization=None):
     """A new tensor's index; a constant one where there is data, an array."""
     tensor = schema.TensorT()
-    tensor.shape, tensor.type, tensor.quantization, tensor.hasRank = np.asarray(shape, "int32"), kind, quantization, True
+    tensor.shape, tensor.type, tensor.quantization, tensor.hasRank = (
+        np.asarray(shape, "int32"),
+        kind,
+        quantization,
+        True,
+    )
     tensor.buffer = 0 if data is None else add_buffer(model, data)
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1

@@ -20,13 +20,19 @@ def checked(class_names):
         return None
     names = [str(name) for name in class_names] if isinstance(class_names, (list, tuple)) else []
     if len(names) < 2 or not all(map(_is_line, names)):
-        raise LotteryError(f"class_names is {shown(class_names)}: expected one name a class, each a line of text.")
+        raise LotteryError(
+            f"class_names is {shown(class_names)}: expected one name a class, each a line of text."
+        )
     return names
 
 
 def _is_line(name):
     """Whether a name is a line of text, without what moves a terminal's cursor or no file can hold."""
-    return bool(name.strip()) and name.splitlines() == [name] and not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)
+    return (
+        bool(name.strip())
+        and name.splitlines() == [name]
+        and not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)
+    )
 
 
 def fitting(names, outputs):
@@ -37,7 +43,9 @@ def fitting(names, outputs):
     """
     count = next(iter(outputs.values())).shape[-1]
     if names is not None and len(names) != count:
-        raise LotteryError(f"class_names holds {len(names)} names: the model's first output has {count} scores.")
+        raise LotteryError(
+            f"class_names holds {len(names)} names: the model's first output has {count} scores."
+        )
     return names
 
 

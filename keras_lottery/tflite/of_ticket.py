@@ -19,8 +19,19 @@ CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000
 
 
-def export(*, ticket, output, start="trained", goal="size", formats=None, max_loss=0.5, compact=False, variants_dir=None, dataset=None,
-           overwrite=False):
+def export(
+    *,
+    ticket,
+    output,
+    start="trained",
+    goal="size",
+    formats=None,
+    max_loss=0.5,
+    compact=False,
+    variants_dir=None,
+    dataset=None,
+    overwrite=False,
+):
     """Write a ticket's weights as .tflite, checked by running it.
 
     The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
@@ -34,7 +45,9 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
       The result, a JSON-able dict, which is in `output`.json as well.
     """
     if not ticket or not output:
-        raise LotteryError("there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'.")
+        raise LotteryError(
+            "there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'."
+        )
     known("start", start, EXPORTED)
     true_or_false(compact=compact, overwrite=overwrite)
     output = checked_path(output, overwrite)
@@ -45,22 +58,42 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
     ticket_name, ticket = str(ticket), load_ticket(ticket)
     images = ticket.images
     if dataset and not images:
-        raise LotteryError(f"{ticket_name} does not say how its images were normalised, so {dataset['name']} cannot be given to "
-                           "it; use keras_lottery.tflite.exporting(model, path, images=.., labels=..) with arrays as in its training.")
+        raise LotteryError(
+            f"{ticket_name} does not say how its images were normalised, so {dataset['name']} cannot be given to "
+            "it; use keras_lottery.tflite.exporting(model, path, images=.., labels=..) with arrays as in its training."
+        )
     model = ticket.model(start)
-    given = dict(goal=goal, formats=formats, max_loss=max_loss, compact=compact, variants_dir=variants_dir, overwrite=overwrite)
+    given = dict(
+        goal=goal,
+        formats=formats,
+        max_loss=max_loss,
+        compact=compact,
+        variants_dir=variants_dir,
+        overwrite=overwrite,
+    )
     if images:
         given |= dict(normalization=(images["mean"], images["std"]), class_names=images.get("classes"))
     loaded = dataset and _data_for(dataset, model, images)
     if loaded:
         if loaded.validation is None:
-            raise LotteryError("validation is 0: the variant is chosen on validation images; give a share above 0.")
+            raise LotteryError(
+                "validation is 0: the variant is chosen on validation images; give a share above 0."
+            )
         given |= dict(zip(("images", "labels"), _pixels(loaded, "validation", CHECKED)))
         model, restated = in_float32(ticket, start, loaded, max_loss)
     record = export_model(model, output, **given)
-    result = {"command": "export", "ticket": ticket_name, "output": str(output), "bytes": record.chosen.bytes, **record.to_dict()}
+    result = {
+        "command": "export",
+        "ticket": ticket_name,
+        "output": str(output),
+        "bytes": record.chosen.bytes,
+        **record.to_dict(),
+    }
     if loaded:
-        result |= {"restated": restated, "test": accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])}
+        result |= {
+            "restated": restated,
+            "test": accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"]),
+        }
     if given.get("class_names"):
         with files.new_file(beside) as aside:
             aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
@@ -73,8 +106,15 @@ def export(*, ticket, output, start="trained", goal="size", formats=None, max_lo
 def _data_for(dataset, model, images):
     """The data set in the form that the model was trained on, where the caller says nothing else."""
     height, width, channels = model.input_shape[1:]
-    own = {"image_size": (height, width), "channels": channels, "classes": images.get("classes"), "normalization": (images["mean"], images["std"])}
-    if dataset["name"] == images.get("name"):  # so that no image that it was trained on is called a validation image
+    own = {
+        "image_size": (height, width),
+        "channels": channels,
+        "classes": images.get("classes"),
+        "normalization": (images["mean"], images["std"]),
+    }
+    if dataset["name"] == images.get(
+        "name"
+    ):  # so that no image that it was trained on is called a validation image
         own |= {"train_split": images["splits"]["train"], "validation": images["validation"]}
     told = {name: value for name, value in dataset.items() if value is not None}
     return data.load(**{**own, **told})

@@ -19,10 +19,20 @@ def show(record):
 
     latency is over that of the first file that runs, error the largest difference over the output's largest value.
     """
-    columns = {name: column for name, column in COLUMNS.items() if name != "top-1" or record.accuracy is not None}
-    table = Table(Column("variant", no_wrap=True), *(Column(name, justify="right", no_wrap=True) for name in columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = {
+        name: column for name, column in COLUMNS.items() if name != "top-1" or record.accuracy is not None
+    }
+    table = Table(
+        Column("variant", no_wrap=True),
+        *(Column(name, justify="right", no_wrap=True) for name in columns),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
     for row in record.variants:
-        table.add_row(row.name, *(_text(row, column) for column in columns.values()), style="bold" if row.chosen else "")
+        table.add_row(
+            row.name, *(_text(row, column) for column in columns.values()), style="bold" if row.chosen else ""
+        )
     console, chosen = Console(markup=False), record.chosen
     console.print(table)
     for row in record.variants:

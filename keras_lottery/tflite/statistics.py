@@ -38,8 +38,10 @@ def in_float32(ticket, start, loaded, max_loss):
     if after <= before:
         engine.load_state(model, values)
         return model, None
-    print(f"BatchNorm statistics taken anew in float32, on training images: {before:.1%} of the validation images were right "
-          f"({in_16_bits:.1%} in 16 bits), now {after:.1%}")
+    print(
+        f"BatchNorm statistics taken anew in float32, on training images: {before:.1%} of the validation images were right "
+        f"({in_16_bits:.1%} in 16 bits), now {after:.1%}"
+    )
     return model, {"in_16_bits": in_16_bits, "before": before, "after": after}
 
 

@@ -6,8 +6,10 @@ from . import flatbuffer
 from .flatbuffer import Op, schema
 
 VERSIONS = {Op.DENSIFY: 1, Op.DEQUANTIZE: 5}  # the first that take int8, per channel
-OPTIONS = {Op.DENSIFY: (schema.BuiltinOptions.DensifyOptions, schema.DensifyOptionsT()),
-           Op.DEQUANTIZE: (schema.BuiltinOptions.DequantizeOptions, schema.DequantizeOptionsT())}
+OPTIONS = {
+    Op.DENSIFY: (schema.BuiltinOptions.DensifyOptions, schema.DensifyOptionsT()),
+    Op.DEQUANTIZE: (schema.BuiltinOptions.DequantizeOptions, schema.DequantizeOptionsT()),
+}
 
 
 def step(model, builtin, source, result):
@@ -30,6 +32,8 @@ def densify_what_dequantize_reads(model):
                 continue
             source = graph.tensors[operation.inputs[0]]
             if source.sparsity is not None:
-                whole = flatbuffer.add_tensor(model, graph, source.shape, source.type, quantization=source.quantization)
+                whole = flatbuffer.add_tensor(
+                    model, graph, source.shape, source.type, quantization=source.quantization
+                )
                 graph.operators.insert(at, step(model, Op.DENSIFY, operation.inputs[0], whole))
                 operation.inputs = np.array([whole], "int32")

@@ -11,7 +11,9 @@ from .flatbuffer import KERNELS, Op, schema
 from .unpack import step
 
 SMALLEST = 256  # values of a kernel for which the added operation is worth its bytes
-LARGEST_CODE = 63  # of 127: a download is 6% smaller for it, at half the error of rounding what flows between layers
+LARGEST_CODE = (
+    63  # of 127: a download is 6% smaller for it, at half the error of rounding what flows between layers
+)
 # A fully connected layer of a later version reads sparse kernels itself. XNNPACK leaves such a layer to TFLite, but still
 # takes the DENSIFY two steps before it for its own and never runs it (prepare_ops_to_delegate, TensorFlow 2.21).
 WITHOUT_BLOCKS = 6
@@ -36,13 +38,20 @@ def quantize_weights(content):
                 kernel, bias, channels = KERNELS[builtin]
                 kernels[operation.inputs[kernel]] = channels
                 biases |= set(operation.inputs[bias : bias + 1])
-        unpacked = {operation.outputs[0]: operation for operation, builtin in flatbuffer.operations(model, graph) if builtin == Op.DENSIFY}
+        unpacked = {
+            operation.outputs[0]: operation
+            for operation, builtin in flatbuffer.operations(model, graph)
+            if builtin == Op.DENSIFY
+        }
         for index, channels in kernels.items():
             _quantize(model, graph, index, channels, unpacked.get(index))
         for index in biases - {-1}:
             _shorten(model, graph.tensors[index])
-    read_sparse = any(builtin == Op.FULLY_CONNECTED and graph.tensors[operation.inputs[1]].sparsity is not None
-                      for graph in model.subgraphs for operation, builtin in flatbuffer.operations(model, graph))
+    read_sparse = any(
+        builtin == Op.FULLY_CONNECTED and graph.tensors[operation.inputs[1]].sparsity is not None
+        for graph in model.subgraphs
+        for operation, builtin in flatbuffer.operations(model, graph)
+    )
     for entry in model.operatorCodes:
         if entry.builtinCode == Op.FULLY_CONNECTED and not read_sparse:
             entry.version = min(entry.version, WITHOUT_BLOCKS)
@@ -63,13 +72,22 @@ def _quantize(model, graph, index, channels, densify):
     scale = schema.QuantizationParametersT()
     scale.scale, scale.zeroPoint, scale.quantizedDimension = scales, np.zeros(len(scales), "int64"), channels
     if source.sparsity is None:
-        integers, steps = flatbuffer.add_tensor(model, graph, codes.shape, schema.TensorType.INT8, codes, scale), []
+        integers, steps = (
+            flatbuffer.add_tensor(model, graph, codes.shape, schema.TensorType.INT8, codes, scale),
+            [],
+        )
     else:
         stored, sparsity = encoding.encode(codes)
-        encoded = densify.inputs[0] if densify else flatbuffer.add_tensor(model, graph, codes.shape, schema.TensorType.INT8)
+        encoded = (
+            densify.inputs[0]
+            if densify
+            else flatbuffer.add_tensor(model, graph, codes.shape, schema.TensorType.INT8)
+        )
         graph.tensors[encoded].type, graph.tensors[encoded].sparsity = schema.TensorType.INT8, sparsity
         graph.tensors[encoded].buffer = flatbuffer.add_buffer(model, stored)
-        integers = flatbuffer.add_tensor(model, graph, codes.shape, schema.TensorType.INT8, quantization=scale)
+        integers = flatbuffer.add_tensor(
+            model, graph, codes.shape, schema.TensorType.INT8, quantization=scale
+        )
         steps = [step(model, Op.DENSIFY, encoded, integers)]
     if densify:
         graph.operators.remove(densify)

@@ -90,7 +90,15 @@ def overlap(masks_a, masks_b):
 def _layer(path, mask):
     kept = int(mask.sum())
     dead_outputs, dead_inputs = (_dead(mask, axis) if mask.ndim >= 2 else None for axis in (-1, -2))
-    return Layer(path, mask.shape, kept, mask.size, 1 - kept / mask.size if mask.size else 0.0, dead_outputs, dead_inputs)
+    return Layer(
+        path,
+        mask.shape,
+        kept,
+        mask.size,
+        1 - kept / mask.size if mask.size else 0.0,
+        dead_outputs,
+        dead_inputs,
+    )
 
 
 def _dead(mask, axis):

@@ -9,5 +9,8 @@ def drawn_anew(engine, model):
     All other state says what the net was given rather than what it learned: frozen weights with the
     statistics beside them, what Normalization was adapted to, constants.
     """
-    return {path for path, variable, _, owners in engine.walk.owned_variables(model)
-            if all(layer.trainable for layer in owners) and (variable.trainable or learns_statistics(owners[-1]))}
+    return {
+        path
+        for path, variable, _, owners in engine.walk.owned_variables(model)
+        if all(layer.trainable for layer in owners) and (variable.trainable or learns_statistics(owners[-1]))
+    }

@@ -74,13 +74,26 @@ def card(ticket, name, files):
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(int(mask.sum()) for mask in ticket.masks.values())
     results = ticket.info.get("results")
-    results = results if isinstance(results, dict) and results.keys() == {"title", "note", "header", "rows"} else None
+    results = (
+        results
+        if isinstance(results, dict) and results.keys() == {"title", "note", "header", "rows"}
+        else None
+    )
     notes = {key: value for key, value in ticket.info.items() if key != "results" or not results}
     told = [{"name": file.name, "size": file.stat().st_size, "hash": sha256(file)} for file in files]
     template = jinja2.Template(_CARD, trim_blocks=True, lstrip_blocks=True)
     steps = all("stop" in record for record in ticket.rounds)
-    return template.render(ticket=ticket, name=name, steps=steps, metrics=metrics, total=total, kept=kept,
-                           origin=[*_flat(ticket.settings), *_flat(notes)], files=told, results=results)
+    return template.render(
+        ticket=ticket,
+        name=name,
+        steps=steps,
+        metrics=metrics,
+        total=total,
+        kept=kept,
+        origin=[*_flat(ticket.settings), *_flat(notes)],
+        files=told,
+        results=results,
+    )
 
 
 def _flat(info, prefix=""):

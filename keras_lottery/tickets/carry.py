@@ -38,7 +38,9 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
       >>> student.compile("adam", loss, metrics=["accuracy"])  # doctest: +SKIP
     """
     if not isinstance(ticket, Ticket):
-        raise LotteryError(f"ticket is a {type(ticket).__name__}: give a Ticket, as load_ticket and find_ticket return it.")
+        raise LotteryError(
+            f"ticket is a {type(ticket).__name__}: give a Ticket, as load_ticket and find_ticket return it."
+        )
     num_classes = whole("num_classes", num_classes, 2)
     true_or_false(freeze_backbone=freeze_backbone)
     if input_shape is not None:
@@ -50,10 +52,19 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
     new = _new_paths(engine, ticket, after_head, architecture, input_shape)
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
     if not masks:
-        raise LotteryError(f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
-                           "ticket's number of channels.")
-    model = assemble(engine, architecture, masks, {path: v for path, v in values.items() if path not in new}, new,
-                     draw=start == "random", pruned_by=_of(masks, ticket.pruned_by))
+        raise LotteryError(
+            f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
+            "ticket's number of channels."
+        )
+    model = assemble(
+        engine,
+        architecture,
+        masks,
+        {path: v for path, v in values.items() if path not in new},
+        new,
+        draw=start == "random",
+        pruned_by=_of(masks, ticket.pruned_by),
+    )
     if freeze_backbone:
         warnings.warn(
             "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% sparsity a "
@@ -67,7 +78,11 @@ def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_ba
 def _of(masks, pruned_by):
     """`pruned_by` without the blocks of weights that have no mask any more."""
     blocks = pruned_by.get("blocks")
-    return {**pruned_by, "blocks": {path: block for path, block in blocks.items() if path in masks}} if blocks else pruned_by
+    return (
+        {**pruned_by, "blocks": {path: block for path, block in blocks.items() if path in masks}}
+        if blocks
+        else pruned_by
+    )
 
 
 def _shape(input_shape):
@@ -87,9 +102,13 @@ def _new_paths(engine, ticket, after_head, architecture, input_shape):
     heads = tuple(f"{head}/" for head in ticket.heads)
     shapes = _shapes(engine, architecture)
     new = {path for path in shapes if path.startswith(heads)}
-    differing = [path for path, shape in shapes.items() if path not in new and shape != _had(ticket, path, shape)]
+    differing = [
+        path for path, shape in shapes.items() if path not in new and shape != _had(ticket, path, shape)
+    ]
     if differing:
-        new |= {path for path, shape in _shapes(engine, after_head).items() if shape != _had(ticket, path, shape)}
+        new |= {
+            path for path, shape in _shapes(engine, after_head).items() if shape != _had(ticket, path, shape)
+        }
     for path in differing:
         shape, had = shapes[path], _had(ticket, path, shapes[path])
         if path not in new:

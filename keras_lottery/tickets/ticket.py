@@ -23,7 +23,14 @@ from . import ticket_file
 from .anew import drawn_anew
 from .card import card
 
-DESCRIBED = {"name", "splits", "classes", "mean", "std", "validation"}  # of data, as `data.Data.describe` does
+DESCRIBED = {
+    "name",
+    "splits",
+    "classes",
+    "mean",
+    "std",
+    "validation",
+}  # of data, as `data.Data.describe` does
 STARTS = ("rewind", "trained", "random")
 
 
@@ -76,7 +83,9 @@ class Ticket:
         """
         values = self.start(start)
         engine, architecture = as_built_by(keras, self)
-        return assemble(engine, architecture, self.masks, values, draw=start == "random", pruned_by=self.pruned_by)
+        return assemble(
+            engine, architecture, self.masks, values, draw=start == "random", pruned_by=self.pruned_by
+        )
 
     @property
     def images(self):
@@ -93,7 +102,9 @@ class Ticket:
         """{path: array} to start from; for "random" those that give what is not drawn anew."""
         known("start", name, STARTS)
         if name == "trained" and self.trained is None:
-            raise LotteryError("start='trained': this ticket was saved without trained weights. Choose 'rewind' or 'random'.")
+            raise LotteryError(
+                "start='trained': this ticket was saved without trained weights. Choose 'rewind' or 'random'."
+            )
         return self.trained if name == "trained" else self.weights
 
     def save(self, path, overwrite=False, trained=True):
@@ -128,21 +139,26 @@ class Ticket:
             )
             files = {file.name: sha256(file) for file in sorted(folder.iterdir())}
             shapes = {name: {"shape": list(m.shape), "kept": int(m.sum())} for name, m in self.masks.items()}
-            content = jsonable.plain({
-                "format": ticket_file.FORMAT,
-                "sparsity": self.sparsity,
-                "masks": shapes,
-                "heads": self.heads,
-                "rounds": self.rounds,
-                "settings": self.settings,
-                "info": self.info,
-                "sha256": files,
-            })
+            content = jsonable.plain(
+                {
+                    "format": ticket_file.FORMAT,
+                    "sparsity": self.sparsity,
+                    "masks": shapes,
+                    "heads": self.heads,
+                    "rounds": self.rounds,
+                    "settings": self.settings,
+                    "info": self.info,
+                    "sha256": files,
+                }
+            )
             write_json(folder / "ticket.json", {**content, "checksum": ticket_file.checksum(content)})
-            (folder / "README.md").write_text(card(self, Path(path).name, sorted(folder.iterdir())), encoding="utf-8")
+            (folder / "README.md").write_text(
+                card(self, Path(path).name, sorted(folder.iterdir())), encoding="utf-8"
+            )
 
     def _survivors(self, values):
         """Of masked weights what the mask keeps, without a copy where that is all."""
+
         def kept(value, mask):
             return value if mask is None else value.ravel() if mask.all() else value[mask]
 
@@ -179,8 +195,10 @@ def load_ticket(path):
     if not (folder / "ticket.json").is_file():
         names = shipped()
         near = difflib.get_close_matches(Path(path).name, names, 1) or list(names)[:3]
-        raise LotteryError(f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or the name of "
-                           f"one that comes with the package, such as {', '.join(near)}.")
+        raise LotteryError(
+            f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or the name of "
+            f"one that comes with the package, such as {', '.join(near)}."
+        )
     return Ticket(**ticket_file.read(folder))
 
 
@@ -196,10 +214,16 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
     of_kind("rounds", rounds, (list, tuple), "a list of one record a round")
     of_kind("info", info or {}, dict, "a dict of notes")
     trained = engine.values(model)
-    other = {path for path in {*start, *trained} if np.shape(start.get(path)) != np.shape(trained.get(path)) or path not in start}
+    other = {
+        path
+        for path in {*start, *trained}
+        if np.shape(start.get(path)) != np.shape(trained.get(path)) or path not in start
+    }
     if other:
-        raise LotteryError(f"start is no state of this model: {min(other)!r} is {_form(start, min(other))} in the one, {_form(trained, min(other))} "
-                           "in the other. Give what the model held before its training.")
+        raise LotteryError(
+            f"start is no state of this model: {min(other)!r} is {_form(start, min(other))} in the one, {_form(trained, min(other))} "
+            "in the other. Give what the model held before its training."
+        )
     for state, other in ((start, trained), (trained, start)):
         check_finite(state, other, "no ticket is made of a training that diverged")
     _, how = engine.settings(model)
@@ -248,7 +272,10 @@ def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_
             )
     drawn = drawn_anew(engine, plain)
     if stuck := sorted({*new} & shapes.keys() - drawn):
-        warnings.warn(f"{', '.join(stuck)} is new, and frozen as in the ticket: what was newly drawn stays as it is.", stacklevel=3)
+        warnings.warn(
+            f"{', '.join(stuck)} is new, and frozen as in the ticket: what was newly drawn stays as it is.",
+            stacklevel=3,
+        )
     if draw:
         values = {path: value for path, value in values.items() if path not in drawn}
     model = engine.wrap_paths(plain, list(masks), **pruned_by)

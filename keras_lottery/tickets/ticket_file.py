@@ -193,7 +193,9 @@ def _rest(content, masks):
         if not fits:
             raise LotteryError(f"its {name} are {line(value)}")
     for record in rest["rounds"]:
-        if not isinstance(record.get("metrics"), dict) or not isinstance(record.get("sparsity"), (int, float)):
+        if not isinstance(record.get("metrics"), dict) or not isinstance(
+            record.get("sparsity"), (int, float)
+        ):
             raise LotteryError(f"a round of it is {line(record)}")
     scope, blocks = rest["settings"].get("scope") or "global", rest["settings"].get("blocks") or {}
     if scope not in SCOPES:

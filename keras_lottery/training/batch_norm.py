@@ -73,12 +73,18 @@ class BatchNormStatistics:
 
 def _batch_norms(engine, model):
     """{path: layer} of all layers that normalise by the batch, train and learn its statistics."""
-    return {path: layer for path, layer in engine.layers(model).items() if layer.trainable and learns_statistics(layer)}
+    return {
+        path: layer
+        for path, layer in engine.layers(model).items()
+        if layer.trainable and learns_statistics(layer)
+    }
 
 
 def learns_statistics(layer):
     """Whether a layer normalises by statistics that it gathers from batch to batch, unless it is frozen."""
-    return all(getattr(layer, name, None) is not None for name in ("moving_mean", "moving_variance", "momentum"))
+    return all(
+        getattr(layer, name, None) is not None for name in ("moving_mean", "moving_variance", "momentum")
+    )
 
 
 def _names(path):

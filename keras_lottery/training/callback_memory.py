@@ -40,7 +40,9 @@ def remind(callbacks, memories):
     for name, callback in zip(_names(callbacks), callbacks):
         for attribute, value in memories.get(name, {}).items():
             here = vars(callback).get(attribute)
-            if isinstance(here, dict) and isinstance(value, dict):  # of a class of its own, such as a defaultdict
+            if isinstance(here, dict) and isinstance(
+                value, dict
+            ):  # of a class of its own, such as a defaultdict
                 here.clear()
                 here.update(value)
             else:
@@ -52,7 +54,11 @@ def remembered(path):
     arrays, notes = files.read_arrays(path, "callback/")
     found = {}
     for callback, memory in notes["callbacks"].items():
-        own = {name.removeprefix(f"callback/{callback}/"): array for name, array in arrays.items() if name.startswith(f"callback/{callback}/")}
+        own = {
+            name.removeprefix(f"callback/{callback}/"): array
+            for name, array in arrays.items()
+            if name.startswith(f"callback/{callback}/")
+        }
         found[callback] = {name: _unpack(form, own) for name, form in memory.items()}
     return found
 
@@ -63,7 +69,9 @@ def memories_of(callbacks, held):
     for own, callback, before in zip(_names(callbacks), callbacks, held):
         memory = {name: item for name, item in _memory(callback).items() if _changed(item, before.get(name))}
         memories[own] = {name: form for name, (form, _) in memory.items()}
-        arrays |= {f"callback/{own}/{name}": array for _, found in memory.values() for name, array in found.items()}
+        arrays |= {
+            f"callback/{own}/{name}": array for _, found in memory.values() for name, array in found.items()
+        }
     return memories, arrays
 
 
@@ -91,12 +99,20 @@ def _changed(item, before):
 
 
 def _digests(arrays):
-    return {name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest() for name, array in arrays.items()}
+    return {
+        name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest() for name, array in arrays.items()
+    }
 
 
 # What safetensors holds. Other arrays, of text, dates or complex numbers, go there as their bytes.
-_NUMBERS = {"bool", "bfloat16", "float16", "float32", "float64",
-            *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
+_NUMBERS = {
+    "bool",
+    "bfloat16",
+    "float16",
+    "float32",
+    "float64",
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+}
 
 
 def _pack(value, name, arrays):
@@ -151,4 +167,8 @@ def _unpack(form, arrays):
 
 def _function(module, name):
     """What Keras calls so: its callbacks keep functions of its own, such as the comparison of a monitored figure."""
-    return getattr(sys.modules.get(module), name, None) if module.partition(".")[0] in ("keras", "tf_keras") else None
+    return (
+        getattr(sys.modules.get(module), name, None)
+        if module.partition(".")[0] in ("keras", "tf_keras")
+        else None
+    )

@@ -29,9 +29,13 @@ def open_data(model, train, seed, name="train"):
       LotteryError: nothing to train on, or nothing that this model can be trained on.
     """
     engine = engines.engine(model)
-    preprocesses = bool(own_methods(model, engine.keras.Model, ("fit",)))  # so that it takes what its inputs do not
+    preprocesses = bool(
+        own_methods(model, engine.keras.Model, ("fit",))
+    )  # so that it takes what its inputs do not
     if preprocesses and engine.keras.__name__ == "keras" and isinstance(train, (tuple, list)):
-        raise LotteryError(f"{type(model).__name__} has its own fit: give {name} as that takes it, such as a tf.data.Dataset of batches.")
+        raise LotteryError(
+            f"{type(model).__name__} has its own fit: give {name} as that takes it, such as a tf.data.Dataset of batches."
+        )
     if isinstance(train, (tuple, list)):
         train = train[:2] if len(train) == 3 and train[2] is None else train
         if not 2 <= len(train) <= 3:
@@ -45,7 +49,11 @@ def open_data(model, train, seed, name="train"):
             _check_takes_text(model, name)
         account = fingerprint(train)
         train = engine.batches(*train, batch_size=32, seed=seed)
-    elif isinstance(train, (np.ndarray, str, bytes, dict)) or not hasattr(train, "__iter__") or hasattr(train, "__next__"):
+    elif (
+        isinstance(train, (np.ndarray, str, bytes, dict))
+        or not hasattr(train, "__iter__")
+        or hasattr(train, "__next__")
+    ):
         raise LotteryError(f"{name} is a {type(train).__name__}: {_WANTED}.")
     else:
         account = str(getattr(train, "element_spec", type(train).__name__))
@@ -70,11 +78,20 @@ def warn_of_order(train, kept=True, step=0):
     """
     how = _shuffles(train)
     anew = how and how != _UNSEEDED
-    lost = [*([f"rounds that rewind to step {step} take other batches than the dense training took after it"] if anew and step else []),
-            *(["killed, this run goes on in another order"] if how and kept else [])]
+    lost = [
+        *(
+            [f"rounds that rewind to step {step} take other batches than the dense training took after it"]
+            if anew and step
+            else []
+        ),
+        *(["killed, this run goes on in another order"] if how and kept else []),
+    ]
     if lost:
-        warnings.warn(f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. "
-                      "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.", stacklevel=3)
+        warnings.warn(
+            f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. "
+            "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.",
+            stacklevel=3,
+        )
 
 
 _UNSEEDED = "without a seed"  # but once, for all passes of this process
@@ -101,7 +118,9 @@ def _arrays(part, name):
     """x, y or sample_weight as arrays. A list of arrays is several inputs or outputs, any other is one of numbers."""
     if isinstance(part, dict):
         return {key: _arrays(item, name) for key, item in part.items()}
-    if isinstance(part, (list, tuple)) and any(np.ndim(leaf) if hasattr(leaf, "shape") else False for leaf in leaves(part)):
+    if isinstance(part, (list, tuple)) and any(
+        np.ndim(leaf) if hasattr(leaf, "shape") else False for leaf in leaves(part)
+    ):
         return tuple(_arrays(item, name) for item in part)
     try:
         array = np.asarray(part)
@@ -112,18 +131,27 @@ def _arrays(part, name):
     if array.dtype == object:  # as pandas gives columns of several kinds
         array = np.asarray(array.tolist())
     if array.dtype == object:
-        raise LotteryError(f"{name} holds objects such as {next(iter(array.flat), None)!r}: give arrays of numbers.")
+        raise LotteryError(
+            f"{name} holds objects such as {next(iter(array.flat), None)!r}: give arrays of numbers."
+        )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _steps(train, name):
     try:
-        steps = train.num_batches if hasattr(type(train), "num_batches") else len(train)  # of a PyDataset, None: no end
+        steps = (
+            train.num_batches if hasattr(type(train), "num_batches") else len(train)
+        )  # of a PyDataset, None: no end
         endless = steps is None
     except (TypeError, NotImplementedError) as error:
-        steps, endless = None, isinstance(error, NotImplementedError) or "infinite" in str(error) or _is_endless(train)
+        steps, endless = (
+            None,
+            isinstance(error, NotImplementedError) or "infinite" in str(error) or _is_endless(train),
+        )
     if endless:
-        raise LotteryError(f"{name} never ends: give as many batches as one epoch has, such as {name}.take(STEPS).")
+        raise LotteryError(
+            f"{name} never ends: give as many batches as one epoch has, such as {name}.take(STEPS)."
+        )
     if steps is None:
         with told_in_one_line(name):
             steps = None if any(True for _ in train) else 0
@@ -155,8 +183,11 @@ class LongEpochs(Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch >= self.BATCHES and not self.told:
             self.told = True
-            warnings.warn(f"the epoch has had {batch:,} batches and goes on: if the data never end, stop this and give as many batches as one "
-                          "epoch should have, such as train.take(STEPS).", stacklevel=2)
+            warnings.warn(
+                f"the epoch has had {batch:,} batches and goes on: if the data never end, stop this and give as many batches as one "
+                "epoch should have, such as train.take(STEPS).",
+                stacklevel=2,
+            )
 
     on_test_batch_end = on_train_batch_end
 
@@ -171,17 +202,23 @@ def _check_inputs(model, train, name):
     if not isinstance(wanted, tuple) or any(isinstance(side, (tuple, list, dict)) for side in wanted):
         return
     if len(leaves(given)) > 1:
-        raise LotteryError(f"{name} gives {len(leaves(given))} inputs, the model takes one: change one of them.")
+        raise LotteryError(
+            f"{name} gives {len(leaves(given))} inputs, the model takes one: change one of them."
+        )
     if "string" in str(getattr(given, "dtype", "")):
         _check_takes_text(model, name)
     if getattr(given, "shape", None) is not None:
         forms = [wanted, (*wanted, 1)] + [wanted[:-1]] * (wanted[-1] == 1)  # Keras adds or drops an axis of 1
         if not any(_fits(given.shape, form) for form in forms):
-            raise LotteryError(f"{name} gives batches of shape {given.shape}, the model takes {wanted}: change one of them.")
+            raise LotteryError(
+                f"{name} gives batches of shape {given.shape}, the model takes {wanted}: change one of them."
+            )
 
 
 def _check_takes_text(model, name):
-    takes = [getattr(tensor.dtype, "name", tensor.dtype) for tensor in getattr(model, "inputs", None) or ()]  # TensorFlow's or Keras' own
+    takes = [
+        getattr(tensor.dtype, "name", tensor.dtype) for tensor in getattr(model, "inputs", None) or ()
+    ]  # TensorFlow's or Keras' own
     if takes and "string" not in takes:
         raise LotteryError(f"{name} gives text, and the model takes {takes[0]}: give numbers.")
 
@@ -189,4 +226,6 @@ def _check_takes_text(model, name):
 def _fits(shape, form):
     if getattr(shape, "rank", 0) is None:  # a tf.TensorShape that is not known
         return True
-    return len(shape) == len(form) and all(None in (side, wanted) or side == wanted for side, wanted in zip(shape, form))
+    return len(shape) == len(form) and all(
+        None in (side, wanted) or side == wanted for side, wanted in zip(shape, form)
+    )

@@ -44,17 +44,23 @@ def check_labels(model, data, name="train"):
 
 def _check_spec(model, given, name):
     if not isinstance(given, tuple) or len(given) < 2:
-        raise LotteryError(f"{name} gives no labels, and the model was compiled with a loss of them: give batches of (x, y).")
+        raise LotteryError(
+            f"{name} gives no labels, and the model was compiled with a loss of them: give batches of (x, y)."
+        )
     output, shape = _sides(getattr(model, "output_shape", None)), _sides(getattr(given[1], "shape", None))
     loss, settings = _own_loss(model)
     if not output or not shape or output[-1] in (None, 1) or settings.get("axis", -1) != -1:
         return
     if loss in _CLASS_NUMBERS and len(shape) == len(output) and shape[-1] == output[-1]:
-        raise LotteryError(f"{name} gives one-hot labels, of shape {shape}, and {loss} takes class numbers: give y.argmax(-1), or compile "
-                           "the model with categorical_crossentropy.")
+        raise LotteryError(
+            f"{name} gives one-hot labels, of shape {shape}, and {loss} takes class numbers: give y.argmax(-1), or compile "
+            "the model with categorical_crossentropy."
+        )
     if loss in _ONE_HOT and (len(shape) == len(output) - 1 or len(shape) == len(output) and shape[-1] == 1):
-        raise LotteryError(f"{name} gives labels of shape {shape}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
-                           f"sparse_categorical_crossentropy, or give keras.utils.to_categorical(y, {output[-1]}).")
+        raise LotteryError(
+            f"{name} gives labels of shape {shape}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
+            f"sparse_categorical_crossentropy, or give keras.utils.to_categorical(y, {output[-1]})."
+        )
 
 
 def check(model, labels, name="train"):
@@ -66,24 +72,41 @@ def check(model, labels, name="train"):
     one_hot = len(output) > 1 and labels.ndim == len(output) and labels.shape[-1] == output[-1]
     wrong = labels[(labels < -1e-6) | (labels > 1 + 1e-6)] if loss in _SHARES and one_hot else labels[:0]
     if wrong.size:
-        raise LotteryError(f"{wrong.size} labels of {name} are out of range, such as {wrong.flat[0]}: {loss} takes shares from 0 to 1.")
-    if loss not in _CLASS_NUMBERS or one_hot or not output or output[-1] is None or settings.get("axis", -1) != -1:
+        raise LotteryError(
+            f"{wrong.size} labels of {name} are out of range, such as {wrong.flat[0]}: {loss} takes shares from 0 to 1."
+        )
+    if (
+        loss not in _CLASS_NUMBERS
+        or one_hot
+        or not output
+        or output[-1] is None
+        or settings.get("axis", -1) != -1
+    ):
         return
     fractions = labels[labels != np.floor(labels)]
     if fractions.size:
-        raise LotteryError(f"{fractions.size} labels of {name} are no class numbers, such as {fractions.flat[0]}: give whole numbers, 0 to "
-                           f"{output[-1] - 1}, or compile the model with another loss.")
+        raise LotteryError(
+            f"{fractions.size} labels of {name} are no class numbers, such as {fractions.flat[0]}: give whole numbers, 0 to "
+            f"{output[-1] - 1}, or compile the model with another loss."
+        )
     fits = (labels >= 0) & (labels < output[-1])
     if settings.get("ignore_class") is not None:
         fits |= labels == settings["ignore_class"]
     if not fits.all():
-        raise LotteryError(f"{(~fits).sum()} labels of {name} are out of range, such as {labels[~fits].flat[0]}: the model has outputs for 0 "
-                           f"to {output[-1] - 1}.")
+        raise LotteryError(
+            f"{(~fits).sum()} labels of {name} are out of range, such as {labels[~fits].flat[0]}: the model has outputs for 0 "
+            f"to {output[-1] - 1}."
+        )
 
 
 def _sides(shape):
     """A shape as a tuple of ints and None; () where it is unknown or of several tensors."""
-    if shape is None or getattr(shape, "rank", 0) is None or isinstance(shape, dict) or any(isinstance(side, (tuple, dict)) for side in shape):
+    if (
+        shape is None
+        or getattr(shape, "rank", 0) is None
+        or isinstance(shape, dict)
+        or any(isinstance(side, (tuple, dict)) for side in shape)
+    ):
         return ()
     return tuple(shape)
 
@@ -106,13 +129,19 @@ def check_numbers(array, what, name):
     if not isinstance(array, np.ndarray):
         return
     if array.dtype.kind in "USO":
-        cure = "give numbers, as np.unique(y, return_inverse=True)[1] does." if what == "labels" else "give numbers."
+        cure = (
+            "give numbers, as np.unique(y, return_inverse=True)[1] does."
+            if what == "labels"
+            else "give numbers."
+        )
         raise LotteryError(f"the {what} of {name} are text, such as {_first(array)!r}: {cure}")
     if array.dtype.kind in "mM":
         raise LotteryError(f"the {what} of {name} are of type {array.dtype}: give numbers.")
     wrong = array[~np.isfinite(array)] if array.dtype.kind == "f" else array[:0]
     if wrong.size:
-        raise LotteryError(f"{wrong.size} {what} of {name} are no numbers, such as {wrong.flat[0]}: leave out their examples.")
+        raise LotteryError(
+            f"{wrong.size} {what} of {name} are no numbers, such as {wrong.flat[0]}: leave out their examples."
+        )
 
 
 def _batches(data):
@@ -120,7 +149,9 @@ def _batches(data):
     if hasattr(data, "element_spec"):
         return data
     if hasattr(type(data), "num_batches"):
-        return (data[number] for number in (range(data.num_batches) if data.num_batches else itertools.count()))
+        return (
+            data[number] for number in (range(data.num_batches) if data.num_batches else itertools.count())
+        )
     return ()
 
 

@@ -8,7 +8,18 @@ from ..architecture import form
 from ..core.jsonable import digest
 
 # What the tickets of format 1 held among the notes in their info.
-SETTINGS = ("rewind", "scope", "epochs", "seed", "rewind_once", "structured", "budget", "early_bird", "blocks", "arm")
+SETTINGS = (
+    "rewind",
+    "scope",
+    "epochs",
+    "seed",
+    "rewind_once",
+    "structured",
+    "budget",
+    "early_bird",
+    "blocks",
+    "arm",
+)
 # What the configuration of a search held beside notes and settings.
 _OF_SEARCH = ("run", "sparsities", "steps", "train", "architecture", "masks", "weights", "compiled")
 _UNTOLD = ("content", "validation")  # of it, which earlier versions did not write down
@@ -20,8 +31,10 @@ def settings_of(info):
     >>> settings_of({"seed": 0, "model": "lenet"})
     ({'seed': 0}, {'model': 'lenet'})
     """
-    return ({name: value for name, value in info.items() if name in SETTINGS},
-            {name: value for name, value in info.items() if name not in SETTINGS})
+    return (
+        {name: value for name, value in info.items() if name in SETTINGS},
+        {name: value for name, value in info.items() if name not in SETTINGS},
+    )
 
 
 def config(there, now, run_dir):
@@ -64,7 +77,11 @@ def result(there):
         return there
     named = row(there)
     command = {"command": "train_control"} if named.get("command") == "train_arm" else {}
-    return {**named, **command, "rows": [row(entry) if isinstance(entry, dict) else entry for entry in there["rows"]]}
+    return {
+        **named,
+        **command,
+        "rows": [row(entry) if isinstance(entry, dict) else entry for entry in there["rows"]],
+    }
 
 
 def row(there):
@@ -84,7 +101,9 @@ def identity(now):
     """
     if now.get("kind") != "train_control":
         return now
-    return {"arm" if name == "control" else name: value for name, value in {**now, "kind": "train_arm"}.items()}
+    return {
+        "arm" if name == "control" else name: value for name, value in {**now, "kind": "train_arm"}.items()
+    }
 
 
 def told_of(ticket):

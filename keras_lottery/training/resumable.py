@@ -53,11 +53,29 @@ class Start:
         Start(step=25, epoch=2, batch=5, length=10, random={})
         """
         epoch = bisect.bisect_right(ends, step)
-        return cls(step, epoch, step - (ends[epoch - 1] if epoch else 0), ends[0] if len(ends) else None, random or {})
+        return cls(
+            step,
+            epoch,
+            step - (ends[epoch - 1] if epoch else 0),
+            ends[0] if len(ends) else None,
+            random or {},
+        )
 
 
-def fit(model, train, validation_data=None, *, epochs, start=Start(), backup=None, label="", callbacks=(), held=(), goes_on=False,
-        verbose="auto"):
+def fit(
+    model,
+    train,
+    validation_data=None,
+    *,
+    epochs,
+    start=Start(),
+    backup=None,
+    label="",
+    callbacks=(),
+    held=(),
+    goes_on=False,
+    verbose="auto",
+):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
 
     A training that starts within an epoch is two fits, since Keras takes the length of all
@@ -85,7 +103,7 @@ def fit(model, train, validation_data=None, *, epochs, start=Start(), backup=Non
     engine = engines.engine(model)
     engine.build_optimizer(model)
     engine.build_metrics(model, train)
-    keeper = _Backup(backup, label, callbacks, [*held, *map(held_by, callbacks[len(held):])], train, start)
+    keeper = _Backup(backup, label, callbacks, [*held, *map(held_by, callbacks[len(held) :])], train, start)
     team.wait()
     keeper.restore(model, goes_on)
     first = epochs if keeper.stopped else start.epoch + len(keeper.history)
@@ -130,7 +148,9 @@ class _Fits:
             self(begun, first, self.epochs)
             return
         keeper = self.callbacks[-1]
-        self.callbacks = engine.keras.callbacks.CallbackList(self.callbacks, add_history=True, add_progbar=bool(self.verbose), model=self.model)
+        self.callbacks = engine.keras.callbacks.CallbackList(
+            self.callbacks, add_history=True, add_progbar=bool(self.verbose), model=self.model
+        )
         self._tell(start.length - start.batch)
         self.callbacks.on_train_end = lambda logs=None: None
         with _without_last_values(self.model.optimizer):
@@ -142,7 +162,9 @@ class _Fits:
         self(rest, self.epochs if self.model.stop_training else first + 1, self.epochs)
 
     def _tell(self, steps):
-        self.callbacks.set_params({"verbose": 1 if self.verbose == "auto" else self.verbose, "epochs": self.epochs, "steps": steps})
+        self.callbacks.set_params(
+            {"verbose": 1 if self.verbose == "auto" else self.verbose, "epochs": self.epochs, "steps": steps}
+        )
 
 
 @contextlib.contextmanager
@@ -187,7 +209,9 @@ class _Backup(StepCounter):
 
     def restore(self, model, goes_on):
         """Take up the training where the file left it, if there is one."""
-        self.random = self.start.random  # if it has none: as fit has it by then, which may draw a batch to build metrics
+        self.random = (
+            self.start.random
+        )  # if it has none: as fit has it by then, which may draw a batch to build metrics
         if self.path is None or not self.path.exists():
             return
         random, notes = files.read_arrays(self.path, "random/")
@@ -233,7 +257,9 @@ class _Backup(StepCounter):
         arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
         arrays |= engine.random_state(self.model)
         memories, own = memories_of(self.callbacks, self.held)
-        notes = dict(label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories)
+        notes = dict(
+            label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories
+        )
         files.write_arrays(self.path, arrays | own, **notes)
 
 

@@ -29,13 +29,17 @@ def finished_rounds(run_dir):
     Raises:
       LotteryError: a round before one that is there is missing.
     """
-    there = {path.name for path in Path(run_dir).glob("round_*") if path.is_dir() and path.name[6:].isdecimal()}
+    there = {
+        path.name for path in Path(run_dir).glob("round_*") if path.is_dir() and path.name[6:].isdecimal()
+    }
     number = 0
     while round_folder(run_dir, number).name in there:
         number += 1
     if len(there) > number:
-        raise LotteryError(f"{str(run_dir)!r} holds {max(there)} but not {round_folder(run_dir, number).name}: bring it back, give another "
-                           "run_dir, or overwrite=True to start anew.")
+        raise LotteryError(
+            f"{str(run_dir)!r} holds {max(there)} but not {round_folder(run_dir, number).name}: bring it back, give another "
+            "run_dir, or overwrite=True to start anew."
+        )
     return number
 
 
@@ -57,7 +61,11 @@ def open_run(run_dir, kind, config, overwrite=False):
     config = plain({**config, KIND: kind})
     there = check_run_dir(run_dir, config)
     if there and there != config and not overwrite:
-        found = differences(there, config) if there.get(KIND) == kind else [f"it is a run of {there.get(KIND)}, not {kind}"]
+        found = (
+            differences(there, config)
+            if there.get(KIND) == kind
+            else [f"it is a run of {there.get(KIND)}, not {kind}"]
+        )
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
         raise LotteryError(
             f"{str(run_dir)!r} holds a run with another configuration: {'; '.join(found[:5])}{more}. "
@@ -76,8 +84,12 @@ def open_run(run_dir, kind, config, overwrite=False):
     if not team.is_chief():
         chief = check_run_dir(run_dir)
         if chief != config:
-            found = differences(chief, config) if chief else ["this machine does not see what the chief wrote"]
-            raise LotteryError(f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one run_dir on a disk that all share.")
+            found = (
+                differences(chief, config) if chief else ["this machine does not see what the chief wrote"]
+            )
+            raise LotteryError(
+                f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one run_dir on a disk that all share."
+            )
     return run_dir
 
 
@@ -95,8 +107,10 @@ def under_its_rule(run_dir, config, is_finished):
     if there is None or "rule" in there or "rule" not in config:
         return config
     if not is_finished():
-        raise LotteryError(f"{str(run_dir)!r} holds an unfinished run whose rounds train T steps from step k on, as this package did before; they "
-                           "train from k to T now. Give another run_dir, or overwrite=True to start anew.")
+        raise LotteryError(
+            f"{str(run_dir)!r} holds an unfinished run whose rounds train T steps from step k on, as this package did before; they "
+            "train from k to T now. Give another run_dir, or overwrite=True to start anew."
+        )
     return {name: value for name, value in config.items() if name != "rule"}
 
 

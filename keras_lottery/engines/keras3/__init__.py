@@ -83,8 +83,11 @@ def kernels(model):
     if holds := _holds(model):
         return {path: array(hold.variable) for path, hold in holds.items()}
     reasons = select(walk, model)
-    return {path: _computed_with(owners[-1], name, variable)
-            for path, variable, name, owners in walk.owned_variables(model) if reasons[path] in ("", FROZEN)}
+    return {
+        path: _computed_with(owners[-1], name, variable)
+        for path, variable, name, owners in walk.owned_variables(model)
+        if reasons[path] in ("", FROZEN)
+    }
 
 
 def masks(model):
@@ -132,7 +135,9 @@ def layers(model):
 def architecture(model):
     """The plain model as JSON-able dict; dtypes that follow the global policy are left open."""
     try:
-        config = without_wrappers(walk.tell_names(walk.unwrap(model), json.loads(walk.unwrap(model).to_json())))
+        config = without_wrappers(
+            walk.tell_names(walk.unwrap(model), json.loads(walk.unwrap(model).to_json()))
+        )
     except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise LotteryError(f"{model.name!r} cannot be written as JSON: {in_a_line(error)}") from error
     default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
@@ -210,22 +215,26 @@ def _holds(model):
     if isinstance(model, LotteryModel):
         return dict(zip(model.paths, model.holds))
     held = {id(hold.variable): hold for part in _wrappers(model) for hold in part.holds}
-    variables = walk.variables(model) if held else {}
-    return {path: held[id(variable)] for path, variable in variables.items() if id(variable) in held}
+    known = walk.variables(model) if held else {}
+    return {path: held[id(variable)] for path, variable in known.items() if id(variable) in held}
 
 
 def _computed_with(layer, name, variable):
     """The array of a weight that a layer computes with, 0 where that is 0; quantized values keep their scale."""
     value = array(getattr(layer, name, variable))
     if name == "kernel" and hasattr(layer, "kernel_zero") and layer.quantization_mode == "int4":
-        zeros = array(layer.kernel_zero)[array(layer.g_idx).astype(int)]  # what means 0, in each group of inputs
+        zeros = array(layer.kernel_zero)[
+            array(layer.g_idx).astype(int)
+        ]  # what means 0, in each group of inputs
         value = value.reshape(zeros.shape) - zeros
     return value
 
 
 def _without_dtype(config, default):
     if isinstance(config, dict):
-        return {k: _without_dtype(v, default) for k, v in config.items() if not (k == "dtype" and v == default)}
+        return {
+            k: _without_dtype(v, default) for k, v in config.items() if not (k == "dtype" and v == default)
+        }
     if isinstance(config, list):
         return [_without_dtype(item, default) for item in config]
     return config

@@ -27,13 +27,17 @@ class Batches(keras.utils.PyDataset):
         self.arrays = tree.map_structure(_as_fit_takes, arrays)
         sizes = {len(array) for array in tree.flatten(self.arrays)}
         if len(sizes) != 1:
-            raise LotteryError(f"arrays of {sorted(sizes)} examples: x, y and sample_weight must have the same number")
+            raise LotteryError(
+                f"arrays of {sorted(sizes)} examples: x, y and sample_weight must have the same number"
+            )
         self.examples = sizes.pop()
         if not self.examples:
             raise LotteryError("0 examples: expected at least one")
         self.size = min(batch_size, self.examples)
         self.seed, self.epoch = seed, 0
-        self.element_spec = tree.map_structure(lambda a: keras.KerasTensor((self.size, *a.shape[1:]), str(a.dtype), name="batch"), self.arrays)
+        self.element_spec = tree.map_structure(
+            lambda a: keras.KerasTensor((self.size, *a.shape[1:]), str(a.dtype), name="batch"), self.arrays
+        )
 
     def _lottery_content(self):
         return fingerprint(self.arrays, self.size, self.seed)

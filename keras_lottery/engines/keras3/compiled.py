@@ -19,7 +19,9 @@ from .state import array, plain, synchronise
 def check_compiled(model):
     """Raises LotteryError unless the model is compiled."""
     if getattr(model, "optimizer", None) is None:
-        raise LotteryError(f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first.")
+        raise LotteryError(
+            f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first."
+        )
 
 
 def steps_taken(model):
@@ -44,7 +46,9 @@ def compile_like(model, other):
     keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
     for name in ("metrics", "weighted_metrics"):
         arguments[name] = tree.map_structure(_anew, arguments.get(name))
-    model.compile(**arguments, auto_scale_loss=isinstance(other.optimizer, keras.optimizers.LossScaleOptimizer))
+    model.compile(
+        **arguments, auto_scale_loss=isinstance(other.optimizer, keras.optimizers.LossScaleOptimizer)
+    )
 
 
 def compiled(model):
@@ -102,7 +106,11 @@ def load_optimizer(model, arrays):
 def weight_copies(model):
     """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the first step."""
     averages = getattr(plain(model.optimizer), "_model_variables_moving_average", None) or ()
-    found = [(average, weight) for average, weight in zip(averages, model.trainable_variables) if average is not None]
+    found = [
+        (average, weight)
+        for average, weight in zip(averages, model.trainable_variables)
+        if average is not None
+    ]
     for optimizer in optimizers(model.optimizer):
         found += slots.weight_copies(optimizer, optimizer._trainable_variables, array)
     return found
@@ -129,7 +137,11 @@ def _anew(item):
     if not isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer)):
         return item
     parts = vars(item).values()
-    own = {type(part).__name__: type(part) for part in parts if not type(part).__module__.startswith(("keras.", "builtins"))}
+    own = {
+        type(part).__name__: type(part)
+        for part in parts
+        if not type(part).__module__.startswith(("keras.", "builtins"))
+    }
 
     def remake(config):
         for function in filter(inspect.isfunction, parts):

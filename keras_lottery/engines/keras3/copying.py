@@ -20,7 +20,9 @@ def check(model):
     check_none_adapted(walk.unwrap(model))
     # Of layers made of layers Keras itself forgets, on loading, that they are built.
     layers = walk.unwrap(model)._flatten_layers()
-    inside = [getattr(layer, "_lookup_layer", None) for layer in layers]  # TextVectorization's, which works unbuilt
+    inside = [
+        getattr(layer, "_lookup_layer", None) for layer in layers
+    ]  # TextVectorization's, which works unbuilt
     leaves = [layer for layer in layers if not layer._layers and not any(layer is one for one in inside)]
     unbuilt = [layer.name for layer in leaves if not layer.built]
     if not leaves or unbuilt:
@@ -67,8 +69,11 @@ def copy(model):
 
 def wrap_inside(model, own, paths, *, blocks, **settings):
     """`model`, a copy of the user's, made again from its config with the model wrapped that has all of `paths`."""
-    inside = [(path, layer) for path, layer in walk.layers(model).items()
-              if isinstance(layer, keras.Model) and all(name.startswith(path + "/") for name in paths)]
+    inside = [
+        (path, layer)
+        for path, layer in walk.layers(model).items()
+        if isinstance(layer, keras.Model) and all(name.startswith(path + "/") for name in paths)
+    ]
     if not inside:
         raise not_called(model, own)
     prefix, layer = inside[0][0] + "/", inside[0][1]
@@ -82,8 +87,10 @@ def wrap_inside(model, own, paths, *, blocks, **settings):
 
 
 def not_called(plain, own):
-    return LotteryError(f"{type(plain).__name__} has its own {own}, which a wrapped model would not call: "
-                        f"{way_out(plain, keras)}.")
+    return LotteryError(
+        f"{type(plain).__name__} has its own {own}, which a wrapped model would not call: "
+        f"{way_out(plain, keras)}."
+    )
 
 
 def variables(model):

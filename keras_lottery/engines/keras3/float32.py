@@ -29,7 +29,11 @@ def in_float32(model):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # for layers whose config names no dtype
     try:
-        with keras.saving.custom_object_scope(walk.custom_objects(plain)), SafeModeScope(safe_mode=False), with_functions_of(plain):
+        with (
+            keras.saving.custom_object_scope(walk.custom_objects(plain)),
+            SafeModeScope(safe_mode=False),
+            with_functions_of(plain),
+        ):
             new = type(plain).from_config(_float32_config(plain.get_config()))
             if not new.built:
                 new.build_from_config(walk.build_config(plain))
@@ -39,7 +43,9 @@ def in_float32(model):
         walk.finalize(new)
     except Exception as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
-        raise LotteryError(f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}.") from error
+        raise LotteryError(
+            f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}."
+        ) from error
     finally:
         keras.config.set_dtype_policy(policy)
     return new
@@ -49,7 +55,9 @@ def inputs(model):
     """The nest of the model's inputs, each with name, shape and dtype; None where it was never built."""
     plain = walk.unwrap(model)
     if walk.is_graph(plain) and plain.inputs:
-        return tree.map_structure(_named_by_layer, plain.inputs[0] if isinstance(plain, keras.Sequential) else plain.input)
+        return tree.map_structure(
+            _named_by_layer, plain.inputs[0] if isinstance(plain, keras.Sequential) else plain.input
+        )
     shape = walk.build_config(plain).get("input_shape")
     if shape is None:
         return None
@@ -72,6 +80,8 @@ def unfused(model):
 def _float32_config(config):
     """A copy of a model's config with float32 for every dtype or policy of 16 or 64 bits."""
     if isinstance(config, dict):
-        return {key: "float32" if key == "dtype" and is_other(value) else _float32_config(value)
-                for key, value in config.items()}
+        return {
+            key: "float32" if key == "dtype" and is_other(value) else _float32_config(value)
+            for key, value in config.items()
+        }
     return type(config)(map(_float32_config, config)) if isinstance(config, (list, tuple)) else config

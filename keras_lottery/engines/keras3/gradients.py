@@ -20,7 +20,10 @@ def gradients(model, paths, x, y, loss):
 
     derive = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()]
     found = derive(total, [variable.value for variable in weights])
-    return tuple({path: np.array(keras.ops.convert_to_numpy(value)) for path, value in zip(paths, part)} for part in found)
+    return tuple(
+        {path: np.array(keras.ops.convert_to_numpy(value)) for path, value in zip(paths, part)}
+        for part in found
+    )
 
 
 def _tensorflow(total, values):
@@ -33,9 +36,15 @@ def _tensorflow(total, values):
         with tf.GradientTape() as inner:
             inner.watch(values)
             loss = total(values)
-        slope = [tf.convert_to_tensor(gradient) for gradient in inner.gradient(loss, values, unconnected_gradients=zero)]
+        slope = [
+            tf.convert_to_tensor(gradient)
+            for gradient in inner.gradient(loss, values, unconnected_gradients=zero)
+        ]
         along = tf.add_n([tf.reduce_sum(gradient * tf.stop_gradient(gradient)) for gradient in slope])
-    return slope, [tf.convert_to_tensor(gradient) for gradient in outer.gradient(along, values, unconnected_gradients=zero)]
+    return slope, [
+        tf.convert_to_tensor(gradient)
+        for gradient in outer.gradient(along, values, unconnected_gradients=zero)
+    ]
 
 
 def _jax(total, values):
@@ -49,6 +58,8 @@ def _torch(total, values):
     import torch
 
     values = [value.detach().requires_grad_() for value in values]
-    slope = torch.autograd.grad(total(values), values, create_graph=True, allow_unused=True, materialize_grads=True)
+    slope = torch.autograd.grad(
+        total(values), values, create_graph=True, allow_unused=True, materialize_grads=True
+    )
     along = sum((gradient * gradient.detach()).sum() for gradient in slope)
     return slope, torch.autograd.grad(along, values, allow_unused=True, materialize_grads=True)

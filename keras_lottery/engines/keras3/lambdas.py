@@ -8,7 +8,11 @@ import keras
 @contextlib.contextmanager
 def with_functions_of(model):
     """In the block, Lambda layers that are made from the configs of those in `model` have the very same functions."""
-    known = {(layer.name, _code(layer.get_config())): layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Lambda)}
+    known = {
+        (layer.name, _code(layer.get_config())): layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Lambda)
+    }
     make = keras.layers.Lambda.from_config
 
     def from_config(kind, config, *others, **named):
@@ -16,7 +20,9 @@ def with_functions_of(model):
         if old is None:
             return make.__func__(kind, config, *others, **named)
         own = {name: config[name] for name in ("name", "trainable", "dtype") if name in config}
-        return kind(old.function, output_shape=old._output_shape, mask=old.mask, arguments=old.arguments, **own)
+        return kind(
+            old.function, output_shape=old._output_shape, mask=old.mask, arguments=old.arguments, **own
+        )
 
     keras.layers.Lambda.from_config = classmethod(from_config)
     try:
@@ -28,4 +34,8 @@ def with_functions_of(model):
 def _code(config):
     """What a config says of the function, without what it closes over."""
     function = config["function"]
-    return str(function["config"]["code"] if isinstance(function, dict) and function.get("class_name") == "__lambda__" else function)
+    return str(
+        function["config"]["code"]
+        if isinstance(function, dict) and function.get("class_name") == "__lambda__"
+        else function
+    )

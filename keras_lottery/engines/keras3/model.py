@@ -40,8 +40,13 @@ class LotteryModel(keras.Model):
         self.paths = list(paths)
         self.mask_weights = [
             self.add_weight(
-                name="mask_" + re.sub(r"\W", "_", path), shape=variables[path].shape, dtype="bool", initializer="ones",
-                trainable=False, autocast=False, aggregation="only_first_replica",
+                name="mask_" + re.sub(r"\W", "_", path),
+                shape=variables[path].shape,
+                dtype="bool",
+                initializer="ones",
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
             )
             for path in self.paths
         ]
@@ -69,7 +74,9 @@ class LotteryModel(keras.Model):
 
     def save(self, filepath, *args, **kwargs):
         if str(filepath).endswith((".h5", ".hdf5")):
-            raise LotteryError(f"{str(filepath)!r}: a whole .h5 file of Keras 3 holds no masks. Save as .keras, or strip the model first.")
+            raise LotteryError(
+                f"{str(filepath)!r}: a whole .h5 file of Keras 3 holds no masks. Save as .keras, or strip the model first."
+            )
         return super().save(filepath, *args, **kwargs)
 
     def quantize(self, *args, **kwargs):
@@ -90,7 +97,9 @@ class LotteryModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        model = keras.saving.deserialize_keras_object(copy.deepcopy(config["model"]), custom_objects=custom_objects)
+        model = keras.saving.deserialize_keras_object(
+            copy.deepcopy(config["model"]), custom_objects=custom_objects
+        )
         walk.take_names(model, config["model"])
         schedule = config["schedule"] and LotterySchedule(**config["schedule"])
         return cls(model, config["paths"], config["scope"], config.get("blocks"), schedule, config["name"])
@@ -130,8 +139,9 @@ class LotteryModel(keras.Model):
     output_names = property(lambda self: self.inner.output_names)
 
 
-_STRIP_FIRST = ("{} has masks, which weights that {} makes would not have: take a stripped model, "
-                "lottery.strip(model).")
+_STRIP_FIRST = (
+    "{} has masks, which weights that {} makes would not have: take a stripped model, lottery.strip(model)."
+)
 
 
 def _refuse_new_weights(layer):
@@ -158,7 +168,10 @@ def without_wrappers(config):
     """A config with the entry of each wrapped model's own model in place of the wrapper's."""
     if isinstance(config, dict):
         if config.get("registered_name") == _ENTRY["registered_name"]:
-            config = {**{name: config[name] for name in _IN_GRAPH if name in config}, **config["config"]["model"]}
+            config = {
+                **{name: config[name] for name in _IN_GRAPH if name in config},
+                **config["config"]["model"],
+            }
         return {name: without_wrappers(value) for name, value in config.items()}
     return type(config)(map(without_wrappers, config)) if type(config) in (list, tuple) else config
 

@@ -14,7 +14,10 @@ def keep_randomness(model):
 def random_state(model):
     """{name: array} of the seeds of random layers, and of PyTorch's generators, from which its Dropout draws."""
     synchronise(model)
-    seeds = {f"random/{n:05d}": np.array(keras.ops.convert_to_numpy(seed.state)) for n, seed in enumerate(_seeds(model))}
+    seeds = {
+        f"random/{n:05d}": np.array(keras.ops.convert_to_numpy(seed.state))
+        for n, seed in enumerate(_seeds(model))
+    }
     return {**seeds, **{name: generator.get_state().numpy() for name, generator in _generators().items()}}
 
 
@@ -39,4 +42,7 @@ def _generators():
     import torch
 
     cuda = torch.cuda.default_generators if torch.cuda.is_initialized() else ()
-    return {"random/cpu": torch.default_generator, **{f"random/cuda{n}": generator for n, generator in enumerate(cuda)}}
+    return {
+        "random/cpu": torch.default_generator,
+        **{f"random/cuda{n}": generator for n, generator in enumerate(cuda)},
+    }

@@ -91,8 +91,14 @@ def custom_objects(model):
     layers = list(model._flatten_layers())
     for own in {type(layer) for layer in layers} | {part for layer in layers for part in own_parts(layer)}:
         name = keras.saving.get_registered_name(own)  # Keras itself has names twice
-        if not own.__module__.startswith("keras.") and name != "<lambda>" and named.setdefault(name, own) is not own:
-            raise LotteryError(f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their names: rename one.")
+        if (
+            not own.__module__.startswith("keras.")
+            and name != "<lambda>"
+            and named.setdefault(name, own) is not own
+        ):
+            raise LotteryError(
+                f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their names: rename one."
+            )
     return named
 
 
@@ -163,7 +169,12 @@ def _last(tensor, has_kernel):
 def _last_of(layer, root, has_kernel, inputs=None):
     """As `_last`, inside a layer made of layers, whose call is followed on symbolic inputs; else the layer itself."""
     below = [child for _, child in _contents(layer) if isinstance(child, keras.Layer) and has_kernel(child)]
-    known = tuple(kind for kinds in KERNELS.values() for kind in kinds) + (_L.RNN, _L.Bidirectional, _L.TimeDistributed, _L.MultiHeadAttention)
+    known = tuple(kind for kinds in KERNELS.values() for kind in kinds) + (
+        _L.RNN,
+        _L.Bidirectional,
+        _L.TimeDistributed,
+        _L.MultiHeadAttention,
+    )
     if not below or isinstance(layer, known):
         return [layer]
     if len(below) == 1:
@@ -176,7 +187,11 @@ def _follow(layer, has_kernel, inputs):
     """The layers that make the outputs of a layer made of layers; None where its call cannot be followed."""
     try:
         shape = build_config(layer).get("input_shape")
-        given = inputs[0] if inputs else tree.map_shape_structure(lambda s: keras.KerasTensor((None, *s[1:])), shape)
+        given = (
+            inputs[0]
+            if inputs
+            else tree.map_shape_structure(lambda s: keras.KerasTensor((None, *s[1:])), shape)
+        )
         outputs = layer.call(given)
         return [found for tensor in tree.flatten(outputs) for found in _last(tensor, has_kernel)]
     except Exception:  # whatever a call of the user's says about symbolic inputs
@@ -205,24 +220,48 @@ def _contents(layer):
     if is_graph(layer):
         return [(child.name, child) for child in layer.layers]
     below = (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)
-    names = {id(item): f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}" for n, item in enumerate(below)}
+    names = {
+        id(item): f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}"
+        for n, item in enumerate(below)
+    }
     for name, value in reversed(_attributes(layer)):
         for path, item in _items(value, _public(layer, name, value)):
-            names[id(item)] = next((new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)), path)
-    return [(names[id(item)], item) for item in {id(item): item for item in below}.values() if names[id(item)]]
+            names[id(item)] = next(
+                (new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)),
+                path,
+            )
+    return [
+        (names[id(item)], item) for item in {id(item): item for item in below}.values() if names[id(item)]
+    ]
 
 
 def _attributes(layer):
     """(name, value), what may hold layers or weights last: the first name counts, on each backend the same."""
     # PyTorch keeps a module's modules apart from its other attributes.
     found = {**vars(layer), **vars(layer).get("_modules", {})}
-    kept = [(name, value) for name, value in found.items() if name not in _LISTS and not name.startswith(("_self_", "_obj_"))]
+    kept = [
+        (name, value)
+        for name, value in found.items()
+        if name not in _LISTS and not name.startswith(("_self_", "_obj_"))
+    ]
     return sorted(kept, key=lambda item: not isinstance(item[1], (keras.Layer, keras.Variable)))
 
 
 # Where Keras, TensorFlow ("_self_", "_obj_") or PyTorch lists what other attributes hold.
-_LISTS = {"_layers", "_trainable_variables", "_non_trainable_variables", "_metrics", "_seed_generators", "_losses",
-          "_tracker", "_parameters", "_modules", "_buffers", "_torch_params", "_functional"}
+_LISTS = {
+    "_layers",
+    "_trainable_variables",
+    "_non_trainable_variables",
+    "_metrics",
+    "_seed_generators",
+    "_losses",
+    "_tracker",
+    "_parameters",
+    "_modules",
+    "_buffers",
+    "_torch_params",
+    "_functional",
+}
 
 
 def _public(layer, name, value):

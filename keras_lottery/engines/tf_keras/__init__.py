@@ -59,13 +59,19 @@ def strip(model):
 def prunable(model):
     """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
     held = {path: variable for path, (variable, _) in _held(model).items()}
-    return held or {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason}
+    return held or {
+        path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason
+    }
 
 
 def kernels(model):
     """{path: array} of the weights with a mask or, in a plain model, of those that could get one, frozen ones too."""
     held = {path: variable for path, (variable, _) in _held(model).items()}
-    found = held or {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if reason in ("", FROZEN)}
+    found = held or {
+        path: walk.variables(model)[path]
+        for path, reason in select(walk, model).items()
+        if reason in ("", FROZEN)
+    }
     return {path: variable.numpy() for path, variable in found.items()}
 
 
@@ -83,8 +89,16 @@ def set_masks(model, new):
 def settings(model):
     """(schedule, {scope, blocks}) that the wrapped model has."""
     wrappers = _wrappers(model)
-    blocks = {id(walk.variables(wrapper.layer)[path]): block for wrapper in wrappers for path, block in wrapper.blocks.items()}
-    blocks = {path: blocks[id(variable)] for path, variable in walk.variables(model).items() if id(variable) in blocks}
+    blocks = {
+        id(walk.variables(wrapper.layer)[path]): block
+        for wrapper in wrappers
+        for path, block in wrapper.blocks.items()
+    }
+    blocks = {
+        path: blocks[id(variable)]
+        for path, variable in walk.variables(model).items()
+        if id(variable) in blocks
+    }
     return wrappers[0].pruning_schedule, {"scope": wrappers[0].scope, "blocks": blocks}
 
 
@@ -93,7 +107,10 @@ def reasons(model):
     held = _held(model)
     if not held:
         return select(walk, model)
-    return {path: "" if path in held else reason or "left out when wrapped" for path, reason in select(walk, model).items()}
+    return {
+        path: "" if path in held else reason or "left out when wrapped"
+        for path, reason in select(walk, model).items()
+    }
 
 
 def variables(model):
@@ -144,8 +161,13 @@ def _without_wrappers(config):
 
 def _without_dtype(config, default):
     if isinstance(config, dict):
-        return {k: v if k == "inbound_nodes" else _without_dtype(v, default)  # a call's dtype is what tf.cast is given
-                for k, v in config.items() if not (k == "dtype" and v == default)}
+        return {
+            k: v
+            if k == "inbound_nodes"
+            else _without_dtype(v, default)  # a call's dtype is what tf.cast is given
+            for k, v in config.items()
+            if not (k == "dtype" and v == default)
+        }
     if isinstance(config, list):
         return [_without_dtype(item, default) for item in config]
     return config
@@ -173,7 +195,9 @@ def freeze_all_but(model, paths):
     below = walk.layers(model)
     keep = [below[path] for path in paths]
     for layer in below.values():
-        if not any(layer is owner or walk.is_graph(layer) or layer in owner._flatten_layers() for owner in keep):
+        if not any(
+            layer is owner or walk.is_graph(layer) or layer in owner._flatten_layers() for owner in keep
+        ):
             layer._trainable = False
 
 
@@ -231,8 +255,11 @@ def unfused(model):
     TFLite would fuse them into an operation that keeps its state from one call to the next, so that all answers but
     the first are wrong, and that cannot be sparse.
     """
-    fused = [layer for layer in model._flatten_layers()
-             if isinstance(layer, tf_keras.layers.LSTM) and layer._could_use_gpu_kernel]
+    fused = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, tf_keras.layers.LSTM) and layer._could_use_gpu_kernel
+    ]
     try:
         for layer in fused:
             layer._could_use_gpu_kernel = False

@@ -111,7 +111,9 @@ def _counted_tensors(budget):
         return create(graph, op_type, inputs, *others, **named)
 
     def kernel_places(**told):  # of a locally connected layer, one a weight
-        shape = conv.conv_output_shape(*(told[name] for name in ("input_shape", "kernel_shape", "strides", "padding")))
+        shape = conv.conv_output_shape(
+            *(told[name] for name in ("input_shape", "kernel_shape", "strides", "padding"))
+        )
         if 4 * math.prod(shape) * told["filters_in"] * told["filters_out"] > budget.left:
             raise LotteryError("a locally connected layer in it has more weights than the file holds")
         return places(**told)

@@ -18,12 +18,20 @@ from .legacy import tf_keras
 def check_compiled(model):
     """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as it is."""
     if getattr(model, "optimizer", None) is None:
-        raise LotteryError(f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first.")
+        raise LotteryError(
+            f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first."
+        )
     kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
-    others = [name for name, value in vars(model).items() if isinstance(value, kinds) and value is not model.optimizer]
+    others = [
+        name
+        for name, value in vars(model).items()
+        if isinstance(value, kinds) and value is not model.optimizer
+    ]
     if others:
-        raise LotteryError(f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would start anew: "
-                           "train it with the one that compile takes alone.")
+        raise LotteryError(
+            f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would start anew: "
+            "train it with the one that compile takes alone."
+        )
 
 
 def steps_taken(model):
@@ -46,8 +54,10 @@ def compile_like(model, other):
     try:
         model.compile(**arguments)
     except TypeError as error:
-        raise LotteryError(f"{type(other).__name__}.compile has arguments of its own ({str(error).partition(') ')[2]}): build the model, wrap it, "
-                           "model = lottery.wrap(model), and call model.compile with them.") from error
+        raise LotteryError(
+            f"{type(other).__name__}.compile has arguments of its own ({str(error).partition(') ')[2]}): build the model, wrap it, "
+            "model = lottery.wrap(model), and call model.compile with them."
+        ) from error
 
 
 def compiled(model):
@@ -107,14 +117,19 @@ def build_optimizer(model):
         return
     for layer in model._flatten_layers():
         if isinstance(layer, tf_keras.layers.Embedding) and layer.embeddings.constraint is not None:
-            raise LotteryError("legacy optimizers cannot hold pruned embeddings: use tf_keras.optimizers, not .legacy.")
+            raise LotteryError(
+                "legacy optimizers cannot hold pruned embeddings: use tf_keras.optimizers, not .legacy."
+            )
     optimizer._create_all_weights(model.trainable_variables)
 
 
 def build_metrics(model, train):
     """Make the metrics' variables, which Keras would make in the first step, so that TensorFlow has to trace it twice."""
     given, outputs = getattr(train, "element_spec", None), model.output
-    own = any(getattr(type(model), name) is not getattr(tf_keras.Model, name) for name in ("train_step", "compute_loss", "compute_metrics"))
+    own = any(
+        getattr(type(model), name) is not getattr(tf_keras.Model, name)
+        for name in ("train_step", "compute_loss", "compute_metrics")
+    )
     if own or given is None or model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return
     if any(output.shape.rank is None or None in output.shape[1:] for output in tf.nest.flatten(outputs)):
@@ -135,7 +150,11 @@ def optimizer_state(model):
 
 def weight_copies(model):
     """[(slot, weight)] of the slots that begin as copies of the weights; asked before the first step."""
-    return [pair for inner in optimizers(model.optimizer) for pair in slots.weight_copies(inner, model.trainable_variables, np.asarray)]
+    return [
+        pair
+        for inner in optimizers(model.optimizer)
+        for pair in slots.weight_copies(inner, model.trainable_variables, np.asarray)
+    ]
 
 
 def reset_optimizer(model, start, copies=()):
@@ -150,7 +169,9 @@ def load_optimizer(model, arrays):
     for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
         variable.assign(value)
     for inner in optimizers(model.optimizer):
-        if model.run_eagerly and hasattr(inner, "_u_product_counter"):  # Nadam's own count of steps; a traced step holds it
+        if model.run_eagerly and hasattr(
+            inner, "_u_product_counter"
+        ):  # Nadam's own count of steps; a traced step holds it
             inner._u_product_counter = int(inner.iterations) + 1
 
 
@@ -161,7 +182,9 @@ def finalize_optimizer(model):
 
 
 def _optimizer_variables(optimizer):
-    listed = [v for o in optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)]
+    listed = [
+        v for o in optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)
+    ]
     found = {id(variable): variable for variable in listed}
     stack = [optimizer]
     seen = set()

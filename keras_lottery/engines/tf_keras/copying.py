@@ -14,7 +14,9 @@ def check(model):
     if not walk.is_graph(model):
         kind = type(model).__name__
         if isinstance(model, tf_keras.Sequential):
-            raise LotteryError(f"the model {model.name!r} is not built: give it an Input layer, or call it once first.")
+            raise LotteryError(
+                f"the model {model.name!r} is not built: give it an Input layer, or call it once first."
+            )
         raise LotteryError(
             f"{kind!r} is a subclassed tf_keras model, which cannot be copied layer by layer: build it as a "
             "functional model, tf_keras.Model(inputs, outputs)."
@@ -22,8 +24,10 @@ def check(model):
     _check_class(model)
     for layer in model._flatten_layers():
         if isinstance(layer, PruneLowMagnitude) and not isinstance(layer, LotteryPrune):
-            raise LotteryError(f"TF-MOT's own wrapper {layer.name!r} prunes a layer of {model.name!r}: take such wrappers out first, "
-                               "model = tfmot.sparsity.keras.strip_pruning(model).")
+            raise LotteryError(
+                f"TF-MOT's own wrapper {layer.name!r} prunes a layer of {model.name!r}: take such wrappers out first, "
+                "model = tfmot.sparsity.keras.strip_pruning(model)."
+            )
 
 
 def _check_class(model, names=("call", *METHODS)):
@@ -53,16 +57,25 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
         return copies[id(plain)]
 
     def copy_layer(layer):
-        own = {tf_keras.saving.get_registered_name(part): part for below in layer._flatten_layers() for part in own_parts(below)}
+        own = {
+            tf_keras.saving.get_registered_name(part): part
+            for below in layer._flatten_layers()
+            for part in own_parts(below)
+        }
         try:
             with tf_keras.utils.custom_object_scope(own):
                 new = type(layer).from_config(layer.get_config())
         except (NotImplementedError, TypeError, ValueError) as error:
             said = given_a_lambda(layer._flatten_layers()) or in_a_line(error)
-            raise LotteryError(f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {said}") from error
+            raise LotteryError(
+                f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {said}"
+            ) from error
         new._name = layer.name  # which not every config holds
         prefix = paths[id(layer)] + "/"
-        below, blocked = ({path[len(prefix) :]: value for path, value in of.items() if path.startswith(prefix)} for of in (shapes, blocks or {}))
+        below, blocked = (
+            {path[len(prefix) :]: value for path, value in of.items() if path.startswith(prefix)}
+            for of in (shapes, blocks or {})
+        )
         return LotteryPrune(new, below, scope, blocked, schedule) if below else new
 
     try:
@@ -70,7 +83,9 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
     except LotteryError:
         raise
     except (TypeError, ValueError) as error:
-        raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {in_a_line(error)}") from error
+        raise LotteryError(
+            f"{model.name!r} cannot be copied from its layers' configs: {in_a_line(error)}"
+        ) from error
     copy_state(model, new)
     below = walk.layers(new)
     for path, layer in walk.layers(model).items():
@@ -80,7 +95,9 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
 
 
 def _copy_graph(model, copy):
-    with tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):  # Lambda layers, from this very process
+    with tf_keras.src.saving.serialization_lib.SafeModeScope(
+        safe_mode=False
+    ):  # Lambda layers, from this very process
         new = tf_keras.models.clone_model(model, clone_function=copy)
     new._trainable = model._trainable
     return new
@@ -116,6 +133,18 @@ def _finalize(model):
 
 def in_a_line(error):
     """The first paragraph of an error's text that says something: Keras wraps it in where it was called."""
-    paragraphs = [" ".join(paragraph.split()).removeprefix("Exception encountered: ") for paragraph in str(error).split("\n\n")]
-    where = ("Error when deserializing class", "Exception encountered", "ValueError: Exception encountered", "in user code", "File ", "Call arguments")
-    return next((text for text in paragraphs if text and not text.startswith(where)), paragraphs[0]).rstrip(".")
+    paragraphs = [
+        " ".join(paragraph.split()).removeprefix("Exception encountered: ")
+        for paragraph in str(error).split("\n\n")
+    ]
+    where = (
+        "Error when deserializing class",
+        "Exception encountered",
+        "ValueError: Exception encountered",
+        "in user code",
+        "File ",
+        "Call arguments",
+    )
+    return next((text for text in paragraphs if text and not text.startswith(where)), paragraphs[0]).rstrip(
+        "."
+    )

@@ -29,14 +29,20 @@ def in_float32(model):
     policy = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy("float32")  # for layers whose config names no dtype
     try:
-        with tf_keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):  # Lambdas, from this very process
+        with tf_keras.src.saving.serialization_lib.SafeModeScope(
+            safe_mode=False
+        ):  # Lambdas, from this very process
             new = type(model).from_config(_float32_config(model.get_config()), custom_objects=custom)
         if set(values_of(new)) != set(values):
-            raise ValueError("the copy made from its config has other weights; use tf_keras.Model(inputs, outputs)")
+            raise ValueError(
+                "the copy made from its config has other weights; use tf_keras.Model(inputs, outputs)"
+            )
         load_state(new, values)
     except Exception as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
-        raise LotteryError(f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}.") from error
+        raise LotteryError(
+            f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}."
+        ) from error
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
     return new

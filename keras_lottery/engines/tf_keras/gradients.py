@@ -12,7 +12,10 @@ def gradients(model, paths, x, y, loss):
     """
     strategy = tf.distribute.get_strategy()
     found = strategy.run(_gradients, args=(model, paths, x, y, loss))
-    return tuple({path: strategy.experimental_local_results(value)[0].numpy() for path, value in each.items()} for each in found)
+    return tuple(
+        {path: strategy.experimental_local_results(value)[0].numpy() for path, value in each.items()}
+        for each in found
+    )
 
 
 def _gradients(model, paths, x, y, loss):
@@ -24,6 +27,8 @@ def _gradients(model, paths, x, y, loss):
                 total += tf.add_n(model.losses)
         slope = inner.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         slope = {path: tf.convert_to_tensor(gradient) for path, gradient in slope.items()}
-        along = tf.add_n([tf.reduce_sum(gradient * tf.stop_gradient(gradient)) for gradient in slope.values()])
+        along = tf.add_n(
+            [tf.reduce_sum(gradient * tf.stop_gradient(gradient)) for gradient in slope.values()]
+        )
     change = outer.gradient(along, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return slope, {path: tf.convert_to_tensor(gradient) for path, gradient in change.items()}

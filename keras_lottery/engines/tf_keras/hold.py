@@ -58,7 +58,11 @@ def _mask_assign(variable, constraint):
     assign = variable.assign
 
     def masked_assign(value, *args, **kwargs):
-        kept = value if constraint.has_kept(value) else constraint.keep(tf.convert_to_tensor(value, variable.dtype))
+        kept = (
+            value
+            if constraint.has_kept(value)
+            else constraint.keep(tf.convert_to_tensor(value, variable.dtype))
+        )
         if isinstance(value, np.ndarray) and tf.executing_eagerly():
             constraint.cut = value if (kept.numpy() != value).any() else None
         return assign(kept, *args, **kwargs)
@@ -76,7 +80,11 @@ def _follow_mask(variable, constraint):
 
     def assign_and_mask(value, *args, **kwargs):
         cut = constraint.cut
-        back = cut is not None and tf.executing_eagerly() and (variable.numpy() == constraint.keep(cut).numpy()).all()
+        back = (
+            cut is not None
+            and tf.executing_eagerly()
+            and (variable.numpy() == constraint.keep(cut).numpy()).all()
+        )
         result = assign(value, *args, **kwargs)
         variable.assign(cut if back else variable)
         return result

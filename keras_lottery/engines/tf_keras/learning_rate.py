@@ -40,7 +40,9 @@ def make_shiftable(model):
             schedule = rate(optimizer)
             if not isinstance(schedule, _SCHEDULE) or is_shiftable(schedule):
                 continue
-            plain, shift = (schedule.schedule, schedule.shift) if isinstance(schedule, Shifted) else (schedule, 0)
+            plain, shift = (
+                (schedule.schedule, schedule.shift) if isinstance(schedule, Shifted) else (schedule, 0)
+            )
             # Tracked as a part, but none of its `variables`: a file must hold as many as a new optimizer has.
             first = tf.VariableAggregation.ONLY_FIRST_REPLICA
             optimizer._shift = tf.Variable(shift, trainable=False, dtype=tf.int64, aggregation=first)
@@ -52,7 +54,9 @@ def shift_rate(model, step):
     for optimizer in parts(model.optimizer):
         if isinstance(rate(optimizer), Shifted):
             rate(optimizer).shift.assign(step)
-            if hasattr(optimizer, "_current_learning_rate"):  # what `optimizer.learning_rate` shows until the next step
+            if hasattr(
+                optimizer, "_current_learning_rate"
+            ):  # what `optimizer.learning_rate` shows until the next step
                 optimizer._current_learning_rate.assign(rate(optimizer)(optimizer.iterations))
 
 

@@ -25,7 +25,11 @@ def load_random_state(model, arrays):
 
 
 def _generators(model):
-    return [source._generator for source in _random_sources(model) if getattr(source, "_generator", None) is not None]
+    return [
+        source._generator
+        for source in _random_sources(model)
+        if getattr(source, "_generator", None) is not None
+    ]
 
 
 def _random_sources(model):

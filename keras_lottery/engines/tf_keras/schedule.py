@@ -21,7 +21,9 @@ class LotteryPruningSchedule(LotterySchedule, tfmot.sparsity.keras.PruningSchedu
         """TF-MOT's contract: (prune before this step?, sparsity at this step) as tensors."""
         step, boundaries = tf.cast(step, tf.int64), tf.constant(self.boundaries, tf.int64)
         done = tf.reduce_sum(tf.cast(step >= boundaries, tf.int64))
-        return tf.reduce_any(step == boundaries), tf.gather(tf.constant([0.0, *self.sparsities], tf.float32), done)
+        return tf.reduce_any(step == boundaries), tf.gather(
+            tf.constant([0.0, *self.sparsities], tf.float32), done
+        )
 
     def get_config(self):
         return {"class_name": f"keras_lottery>{NAME}", "config": super().get_config()}

@@ -123,12 +123,16 @@ def _contents(layer):
 
 def _is_bookkeeping(layer, name):
     """Seeds, which `randomness` knows, and what `adapt` has counted: no part of what a model computes, nor in Keras 3."""
-    return name.startswith("_random_generator/") or (isinstance(layer, tf_keras.layers.Normalization) and name == "count")
+    return name.startswith("_random_generator/") or (
+        isinstance(layer, tf_keras.layers.Normalization) and name == "count"
+    )
 
 
 def _tracked(item, prefix=""):
     for name, child in item._trackable_children().items():
         if isinstance(child, (tf_keras.layers.Layer, tf.Variable)):
             yield prefix + name, child
-        elif isinstance(child, (tf.__internal__.tracking.TrackableDataStructure, tf.__internal__.tracking.AutoTrackable)):
+        elif isinstance(
+            child, (tf.__internal__.tracking.TrackableDataStructure, tf.__internal__.tracking.AutoTrackable)
+        ):
             yield from _tracked(child, f"{prefix}{name}/")

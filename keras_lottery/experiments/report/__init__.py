@@ -24,7 +24,20 @@ from .rows import by_setting, collect, label, row, setting
 from .table import markdown
 from .tables import tables
 
-__all__ = ["Family", "by_setting", "collect", "label", "markdown", "read", "read_family", "row", "show", "show_tickets", "tables", "write"]
+__all__ = [
+    "Family",
+    "by_setting",
+    "collect",
+    "label",
+    "markdown",
+    "read",
+    "read_family",
+    "row",
+    "show",
+    "show_tickets",
+    "tables",
+    "write",
+]
 ROWS = "rows.jsonl"
 TICKETS = "tickets.jsonl"
 PRIMARY = "primary.json"
@@ -33,14 +46,22 @@ PRIMARY = "primary.json"
 def show(result):
     """Print the rows of a result of `jobs`."""
     data = result["data"]
-    table = Table(title=f"{data.get('label', data['name'])}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test")
+    table = Table(
+        title=f"{data.get('label', data['name'])}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test"
+    )
     for name in ("", "sparsity", "steps", "epoch", "validation accuracy", "test accuracy"):
         table.add_column(name, justify="right" if name else "left")
     for entry in result["rows"]:
         validation = entry["validation_accuracy"]
         steps = steps_trained(entry) if "steps" in entry else ""
-        table.add_row(entry["control"], f"{entry['sparsity']:.1%}", steps, str(entry["epoch"] or ""),
-                      "" if validation is None else f"{validation:.2%}", entry.get("outcome") or f"{entry['test_accuracy']:.2%}")
+        table.add_row(
+            entry["control"],
+            f"{entry['sparsity']:.1%}",
+            steps,
+            str(entry["epoch"] or ""),
+            "" if validation is None else f"{validation:.2%}",
+            entry.get("outcome") or f"{entry['test_accuracy']:.2%}",
+        )
     Console(markup=False).print(table)
 
 
@@ -60,11 +81,15 @@ def show_tickets(tickets):
             table.add_column(column, justify="left" if column in ("weight", "shape") else "right")
         for layer in anatomy.layers(of):
             dead = ("" if count is None else str(count) for count in (layer.dead_outputs, layer.dead_inputs))
-            table.add_row(layer.path, "x".join(map(str, layer.shape)), f"{layer.kept:,}", f"{layer.sparsity:.1%}", *dead)
+            table.add_row(
+                layer.path, "x".join(map(str, layer.shape)), f"{layer.kept:,}", f"{layer.sparsity:.1%}", *dead
+            )
         Console(markup=False).print(table)
     for one, other in itertools.combinations(masks, 2):
         shared, _ = anatomy.overlap(masks[one], masks[other])
-        print(f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance {shared.chance:.1%} ± {2 * shared.deviation:.1%}")
+        print(
+            f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance {shared.chance:.1%} ± {2 * shared.deviation:.1%}"
+        )
 
 
 def read(path):
@@ -75,13 +100,17 @@ def read(path):
     """
     path = checked_path(path, "a rows.jsonl")
     if not path.is_file():
-        raise LotteryError(f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote.")
+        raise LotteryError(
+            f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote."
+        )
     try:
         found = [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
     if not all(isinstance(entry, dict) and "model" in entry and "source" in entry for entry in found):
-        raise LotteryError(f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a study wrote.")
+        raise LotteryError(
+            f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a study wrote."
+        )
     return list(map(older.row, found))
 
 
@@ -105,7 +134,10 @@ def write(rows, output, tickets=(), family=None):
         before = found.get(_run_of(entry), entry)
         if before["test_accuracy"] != entry["test_accuracy"]:
             got = [of.get("outcome") or f"{of['test_accuracy']:.2%}" for of in (before, entry)]
-            warnings.warn(f"two runs tell the same of themselves but for what they got ({' and '.join(got)}): {_name(entry)}; the later counts.", stacklevel=2)
+            warnings.warn(
+                f"two runs tell the same of themselves but for what they got ({' and '.join(got)}): {_name(entry)}; the later counts.",
+                stacklevel=2,
+            )
         found[_run_of(entry)] = entry
     rows = list(found.values())
     _warn_of_shared_seeds(rows)
@@ -136,8 +168,11 @@ def _warn_of_shared_seeds(rows):
             tickets.setdefault((*setting(entry), entry["seed"]), set()).add(entry["ticket_seed"])
     for (*_, seed), of in tickets.items():
         if len(of) > 1:
-            warnings.warn(f"tickets of {len(of)} seeds were carried with the same seed={seed}: they share the new head, the order of the data "
-                          "and the dense nets, so the intervals are too narrow. Carry each with a seed of its own.", stacklevel=3)
+            warnings.warn(
+                f"tickets of {len(of)} seeds were carried with the same seed={seed}: they share the new head, the order of the data "
+                "and the dense nets, so the intervals are too narrow. Carry each with a seed of its own.",
+                stacklevel=3,
+            )
 
 
 def _lines(rows):

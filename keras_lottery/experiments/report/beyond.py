@@ -33,19 +33,26 @@ def beyond(where, alike):
     }
     columns = {title: cells for title, cells in columns.items() if cells}
     every = {cell: None for cells in columns.values() for cell in cells}
-    lines = [(control, f"{at:.1%}", *(cells.get((at, control), "") for cells in columns.values()))
-             for (at, control), _ in sorted(every.items(), key=order)]
+    lines = [
+        (control, f"{at:.1%}", *(cells.get((at, control), "") for cells in columns.values()))
+        for (at, control), _ in sorted(every.items(), key=order)
+    ]
     header = ("control", "sparsity", *columns)
     return [Table(f"Beyond accuracy: {where}", NOTE, header, tuple(lines))] if lines else []
 
 
 def _means(alike, name, factor, digits=2):
     """{cell: text} of a figure of each row, or of the mean of all in a dict of figures."""
+
     def value(row):
         told = row.get(name)
         told = list(told.values()) if isinstance(told, dict) else told
         return None if told is None else factor * float(np.mean(told))
-    return {cell: figure(estimate(values.values()), digits=digits) for cell, values in by_seed(alike, value).items()}
+
+    return {
+        cell: figure(estimate(values.values()), digits=digits)
+        for cell, values in by_seed(alike, value).items()
+    }
 
 
 def _worst_classes(alike):
@@ -63,5 +70,9 @@ def _worst_classes(alike):
 
 def _of_class(name, *both):
     """Differences in the accuracy of a class, in points; where it has no test images there are none."""
-    return differences(*({seeds: 100 * of[name] for seeds, of in values.items() if of.get(name) is not None}
-                         for values in both))
+    return differences(
+        *(
+            {seeds: 100 * of[name] for seeds, of in values.items() if of.get(name) is not None}
+            for values in both
+        )
+    )

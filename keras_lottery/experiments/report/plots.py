@@ -11,10 +11,18 @@ from .rows import by_setting
 
 def csv(rows):
     """The rows as CSV text, but for what is no single value, and which test images were right."""
-    plain = [{name: value for name, value in row.items() if not isinstance(value, (list, dict)) and name != "correct"}
-             for row in rows]
+    plain = [
+        {
+            name: value
+            for name, value in row.items()
+            if not isinstance(value, (list, dict)) and name != "correct"
+        }
+        for row in rows
+    ]
     text = io.StringIO()
-    writer = csv_format.DictWriter(text, list(dict.fromkeys(name for row in plain for name in row)), lineterminator="\n")
+    writer = csv_format.DictWriter(
+        text, list(dict.fromkeys(name for row in plain for name in row)), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(plain)
     return text.getvalue()
@@ -23,8 +31,11 @@ def csv(rows):
 def accuracy(rows):
     """Test accuracy against sparsity, mean over seeds with 95% intervals: a panel a data set; None where nothing is pruned."""
     groups = by_setting(rows)
-    panels = [(where, alike) for where, alike in zip(places(groups), groups)
-              if len({row["ticket_sparsity"] for row in alike if row["control"] == "ticket"}) > 1]
+    panels = [
+        (where, alike)
+        for where, alike in zip(places(groups), groups)
+        if len({row["ticket_sparsity"] for row in alike if row["control"] == "ticket"}) > 1
+    ]
     if not panels:
         return None
     figure, axes = _panels(len(panels))
@@ -38,15 +49,26 @@ def accuracy(rows):
                 continue
             if control in NEVER_PRUNED:
                 mean = points[0][1]
-                line = axis.axhline(mean.mean, linestyle="--", linewidth=1, color=_color(control), label=control)
+                line = axis.axhline(
+                    mean.mean, linestyle="--", linewidth=1, color=_color(control), label=control
+                )
                 if mean.n > 1:
                     axis.axhspan(mean.low, mean.high, alpha=0.12, color=line.get_color(), linewidth=0)
                 continue
             x = [100 * (1 - at) for at, _ in points]
             means = [mean.mean for _, mean in points]
             halves = [0 if mean.n == 1 else mean.half for _, mean in points]
-            axis.errorbar(x, means, yerr=halves, marker="o", markersize=3, capsize=2, linewidth=1.5 if control == "ticket" else 1,
-                          color=_color(control), label=control)
+            axis.errorbar(
+                x,
+                means,
+                yerr=halves,
+                marker="o",
+                markersize=3,
+                capsize=2,
+                linewidth=1.5 if control == "ticket" else 1,
+                color=_color(control),
+                label=control,
+            )
         axis.set(title=where, xlabel="weights kept, %", xscale="log")
         axis.set_xticks([100 * (1 - at) for at in pruned], [f"{100 * (1 - at):.3g}" for at in pruned])
         axis.minorticks_off()
@@ -58,9 +80,21 @@ def accuracy(rows):
 
 def curves(rows):
     """Validation accuracy over the steps of training on a target, mean over seeds; None where there is no target."""
-    groups = by_setting([row for row in rows if row["source"] != row["target"] and row["validation_curve"] and None not in row["validation_curve"]])
-    panels = [(where, [row for row in alike if row["ticket_sparsity"] in (0, at)]) for where, alike in zip(places(groups), groups)
-              for at in dict.fromkeys(row["ticket_sparsity"] for row in alike) if at]
+    groups = by_setting(
+        [
+            row
+            for row in rows
+            if row["source"] != row["target"]
+            and row["validation_curve"]
+            and None not in row["validation_curve"]
+        ]
+    )
+    panels = [
+        (where, [row for row in alike if row["ticket_sparsity"] in (0, at)])
+        for where, alike in zip(places(groups), groups)
+        for at in dict.fromkeys(row["ticket_sparsity"] for row in alike)
+        if at
+    ]
     if not panels:
         return None
     figure, axes = _panels(len(panels))
@@ -68,13 +102,19 @@ def curves(rows):
         in_steps = all("curve_steps" in row for row in chosen)  # rows that do not say have an epoch a figure
         for control in dict.fromkeys(row["control"] for row in chosen):
             of_control = [row for row in chosen if row["control"] == control]
-            mean = [100 * sum(epoch) / len(of_control) for epoch in zip(*(row["validation_curve"] for row in of_control))]
+            mean = [
+                100 * sum(epoch) / len(of_control)
+                for epoch in zip(*(row["validation_curve"] for row in of_control))
+            ]
             at_steps = of_control[0]["curve_steps"][: len(mean)] if in_steps else range(1, len(mean) + 1)
             axis.plot(at_steps, mean, label=control, color=_color(control))
         best = max(max(row["validation_curve"]) for row in chosen) * 100
         at = max(row["ticket_sparsity"] for row in chosen)
-        axis.set(title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images", xlabel="step" if in_steps else "epoch",
-                 ylim=(best - 12, best + 0.5))
+        axis.set(
+            title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images",
+            xlabel="step" if in_steps else "epoch",
+            ylim=(best - 12, best + 0.5),
+        )
         axis.set_ylabel("validation accuracy, %")
         axis.legend(fontsize=7)
     return _png(figure)
@@ -93,7 +133,13 @@ def layers(tickets):
             means = [100 * sum(each[n]["sparsity"] for each in of) / len(of) for n in range(len(names))]
             axis.plot(range(len(names)), means, marker="o", markersize=3, label=f"{at:.0%} in all")
         axis.set(title=f"{model} on {source}, rewind {rewind}")
-        axis.set_xticks(range(len(names)), [name.removesuffix("/kernel") for name in names], rotation=60, ha="right", fontsize=7)
+        axis.set_xticks(
+            range(len(names)),
+            [name.removesuffix("/kernel") for name in names],
+            rotation=60,
+            ha="right",
+            fontsize=7,
+        )
         axis.set_ylabel("zeros, %")
         axis.legend(fontsize=7)
     return _png(figure)
@@ -106,7 +152,9 @@ def _panels(count):
     from matplotlib import pyplot
 
     wide = min(4, count)
-    figure, axes = pyplot.subplots(-(-count // wide), wide, figsize=(4.2 * wide, 3.6 * -(-count // wide)), squeeze=False)
+    figure, axes = pyplot.subplots(
+        -(-count // wide), wide, figsize=(4.2 * wide, 3.6 * -(-count // wide)), squeeze=False
+    )
     for axis in axes.flat[count:]:
         axis.axis("off")
     return figure, list(axes.flat[:count])
@@ -114,8 +162,31 @@ def _panels(count):
 
 def _color(control):
     """The same colour for a control in every panel."""
-    order = ("ticket", "random", "dense-scratch", "dense-transferred", "reinit", "one-shot", "shuffled", "trained", "snip", "late-reset")
-    return f"C{order.index(control)}" if control in order else {"gradual": "teal", "grasp": "olive", "dense": "C2", "random-rescaled": "orangered", "random-erk": "goldenrod", "ticket, lr": "navy", "ticket, finetune": "deepskyblue"}.get(control, "black")
+    order = (
+        "ticket",
+        "random",
+        "dense-scratch",
+        "dense-transferred",
+        "reinit",
+        "one-shot",
+        "shuffled",
+        "trained",
+        "snip",
+        "late-reset",
+    )
+    return (
+        f"C{order.index(control)}"
+        if control in order
+        else {
+            "gradual": "teal",
+            "grasp": "olive",
+            "dense": "C2",
+            "random-rescaled": "orangered",
+            "random-erk": "goldenrod",
+            "ticket, lr": "navy",
+            "ticket, finetune": "deepskyblue",
+        }.get(control, "black")
+    )
 
 
 def _png(figure):

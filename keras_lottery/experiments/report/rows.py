@@ -13,9 +13,23 @@ from ...training import older
 from ..variants import VARIANTS, unusual
 
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
-MEASURED = ("test_loss", "calibration_error", "class_accuracy", "corrupted", "effective_sparsity", "multiply_adds",
-            "test_images", "correct")  # of an entry, where it says so
-NOTED = {"model": str, "width": (int, float), "data": (dict, str), "recipe": dict, "patience": int}  # of a ticket's notes
+MEASURED = (
+    "test_loss",
+    "calibration_error",
+    "class_accuracy",
+    "corrupted",
+    "effective_sparsity",
+    "multiply_adds",
+    "test_images",
+    "correct",
+)  # of an entry, where it says so
+NOTED = {
+    "model": str,
+    "width": (int, float),
+    "data": (dict, str),
+    "recipe": dict,
+    "patience": int,
+}  # of a ticket's notes
 
 
 def collect(results):
@@ -34,24 +48,39 @@ def collect(results):
         if not checked_path(path, "a result.json").is_file():
             raise LotteryError(f"there is no file {str(path)!r}: give result.json of a finished run.")
         result = older.result(files.read_json(path))
-        if not isinstance(result, dict) or result.get("command") not in ("find", "transfer") or not NEEDED <= result.keys():
-            raise LotteryError(f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run.")
+        if (
+            not isinstance(result, dict)
+            or result.get("command") not in ("find", "transfer")
+            or not NEEDED <= result.keys()
+        ):
+            raise LotteryError(
+                f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run."
+            )
         carried = result["command"] == "transfer"
         source = _of_search(result["ticket"]) if carried else result
         model = label(source.get("model", "own model"), source.get("width", 1))
         found_on = source.get("data", "own data")
-        name = found_on.get("label", found_on.get("name", "own data")) if isinstance(found_on, dict) else str(found_on)
+        name = (
+            found_on.get("label", found_on.get("name", "own data"))
+            if isinstance(found_on, dict)
+            else str(found_on)
+        )
         more = {"rewind": source["rewind"] or "init"} if "rewind" in source else {}
         if carried:
             more |= _searched(source, found_on)
-        rows += [{**row(result, entry, model, name, result.get("sparsity", entry["sparsity"])), **more} for entry in result["rows"]]
+        rows += [
+            {**row(result, entry, model, name, result.get("sparsity", entry["sparsity"])), **more}
+            for entry in result["rows"]
+        ]
     return rows
 
 
 def _of_search(ticket):
     """The settings of a ticket's search, and of its notes those that `jobs.find` made."""
     told = older.told_of(ticket)
-    noted = {name: told["info"][name] for name, kind in NOTED.items() if isinstance(told["info"].get(name), kind)}
+    noted = {
+        name: told["info"][name] for name, kind in NOTED.items() if isinstance(told["info"].get(name), kind)
+    }
     return {**noted, **told["settings"]}
 
 
@@ -71,7 +100,11 @@ def row(result, entry, model, source, ticket_sparsity):
       source: the data set that the ticket was found on.
       ticket_sparsity: what the entry is compared at.
     """
-    told = {**(_of_search(result["ticket"]) if isinstance(result.get("ticket"), dict) else {}), **result["data"], **result}
+    told = {
+        **(_of_search(result["ticket"]) if isinstance(result.get("ticket"), dict) else {}),
+        **result["data"],
+        **result,
+    }
     return {
         "model": model,
         "source": source,
@@ -90,9 +123,17 @@ def row(result, entry, model, source, ticket_sparsity):
         "validation_accuracy": entry["validation_accuracy"],
         "validation_curve": [epoch.get("val_accuracy") for epoch in entry["history"]],
         **({"outcome": entry["outcome"]} if entry.get("outcome") else {}),
-        **({"steps": entry["steps"], "curve_steps": [epoch["stop"] for epoch in entry["history"]]} if "steps" in entry else {}),
-        "data": {**result["data"]["splits"], "validation": result["data"]["validation"], "input_shape": result["data"]["input_shape"],
-                 "classes": digest(result["data"]["classes"])},
+        **(
+            {"steps": entry["steps"], "curve_steps": [epoch["stop"] for epoch in entry["history"]]}
+            if "steps" in entry
+            else {}
+        ),
+        "data": {
+            **result["data"]["splits"],
+            "validation": result["data"]["validation"],
+            "input_shape": result["data"]["input_shape"],
+            "classes": digest(result["data"]["classes"]),
+        },
         **({"rule": told["rule"]} if "rule" in told else {}),
         **unusual(told),
     }
@@ -113,10 +154,18 @@ def by_setting(rows):
 
 def setting(entry):
     """What rows must share to be compared."""
-    recipe, data, search = (json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data", "search"))
+    recipe, data, search = (
+        json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data", "search")
+    )
     variant = (str(entry.get(name, usual)) for name, usual in VARIANTS.items())
-    return (*(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")), recipe, data, search, *variant,
-            old_rule(entry))
+    return (
+        *(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")),
+        recipe,
+        data,
+        search,
+        *variant,
+        old_rule(entry),
+    )
 
 
 def old_rule(entry):

@@ -47,24 +47,36 @@ def prepare(study, folder):
     """
     files.check_writable(folder)
     folder = Path(folder)
-    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    there = (
+        {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if folder.is_dir()
+        else set()
+    )
     if there and there.isdisjoint((CONFIG, "runs")):
         raise LotteryError(f"{str(folder)!r} is not empty and holds no study: give another run_dir.")
     backend = machine.choose_backend(study.backend)
-    study = dataclasses.replace(study, backend=backend, precision=machine.set_precision(study.precision, backend, study.strategy))
+    study = dataclasses.replace(
+        study, backend=backend, precision=machine.set_precision(study.precision, backend, study.strategy)
+    )
     keras = machine.kind(backend)
     for recipe in (study.recipe, study.target_recipe):
         make_optimizer(steps=4, keras=keras, **recipe)
     sizes = {}
     for name, options in study.datasets.items():
         loaded = data.load(**options)
-        batches = [0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)]
+        batches = [
+            0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)
+        ]
         batches[-1] += corruptions.batches_of(loaded)
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
     for point in study.rewinds:
         check_rewind(point, sizes[study.source_name].train * study.epochs)
-    _check_net(saved.builder(study.model, study.width, keras), sizes[study.source_name], {sizes[name] for name in study.target_names},
-                   study)
+    _check_net(
+        saved.builder(study.model, study.width, keras),
+        sizes[study.source_name],
+        {sizes[name] for name in study.target_names},
+        study,
+    )
     return study, sizes, plan(study, sizes)
 
 
@@ -110,8 +122,10 @@ def run(study, tasks, folder, *, output=None, jobs=1, ray_address=None, tensorbo
                 board.write(found, output / "tensorboard")
     if failed:
         name, why = next(iter(failed.items()))
-        raise LotteryError(f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More is in "
-                           f"{workers.task_folder(folder, name) / workers.LOG}. The same command tries them again.")
+        raise LotteryError(
+            f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More is in "
+            f"{workers.task_folder(folder, name) / workers.LOG}. The same command tries them again."
+        )
     return found
 
 
@@ -124,18 +138,28 @@ def show(tasks, seconds, jobs):
     """
     kinds = {}
     for task in tasks:
-        kinds.setdefault((task.about["dataset"], task.about.get("control", f"search, rewind {task.about['rewind']}")), []).append(task)
+        kinds.setdefault(
+            (task.about["dataset"], task.about.get("control", f"search, rewind {task.about['rewind']}")), []
+        ).append(task)
     table = Table(title=f"{len(seconds)} of {len(tasks)} runs are to be done")
     for name in ("data", "", "sparsities", "runs", "done", "hours left"):
         table.add_column(name, justify="left" if name in ("data", "", "sparsities") else "right")
     for (dataset, what), alike in kinds.items():
         left = [seconds[task.name] for task in alike if task.name in seconds]
         at = sorted({task.about["sparsity"] for task in alike if task.about.get("sparsity")})
-        table.add_row(dataset, what, ", ".join(f"{s:.1%}" for s in at), str(len(alike)), str(len(alike) - len(left)),
-                      f"{sum(left) / 3600:.2f}")
+        table.add_row(
+            dataset,
+            what,
+            ", ".join(f"{s:.1%}" for s in at),
+            str(len(alike)),
+            str(len(alike) - len(left)),
+            f"{sum(left) / 3600:.2f}",
+        )
     Console(markup=False).print(table)
     hours = sum(seconds.values()) / 3600 / jobs
-    print(f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; loading data and starting come on top")
+    print(
+        f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; loading data and starting come on top"
+    )
 
 
 def rows(study, tasks, folder):
@@ -150,7 +174,13 @@ def rows(study, tasks, folder):
         for number, row in enumerate(result["rows"]):
             if first or row["control"] != "dense":  # the dense round is the same in each search
                 at = planned[number] if task.kind == "find" else task.about["sparsity"]
-                found.append({**report.row(result, row, model, study.source_name, at), "rewind": task.about["rewind"], "run": task.name})
+                found.append(
+                    {
+                        **report.row(result, row, model, study.source_name, at),
+                        "rewind": task.about["rewind"],
+                        "run": task.name,
+                    }
+                )
                 if row["control"] == "dense-longer":
                     found[-1]["epochs"] //= 2  # those of what it stands beside
     return found
@@ -168,7 +198,10 @@ def estimate(study, sizes, tasks, folder, jobs, steps=10):
     left = [task for task in tasks if not workers.is_done(folder, task.name)]
     on = {task.name: sizes[task.about["dataset"]] for task in left}
     with pool(1, of=jobs) as alone, ended_with_this_block():
-        measured = {size: alone.submit(_seconds_per_step, study, size, steps).result() for size in dict.fromkeys(on.values())}
+        measured = {
+            size: alone.submit(_seconds_per_step, study, size, steps).result()
+            for size in dict.fromkeys(on.values())
+        }
     return {task.name: task.steps * measured[on[task.name]] for task in left}
 
 

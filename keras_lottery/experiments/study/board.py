@@ -18,12 +18,17 @@ def write(rows, folder):
         import tensorflow as tf
         from tensorboard.plugins.hparams import api
     except ImportError as error:
-        raise LotteryError("this needs TensorFlow and TensorBoard: pip install 'keras_lottery[tensorboard]'.") from error
+        raise LotteryError(
+            "this needs TensorFlow and TensorBoard: pip install 'keras_lottery[tensorboard]'."
+        ) from error
     folder = Path(folder)
     if folder.exists():
         shutil.rmtree(folder)
     for row in (row for row in rows if row["test_accuracy"] is not None):
-        place = folder / f"{row['target'].replace('/', '_')}-{row['control']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
+        place = (
+            folder
+            / f"{row['target'].replace('/', '_')}-{row['control']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
+        )
         with tf.summary.create_file_writer(str(place)).as_default():
             api.hparams({name: str(row[name]) if name == "rewind" else row[name] for name in HYPERPARAMETERS})
             for step, value in zip(row["curve_steps"], row["validation_curve"]):

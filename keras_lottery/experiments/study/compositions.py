@@ -24,8 +24,14 @@ def tickets(study, tasks, folder):
             for at in study.sparsities:
                 place = run_folder.round_folder(workers.task_folder(folder, task.name), rounds.index(at) + 1)
                 if place.is_dir():  # a search that came to nothing has no more
-                    found.setdefault((task.about["rewind"], at), {})[task.about["seed"]] = load_ticket(place).masks
-    return [_record(study, rewind, seed, masks, seeds) for (rewind, _), seeds in found.items() for seed, masks in seeds.items()]
+                    found.setdefault((task.about["rewind"], at), {})[task.about["seed"]] = load_ticket(
+                        place
+                    ).masks
+    return [
+        _record(study, rewind, seed, masks, seeds)
+        for (rewind, _), seeds in found.items()
+        for seed, masks in seeds.items()
+    ]
 
 
 def _record(study, rewind, seed, masks, seeds):
@@ -36,6 +42,9 @@ def _record(study, rewind, seed, masks, seeds):
         "seed": seed,
         "sparsity": round(sparsity(masks), 4),
         "layers": [dataclasses.asdict(layer) for layer in anatomy.layers(masks)],
-        "overlaps": [{"seed": other, **dataclasses.asdict(anatomy.overlap(masks, theirs)[0])}
-                     for other, theirs in seeds.items() if other > seed],
+        "overlaps": [
+            {"seed": other, **dataclasses.asdict(anatomy.overlap(masks, theirs)[0])}
+            for other, theirs in seeds.items()
+            if other > seed
+        ],
     }

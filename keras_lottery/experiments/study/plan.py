@@ -73,7 +73,12 @@ class Study:
         def put(name, value):
             object.__setattr__(self, name, value)
 
-        for name, choices in (("scope", SCOPES), ("precision", PRECISIONS), ("strategy", OF_ONE_MACHINE), ("backend", BACKENDS)):
+        for name, choices in (
+            ("scope", SCOPES),
+            ("precision", PRECISIONS),
+            ("strategy", OF_ONE_MACHINE),
+            ("backend", BACKENDS),
+        ):
             known(name, getattr(self, name), choices)
         if self.source_controls is None:
             put("source_controls", self.controls)
@@ -83,7 +88,9 @@ class Study:
         put("sparsities", tuple(share("sparsities", at) for at in self.sparsities))
         put("rate", share("rate", self.rate))
         if not self.sparsities or list(self.sparsities) != sorted(set(self.sparsities)):
-            raise LotteryError(f"sparsities={list(self.sparsities)}: give rising sparsities, such as [0.8, 0.9].")
+            raise LotteryError(
+                f"sparsities={list(self.sparsities)}: give rising sparsities, such as [0.8, 0.9]."
+            )
         round_sparsities(rate=self.rate, final_sparsity=self.sparsities)
         put("rewinds", tuple(_rewind(point) for point in self.rewinds))
         for name in ("rewinds", "targets", "controls", "source_controls"):
@@ -95,11 +102,15 @@ class Study:
             if getattr(self, name) is not None:
                 put(name, tuple(getattr(self, name)))
         if self.source_name in self.target_names:
-            raise LotteryError(f"targets: {self.source_name!r} is the source: leave it out, the searches test their tickets on it.")
+            raise LotteryError(
+                f"targets: {self.source_name!r} is the source: leave it out, the searches test their tickets on it."
+            )
         if not self.rewinds:
             raise LotteryError("rewinds is empty: give at least one rewind point, such as init or 200.")
         if (self.target_steps is None) == (self.target_epochs is None):
-            raise LotteryError("the budget on a target is open or told twice: give target_steps or target_epochs.")
+            raise LotteryError(
+                "the budget on a target is open or told twice: give target_steps or target_epochs."
+            )
         for name in ("seeds", "epochs", "target_steps" if self.target_epochs is None else "target_epochs"):
             put(name, whole(name, getattr(self, name), most=SEEDS if name == "seeds" else MOST))
         above_zero("width", self.width)
@@ -109,11 +120,15 @@ class Study:
             control, told, at = str(control).partition("@")
             known("control", control, [name for name in controls.CONTROLS if name != "ticket"])
             if control in controls.ON_SOURCE and self.rewinds[0] not in KEPT:
-                raise LotteryError(f"control {control!r} is trained as often as a ticket whose weights stay, and rewind point {self.rewinds[0]!r} takes "
-                                   f"them back: leave it out, or put {' or '.join(KEPT)} first among the rewind points.")
+                raise LotteryError(
+                    f"control {control!r} is trained as often as a ticket whose weights stay, and rewind point {self.rewinds[0]!r} takes "
+                    f"them back: leave it out, or put {' or '.join(KEPT)} first among the rewind points."
+                )
             if told and (control in controls.DENSE or not at or share(control, at) not in self.sparsities):
-                raise LotteryError(f"control {control!r}: after @ stands one of the study's sparsities, "
-                                   f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones.")
+                raise LotteryError(
+                    f"control {control!r}: after @ stands one of the study's sparsities, "
+                    f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones."
+                )
 
     @property
     def source_name(self):
@@ -155,7 +170,10 @@ class Study:
         asked = self.source_controls if on == "source" else self.controls
         if control in asked:
             return control not in controls.ON_SOURCE or on == "source"
-        return any(name == control and at and float(at) == sparsity for name, _, at in (one.partition("@") for one in asked))
+        return any(
+            name == control and at and float(at) == sparsity
+            for name, _, at in (one.partition("@") for one in asked)
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,21 +234,34 @@ def plan(study, sizes):
     rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
     tasks = []
     for seed in range(study.seeds):
-        searches = {rewind: _search(study, rewind, seed, _cost(study, rewind, rounds, sizes[study.source_name])) for rewind in study.rewinds}
+        searches = {
+            rewind: _search(study, rewind, seed, _cost(study, rewind, rounds, sizes[study.source_name]))
+            for rewind in study.rewinds
+        }
         tasks += searches.values()
         first = searches[study.rewinds[0]]
         for dataset in study.datasets:
             on = "source" if dataset == study.source_name else "target"
             epochs = study.epochs_on(dataset, sizes[dataset].train)
             budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
-            tasks += [_control(study, control, first, None, *budget) for control in controls.DENSE
-                      if study.wants(control, None, on) and (on == "target" or control in ("dense-longer", "dense-rewound"))]
+            tasks += [
+                _control(study, control, first, None, *budget)
+                for control in controls.DENSE
+                if study.wants(control, None, on)
+                and (on == "target" or control in ("dense-longer", "dense-rewound"))
+            ]
             for sparsity in study.sparsities:
                 number = rounds.index(sparsity) + 1
                 if on == "target":
-                    tasks += [_control(study, "ticket", search, (sparsity, number), *budget) for search in searches.values()]
-                tasks += [_control(study, control, first, (sparsity, number), *budget) for control in controls.CONTROLS
-                          if control not in (*controls.DENSE, "ticket") and study.wants(control, sparsity, on)]
+                    tasks += [
+                        _control(study, "ticket", search, (sparsity, number), *budget)
+                        for search in searches.values()
+                    ]
+                tasks += [
+                    _control(study, control, first, (sparsity, number), *budget)
+                    for control in controls.CONTROLS
+                    if control not in (*controls.DENSE, "ticket") and study.wants(control, sparsity, on)
+                ]
     return sorted(tasks, key=lambda task: task.kind != "find")
 
 
@@ -242,12 +273,27 @@ def _cost(study, rewind, rounds, size):
 
 
 def _search(study, rewind, seed, steps):
-    arguments = {"dataset": study.datasets[study.source_name], "model": study.model, "width": study.width,
-                 "epochs": study.epochs, "rate": study.rate, "final_sparsity": list(study.sparsities), "scope": study.scope,
-                 "rewind": rewind, "seed": seed, **_shared(study)}
+    arguments = {
+        "dataset": study.datasets[study.source_name],
+        "model": study.model,
+        "width": study.width,
+        "epochs": study.epochs,
+        "rate": study.rate,
+        "final_sparsity": list(study.sparsities),
+        "scope": study.scope,
+        "rewind": rewind,
+        "seed": seed,
+        **_shared(study),
+    }
     identity = {"kind": "find", **_movable(arguments), **rule(rewind), **of_file(study.model)}
-    return Task("find", {**arguments, "corrupted": True}, identity, (),
-                {"rewind": rewind, "dataset": study.source_name, "seed": seed}, steps)
+    return Task(
+        "find",
+        {**arguments, "corrupted": True},
+        identity,
+        (),
+        {"rewind": rewind, "dataset": study.source_name, "seed": seed},
+        steps,
+    )
 
 
 def _control(study, control, search, at, on, dataset, epochs, seed, steps):
@@ -257,21 +303,46 @@ def _control(study, control, search, at, on, dataset, epochs, seed, steps):
         epochs, steps = 2 * epochs, 2 * steps
     if control == "dense-cyclic":
         steps *= number + 1
-    own = {"control": control, "on": on, "sparsity": sparsity, "dataset": study.datasets[dataset], "epochs": epochs, "seed": seed,
-           **_shared(study)}
+    own = {
+        "control": control,
+        "on": on,
+        "sparsity": sparsity,
+        "dataset": study.datasets[dataset],
+        "epochs": epochs,
+        "seed": seed,
+        **_shared(study),
+    }
     if on == "target":
         own["recipe"] = study.target_recipe
     net = {"model": study.model, "width": study.width, **of_file(study.model)}
     if control in ("dense-scratch", "dense-longer", *controls.ON_TARGET):
         of = {**net, "scope": study.scope} if number else net
     elif control == "dense-transferred":
-        of = {**net, "source": study.source_name, "source_epochs": study.epochs, "source_recipe": study.recipe}
+        of = {
+            **net,
+            "source": study.source_name,
+            "source_epochs": study.epochs,
+            "source_recipe": study.recipe,
+        }
     else:
         of = {"search": search.name, "round": number}
     ticket = f"{search.name}/round_{number:02d}" if "search" in of else None
     arguments = {**own, "ticket": ticket, "dense": f"{search.name}/round_00"}
-    about = {"control": control, "rewind": search.about["rewind"], "sparsity": sparsity, "dataset": dataset, "seed": seed}
-    return Task("train_control", arguments, {"kind": "train_control", **_movable(own), **of}, (search.name,), about, steps)
+    about = {
+        "control": control,
+        "rewind": search.about["rewind"],
+        "sparsity": sparsity,
+        "dataset": dataset,
+        "seed": seed,
+    }
+    return Task(
+        "train_control",
+        arguments,
+        {"kind": "train_control", **_movable(own), **of},
+        (search.name,),
+        about,
+        steps,
+    )
 
 
 def _shared(study):
@@ -280,7 +351,10 @@ def _shared(study):
 
 def _movable(arguments):
     """The arguments without where data are."""
-    return {**arguments, "dataset": {key: value for key, value in arguments["dataset"].items() if key != "data_dir"}}
+    return {
+        **arguments,
+        "dataset": {key: value for key, value in arguments["dataset"].items() if key != "data_dir"},
+    }
 
 
 def _rewind(point):

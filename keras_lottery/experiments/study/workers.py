@@ -37,7 +37,7 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
     names = {task.name for task in tasks}
     done, failed, running = names - waiting.keys(), {}, {}
     deaths = collections.defaultdict(list)  # {name: how far it was each time}
-    with (_ray(ray_address) if ray_address else _processes(min(jobs, max(1, len(waiting))))) as submit:
+    with _ray(ray_address) if ray_address else _processes(min(jobs, max(1, len(waiting)))) as submit:
         while waiting or running:
             for name, task in list(waiting.items()):
                 lost = [need for need in task.needs if need in failed or need not in names]
@@ -61,13 +61,19 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
                     if reached.count(reached[-1]) <= RETRIES:
                         waiting[task.name] = task
                         continue
-                    failed[task.name] = f"its process died {RETRIES + 1} times at the same place: is there memory enough?"
+                    failed[task.name] = (
+                        f"its process died {RETRIES + 1} times at the same place: is there memory enough?"
+                    )
                 except Exception as error:  # of one run: the others go on
                     error = getattr(error, "cause", None) or error  # under what Ray makes of it
-                    failed[task.name] = f"{'' if isinstance(error, LotteryError) else type(error).__name__ + ': '}{error}"
+                    failed[task.name] = (
+                        f"{'' if isinstance(error, LotteryError) else type(error).__name__ + ': '}{error}"
+                    )
                 else:
                     done.add(task.name)
-                tell(f"[{len(done) + len(failed)}/{len(tasks)}] {task.label}: {failed.get(task.name, 'done')}")
+                tell(
+                    f"[{len(done) + len(failed)}/{len(tasks)}] {task.label}: {failed.get(task.name, 'done')}"
+                )
     return failed
 
 
@@ -95,7 +101,11 @@ def perform(task, folder):
         if is_done(folder, task.name):
             return
         with open(here / LOG, "a") as log, contextlib.redirect_stdout(log), _told(log):
-            places = {key: str(here.parent / task.arguments[key]) for key in ("ticket", "dense") if task.arguments.get(key)}
+            places = {
+                key: str(here.parent / task.arguments[key])
+                for key in ("ticket", "dense")
+                if task.arguments.get(key)
+            }
             try:
                 getattr(jobs, task.kind)(**{**task.arguments, **places}, run_dir=here, verbose=2)
             except Failed:
@@ -116,7 +126,9 @@ def _told(log):
 
 def _state(here):
     """What tells whether a task got on: its files, but for the log."""
-    return sorted((str(path), path.stat().st_mtime_ns) for path in here.rglob("*") if path.name not in (LOG, LOCK))
+    return sorted(
+        (str(path), path.stat().st_mtime_ns) for path in here.rglob("*") if path.name not in (LOG, LOCK)
+    )
 
 
 def _from(here, task, folder):

@@ -11,8 +11,18 @@ from ...core.files import check_writable, write_json
 from ...core.jsonable import plain
 
 
-def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm_root=None, adb_output=None, output=None,
-              overwrite=False):
+def benchmark(
+    files,
+    *,
+    threads=1,
+    seconds=5.0,
+    arm=False,
+    cpu="cortex-a76",
+    arm_root=None,
+    adb_output=None,
+    output=None,
+    overwrite=False,
+):
     """Measure .tflite files, print tables, and write what was measured as JSON.
 
     Args:
@@ -45,7 +55,10 @@ def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm
     if arm and contents:
         emulated.emulator_root.root(arm_root)
 
-    result, places = {"machine": platform.machine(), "litert": version("ai-edge-litert"), "threads": threads}, {}
+    result, places = (
+        {"machine": platform.machine(), "litert": version("ai-edge-litert"), "threads": threads},
+        {},
+    )
     if contents:
         places["here"] = local.latencies(contents, threads=threads, seconds=seconds)
         show.here(places["here"], threads)
@@ -57,7 +70,10 @@ def benchmark(files, *, threads=1, seconds=5.0, arm=False, cpu="cortex-a76", arm
         places["phone"] = phone
         show.phone(phone)
     names = [row.name for row in next(iter(places.values()))]
-    result["files"] = [{"name": name} | {place: _without_name(rows[n]) for place, rows in places.items()} for n, name in enumerate(names)]
+    result["files"] = [
+        {"name": name} | {place: _without_name(rows[n]) for place, rows in places.items()}
+        for n, name in enumerate(names)
+    ]
     result = plain(result)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)

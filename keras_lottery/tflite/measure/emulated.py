@@ -28,6 +28,7 @@ class Row:
     `difference` the largest absolute one to this machine's outputs, dequantized, on the same inputs. What could not be
     measured is None, and `problem` says why.
     """
+
     name: str
     instructions: float | None = None
     ratio: float | None = None
@@ -55,8 +56,12 @@ def instructions(files, *, cpu="cortex-a76", folder=None):
     contents = reading.read(files)
     root = emulator_root.root(folder)
     loaded, problems = load(contents)
-    rows = [Row(name, problem=problems[name]) if name in problems else _row(name, content, loaded[name], cpu, root)
-            for name, content in contents.items()]
+    rows = [
+        Row(name, problem=problems[name])
+        if name in problems
+        else _row(name, content, loaded[name], cpu, root)
+        for name, content in contents.items()
+    ]
     first = next((row.instructions for row in rows if row.instructions), None)
     return [dataclasses.replace(row, ratio=row.instructions and row.instructions / first) for row in rows]
 
@@ -81,20 +86,34 @@ def _row(name, content, here, cpu, root):
         folder = Path(folder)
         model, given, gave = folder / "file.tflite", folder / "inputs.npz", folder / "outputs.npz"
         model.write_bytes(content)
-        np.savez(given, **{str(n): here.get_tensor(detail["index"]) for n, detail in enumerate(here.get_input_details())})
+        np.savez(
+            given,
+            **{str(n): here.get_tensor(detail["index"]) for n, detail in enumerate(here.get_input_details())},
+        )
         done = emulator.run(root, cpu, folder, GUEST, model, given, gave, folder / "counts")
         if done.returncode:
             return Row(name, problem=f"stops under QEMU with cpu={cpu!r}: {_why(done)}")
         number = int(done.stdout.split()[-1])
         first, second = parse((folder / "counts").read_text(), number)
         with np.load(gave) as arrays:
-            outputs = [examples.dequantized(detail, arrays[str(n)]) for n, detail in enumerate(here.get_output_details())]
-    return Row(name, second, None, abs(first - second) <= AGREE * second, number,
-               examples.largest_difference(examples.outputs(here), outputs))
+            outputs = [
+                examples.dequantized(detail, arrays[str(n)])
+                for n, detail in enumerate(here.get_output_details())
+            ]
+    return Row(
+        name,
+        second,
+        None,
+        abs(first - second) <= AGREE * second,
+        number,
+        examples.largest_difference(examples.outputs(here), outputs),
+    )
 
 
 def _why(done):
-    lines = [line.removeprefix("error: ") for line in done.stderr.splitlines() if not line.startswith("INFO:")]
+    lines = [
+        line.removeprefix("error: ") for line in done.stderr.splitlines() if not line.startswith("INFO:")
+    ]
     if lines:
         return one_line(lines[-1])
     return signal.strsignal(-done.returncode) if done.returncode < 0 else f"exit code {done.returncode}"

@@ -31,6 +31,7 @@ NEEDED = {"apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "gcc": "gcc 
 @dataclasses.dataclass(frozen=True)
 class Root:
     """The folder, and in it: `system`, where arm64 files lie as on an ARM machine, `site` with the wheels, the programs."""
+
     folder: Path
     python: str
     qemu: str
@@ -68,7 +69,9 @@ def root(folder=None):
     about = _about(folder)
     qemu = about["qemu"] if about["qemu"] != "own" else str(folder / "qemu" / "usr" / "bin" / "qemu-aarch64")
     if not Path(qemu).exists():
-        raise LotteryError(f"{qemu!r}, which {str(folder)!r} was set up with, is gone: delete that folder and run this again.")
+        raise LotteryError(
+            f"{qemu!r}, which {str(folder)!r} was set up with, is gone: delete that folder and run this again."
+        )
     libraries = sorted({str(file.parent) for file in (folder / "qemu").rglob("*.so*")})
     return Root(folder, about["python"], qemu, str(folder / "counter.so"), tuple(libraries))
 
@@ -87,14 +90,22 @@ def _litert():
 
 def _check_machine():
     if sys.platform != "linux":
-        raise LotteryError(f"arm=True needs Linux with apt (Debian, Ubuntu), and this is {platform.system()}: run it there, or in a container.")
+        raise LotteryError(
+            f"arm=True needs Linux with apt (Debian, Ubuntu), and this is {platform.system()}: run it there, or in a container."
+        )
     missing = [name for name in NEEDED if not shutil.which(name)]
     if "apt-get" in missing or "dpkg-deb" in missing:
-        raise LotteryError(f"arm=True needs Linux with apt (Debian, Ubuntu), and there is no {missing[0]} here: run it there, or in a container.")
+        raise LotteryError(
+            f"arm=True needs Linux with apt (Debian, Ubuntu), and there is no {missing[0]} here: run it there, or in a container."
+        )
     if missing:
-        raise LotteryError(f"arm=True needs {missing[0]}, which is not here: apt-get install {NEEDED[missing[0]]}.")
+        raise LotteryError(
+            f"arm=True needs {missing[0]}, which is not here: apt-get install {NEEDED[missing[0]]}."
+        )
     if not find_spec("pip"):
-        raise LotteryError(f"arm=True needs pip, which {sys.executable} does not have: {sys.executable} -m ensurepip.")
+        raise LotteryError(
+            f"arm=True needs pip, which {sys.executable} does not have: {sys.executable} -m ensurepip."
+        )
 
 
 def _fill(folder):
@@ -112,7 +123,9 @@ def _fill(folder):
                 file.unlink()
     for name in ("apt-arm64", "apt-here", "wheels"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    files.write_json(folder / ABOUT, {"litert": _litert(), "python": f"usr/bin/{python}", "qemu": qemu or "own"})
+    files.write_json(
+        folder / ABOUT, {"litert": _litert(), "python": f"usr/bin/{python}", "qemu": qemu or "own"}
+    )
     made = root(folder)
     _compile(made)
     _try(made)
@@ -125,31 +138,50 @@ class Apt:
         self.folder = folder
         for name in ("state/lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True)
-        options = {"Dir::State::lists": folder / "state" / "lists", "Dir::Cache": folder / "cache", "Debug::NoLocking": 1,
-                   "Acquire::Languages": "none"}
+        options = {
+            "Dir::State::lists": folder / "state" / "lists",
+            "Dir::Cache": folder / "cache",
+            "Debug::NoLocking": 1,
+            "Acquire::Languages": "none",
+        }
         if os.geteuid() == 0:
-            options["APT::Sandbox::User"] = "root"      # the user that apt would change to cannot write here
+            options["APT::Sandbox::User"] = "root"  # the user that apt would change to cannot write here
         if architecture:
             # Nothing is installed there yet, so all that a package depends on is fetched.
             (folder / "status").touch()
-            options |= {"Dir::State": folder / "state", "Dir::State::status": folder / "status",
-                        "APT::Architecture": architecture, "APT::Architectures": architecture}
+            options |= {
+                "Dir::State": folder / "state",
+                "Dir::State::status": folder / "status",
+                "APT::Architecture": architecture,
+                "APT::Architectures": architecture,
+            }
         self.options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         # A source of somebody else's that cannot be read is no reason to stop.
         self.warnings = self.run("apt-get", "-q", "update").stderr
 
     def run(self, program, *words):
-        return subprocess.run([program, *self.options, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                              env={**os.environ, "LC_ALL": "C"})
+        return subprocess.run(
+            [program, *self.options, *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
+        )
 
     def failure(self, done):
-        said = [line[3:] for line in (self.warnings + done.stderr).splitlines() if line.startswith(("W: ", "E: "))]
-        return LotteryError(f"apt cannot get what arm=True needs: {said[0] if said else 'no word why'}. Check that this machine "
-                            "reaches the Debian or Ubuntu archive in apt's sources, and that it has arm64 packages.")
+        said = [
+            line[3:] for line in (self.warnings + done.stderr).splitlines() if line.startswith(("W: ", "E: "))
+        ]
+        return LotteryError(
+            f"apt cannot get what arm=True needs: {said[0] if said else 'no word why'}. Check that this machine "
+            "reaches the Debian or Ubuntu archive in apt's sources, and that it has arm64 packages."
+        )
 
     def unpack(self, packages, folder):
         """Fetch packages and all that they need and is not installed, and lay their files out below `folder`."""
-        done = self.run("apt-get", "-q", "-y", "--download-only", "--no-install-recommends", "install", *packages)
+        done = self.run(
+            "apt-get", "-q", "-y", "--download-only", "--no-install-recommends", "install", *packages
+        )
         if done.returncode:
             raise self.failure(done)
         folder.mkdir()
@@ -169,10 +201,25 @@ def _python(apt):
 def _wheels(folder, python):
     libc = next((folder / "apt-arm64" / "cache" / "archives").glob("libc6_*"))
     glibc = int(re.match(r"libc6_2\.(\d+)", libc.name)[1])
-    platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(glibc, 16, -1)] + ["--platform=manylinux2014_aarch64"]
-    _run("fetching wheels for aarch64", sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps",
-         "--only-binary=:all:", f"--python-version={python.removeprefix('python')}", *platforms, f"--dest={folder / 'wheels'}",
-         f"ai-edge-litert=={_litert()}", "numpy")
+    platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(glibc, 16, -1)] + [
+        "--platform=manylinux2014_aarch64"
+    ]
+    _run(
+        "fetching wheels for aarch64",
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        f"--python-version={python.removeprefix('python')}",
+        *platforms,
+        f"--dest={folder / 'wheels'}",
+        f"ai-edge-litert=={_litert()}",
+        "numpy",
+    )
     for wheel in (folder / "wheels").iterdir():
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder / "site")
@@ -187,30 +234,53 @@ def _system_qemu():
 
 
 def _qemu_version(path, libraries=()):
-    said = _run("asking QEMU", path, "--version", env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else None)
+    said = _run(
+        "asking QEMU",
+        path,
+        "--version",
+        env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else None,
+    )
     return int(re.search(r"version (\d+)", said)[1])
 
 
 def _compile(made):
     qemu = _qemu_version(made.qemu, made.libraries)
     if qemu < OLDEST_QEMU:
-        raise LotteryError(f"apt's qemu-user is version {qemu}, and plugins that see system calls need {OLDEST_QEMU} or newer: "
-                           "use a newer release of Debian or Ubuntu.")
+        raise LotteryError(
+            f"apt's qemu-user is version {qemu}, and plugins that see system calls need {OLDEST_QEMU} or newer: "
+            "use a newer release of Debian or Ubuntu."
+        )
     # QEMU 9 gave up the first version of the interface; what the counter uses is the same in both.
-    _run("compiling the counter", "gcc", "-shared", "-fPIC", "-O2", f"-DPLUGIN_VERSION={2 if qemu >= 9 else 1}", COUNTER, "-o", made.counter)
+    _run(
+        "compiling the counter",
+        "gcc",
+        "-shared",
+        "-fPIC",
+        "-O2",
+        f"-DPLUGIN_VERSION={2 if qemu >= 9 else 1}",
+        COUNTER,
+        "-o",
+        made.counter,
+    )
 
 
 def _try(made):
     """What does not run is not kept. Python's compiled files are written on the way."""
     with tempfile.TemporaryDirectory() as folder:
-        done = emulator.run(made, "cortex-a76", Path(folder), "-c", "import numpy, ai_edge_litert.interpreter")
+        done = emulator.run(
+            made, "cortex-a76", Path(folder), "-c", "import numpy, ai_edge_litert.interpreter"
+        )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise LotteryError(f"QEMU at {made.qemu!r} does not run LiteRT's arm64 build with the counter: {last}")
+        raise LotteryError(
+            f"QEMU at {made.qemu!r} does not run LiteRT's arm64 build with the counter: {last}"
+        )
 
 
 def _run(what, *words, env=None):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env)
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise LotteryError(f"{what}, as arm=True needs it, failed: {last}")

@@ -16,13 +16,21 @@ def inputs(interpreters):
             key = (shapes(interpreter), number)
             if key not in real or _whole(detail) and not real[key][0]:
                 real[key] = _whole(detail), _draw(detail, number)
-    return [[_as(detail, real[shapes(interpreter), number][1]) for number, detail in enumerate(interpreter.get_input_details())]
-            for interpreter in interpreters]
+    return [
+        [
+            _as(detail, real[shapes(interpreter), number][1])
+            for number, detail in enumerate(interpreter.get_input_details())
+        ]
+        for interpreter in interpreters
+    ]
 
 
 def outputs(interpreter):
     """The outputs of the last invocation as float64, dequantized."""
-    return [dequantized(detail, interpreter.get_tensor(detail["index"])) for detail in interpreter.get_output_details()]
+    return [
+        dequantized(detail, interpreter.get_tensor(detail["index"]))
+        for detail in interpreter.get_output_details()
+    ]
 
 
 def dequantized(detail, value):

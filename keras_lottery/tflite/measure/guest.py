@@ -13,8 +13,8 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-MARK = 987_654              # a file descriptor that nobody has: fsync(MARK) does nothing, and counter.c sees it
-ENOUGH = 100_000_000        # instructions, beside which what Python does now and then is small
+MARK = 987_654  # a file descriptor that nobody has: fsync(MARK) does nothing, and counter.c sees it
+ENOUGH = 100_000_000  # instructions, beside which what Python does now and then is small
 
 
 def main(path, inputs=None, outputs=None, counts=None):
@@ -26,15 +26,20 @@ def main(path, inputs=None, outputs=None, counts=None):
         interpreter.set_tensor(detail["index"], value)
     interpreter.invoke()
     if outputs:
-        np.savez(outputs, **{str(number): interpreter.get_tensor(detail["index"])
-                             for number, detail in enumerate(interpreter.get_output_details())})
+        np.savez(
+            outputs,
+            **{
+                str(number): interpreter.get_tensor(detail["index"])
+                for number, detail in enumerate(interpreter.get_output_details())
+            },
+        )
         print(count(interpreter.invoke, counts))
 
 
 def count(invoke, counts):
     """Mark one invocation, from whose count N follows; then N, 2N, N, 2N: a difference is free of what a loop costs."""
     gc.disable()
-    loop(int, 1000)         # by now Python has optimized the loop
+    loop(int, 1000)  # by now Python has optimized the loop
     mark()
     loop(invoke, 1)
     mark()

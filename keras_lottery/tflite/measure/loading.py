@@ -21,7 +21,9 @@ def load(contents, threads=1):
     have been invoked on inputs that mean the same to all of them.
     """
     problems = {name: _crash(content) for name, content in contents.items()}
-    loaded = {name: interpreter(content, threads) for name, content in contents.items() if problems[name] is None}
+    loaded = {
+        name: interpreter(content, threads) for name, content in contents.items() if problems[name] is None
+    }
     for name in [name for name in loaded if not examples.takes_numbers(loaded[name])]:
         problems[name] = "takes other inputs than numbers"
         del loaded[name]
@@ -53,8 +55,14 @@ def _crash(content):
         file = Path(folder) / "file.tflite"
         file.write_bytes(content)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        done = subprocess.run([sys.executable, *GUEST, file], env=environment,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(
+            [sys.executable, *GUEST, file],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
     if done.returncode == 0:
         return None
     if done.returncode < 0:

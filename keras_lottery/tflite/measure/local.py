@@ -16,13 +16,14 @@ from . import examples, reading
 from .loading import interpreter, load
 
 BLOCKS = 11
-ROUNDS = 1000     # at most, in a block
+ROUNDS = 1000  # at most, in a block
 LOADS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
     """The median over repetitions, and the least and the greatest of them."""
+
     median: float
     low: float
     high: float
@@ -40,6 +41,7 @@ class Row:
     that runs, `difference` the largest absolute one to its outputs, dequantized, on the same inputs; None where inputs
     or outputs are of other shapes. What could not be measured is None, and `problem` says why.
     """
+
     name: str
     bytes: int
     gzip: int
@@ -83,9 +85,13 @@ def latencies(files, *, threads=1, seconds=5.0):
         blocks = _blocks(list(loaded.values()), seconds)
         for number, (name, made) in enumerate(loaded.items()):
             rows[name] = dataclasses.replace(
-                rows[name], load=Spread.of(loads[number]), latency=Spread.of([block[number] for block in blocks]),
-                ratio=Spread.of([block[number] / block[0] for block in blocks]), difference=_difference(first, made),
-                problem=None if _finite(made) else "gives NaN or infinity on random inputs")
+                rows[name],
+                load=Spread.of(loads[number]),
+                latency=Spread.of([block[number] for block in blocks]),
+                ratio=Spread.of([block[number] / block[0] for block in blocks]),
+                difference=_difference(first, made),
+                problem=None if _finite(made) else "gives NaN or infinity on random inputs",
+            )
     return list(rows.values())
 
 
@@ -103,7 +109,10 @@ def _blocks(interpreters, seconds):
     """For each block of rounds, the median milliseconds of each interpreter."""
     pilot = min(sum(_round(interpreters)) for _ in range(3)) / 1000
     rounds = min(max(1, int(seconds / BLOCKS / pilot)), ROUNDS)
-    return [[statistics.median(times) for times in zip(*(_round(interpreters) for _ in range(rounds)))] for _ in range(BLOCKS)]
+    return [
+        [statistics.median(times) for times in zip(*(_round(interpreters) for _ in range(rounds)))]
+        for _ in range(BLOCKS)
+    ]
 
 
 def _round(interpreters):

@@ -20,10 +20,14 @@ PAGE = "https://ai.google.dev/edge/litert/models/measurement"
 PLACE = "/data/local/tmp"
 ROUNDS = 3
 MICROSECONDS = r"(\d+(?:\.\d+)?(?:e\+\d+)?)"
-TIMINGS = re.compile(rf"Inference timings in us: Init: {MICROSECONDS}, First inference: {MICROSECONDS}, "
-                     rf"Warmup \(avg\): {MICROSECONDS}, Inference \(avg\): {MICROSECONDS}")
+TIMINGS = re.compile(
+    rf"Inference timings in us: Init: {MICROSECONDS}, First inference: {MICROSECONDS}, "
+    rf"Warmup \(avg\): {MICROSECONDS}, Inference \(avg\): {MICROSECONDS}"
+)
 GRAPH = re.compile(r"Graph: \[(.+?)\]|Loaded model (\S+)")
-MEMORY = re.compile(r"(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): init=\S+ overall=([\d.]+)")
+MEMORY = re.compile(
+    r"(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): init=\S+ overall=([\d.]+)"
+)
 ERROR = re.compile(r"\berror: |failed to |not found|permission denied|no such file|no devices", re.I)
 
 
@@ -34,6 +38,7 @@ class Row:
     `load` is the tool's Init; `ratio` the inference time over that of the first file in the same round. What is not in
     the output is None, and `problem` says why.
     """
+
     name: str
     load: Spread | None = None
     first: Spread | None = None
@@ -57,11 +62,17 @@ def commands(files, *, threads=1):
     threads = whole("threads", threads)
     names = on_phone(reading.read(files))
     tool = f"{PLACE}/benchmark_model"
-    lines = [f"# {TOOL} is under \"Native benchmark binary\" on {PAGE}", f"adb push {TOOL} {tool}", f"adb shell chmod +x {tool}"]
+    lines = [
+        f'# {TOOL} is under "Native benchmark binary" on {PAGE}',
+        f"adb push {TOOL} {tool}",
+        f"adb shell chmod +x {tool}",
+    ]
     lines += [f"adb push {shlex.quote(name)} {there}" for name, there in names.items()]
     lines.append(f"for round in {' '.join(map(str, range(1, ROUNDS + 1)))}; do")
-    lines += [f"  adb shell {tool} --graph={there} --num_threads={threads} --use_xnnpack=true --warmup_runs=10 --num_runs=100"
-              for there in names.values()]
+    lines += [
+        f"  adb shell {tool} --graph={there} --num_threads={threads} --use_xnnpack=true --warmup_runs=10 --num_runs=100"
+        for there in names.values()
+    ]
     lines.append("done 2>&1 | tee phone.txt")
     lines.append(shlex.join(["lottery-benchmark", *names, "--adb_output=phone.txt"]))
     return "\n".join(lines)
@@ -91,15 +102,26 @@ def rows(text, names=(), source="the output"):
     runs, errors = _runs(text)
     if not runs:
         why = next((error for error in errors.values()), None)
-        raise LotteryError(f"{source} holds no line 'Inference timings in us: ...'" + (f", but {why!r}" if why else "") +
-                           ": give all that benchmark_model printed.")
+        raise LotteryError(
+            f"{source} holds no line 'Inference timings in us: ...'"
+            + (f", but {why!r}" if why else "")
+            + ": give all that benchmark_model printed."
+        )
     if "" in runs:
-        raise LotteryError(f"{source} has timings without a line 'Graph: [FILE]' before them: give all that benchmark_model printed.")
-    paths = on_phone(names) if names else {PurePosixPath(graph).name: graph for graph in {**runs, **errors} if graph}
+        raise LotteryError(
+            f"{source} has timings without a line 'Graph: [FILE]' before them: give all that benchmark_model printed."
+        )
+    paths = (
+        on_phone(names)
+        if names
+        else {PurePosixPath(graph).name: graph for graph in {**runs, **errors} if graph}
+    )
     others = sorted(set(runs) - set(paths.values()))
     if others:
-        raise LotteryError(f"{source} has figures of {others[0]!r}, which is none of the files given: give that file too, "
-                           "or no files.")
+        raise LotteryError(
+            f"{source} has figures of {others[0]!r}, which is none of the files given: give that file too, "
+            "or no files."
+        )
     first = next(runs[path] for path in paths.values() if path in runs)
     return [_row(name, runs.get(path, []), first, errors.get(path)) for name, path in paths.items()]
 
@@ -112,8 +134,10 @@ def read(path):
         return Path(path).read_text(errors="replace")
     except OSError as error:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise LotteryError(f"cannot read {str(path)!r}: {why}. Give a file with what benchmark_model printed, or - for "
-                           "standard input.") from error
+        raise LotteryError(
+            f"cannot read {str(path)!r}: {why}. Give a file with what benchmark_model printed, or - for "
+            "standard input."
+        ) from error
 
 
 def _runs(text):

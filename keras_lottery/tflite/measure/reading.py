@@ -10,7 +10,7 @@ from ...core.checks import path as checked_path
 from ...core.checks import shown
 from ...core.errors import LotteryError
 
-ZSTD_LEVEL = 19     # what a store's server takes the time for, once
+ZSTD_LEVEL = 19  # what a store's server takes the time for, once
 
 
 def read(files):
@@ -39,7 +39,11 @@ def read(files):
 
 def sizes(content):
     """(bytes, bytes with gzip -9, bytes with zstd -19)."""
-    return len(content), len(gzip.compress(content, 9, mtime=0)), len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content))
+    return (
+        len(content),
+        len(gzip.compress(content, 9, mtime=0)),
+        len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content)),
+    )
 
 
 def _content(name, file):
@@ -47,10 +51,16 @@ def _content(name, file):
         try:
             file = checked_path(file, ".tflite files").read_bytes()
         except (OSError, ValueError) as error:
-            why = {FileNotFoundError: "there is no such file", IsADirectoryError: "it is a folder"}.get(type(error))
-            raise LotteryError(f"cannot read {name!r}: {why or getattr(error, 'strerror', None) or error}. "
-                               "Give .tflite files.") from error
-    if bytes(file[4:8]) != b"TFL3":     # the schema's file_identifier
+            why = {FileNotFoundError: "there is no such file", IsADirectoryError: "it is a folder"}.get(
+                type(error)
+            )
+            raise LotteryError(
+                f"cannot read {name!r}: {why or getattr(error, 'strerror', None) or error}. "
+                "Give .tflite files."
+            ) from error
+    if bytes(file[4:8]) != b"TFL3":  # the schema's file_identifier
         what = f"{len(file):,} bytes without TFLite's mark 'TFL3'" if file else "empty"
-        raise LotteryError(f"{name!r} is no .tflite file ({what}): give files that lottery-export or TFLite's converter wrote.")
+        raise LotteryError(
+            f"{name!r} is no .tflite file ({what}): give files that lottery-export or TFLite's converter wrote."
+        )
     return bytes(file)

@@ -11,7 +11,14 @@ def here(rows, threads):
     table = _table("bytes", "gzip", "zstd", "load, ms", "ms", "ratio", "low to high", "difference")
     for row in rows:
         sizes = [f"{size:,}" for size in (row.bytes, row.gzip, row.zstd)]
-        table.add_row(row.name, *sizes, _median(row.load), _median(row.latency), *_ratio(row.ratio), _number(row.difference))
+        table.add_row(
+            row.name,
+            *sizes,
+            _median(row.load),
+            _median(row.latency),
+            *_ratio(row.ratio),
+            _number(row.difference),
+        )
     _print(f"this machine, {threads} thread{'s' * (threads > 1)}", table, rows)
 
 
@@ -28,8 +35,15 @@ def emulated(rows, cpu):
 def phone(rows):
     table = _table("load, ms", "first, ms", "ms", "ratio", "low to high", "memory, MB", "runs")
     for row in rows:
-        table.add_row(row.name, _median(row.load), _median(row.first), _median(row.inference), *_ratio(row.ratio),
-                      _median(row.memory), str(row.runs))
+        table.add_row(
+            row.name,
+            _median(row.load),
+            _median(row.first),
+            _median(row.inference),
+            *_ratio(row.ratio),
+            _median(row.memory),
+            str(row.runs),
+        )
     _print("phone", table, rows)
 
 
@@ -58,7 +72,7 @@ def _table(*columns):
 def _print(title, table, rows):
     console = Console(markup=False)
     if not console.is_terminal:
-        console.width = 160     # nothing is folded in a file
+        console.width = 160  # nothing is folded in a file
     console.print(title, style="bold", highlight=False)
     console.print(table)
     for row in rows:
