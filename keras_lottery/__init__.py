@@ -8,6 +8,33 @@ Nothing heavy is imported here: TensorFlow comes with the first name that is use
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers; at run time each name is imported when it is first used
+    from . import data as data
+    from . import models as models
+    from .channels.compacting import compact as compact
+    from .channels.compacting import costs as costs
+    from .core.errors import LotteryError as LotteryError
+    from .core.schedule import LotterySchedule as LotterySchedule
+    from .experiments import controls as controls
+    from .experiments import report as report
+    from .experiments import stats as stats
+    from .experiments import study as study
+    from .search import stability as stability
+    from .search.find_ticket import find_ticket as find_ticket
+    from .search.lottery_callback import LotteryCallback as LotteryCallback
+    from .tflite.exporting import export as export
+    from .tickets import anatomy as anatomy
+    from .tickets.carry import transfer as transfer
+    from .tickets.ticket import Ticket as Ticket
+    from .tickets.ticket import load_ticket as load_ticket
+    from .wrapping import masks as masks
+    from .wrapping import prunable as prunable
+    from .wrapping import sparsity as sparsity
+    from .wrapping import strip as strip
+    from .wrapping import summary as summary
+    from .wrapping import wrap as wrap
 
 __version__ = "0.1.0"
 
@@ -55,7 +82,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
 
 
 # A wrapped model that `keras.saving` loads names a class of ours, which Keras must know by then. Where Keras is

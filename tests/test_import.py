@@ -9,6 +9,7 @@ import sys
 import types
 from pathlib import Path
 
+import jedi
 import pytest
 
 import keras_lottery as lottery
@@ -109,3 +110,20 @@ def test_no_public_name_is_that_of_a_module_of_the_package():
     assert same == {"data", "models"} and all(
         isinstance(getattr(lottery, name), types.ModuleType) for name in same
     )
+
+
+def test_an_editor_sees_the_public_names_and_where_they_are_defined():
+    """Though each is imported only when it is used."""
+    code = "import keras_lottery as lottery\nlottery."
+    offered = {found.name for found in jedi.Script(code, project=jedi.Project(ROOT)).complete(2, 8)}
+    assert offered >= set(lottery.__all__)
+    for name in set(lottery.__all__) - {"__version__"}:
+        script = jedi.Script(f"import keras_lottery as lottery\nlottery.{name}", project=jedi.Project(ROOT))
+        [place] = script.goto(2, 10, follow_imports=True)
+        value = getattr(lottery, name)
+        home = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+        assert place.module_name == home, (name, place)
+
+
+def test_the_package_shows_its_public_names_alone():
+    assert dir(lottery) == sorted(lottery.__all__)
