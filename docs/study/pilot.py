@@ -1,8 +1,8 @@
 """What the plan of the study chooses beforehand, by pilot trainings of the dense net whose seed no later run uses.
 
     python docs/study/pilot.py rates NET --dataset=cifar10 --augment --epochs=6 --data_dir=DIR
-    python docs/study/pilot.py rates NET --dataset=fashion_mnist --steps=1500 --data_dir=DIR
-    python docs/study/pilot.py rates NET --dataset=fashion_mnist --steps=600 --train_split=train[:5556] --data_dir=DIR
+    python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=1500 --data_dir=DIR
+    python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=600 --train_split=train[:5556] --data_dir=DIR
     python docs/study/pilot.py connectivity NET --dataset=cifar10 --augment --epochs=6 --learning_rate=R --weight_decay=W --data_dir=DIR
 
 `rates` trains the net from new weights with each learning rate and weight decay of a grid: a row with its validation
