@@ -106,7 +106,7 @@ else:
     assert not any(v.numpy()[~masks[path]].any() for path, v in lottery.prunable(student).items())
 model = ticket.model("trained", keras="keras")
 ticket.save(folder + "/ticket", overwrite=True)
-from keras_lottery.ticket import from_model
+from keras_lottery.tickets.ticket import from_model
 again = from_model(model, lottery.engines.engine(model).values(ticket.model(keras="keras")), ticket.rounds)
 again.save(folder + "/again", overwrite=True)
 np.save(folder + "/out.npy", keras.ops.convert_to_numpy(model(arrays["x"][:16], training=False)))

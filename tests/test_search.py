@@ -742,7 +742,7 @@ def test_data_that_shuffle_without_a_seed_are_told():
     """In a process of its own, which has set none."""
     code = """
         import tensorflow as tf
-        from keras_lottery.inputs import warn_of_order
+        from keras_lottery.training.check_data import warn_of_order
         warn_of_order(tf.data.Dataset.range(8).shuffle(8, reshuffle_each_iteration=False).batch(2))
     """
     assert (
