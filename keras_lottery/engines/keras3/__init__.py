@@ -6,6 +6,7 @@ import json
 import keras
 
 from ...core.errors import LotteryError
+from ..bytecode import with_canonical_code
 from ..own import own_methods
 from ..resize import resize  # noqa: F401  part of the engine
 from ..rest import rest
@@ -141,7 +142,7 @@ def architecture(model):
     except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise LotteryError(f"{model.name!r} cannot be written as JSON: {in_a_line(error)}") from error
     default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
-    return _without_dtype(config, default)
+    return _without_dtype(with_canonical_code(config), default)
 
 
 def versions():

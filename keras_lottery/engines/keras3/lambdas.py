@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+from ..bytecode import canonical
+
 
 @contextlib.contextmanager
 def with_functions_of(model):
@@ -34,8 +36,6 @@ def with_functions_of(model):
 def _code(config):
     """What a config says of the function, without what it closes over."""
     function = config["function"]
-    return str(
-        function["config"]["code"]
-        if isinstance(function, dict) and function.get("class_name") == "__lambda__"
-        else function
-    )
+    if isinstance(function, dict) and function.get("class_name") == "__lambda__":
+        return canonical(function["config"]["code"])
+    return str(function)

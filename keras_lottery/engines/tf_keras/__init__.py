@@ -5,6 +5,7 @@ import json
 
 import tensorflow as tf
 
+from ..bytecode import with_canonical_code
 from ..resize import resize  # noqa: F401  part of the engine
 from ..rest import of_length, rest  # noqa: F401  part of the engine
 from ..select import FROZEN, head_layers, select
@@ -147,7 +148,7 @@ def architecture(model):
     config = _without_wrappers(json.loads(model.to_json()))
     config["class_name"] = tf_keras.saving.get_registered_name(type(model))
     default = json.loads(json.dumps(tf_keras.layers.Layer().get_config()["dtype"]))
-    return _without_dtype(config, default)
+    return _without_dtype(with_canonical_code(config), default)
 
 
 def _without_wrappers(config):
