@@ -30,3 +30,11 @@ def test_a_nets_architecture_says_the_same_however_its_code_was_marshalled(monke
     first = ENGINE.architecture(model)
     monkeypatch.setattr(marshal, "dumps", lambda value, version=None: dumps(value, version or 2))
     assert ENGINE.architecture(model) == first
+
+
+def test_what_another_layer_calls_a_function_is_left_alone():
+    for config in (
+        {"class_name": "Own", "config": {"function_type": "lambda", "function": ["relu"]}},
+        {"class_name": "Own", "config": {"function": {"class_name": "__lambda__", "config": {"code": "no"}}}},
+    ):
+        assert bytecode.with_canonical_code(config) == config

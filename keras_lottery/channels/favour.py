@@ -33,7 +33,7 @@ def favour_channels(scores, masks, sides):
     Args:
       scores: {path: real array}, not below 0.
       masks: {the same paths: bool array of the same shape}, True = kept so far.
-      sides: what `compact.groups.sides` gives: the channels along the axes of weights. Other weights keep their scores.
+      sides: what `groups.sides` gives: the channels along the axes of weights. Other weights keep their scores.
 
     Returns:
       {path: real array}. Pruned by them, round after round, a model has the same number of zeros, and more of them

@@ -18,14 +18,16 @@ def canonical(text: str) -> str:
 
 
 def with_canonical_code(config):
-    """A layer's or model's config with the code of each Lambda layer's function in its canonical form."""
+    """The config of a model in memory, or of a layer, with the code of each Lambda's function in its canonical form."""
     if isinstance(config, list):
         return [with_canonical_code(item) for item in config]
     if not isinstance(config, dict):
         return config
     told = {name: with_canonical_code(value) for name, value in config.items()}
-    if told.get("class_name") == "__lambda__":  # Keras 3
-        told["config"] = {**told["config"], "code": canonical(told["config"]["code"])}
-    elif told.get("function_type") == "lambda" and isinstance(told.get("function"), list):  # tf_keras
-        told["function"] = [canonical(told["function"][0]), *told["function"][1:]]
+    function = told["config"].get("function") if told.get("class_name") == "Lambda" else None
+    if isinstance(function, dict) and function.get("class_name") == "__lambda__":  # Keras 3
+        code = {**function["config"], "code": canonical(function["config"]["code"])}
+        told["config"] = {**told["config"], "function": {**function, "config": code}}
+    elif isinstance(function, list) and told["config"].get("function_type") == "lambda":  # tf_keras
+        told["config"] = {**told["config"], "function": [canonical(function[0]), *function[1:]]}
     return told

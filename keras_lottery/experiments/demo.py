@@ -17,7 +17,7 @@ CONTROLS = ["random", "dense-scratch", "dense-transferred"]
 
 
 def run(run_dir, backend="auto"):
-    """Run the demo in `run_dir`, which is made anew, on a backend of `training.BACKENDS`; returns its rows (name, sparsity, accuracy, bytes)."""
+    """Run the demo in `run_dir`, which is made anew, on a backend of `machine.BACKENDS`; returns its rows (name, sparsity, accuracy, bytes)."""
     run_dir = Path(run_dir)
     shutil.rmtree(run_dir, ignore_errors=True)
     common = dict(backend=backend, recipe=RECIPE, seed=0, precision="float32", strategy="none", verbose=2)

@@ -78,9 +78,9 @@ def find(
       patience: end each round, the last too, after so many epochs without a better
         validation accuracy. None for never.
       block: as for `wrap`.
-      precision: one of `training.PRECISIONS`.
-      strategy, tpu: as for `distribution.place`.
-      backend: one of `training.BACKENDS`.
+      precision: one of `machine.PRECISIONS`.
+      strategy, tpu: as for `machine.place`.
+      backend: one of `machine.BACKENDS`.
       compare_at: sparsities; the round nearest to each gets the control.
       corrupted: test each round on corrupted images, too, as a study does; commands save themselves that time,
         which for a small net is that of an epoch.
@@ -288,7 +288,7 @@ def transfer(
     The epoch with the best validation accuracy is the one that is tested.
 
     Args: as `find`; `ticket` is a ticket folder, `start` and `freeze_backbone` as for
-      `keras_lottery.tickets.carry`, `controls` are names in `controls.CONTROLS`.
+      `keras_lottery.transfer`, `controls` are names in `controls.CONTROLS`.
     Returns: the result, a JSON-able dict, which is in run_dir/result.json as well. The
       trained student is the ticket folder run_dir/ticket/student.
     """

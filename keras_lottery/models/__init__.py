@@ -40,7 +40,7 @@ def build(name, input_shape, num_classes, width=1, keras=None):
     vgg19: 16 convolutions with BatchNorm, one linear layer. Simonyan & Zisserman 2015 (arXiv 1409.1556), column E, in
       the CIFAR form of Mehta 2019.
     mobilenet: 13 pairs of a depthwise and a 1x1 convolution, for RGB images of 64 pixels and more. Howard et al. 2017
-      (arXiv 1704.04861), table 1; padded explicitly, as the sparse kernels of mobile runtimes need it (`export.sparse_kernels`).
+      (arXiv 1704.04861), table 1; padded explicitly, as the sparse kernels of mobile runtimes need it (`tflite.sparse_kernels`).
 
     Args:
       name: one of `names()`.

@@ -67,7 +67,7 @@ def find_ticket(
       rewind_once: take the weights back before the last round alone; those between go on
         with what they have learned, so that they can be short. Needs a rewind point.
       structured: let weak channels die as wholes, at the same sparsity, so that
-        `lottery.compact` can take them out; see `structured.favour_channels`.
+        `lottery.compact` can take them out; see `favour.favour_channels`.
       budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
         "3x", or minutes, such as "90m". Every round but the last, which is trained in full,
         ends early enough to keep it; see `stopping.Stopping`. None for no limit.

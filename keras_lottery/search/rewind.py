@@ -29,7 +29,7 @@ class Rewinder:
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
       scope: "global" or "layer"; None for what `wrap` was told.
-      sides: prune whole channels, these, rather than single weights; see `structured.favour_channels`.
+      sides: prune whole channels, these, rather than single weights; see `favour.favour_channels`.
 
     The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
     have them, and beside them, of a step, the state of random layers and a learning rate that
@@ -150,7 +150,7 @@ def start_at_point(model, step, run_dir, epoch_steps):
       epoch_steps: steps of an epoch.
 
     Returns:
-      The `resume.Start` of the training.
+      The `resumable.Start` of the training.
     """
     engine = engines.engine(model)
     with engine.scope(model):

@@ -97,7 +97,7 @@ def instability(
       orders: two trainings' data, each as `fit` takes it, the same but for their order.
       validation: data for the errors, as `fit` takes its validation_data.
       epochs: the number of each training's last epoch.
-      start: the `resume.Start` of both; with a learning-rate schedule, see `rewind.go_on_from`.
+      start: the `resumable.Start` of both; with a learning-rate schedule, see `rewind.go_on_from`.
       run_dir: folder of this one measurement. Killed and started again with the same call
         it goes on after the last finished epoch; a finished one is read. The folder of
         another is refused.

@@ -95,7 +95,7 @@ class Ticket:
 
     @property
     def pruned_by(self):
-        """What `masks.prune` was told besides the sparsity: scope and blocks."""
+        """What `masking.prune` was told besides the sparsity: scope and blocks."""
         return {"scope": self.settings.get("scope") or "global", "blocks": self.settings.get("blocks") or {}}
 
     def start(self, name):

@@ -29,10 +29,10 @@ def benchmark(
       files: paths; the first is what the others are compared with. With `adb_output` there may be none: then its figures
         are all.
       threads, seconds: as `local.latencies`.
-      arm: also count instructions on an emulated ARM processor, as `arm.instructions`.
+      arm: also count instructions on an emulated ARM processor, as `emulated.instructions`.
       cpu: which one.
       arm_root: the folder that keeps what this takes; by default below the user's cache folder.
-      adb_output: a file with what Google's benchmark_model printed on a phone, or "-" for standard input; `adb.commands`
+      adb_output: a file with what Google's benchmark_model printed on a phone, or "-" for standard input; `phone.commands`
         says how to get it.
       output: the JSON file to write, if any. It appears whole or not at all.
       overwrite: replace it if it is there.
@@ -41,7 +41,7 @@ def benchmark(
       What is in the JSON file: plain dicts, lists and numbers; a dict for each file, with an entry for each place.
 
     Raises:
-      LotteryError: see `local.latencies` and `arm.instructions`; or the output exists or cannot be written.
+      LotteryError: see `local.latencies` and `emulated.instructions`; or the output exists or cannot be written.
     """
     from . import emulated, emulator, local, reading, show
     from . import phone as adb
