@@ -13,6 +13,7 @@ OTHERS = {
     "model",
     "keras",
     "scipy",
+    "tf",
     "schema",
     "optimizer",
     "ticket",
