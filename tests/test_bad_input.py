@@ -10,7 +10,7 @@ from show_bad_input import CASES, of, prepare, say
 from small import ROOT, files
 
 from apps import words
-from keras_lottery.experiments import jobs
+from keras_lottery import data
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_one_line(app, given, said, early, folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(tf_keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
     if early:
-        monkeypatch.setattr(jobs.data, "load", lambda **k: pytest.fail("data were loaded"))
+        monkeypatch.setattr(data, "load", lambda **k: pytest.fail("data were loaded"))
     before = files(folder)
     code, out, err = say(app, given)
     assert code == 2, (out, err)

@@ -272,7 +272,7 @@ def test_fast_takes_three_trainings(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch):
-    monkeypatch.setattr(jobs.data, "load", lambda **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(data, "load", lambda **k: (_ for _ in ()).throw(KeyboardInterrupt))
     code, out, err = command(find_ticket)
     assert code == 130 and "the same command goes on from the last finished epoch" in err
 
@@ -286,7 +286,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
     ],
 )
 def test_too_little_memory_is_one_line(error, monkeypatch):
-    monkeypatch.setattr(jobs.data, "load", lambda **k: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(data, "load", lambda **k: (_ for _ in ()).throw(error))
     code, out, err = command(find_ticket)
     assert (code, err) == (
         2,

@@ -26,7 +26,8 @@ from ..machine import place
 from ..recipe import compile_classifier, make_optimizer
 from . import board, workers
 from .compositions import tickets
-from .plan import Size, Study, Task, plan
+from .plan import Size, Task, plan
+from .question import Study
 
 __all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run", "show", "tickets"]
 CONFIG = "study.json"
