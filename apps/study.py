@@ -26,7 +26,7 @@ flags.DEFINE_list(
 flags.DEFINE_list(
     "target_classes",
     None,
-    "those of each target, such as 5,6,7,8,9 of a source with 0,1,2,3,4",
+    "classes to keep of each target, for example 5,6,7,8,9 where the source keeps 0,1,2,3,4",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(

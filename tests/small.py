@@ -178,7 +178,7 @@ def python(*arguments, **options):
 
 
 def start(*arguments, **options):
-    """The same, left running, with Ctrl-C heard: a shell's background jobs, such as these tests may be, ignore it; its Popen."""
+    """Start the same and return its Popen. It hears Ctrl-C, which a shell makes background jobs ignore, these tests too."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(

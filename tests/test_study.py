@@ -211,6 +211,13 @@ def test_other_classes_of_the_source_are_a_target_of_their_own_name():
     assert given["digits[0-2]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.1}
 
 
+def test_the_source_by_another_name_is_no_target(tmp_path):
+    flags = ["--source=digits", "--targets=digits", "--model=lenet", "--noaugment", "--sparsities=0.5"]
+    for classes in ("0,1,2,3,4,5,6,7,8,9", "9,8,7,6,5,4,3,2,1,0"):
+        with pytest.raises(LotteryError, match="has the classes of the source, 'digits'"):
+            prepared(tmp_path / "study", *flags, f"--target_classes={classes}")
+
+
 def test_the_source_may_have_other_controls_than_the_targets():
     def of(on, **changes):
         tasks = plan(study(seeds=1, **changes), SIZES)

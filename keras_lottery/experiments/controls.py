@@ -25,7 +25,7 @@ CONTROLS = {
     "late-reset": "its mask over the dense net's trained weights (the paper's late reset)",
     "reinit": "its mask over newly drawn weights",
     "random": "a random mask with the same counts in each tensor, over the dense rewind weights",
-    "random-rescaled": "the same, each tensor divided by the square root of its share of kept weights, so that outputs keep their scale",
+    "random-rescaled": "as random, with each tensor divided by the square root of its share of kept weights: outputs keep their scale",
     "random-erk": "a random mask with as many weights in all, in Erdos-Renyi-kernel ratios, over the dense rewind weights, rescaled",
     "shuffled": "its mask and its rewind weights, moved to random places of each tensor together",
     "one-shot": "the dense net's trained weights pruned once, by magnitude, over the dense rewind weights",

@@ -85,7 +85,7 @@ def result(there):
 
 
 def row(there):
-    """One row of a table; what is a control was called an arm.
+    """A row of a table; earlier versions called a control an arm.
 
     >>> row({"arm": "random", "seed": 0})
     {'control': 'random', 'seed': 0}
@@ -94,7 +94,7 @@ def row(there):
 
 
 def identity(now):
-    """What the run of a study depends on, in the words that its folder is named by: those of earlier versions.
+    """What a study's run depends on, in the words of earlier versions, from which its folder takes its name.
 
     >>> identity({"kind": "train_control", "control": "random", "seed": 0})
     {'kind': 'train_arm', 'arm': 'random', 'seed': 0}

@@ -62,9 +62,15 @@ def prepare(study, folder):
     keras = machine.kind(backend)
     for recipe in (study.recipe, study.target_recipe):
         make_optimizer(steps=4, keras=keras, **recipe)
-    sizes = {}
+    sizes, found_on = {}, None
     for name, options in study.datasets.items():
         loaded = data.load(**options)
+        if name != study.source_name and (loaded.name, set(loaded.class_names)) == found_on:
+            raise LotteryError(
+                f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or give "
+                "it other classes."
+            )
+        found_on = (loaded.name, set(loaded.class_names)) if name == study.source_name else found_on
         batches = [
             0 if part is None else len(part) for part in (loaded.train, loaded.validation, loaded.test)
         ]
