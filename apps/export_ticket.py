@@ -9,56 +9,29 @@ smaller file that loses at most --max_loss points on validation images is taken 
 
 from absl import flags
 
+from keras_lottery.config import DataConfig
+from keras_lottery.tflite.config import ExportConfig
+
 from . import flags as shared
 
+CHOOSE_BY = {  # the ticket's, or those of any data, where nobody says others
+    "dataset": None,
+    "train_split": None,
+    "validation": None,
+}
 FLAGS = flags.FlagValues()
-flags.DEFINE_string(
-    "ticket", None, "ticket folder with trained weights, such as RUN_DIR/ticket/student", FLAGS
-)
-flags.DEFINE_string("start", "trained", "which of the ticket's weights to export: trained or rewind", FLAGS)
-flags.DEFINE_string("output", None, "the .tflite file to write", FLAGS)
-flags.DEFINE_string("goal", "size", "the best file for what: size, download, latency or accuracy", FLAGS)
-flags.DEFINE_list(
-    "formats",
-    None,
-    "number formats to try: float32, float16, int8-weights, int8-dynamic, int8 (default: all)",
-    flag_values=FLAGS,
-)
-flags.DEFINE_float("max_loss", 0.5, "points of accuracy that the file may lose", flag_values=FLAGS)
-flags.DEFINE_bool("compact", False, "take dead channels out of the net first", FLAGS)
-flags.DEFINE_string(
-    "dataset",
-    None,
-    "images with labels to choose by, in the ticket's classes and size: a TFDS name, a folder, or digits",
-    FLAGS,
-)
-shared.define_data_options(FLAGS)
-for name in ("train_split", "validation"):  # the ticket's, or those of any data
-    FLAGS.set_default(name, None)
-flags.DEFINE_string(
-    "variants_dir", None, "folder to keep every variant in that works, for lottery-benchmark", FLAGS
-)
-flags.DEFINE_bool("overwrite", False, "replace files that are there", FLAGS)
+shared.define(FLAGS, ExportConfig)
+shared.define(FLAGS, DataConfig, **CHOOSE_BY)
+FLAGS[
+    "dataset"
+].help = "images with labels to choose by, in the ticket's classes and size: a TFDS name, a folder, or digits"
 
 
 def main():
     from keras_lottery.experiments import jobs
 
-    own = {
-        name: FLAGS[name].value
-        for name in (
-            "ticket",
-            "start",
-            "output",
-            "goal",
-            "formats",
-            "max_loss",
-            "compact",
-            "variants_dir",
-            "overwrite",
-        )
-    }
-    result = jobs.export(**own, dataset=shared.data_arguments(FLAGS) if FLAGS.dataset else None)
+    own = shared.read(FLAGS, ExportConfig).entries()
+    result = jobs.export(**own, dataset=chosen_by() if FLAGS.dataset else None)
     if "test" in result:
         test = result["test"]
         print(
@@ -70,6 +43,13 @@ def main():
     print(
         f"  python -c \"from ai_edge_litert.interpreter import Interpreter; print(Interpreter('{result['output']}').get_input_details())\""
     )
+
+
+def chosen_by():
+    """The arguments of `data.load` that the flags say."""
+    told = {name: FLAGS[name].value for name in FLAGS if FLAGS[name].value is not None}
+    arguments = DataConfig.of(told).arguments()
+    return {name: value for name, value in arguments.items() if name in {"name", *told}}
 
 
 def run():

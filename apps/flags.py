@@ -4,11 +4,14 @@ import os
 import signal
 import sys
 import textwrap
+import typing
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags  # noqa: E402
+
+from keras_lottery.config import options  # noqa: E402
 
 from .quiet import filter_stderr  # noqa: E402
 from .words import in_flags  # noqa: E402
@@ -26,84 +29,34 @@ _PLAIN = {  # absl's words -> ours
 }
 
 
-def define_data(to, dataset_help="a TFDS name, a folder with one sub-folder of images a class, or digits"):
-    flags.DEFINE_string("dataset", "digits", dataset_help, to)
-    define_data_options(to)
+def define(to, config, *, leave=(), **defaults):
+    """Flags of the options of a config, but for those to leave out, with this command's own defaults."""
+    for field in options(config):
+        if field.name in leave:
+            continue
+        default = defaults.get(field.name, field.default)
+        if isinstance(default, tuple):
+            default = list(default)
+        _definer(field.type)(field.name, default, field.metadata["help"], flag_values=to)
 
 
-def define_data_options(to):
-    flags.DEFINE_string("data_dir", None, "where TFDS data are (default: TFDS's own place)", to)
-    flags.DEFINE_string("train_split", "train", "split or slice to train on, such as train[:50%]", to)
-    flags.DEFINE_string("test_split", "test", "split or slice to test on", to)
-    flags.DEFINE_list(
-        "classes", None, "labels or names of the classes to keep (default: all)", flag_values=to
-    )
-    flags.DEFINE_float(
-        "validation", 0.1, "share of the training split held out for validation", flag_values=to
-    )
-    flags.DEFINE_integer("image_size", None, "resize images to this height and width", flag_values=to)
-    flags.DEFINE_integer("channels", None, "1 makes images grey, 3 makes them RGB", flag_values=to)
-    flags.DEFINE_bool("augment", False, "random flip and pad-4 crop of training images", to)
-    flags.DEFINE_integer("batch_size", 128, "images a step", flag_values=to)
+def _definer(kind):
+    """What defines a flag for an option whose values are of a type."""
+    kinds = set(typing.get_args(kind) or [kind])
+    if bool in kinds:
+        return flags.DEFINE_bool
+    if float in kinds and kinds & {list, tuple}:
+        return lambda *args, flag_values: flags.DEFINE(Numbers(), *args, flag_values)
+    if str in kinds:
+        return flags.DEFINE_string
+    if int in kinds:
+        return flags.DEFINE_integer
+    return flags.DEFINE_float if float in kinds else flags.DEFINE_list
 
 
-def define_model(to):
-    flags.DEFINE_string(
-        "model", "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file", to
-    )
-    flags.DEFINE_float("width", 1.0, "times as many filters as the literature's net", flag_values=to)
-
-
-def define_training(to, epochs, epochs_help):
-    define_recipe(to, epochs, epochs_help)
-    flags.DEFINE_integer("seed", 0, "random seed: same seed, same result", flag_values=to)
-    flags.DEFINE_bool("verbose", True, "show Keras' progress bars", to)
-
-
-def define_recipe(to, epochs, epochs_help):
-    flags.DEFINE_integer("epochs", epochs, epochs_help, flag_values=to)
-    flags.DEFINE_string("optimizer", "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion", to)
-    flags.DEFINE(
-        Numbers(),
-        "learning_rate",
-        0.1,
-        "learning rate at the start; with --schedule=step also several, such as 0.005,0.001,0.0001",
-        to,
-    )
-    flags.DEFINE_string(
-        "schedule",
-        "cosine",
-        "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4)",
-        to,
-    )
-    flags.DEFINE_float(
-        "weight_decay",
-        0.0,
-        "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much for the same number)",
-        flag_values=to,
-    )
-    flags.DEFINE_string(
-        "precision",
-        "auto",
-        "auto, float32, mixed_bfloat16 or mixed_float16. auto is the fastest here: "
-        "mixed_bfloat16 on TPUs and processors that have it, mixed_float16 on GPUs with tensor cores. Weights stay float32",
-        to,
-    )
-    flags.DEFINE_string(
-        "backend",
-        "auto",
-        "tf_keras, or tensorflow, jax or torch for Keras 3 on it. auto is the fastest here",
-        to,
-    )
-    flags.DEFINE_string("strategy", "none", "none, or mirrored to train on all devices of this machine", to)
-
-
-def define_machines(to):
-    """Of commands whose run is one training after the other: where else it may be done."""
-    to[
-        "strategy"
-    ].help += ", multiworker on the machines that TF_CONFIG names, each of which runs this command, or tpu"
-    flags.DEFINE_string("tpu", None, "name or address of the TPU for --strategy=tpu (default: local)", to)
+def read(values, config, **more):
+    """The config that the flags say, but for `more`; options without a flag have their defaults."""
+    return config.of({**{name: values[name].value for name in values}, **more})
 
 
 class Numbers(flags.ArgumentParser):
@@ -114,42 +67,6 @@ class Numbers(flags.ArgumentParser):
             return argument
         numbers = [float(number) for number in argument.split(",")]
         return numbers if len(numbers) > 1 else numbers[0]
-
-
-def define_run(to, run_dir):
-    flags.DEFINE_string(
-        "run_dir", run_dir, "folder of the run; the same command goes on where it was stopped", to
-    )
-    flags.DEFINE_bool("overwrite", False, "start anew in run_dir, deleting the run that is there", to)
-
-
-def data_arguments(given):
-    return {"name": given.dataset, **data_options(given)}
-
-
-def data_options(given):
-    names = (
-        "data_dir",
-        "train_split",
-        "test_split",
-        "classes",
-        "validation",
-        "image_size",
-        "channels",
-        "augment",
-        "batch_size",
-    )
-    return {name: given[name].value for name in names}
-
-
-def recipe(given):
-    return {name: given[name].value for name in ("optimizer", "learning_rate", "schedule", "weight_decay")}
-
-
-def training_arguments(given):
-    names = ("epochs", "seed", "precision", "backend", "strategy", "tpu", "run_dir", "overwrite")
-    rest = {name: given[name].value for name in names if name in given}
-    return {**rest, "recipe": recipe(given), "verbose": "auto" if given.verbose else 0}
 
 
 class Terminated(KeyboardInterrupt):

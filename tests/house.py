@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "keras_lottery"
 FLOORS = (
     ("core",),
-    ("architecture", "data"),
+    ("architecture", "config", "data"),
     ("engines", "engines.keras3", "engines.tf_keras"),
     ("models", "wrapping"),
     ("channels", "tickets", "training"),

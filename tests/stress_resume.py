@@ -25,9 +25,9 @@ DATA = dict(name="digits", batch_size=64, augment=True, train_split="train[:40%]
 
 
 def search(run_dir):
-    from keras_lottery.experiments import jobs
+    import by_name
 
-    jobs.find(
+    by_name.find(
         dataset={**DATA, "classes": [0, 1, 2, 3, 4]},
         model="net.keras",
         epochs=3,
@@ -41,9 +41,9 @@ def search(run_dir):
 
 
 def transfer(run_dir, ticket="source/round_02", controls=("random", "dense-scratch")):
-    from keras_lottery.experiments import jobs
+    import by_name
 
-    jobs.transfer(
+    by_name.transfer(
         ticket=ticket,
         dataset={**DATA, "classes": [5, 6, 7, 8, 9]},
         epochs=4,

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import by_name
 import numpy as np
 import pytest
 from small import ENGINE, LOGITS, L, arrays, compiled, conv, dense, search
@@ -12,7 +13,6 @@ import keras_lottery as lottery
 from keras_lottery.experiments import controls, machine, recipe
 from keras_lottery.experiments.saliency import saliency_masks
 from keras_lottery.experiments.stats import estimate
-from keras_lottery.experiments.study import Study
 from keras_lottery.search import stability
 from keras_lottery.tickets.ticket import from_model
 
@@ -41,7 +41,7 @@ def trainings(**changes):
 
 
 def study(**changes):
-    return Study(
+    return by_name.study(
         **{
             "source": "digits",
             "targets": (),

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import by_name
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -430,7 +431,7 @@ def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, m
 
 
 def test_patience_lets_the_rewind_point_come(tmp_path):
-    made = jobs.find(
+    made = by_name.find(
         dataset={"name": "digits", "train_split": "train[:40%]", "batch_size": 64},
         model="lenet",
         width=0.1,

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import by_name
 import numpy as np
 import pytest
 from small import ENGINE, arrays, bits, compiled, conv, dense, search, state_of
@@ -11,7 +12,7 @@ import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.core import files
 from keras_lottery.core.masking import prune, random
-from keras_lottery.experiments import controls, jobs
+from keras_lottery.experiments import controls
 from keras_lottery.experiments.gradual import GradualPruning
 from keras_lottery.experiments.recipe import classifier_loss
 from keras_lottery.experiments.saliency import CRITERIA, saliency_masks
@@ -313,7 +314,7 @@ def test_a_control_is_the_same_when_it_is_asked_for_later(tmp_path, monkeypatch)
     search(compiled(conv(classes=10)), lottery.data.load(**small).train, run_dir="run", epochs=1, rewind=1)
 
     def run(folder, *controls):
-        return jobs.transfer(
+        return by_name.transfer(
             ticket="run/round_02",
             controls=controls,
             run_dir=folder,
@@ -344,7 +345,7 @@ def test_train_control_on_source_and_target(tmp_path, monkeypatch):
         ("target", [5, 6, 7], ["grasp", "gradual", "dense-scratch"]),
     ):
         for control in names:
-            result = jobs.train_control(
+            result = by_name.train_control(
                 control=control,
                 on=on,
                 ticket="run/round_02",

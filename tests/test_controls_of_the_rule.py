@@ -1,12 +1,12 @@
 """Rows say between which steps each control trained, and the two controls of the rule are what their lines say."""
 
+import by_name
 import pytest
 from small import L
 from world import WORLD, keras, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery.core import files
-from keras_lottery.experiments import jobs
 
 SOURCE = {"name": "digits", "train_split": "train[:25%]", "batch_size": 64, "classes": [0, 1, 2, 3, 4]}
 TARGET = {**SOURCE, "classes": [5, 6, 7]}
@@ -59,7 +59,7 @@ def searches(net, tmp_path_factory):
             where = folder / str(rewind)
             made[rewind] = (
                 where,
-                jobs.find(
+                by_name.find(
                     **JOB,
                     dataset=SOURCE,
                     model=net,
@@ -77,7 +77,7 @@ def searches(net, tmp_path_factory):
 
 def control(name, folder, run_dir, on="source"):
     """The row of a control."""
-    [row] = jobs.train_control(
+    [row] = by_name.train_control(
         **JOB,
         control=name,
         on=on,
@@ -173,12 +173,12 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(
 
 
 def test_a_search_that_keeps_its_weights_stands_beside_a_dense_net_of_as_many_trainings(net, tmp_path):
-    rows = jobs.find(
+    rows = by_name.find(
         **JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path, compare_at=[0.75]
     )["rows"]
     assert [row["control"] for row in rows] == ["dense", "ticket", "ticket", "random", "dense-cyclic"]
     assert [row["steps"]["before"] for row in rows] == [0, END, 2 * END, 0, 2 * END]
-    cut = jobs.find(
+    cut = by_name.find(
         **JOB,
         dataset=SOURCE,
         model=net,

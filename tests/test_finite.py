@@ -2,6 +2,7 @@
 
 import json
 
+import by_name
 import numpy as np
 import pytest
 from small import ENGINE, L, arrays, command, compiled, dense, search, state_of
@@ -9,7 +10,7 @@ from world import array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery.core.errors import Diverged
-from keras_lottery.experiments import jobs, report
+from keras_lottery.experiments import report
 from keras_lottery.tickets.ticket import Ticket, from_model
 
 BAD = [("head/kernel", np.nan), ("head/bias", np.inf), ("a/kernel", -np.inf), ("a/kernel", np.nan)]
@@ -173,15 +174,15 @@ def test_no_student_of_a_diverged_training(net, tmp_path):
 def test_a_diverged_control_is_a_row_that_says_so(net, tmp_path):
     """Of a control on its own as a study trains it; tables leave it out of means and say so."""
     of = dict(control="random", ticket=net, dense=net.with_name("round_00"), on="target", sparsity=0.5)
-    bad = jobs.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad")
+    bad = by_name.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad")
     (row,) = bad["rows"]
     assert (
         row["outcome"] == "diverged"
         and row["test_accuracy"] is None
         and "diverged in epoch 1 of 1" in row["why"]
     )
-    assert jobs.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad") == bad
-    carried = jobs.transfer(
+    assert by_name.train_control(**JOB, **of, recipe=STEEP, run_dir=tmp_path / "bad") == bad
+    carried = by_name.transfer(
         **JOB,
         ticket=net,
         recipe={**STEEP, "learning_rate": 0.1},
@@ -213,7 +214,7 @@ def test_a_diverged_search_does_not_stop_a_study(tmp_path):
     from keras_lottery.experiments import study
     from keras_lottery.experiments.study import workers
 
-    made = study.Study(
+    made = by_name.study(
         source="digits",
         targets=(),
         model="lenet",

@@ -2,6 +2,7 @@
 
 import json
 
+import by_name
 import numpy as np
 import pytest
 from small import L, arrays, compiled, dense, everything, files, keras, search
@@ -71,7 +72,7 @@ def test_reports_take_settings_alone(tmp_path):
         run_dir=tmp_path / "find",
         info=NOTES,
     )
-    jobs.transfer(
+    by_name.transfer(
         ticket=tmp_path / "find" / "round_01",
         dataset={"name": "digits"},
         epochs=1,
@@ -154,9 +155,9 @@ SWITCHES = {
     "trained": lambda no: ticket().save("x", trained=no),
     "overwrite of a ticket": lambda no: ticket().save("x", overwrite=no),
     "compact": lambda no: lottery.export(dense(), "x.tflite", compact=no),
-    "structured of a job": lambda no: jobs.find(**JOB, model="lenet", structured=no),
-    "overwrite of a job": lambda no: jobs.find(**JOB, model="lenet", overwrite=no),
-    "freeze_backbone of a job": lambda no: jobs.transfer(
+    "structured of a job": lambda no: by_name.find(**JOB, model="lenet", structured=no),
+    "overwrite of a job": lambda no: by_name.find(**JOB, model="lenet", overwrite=no),
+    "freeze_backbone of a job": lambda no: by_name.transfer(
         **JOB, ticket="lenet-fashion_mnist-95", freeze_backbone=no
     ),
     "compact of a job": lambda no: jobs.export(

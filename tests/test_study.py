@@ -6,6 +6,7 @@ import os
 import random
 from pathlib import Path
 
+import by_name
 import pytest
 import stress_study
 from hypothesis import given, settings
@@ -13,14 +14,39 @@ from hypothesis import strategies as st
 from small import command
 
 from apps import study as app
+from keras_lottery.config import DataConfig, Machine, Net, Recipe, SearchConfig
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.jsonable import plain
 from keras_lottery.experiments import report
 from keras_lottery.experiments import study as studies
+from keras_lottery.experiments.configs import Control
 from keras_lottery.experiments.corruptions import CONSTANTS, SEVERITIES
 from keras_lottery.experiments.metrics import correct_images
-from keras_lottery.experiments.study import Size, Study, Task, plan, workers
+from keras_lottery.experiments.study import Size, Task, plan, workers
 
+NAMES = {
+    "search, rewind 0 on digits, seed 0": "05441cb23406",
+    "search, rewind 5 on digits, seed 0": "c9d96d51b4e8",
+    "search, rewind lr on digits, seed 0": "112599563d8e",
+    "random at 80% on digits, seed 0": "e8268101a584",
+    "one-shot at 80% on digits, seed 0": "e81f7ae2cc5d",
+    "snip at 80% on digits, seed 0": "976b17a69716",
+    "reinit at 90% on digits, seed 0": "0304663fa04e",
+    "random at 90% on digits, seed 0": "657fd1f0ef66",
+    "one-shot at 90% on digits, seed 0": "0e3db86dc745",
+    "snip at 90% on digits, seed 0": "08d2f901daf0",
+    "dense-scratch on mnist, seed 0": "7cc5ff52e3d5",
+    "dense-transferred on mnist, seed 0": "6c51ec914b8e",
+    "ticket at 80% on mnist, seed 0": "2ab624736c35",
+    "random at 80% on mnist, seed 0": "311309629a1e",
+    "one-shot at 80% on mnist, seed 0": "626475629cd7",
+    "snip at 80% on mnist, seed 0": "9408e37d00f1",
+    "ticket at 90% on mnist, seed 0": "8f60b332f39c",
+    "reinit at 90% on mnist, seed 0": "8f441ce47ca5",
+    "random at 90% on mnist, seed 0": "465b978ab730",
+    "one-shot at 90% on mnist, seed 0": "bad2d8318ad6",
+    "snip at 90% on mnist, seed 0": "2fca94266e34",
+}
 SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
 
 
@@ -38,7 +64,7 @@ def study(**changes):
         controls=("random", "reinit@0.9", "one-shot", "dense-scratch", "dense-transferred", "snip"),
         seeds=3,
     )
-    return Study(**{**given, **changes})
+    return by_name.study(**{**given, **changes})
 
 
 def names(of):
@@ -70,7 +96,9 @@ def test_what_a_study_adds_leaves_its_other_runs_as_they_are(seeds, targets, con
         controls=tuple(dict.fromkeys([*controls, "one-shot"])),
     )
     assert names(small) < names(more)
-    assert names(small) == names(dataclasses.replace(small, data={"data_dir": "/elsewhere", "batch_size": 8}))
+    assert names(small) == names(
+        dataclasses.replace(small, data=dataclasses.replace(small.data, data_dir="/elsewhere"))
+    )
 
 
 def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
@@ -150,12 +178,12 @@ def test_a_study_has_the_runs_it_says():
         "one-shot",
         "snip",
     }  # the searches train the ticket and the dense net there
-    [search] = {task.arguments["final_sparsity"][-1] for task in tasks if task.kind == "find"}
+    [search] = {task.arguments["search"].final_sparsity[-1] for task in tasks if task.kind == "find"}
     ticket = next(
         task for task in tasks if task.about.get("control") == "ticket" and task.about["sparsity"] == 0.9
     )
-    assert search == 0.9 and ticket.arguments["ticket"].endswith("/round_03")  # 60, 80, 90%
-    assert {task.arguments["epochs"] for task in tasks if task.about["dataset"] == "mnist"} == {
+    assert search == 0.9 and ticket.arguments["control"].ticket.endswith("/round_03")  # 60, 80, 90%
+    assert {task.arguments["control"].epochs for task in tasks if task.about["dataset"] == "mnist"} == {
         2
     }  # 25 steps, 10 an epoch
 
@@ -199,16 +227,13 @@ def test_other_classes_of_the_source_are_a_target_of_their_own_name():
     assert list(halves.datasets) == ["digits[0-2]", "digits[5-6,9]", "mnist[5-6,9]"]
     tasks = plan(halves, {name: Size(10, 1, 2, (8, 8, 1), 3) for name in halves.datasets})
     given = {task.about["dataset"]: task.arguments for task in tasks}
-    shared = {"data_dir": "/somewhere", "batch_size": 8}
-    assert given["digits[0-2]"]["dataset"] == {"name": "digits", **shared, "classes": [0, 1, 2]}
-    assert given["mnist[5-6,9]"]["dataset"] == {
-        "name": "mnist",
-        **shared,
-        "classes": ["5", "6", "9"],
-        "train_split": "train[:50%]",
-    }
-    assert given["mnist[5-6,9]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.3, "weight_decay": 0.5}
-    assert given["digits[0-2]"]["recipe"] == {"optimizer": "sgd", "learning_rate": 0.1}
+    shared = DataConfig(data_dir="/somewhere", batch_size=8)
+    assert given["digits[0-2]"]["data"] == dataclasses.replace(shared, classes=(0, 1, 2))
+    assert given["mnist[5-6,9]"]["data"] == dataclasses.replace(
+        shared, dataset="mnist", classes=("5", "6", "9"), train_split="train[:50%]"
+    )
+    assert given["mnist[5-6,9]"]["recipe"] == Recipe(learning_rate=0.3, weight_decay=0.5)
+    assert given["digits[0-2]"]["recipe"] == Recipe(learning_rate=0.1)
 
 
 def test_the_source_by_another_name_is_no_target(tmp_path):
@@ -373,14 +398,15 @@ def test_rows_hold_what_was_measured_beside_accuracy(whole):
 
 def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     """A task whose data are gone, one that needs it, and one that has nothing to do with them."""
-    recipe = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant", "weight_decay": 0.0}
-    shared = dict(recipe=recipe, precision="float32", strategy="none", backend="tf_keras", epochs=1, seed=0)
-    search = dict(
-        model="lenet", width=0.1, rate=0.5, final_sparsity=[0.5], scope="global", rewind=0, **shared
-    )
+    search = {
+        "search": SearchConfig(1, rate=0.5, final_sparsity=(0.5,)),
+        "net": Net("lenet", 0.1),
+        "recipe": Recipe(),
+        "machine": Machine("float32", "tf_keras"),
+    }
     bad = Task(
         "find",
-        {**search, "dataset": {"name": "./gone"}},
+        {**search, "data": DataConfig("./gone")},
         {"n": 1},
         (),
         {"rewind": 0, "dataset": "gone", "seed": 0},
@@ -388,7 +414,7 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     )
     child = Task(
         "train_control",
-        {"dense": "x"},
+        {"control": Control(dense="x")},
         {"n": 2},
         (bad.name,),
         {"control": "random", "sparsity": 0.5, "dataset": "gone", "seed": 0},
@@ -396,7 +422,7 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     )
     good = Task(
         "find",
-        {**search, "dataset": {"name": "digits"}},
+        {**search, "data": DataConfig("digits")},
         {"n": 3},
         (),
         {"rewind": 0, "dataset": "digits", "seed": 0},
@@ -462,3 +488,19 @@ def test_tickets_stand_at_the_sparsity_that_was_asked_for(whole, monkeypatch):
     made, tasks = prepared("whole", *stress_study.FLAGS)
     rows = studies.rows(made, tasks, "whole")
     assert {row["ticket_sparsity"] for row in rows} == {0.0, 0.5, 0.8}
+
+
+def test_folders_of_studies_keep_their_names():
+    """So that a study goes on in the folder that an earlier version made."""
+    made = {task.label: task.name for task in plan(study(rewinds=("init", 5, "lr"), seeds=1), SIZES)}
+    assert made == NAMES
+
+
+@pytest.mark.parametrize("name", ["rewind_once", "budget", "early_bird"])
+def test_rounds_that_are_cut_short_make_a_ticket_of_the_last_alone(name):
+    value = {"rewind_once": True, "budget": "2x", "early_bird": 0.1}[name]
+    with pytest.raises(LotteryError, match=f"{name} makes a ticket of the last round alone"):
+        study(**{name: value})
+    assert names(study(sparsities=(0.9,), controls=())).isdisjoint(
+        names(study(sparsities=(0.9,), controls=(), **{name: value}))
+    )

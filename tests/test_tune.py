@@ -4,17 +4,16 @@ import collections
 import fcntl
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tf_keras
 from small import ROOT, command, conv, files, python
@@ -23,6 +22,7 @@ from apps import find_ticket
 from apps import tune as app
 from keras_lottery import data
 from keras_lottery.core.schedule import round_sparsities
+from keras_lottery.experiments import tune
 
 TUNE = [
     "--model=net.keras",
@@ -188,29 +188,6 @@ def test_killed(folder, tmp_path, monkeypatch):
     assert files(tmp_path) == folder.files
 
 
-@pytest.mark.stress
-def test_chief_and_workers(folder, tmp_path, monkeypatch):
-    """keras-tuner shares the trials out; all processes end by themselves, with the trials that one process runs."""
-    monkeypatch.chdir(tmp_path)
-    Path("net.keras").write_bytes(folder.files["net.keras"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free.getsockname()[1])}
-    chief, *workers = [start(**address, KERASTUNER_TUNER_ID=name) for name in ("chief", "tuner0", "tuner1")]
-    said = [process.communicate(timeout=300)[0] for process in (chief, *workers)]
-    assert [process.returncode for process in (chief, *workers)] == [0, 0, 0], said
-    assert (
-        "validation accuracy at 60.0% sparse" in said[0]
-        and "no trials are left" in said[1]
-        and "no trials are left" in said[2]
-    )
-    assert sorted(re.findall(r"(trial \d of 2): validation", said[1] + said[2])) == [
-        "trial 1 of 2",
-        "trial 2 of 2",
-    ]
-    assert files(tmp_path) == folder.files
-
-
 def test_a_trial_is_run_by_one_process_at_a_time(folder, monkeypatch):
     """Who comes second waits, and takes what the first has found."""
     monkeypatch.chdir(folder.where)
@@ -283,11 +260,37 @@ def test_bad_input(given, said, early, folder, monkeypatch):
     assert files(folder.where) == before and not Path("new").exists()
 
 
-def test_half_a_cluster_is_refused(folder, monkeypatch):
+def test_a_cluster_of_keras_tuner_is_refused(folder, monkeypatch):
     monkeypatch.chdir(folder.where)
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     code, out, err = command(app, *TUNE)
-    assert code == 2 and "KERASTUNER_ORACLE_IP is set and KERASTUNER_ORACLE_PORT is not" in err
+    assert code == 2 and "KERASTUNER_ORACLE_IP is set, and trials here depend on those before" in err
+
+
+def test_what_is_drawn_again_and_for_longer_is_the_same():
+    """So a run that was killed goes on, and more trials can be added; later ones lie nearer to the best."""
+    ranges = {
+        "rate": [0.2, 0.5],
+        "rewind": ["init", "5"],
+        "learning_rate": [0.001, 1.0],
+        "epochs": [2, 9],
+    }
+
+    def drawn(trials, seed=0):
+        found = []
+
+        def trial(number, setting):
+            found.append(setting)
+            far = abs(np.log10(setting["learning_rate"]) + 1) + 0.1 * (setting["rate"] == 0.5)
+            return {"validation_accuracy": 1 - far / 4}
+
+        tune.draw(trial, ranges, trials, seed)
+        return found
+
+    once = drawn(12)
+    assert drawn(12) == once and drawn(8) == once[:8] and drawn(5, seed=1) != once[:5]
+    far = [abs(np.log10(setting["learning_rate"]) + 1) for setting in once]
+    assert np.mean(far[-4:]) < np.mean(far[: tune.DRAWN]), once
 
 
 @pytest.mark.stress

@@ -14,11 +14,12 @@ import itertools
 import json
 from pathlib import Path
 
+from keras_lottery.config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from keras_lottery.core.schedule import RULE
 from keras_lottery.experiments import jobs, machine
+from keras_lottery.experiments.fast import FAST
 from keras_lottery.experiments.report.between import put
 from keras_lottery.experiments.stats import estimate, paired
-from keras_lottery.search.stopping import FAST
 
 HERE = Path(__file__).parent
 ROWS = HERE / "rows.jsonl"
@@ -54,22 +55,14 @@ def run(net, search, precision, seed, given):
     )
     with contextlib.redirect_stdout(io.StringIO()):
         result = jobs.find(
-            dataset=dict(
-                name="fashion_mnist", data_dir=given.data_dir, train_split=f"train[:{how['images']}]"
+            SearchConfig(
+                how["epochs"], final_sparsity=0.9, rewind=how["rewind"], seed=seed, **SEARCHES[search]
             ),
-            model=net,
-            epochs=how["epochs"],
-            recipe=dict(
-                optimizer="adam", learning_rate=how["learning_rate"], schedule="cosine", weight_decay=0.0
-            ),
-            seed=seed,
-            precision=precision,
-            strategy="none",
-            run_dir=Path(given.runs, net, name, str(seed)),
-            final_sparsity=0.9,
-            rewind=how["rewind"],
-            verbose=0,
-            **SEARCHES[search],
+            Net(net),
+            DataConfig("fashion_mnist", given.data_dir, f"train[:{how['images']}]"),
+            Recipe("adam", how["learning_rate"]),
+            Machine(precision),
+            Run(str(Path(given.runs, net, name, str(seed))), verbose=False),
         )
     spans = [(row["steps"]["start"], row["steps"]["stop"]) for row in result["rows"]]
     last, dense = result["rows"][-1], result["rows"][0]

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 import keras_lottery as lottery
-from keras_lottery.core import files
-from keras_lottery.core.schedule import round_sparsities
-from keras_lottery.experiments import study
+from apps import study
 from keras_lottery.experiments.report import label, tables
 from keras_lottery.training import run_folder
 
@@ -22,11 +20,12 @@ LICENCES = {
 
 
 def main(folder, flagfile):
-    made = study.Study(**{**files.read_json(Path(folder) / "study.json")})
+    study.FLAGS(["ship.py", f"--flagfile={flagfile}"])
+    made = study.given()
     searches = [path.parent for path in Path(folder).glob("runs/*/round_00")]
     rows = lottery.report.read(Path(folder) / "rows.jsonl")
-    numbers = round_sparsities(rate=made.rate, final_sparsity=made.sparsities)
-    model = label(made.model, made.width).replace(" ", "")
+    numbers = made.planned
+    model = label(made.net.model, made.net.width).replace(" ", "")
     for at in WANTED:
         found = [
             lottery.load_ticket(run_folder.round_folder(path, numbers.index(at) + 1)) for path in searches

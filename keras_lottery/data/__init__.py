@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery.config import DataConfig, label
 from keras_lottery.core.checks import SEED, shown, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.pixels import Pixels
@@ -55,23 +56,6 @@ class Data:
         }
 
 
-def label(name, classes=None):
-    """What a data set, or these classes of it, is called in rows and tables.
-
-    >>> label("mnist"), label("cifar10", [5, 6, "7", 8, 9]), label("cifar10", ["cat", 0, 1])
-    ('mnist', 'cifar10[5-9]', 'cifar10[cat,0-1]')
-    """
-    if classes is None:
-        return os.fsdecode(name)
-    runs = []  # (first, last) of labels that rise one by one
-    for kept in map(str, classes):
-        if runs and kept.isdecimal() and runs[-1][1].isdecimal() and int(kept) == int(runs[-1][1]) + 1:
-            runs[-1] = runs[-1][0], kept
-        else:
-            runs.append((kept, kept))
-    return f"{os.fsdecode(name)}[{','.join(first if first == last else f'{first}-{last}' for first, last in runs)}]"
-
-
 def load(
     name,
     *,
@@ -119,11 +103,12 @@ def load(
         >>> data.input_shape, data.num_classes
         ((8, 8, 1), 5)
     """
-    _check(name, classes, validation, batch_size, channels, seed)
-    true_or_false(augment=augment, download=download)
-    size = _size(image_size)
-    form = sources.Form(size, channels and int(channels))
-    name = os.fsdecode(name)
+    asked = DataConfig.of({**locals(), "dataset": name})
+    whole("seed", seed, **SEED)
+    true_or_false(download=download)
+    name, classes, size = asked.dataset, asked.classes, asked.image_size
+    size = (size, size) if isinstance(size, int) else size
+    form = sources.Form(size, asked.channels)
     if name == "digits":
         source = sources.from_digits(form)
     elif _is_folder(name, data_dir):
@@ -157,7 +142,13 @@ def load(
 
     def serve(part, **how):
         return stream(
-            tensors, parts[part], batch_size=batch_size, seed=seed, mean=pixels.mean, std=pixels.std, **how
+            tensors,
+            parts[part],
+            batch_size=asked.batch_size,
+            seed=seed,
+            mean=pixels.mean,
+            std=pixels.std,
+            **how,
         )
 
     return Data(
@@ -179,50 +170,10 @@ def load(
             "image_size": list(size) if size else None,
             "channels": form.channels,
             "augment": bool(augment),
-            "batch_size": int(batch_size),
+            "batch_size": asked.batch_size,
             "seed": int(seed),
         },
     )
-
-
-def _check(name, classes, validation, batch_size, channels, seed):
-    if not isinstance(name, (str, os.PathLike)):
-        raise LotteryError(
-            f"name={shown(name)}: expected text: digits, a TFDS name or a folder of images (./NAME)"
-        )
-    if classes is not None and (isinstance(classes, (str, bytes)) or not np.iterable(classes)):
-        raise LotteryError(
-            f"classes={shown(classes)}: expected a list of labels or names, such as [0, 1], or None for all"
-        )
-    try:
-        held_out = bool(0 <= validation < 1)
-    except (TypeError, ValueError):
-        held_out = False
-    if not held_out:
-        raise LotteryError(
-            f"validation={shown(validation)}: expected the share of train to hold out, 0 <= share < 1"
-        )
-    try:
-        whole("batch_size", batch_size, most=2**63 - 1)
-    except LotteryError:
-        raise LotteryError(f"batch_size={shown(batch_size)}: expected a whole number, 1 or more") from None
-    whole("seed", seed, **SEED)
-    if channels is not None and (
-        isinstance(channels, bool) or not np.isscalar(channels) or channels not in (1, 3)
-    ):
-        raise LotteryError(f"channels={shown(channels)}: expected 1 (grey), 3 (colour) or None (as stored)")
-
-
-def _size(image_size):
-    if image_size is None:
-        return None
-    try:
-        height, width = (image_size,) * 2 if np.ndim(image_size) == 0 else image_size
-        return whole("height", height, most=2**31 - 1), whole("width", width, most=2**31 - 1)
-    except (TypeError, ValueError):  # LotteryError is one
-        raise LotteryError(
-            f"image_size={shown(image_size)}: expected a positive whole number below 2**31 or (height, width) of such"
-        ) from None
 
 
 def _is_folder(name, data_dir):

@@ -1,53 +1,35 @@
 """A search that finds its own rewind point: the earliest step from which the ticket is stable to data order."""
 
 import bisect
-from pathlib import Path
+import dataclasses
 
-from .. import data, engines, wrapping
+from .. import data as data_sets
+from .. import wrapping
+from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
-from ..core.checks import known, share, true_or_false, whole
+from ..core.checks import share
 from ..core.errors import LotteryError
 from ..core.jsonable import plain
-from ..core.masking import BLOCKS, SCOPES
-from ..core.schedule import LotterySchedule, rule, search_rounds
+from ..core.schedule import rule, search_rounds
 from ..models import saved
 from ..search.rewind import start_at_point
 from ..search.stability import STABLE, instability
-from ..search.stopping import Stopping, check_budget
+from ..search.stopping import Stopping
 from ..tickets.ticket import load_ticket
 from ..training import run_folder
-from . import jobs, machine
-from .recipe import compile_classifier, make_optimizer
-from .variants import unusual
+from . import jobs
 
 
 def find(
+    search: SearchConfig,
+    net: Net,
+    data: DataConfig,
+    recipe: Recipe,
+    machine: Machine,
+    run: Run,
     *,
-    dataset,
-    model,
-    epochs,
-    recipe,
-    seed,
-    precision,
-    strategy,
-    run_dir,
-    width=1.0,
-    rounds=None,
-    rate=None,
-    final_sparsity=None,
-    scope="global",
-    rewind_once=False,
-    block=1,
-    structured=False,
-    budget=None,
-    early_bird=None,
-    patience=None,
-    compare_at=(),
-    backend="auto",
-    tpu=None,
-    overwrite=False,
-    verbose="auto",
-):
+    compare_at: tuple = (),
+) -> dict:
     """`jobs.find` with the earliest rewind step, of the grid 0, 1, 2, 4, ..., whose last ticket is stable.
 
     A probe of a step is a whole search rewound to it, whose last ticket is then trained
@@ -57,8 +39,8 @@ def find(
     chooses nothing. Killed and started again with the same call it goes on after the last
     finished epoch.
 
-    Args: as `jobs.find`. The probe of step k is the run run_dir/rewind_k; the controls of
-      `compare_at` are trained for the step that is chosen.
+    Args: as `jobs.find`; the rewind point of `search` is not used. The probe of step k is the run
+      run_dir/rewind_k; the controls of `compare_at` are trained for the step that is chosen.
 
     Returns:
       The result of the search with the step chosen, a JSON-able dict with "probes", one
@@ -71,102 +53,39 @@ def find(
 
     Source: Frankle et al. 2020 (arXiv 1912.05671), section 4.
     """
-    if rounds is None and final_sparsity is None:
-        rounds = jobs.ROUNDS
-    check_budget(budget)
-    true_or_false(rewind_once=rewind_once, structured=structured, overwrite=overwrite)
-    patience = None if patience is None else whole("patience", patience)
-    planned = LotterySchedule(rounds, rate, round_steps=1, final_sparsity=final_sparsity)
-    trainings = 1 + planned.rounds
-    known("scope", scope, SCOPES)
-    known("block", whole("block", block), BLOCKS)
+    search = jobs.settled(search)
     compare_at = [share("compare_at", at) for at in compare_at]
-    backend, _, devices = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
-    keras, run_dir = machine.kind(backend), Path(run_dir)
-    loaded = jobs.load(dataset, seed)
+    place = jobs.prepare(recipe, search.seed, machine, run)
+    loaded = jobs.load(data, search.seed)
     if loaded.validation is None:
         raise LotteryError(
             "rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1."
         )
-    net = saved.builder(model, width, keras)(loaded.input_shape, loaded.num_classes)
-    wrapping.wrap(net, block=block, verbose=False)  # says what does not fit
-    steps = len(loaded.train) * epochs
+    model = saved.builder(net.model, net.width, place.keras)(loaded.input_shape, loaded.num_classes)
+    wrapping.wrap(model, block=net.block, verbose=False)  # says what does not fit
+    grid = _affordable(search, loaded)
+    _open(search, net, data, place, loaded, run)
+    if run.progress:
+        print(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs), flush=True)
 
-    def stopping(step):
-        return Stopping(
-            search_rounds(planned.sparsities, step, steps, rewind_once),
-            epochs,
-            len(loaded.train),
-            budget,
-            early_bird,
-        )
-
-    stopping(0)  # says what is impossible
-    given = {
-        "dataset": dataset,
-        "model": model,
-        "epochs": epochs,
-        "recipe": recipe,
-        "seed": seed,
-        "precision": precision,
-        "strategy": strategy,
-        "width": width,
-        "rounds": rounds,
-        "rate": rate,
-        "final_sparsity": final_sparsity,
-        "scope": scope,
-        "backend": backend,
-        **unusual(
-            {
-                "rewind_once": rewind_once,
-                "block": block,
-                "structured": structured,
-                "budget": budget,
-                "early_bird": early_bird,
-                "patience": patience,
-            }
-        ),
-    }
-    config = {**given, **rule(1), **saved.of_file(model), "data": loaded.describe()}
-    if not overwrite:
-        config = run_folder.under_its_rule(run_dir, config, lambda: (run_dir / run_folder.RESULT).exists())
-    run_folder.open_run(run_dir, "find_rewind", config, overwrite)
-
-    def affordable(step):
-        try:
-            stopping(step)
-        except LotteryError:
-            return False
-        return True
-
-    grid, probes = list(filter(affordable, candidates(steps))), {}
-    if verbose:
-        print(_cost(grid, trainings, len(compare_at), epochs), flush=True)
-
-    def search(step, compare_at=()):
+    def searched(step, compare_at=()):
         return jobs.find(
-            **given,
-            tpu=tpu,
-            rewind=step,
-            run_dir=run_dir / f"rewind_{step}",
+            dataclasses.replace(search, rewind=step),
+            net,
+            data,
+            recipe,
+            machine,
+            Run(str(place.run_dir / f"rewind_{step}"), verbose=run.verbose),
             compare_at=compare_at,
-            verbose=verbose,
         )
 
     def measured(step):
-        folder = run_dir / f"rewind_{step}" / "stability"
+        folder = place.run_dir / f"rewind_{step}" / "stability"
         if (folder / run_folder.RESULT).exists():
             return files.read_json(folder / run_folder.RESULT)
-        ticket = load_ticket(search(step)["ticket"])
-        orders = [loaded.train, data.load(**dataset, seed=(seed + 1) % 2**32).train]
-        with devices():
-            engines.engine_of(keras).set_seed(seed)
-            net = ticket.model("rewind", keras)
-            compile_classifier(net, make_optimizer(steps=steps, keras=keras, **recipe))
-            start = start_at_point(net, step, folder.parent, len(loaded.train))
-            return instability(
-                net, orders, loaded.validation, epochs=epochs, start=start, run_dir=folder, verbose=verbose
-            )
+        return _instability(searched(step)["ticket"], step, search, data, place, loaded, folder, run.progress)
+
+    probes = {}
 
     def stable(step):
         probes[step] = measured(step)
@@ -179,9 +98,75 @@ def find(
             f"no ticket is stable (a barrier below {STABLE:g}): {describe(probes)}. Train longer (epochs), prune less "
             "(rounds, final_sparsity) or lower learning_rate."
         )
-    result = {**search(step, compare_at), "run_dir": str(run_dir), "probes": probes}
-    files.write_json(run_dir / run_folder.RESULT, result)
+    result = {**searched(step, compare_at), "run_dir": str(place.run_dir), "probes": probes}
+    files.write_json(place.run_dir / run_folder.RESULT, result)
     return plain(result)
+
+
+def _affordable(search, loaded):
+    """The candidates among the steps that the budget of the search leaves room for; the first must be one."""
+    steps = len(loaded.train) * search.epochs
+
+    def stopping(step):
+        rounds = search_rounds(search.sparsities, step, steps, search.rewind_once)
+        return Stopping(rounds, search.epochs, len(loaded.train), search.budget, search.early_bird)
+
+    def fits(step):
+        try:
+            stopping(step)
+        except LotteryError:
+            return False
+        return True
+
+    stopping(0)  # says what is impossible
+    return list(filter(fits, candidates(steps)))
+
+
+def _open(search, net, data, place, loaded, run):
+    """Make or reopen the folder of the run."""
+    told = search.unusual()
+    config = {
+        "dataset": data.arguments(),
+        "model": net.model,
+        "epochs": search.epochs,
+        "recipe": place.recipe.entries(),
+        "seed": search.seed,
+        "precision": place.asked.precision,
+        "strategy": place.machine.strategy,
+        "width": net.width,
+        "rounds": search.rounds,
+        "rate": search.rate,
+        "final_sparsity": search.final_sparsity,
+        "scope": search.scope,
+        "backend": place.machine.backend,
+        **{name: value for name, value in told.items() if name not in ("rate", "scope")},
+        **net.unusual(),
+        **rule(1),
+        **saved.of_file(net.model),
+        "data": loaded.describe(),
+    }
+    if not run.overwrite:
+        config = run_folder.under_its_rule(
+            place.run_dir, config, lambda: (place.run_dir / run_folder.RESULT).exists()
+        )
+    run_folder.open_run(place.run_dir, "find_rewind", config, run.overwrite)
+
+
+def _instability(ticket, step, search, data, place, loaded, folder, verbose):
+    """What `stability.instability` gives of a ticket that was rewound to a step, trained under two data orders."""
+    steps = len(loaded.train) * search.epochs
+    other = data_sets.load(**data.arguments(), seed=(search.seed + 1) % 2**32).train
+    with place.devices():
+        model = place.compiled(lambda: load_ticket(ticket).model("rewind", place.keras), steps)
+        return instability(
+            model,
+            [loaded.train, other],
+            loaded.validation,
+            epochs=search.epochs,
+            start=start_at_point(model, step, folder.parent, len(loaded.train)),
+            run_dir=folder,
+            verbose=verbose,
+        )
 
 
 def candidates(steps):

@@ -6,50 +6,39 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
 from ..training import run_folder
 from . import jobs
+from .configs import TransferConfig
 
-RECIPE = dict(optimizer="sgd", learning_rate=0.05, schedule="cosine", weight_decay=1e-4)
-SOURCE = dict(name="digits", classes=[0, 1, 2, 3, 4], batch_size=32)
-TARGET = dict(name="digits", classes=[5, 6, 7, 8, 9], batch_size=32)
-CONTROLS = ["random", "dense-scratch", "dense-transferred"]
+RECIPE = Recipe(learning_rate=0.05, weight_decay=1e-4)
+SOURCE = DataConfig("digits", classes=(0, 1, 2, 3, 4), batch_size=32)
+TARGET = DataConfig("digits", classes=(5, 6, 7, 8, 9), batch_size=32)
+SEARCH = SearchConfig(epochs=4, rounds=5, final_sparsity=0.9, rewind=20)
+CONTROLS = ("random", "dense-scratch", "dense-transferred")
 
 
 def run(run_dir, backend="auto"):
-    """Run the demo in `run_dir`, which is made anew, on a backend of `machine.BACKENDS`; returns its rows (name, sparsity, accuracy, bytes)."""
+    """Run the demo in `run_dir`, which is made anew, on a backend of `config.BACKENDS`; returns its rows (name, sparsity, accuracy, bytes)."""
     run_dir = Path(run_dir)
     shutil.rmtree(run_dir, ignore_errors=True)
-    common = dict(backend=backend, recipe=RECIPE, seed=0, precision="float32", strategy="none", verbose=2)
+    machine = Machine(precision="float32", backend=backend)
     print("1/3  find a ticket on the digits 0-4\n", flush=True)
-    found = jobs.find(
-        dataset=SOURCE,
-        model="resnet8",
-        width=1.0,
-        epochs=4,
-        rounds=5,
-        rate=None,
-        final_sparsity=0.9,
-        scope="global",
-        rewind=20,
-        run_dir=run_dir / "find",
-        **common,
-    )
+    place = Run(str(run_dir / "find"), verbose=2)
+    found = jobs.find(SEARCH, Net("resnet8"), SOURCE, RECIPE, machine, place)
     print("\n2/3  carry it to the digits 5-9, beside its controls\n", flush=True)
-    carried = jobs.transfer(
-        ticket=found["ticket"],
-        dataset=TARGET,
-        epochs=10,
-        controls=CONTROLS,
-        run_dir=run_dir / "transfer",
-        **common,
-    )
+    wanted = TransferConfig(found["ticket"], controls=CONTROLS, epochs=10)
+    place = Run(str(run_dir / "transfer"), verbose=2)
+    carried = jobs.transfer(wanted, TARGET, RECIPE, machine, place)
     print("\n3/3  write each as .tflite\n", flush=True)
     rows = []
     for row in carried["rows"]:
         output = run_dir / f"{row['control']}.tflite"
         written = jobs.export(
-            ticket=run_dir / "transfer" / row["control"] / "student", output=output, dataset=TARGET
+            ticket=run_dir / "transfer" / row["control"] / "student",
+            output=output,
+            dataset=TARGET.arguments(),
         )
         rows.append(
             {

@@ -11,13 +11,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .. import engines
+from ..config import BACKENDS, PRECISIONS
 from ..core import team
 from ..core.checks import known
 from ..core.errors import LotteryError
 
 TPU_PORT, ANSWERS = 8470, 20.0  # where a TPU's machine listens; seconds it has to answer
-STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
-OF_ONE_MACHINE = STRATEGIES[:2]
 
 
 def place(strategy, backend, tpu=None):
@@ -178,10 +177,6 @@ def _tpu(tf, tpu):
 
 
 _MAKERS = {"none": _none, "mirrored": _mirrored, "multiworker": _multiworker, "tpu": _tpu}
-
-
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-BACKENDS = ("auto", "tf_keras", "tensorflow", "jax", "torch")
 
 
 def choose_backend(name="auto"):

@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from .. import engines
-from ..core.checks import above_zero, known, whole, zero_or_more
+from ..config import Recipe
+from ..core.checks import whole, zero_or_more
 from ..core.errors import LotteryError
 
 MOST_NUMBERS = 2**24  # that a model is tried on
-SCHEDULES = ("constant", "cosine", "step")
 _OPTIMIZERS = {
     "sgd": lambda of, rate, decay: of.SGD(rate, momentum=0.9, weight_decay=decay),
     "nesterov": lambda of, rate, decay: of.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay),
@@ -18,7 +18,6 @@ _OPTIMIZERS = {
     "rmsprop": lambda of, rate, decay: of.RMSprop(rate, weight_decay=decay),
     "lion": lambda of, rate, decay: of.Lion(rate, weight_decay=decay),
 }
-OPTIMIZERS = tuple(_OPTIMIZERS)
 
 
 def make_optimizer(
@@ -44,17 +43,9 @@ def make_optimizer(
       >>> make_optimizer("sgd", 0.1, "cosine", steps=1000).name
       'SGD'
     """
-    known("optimizer", optimizer, OPTIMIZERS)
-    known("schedule", schedule, SCHEDULES)
-    rates = learning_rate if isinstance(learning_rate, (list, tuple)) else [learning_rate]
-    rates = [above_zero("learning_rate", rate) for rate in rates]
-    if not rates:
-        raise LotteryError("learning_rate=[] holds no rate: give one, for example 0.1.")
-    if len(rates) != 1 and schedule != "step":
-        raise LotteryError(
-            f"learning_rate={learning_rate!r}: several rates are for schedule='step', not {schedule!r}."
-        )
-    weight_decay, end = zero_or_more("weight_decay", weight_decay), zero_or_more("end", end)
+    recipe = Recipe(optimizer, learning_rate, schedule, weight_decay)
+    rates = recipe.learning_rate if isinstance(recipe.learning_rate, list) else [recipe.learning_rate]
+    end = zero_or_more("end", end)
     if schedule != "constant":
         if steps is None:
             raise LotteryError(
@@ -69,7 +60,7 @@ def make_optimizer(
         # Keras keeps the old rate at the boundary itself.
         ends = [steps - steps // 2**n - 1 for n in range(1, len(rates))]
         rate = optimizers.schedules.PiecewiseConstantDecay(ends, rates)
-    return _OPTIMIZERS[optimizer](optimizers, rate, weight_decay or None)
+    return _OPTIMIZERS[optimizer](optimizers, rate, recipe.weight_decay or None)
 
 
 def compile_classifier(model, optimizer):

@@ -1,7 +1,9 @@
 """One control of a comparison: trained, going on where it was stopped, and tested."""
 
 import bisect
+import dataclasses
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -58,36 +60,18 @@ def best_epoch(loaded, first):
     return resumable.BestEpoch(first=first) if loaded.validation is not None else None
 
 
-def train_or_tell(control, sparsity, *of, **how):
-    """As `train`; the row of a control that comes to nothing says so, and the others go on."""
-    try:
-        return train(control, *of, **how)
-    except Failed as error:
-        warnings.warn(f"control {control!r} is left out of comparisons: {error}", stacklevel=2)
-        return failed(control, sparsity, error)
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How one control is trained.
 
-
-def train(
-    control,
-    make,
-    loaded,
-    epochs,
-    folder,
-    seed,
-    best,
-    callbacks=(),
-    verbose="auto",
-    save=True,
-    point=None,
-    cycles=0,
-    goes_on=False,
-    before=0,
-    corrupted=False,
-):
-    """Train one control, the model that make() gives, resuming in `folder`; its row. A finished one is read.
-
-    Args:
+    Attributes:
+      control: a name in `controls.CONTROLS`.
+      epochs: of each training.
+      folder: where it goes on after it was stopped.
+      seed: of its random operations.
       best: callback that picks the epoch to keep, or None for the last.
+      callbacks: others.
+      verbose: as for `fit`.
       save: keep the trained model as folder/student, and the row as folder/result.json.
       point: (step, run folder) of the rewind point that it trains on from, on the data of its search; None for step 0.
       cycles: trainings before this one, each from the weights that the last one left.
@@ -95,31 +79,58 @@ def train(
       before: steps that its weights were trained before, on the same data.
       corrupted: as for `tested`.
     """
-    backup = folder / run_folder.BACKUP
-    if not (folder / run_folder.RESULT).exists():
+
+    control: str
+    epochs: int
+    folder: Path
+    seed: int
+    best: object = None
+    callbacks: tuple = ()
+    verbose: object = "auto"
+    save: bool = True
+    point: tuple | None = None
+    cycles: int = 0
+    goes_on: bool = False
+    before: int = 0
+    corrupted: bool = False
+
+
+def train_or_tell(how: Training, sparsity, make, loaded):
+    """As `train`; the row of a control that comes to nothing says so, and the others go on."""
+    try:
+        return train(how, make, loaded)
+    except Failed as error:
+        warnings.warn(f"control {how.control!r} is left out of comparisons: {error}", stacklevel=2)
+        return failed(how.control, sparsity, error)
+
+
+def train(how: Training, make, loaded):
+    """Train one control, the model that make() gives, going on where it was stopped; its row. A finished one is read."""
+    backup, finished = how.folder / run_folder.BACKUP, how.folder / run_folder.RESULT
+    if not finished.exists():
         model = make()
         engine = engines.engine(model)
-        engine.set_seed(seed)
-        if verbose:
-            print(f"{control}: {CONTROLS[control]}", flush=True)
+        engine.set_seed(how.seed)
+        if how.verbose:
+            print(f"{how.control}: {CONTROLS[how.control]}", flush=True)
         if team.is_chief():
-            folder.mkdir(parents=True, exist_ok=True)
-        begin = start_at_point(model, *point, len(loaded.train)) if point else resumable.Start()
+            how.folder.mkdir(parents=True, exist_ok=True)
+        begin = start_at_point(model, *how.point, len(loaded.train)) if how.point else resumable.Start()
         start = engine.values(model)
-        callbacks = [*callbacks, *([best] if best else [])]
-        history = _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose)
-        if best:
-            best.restore(model)
-        row = tested(control, model, loaded, history, best and best.epoch, before, corrupted)
-        if not save:
+        history = _cycled(how, model, loaded, begin, backup)
+        if how.best:
+            how.best.restore(model)
+        epoch = how.best and how.best.epoch
+        row = tested(how.control, model, loaded, history, epoch, how.before, how.corrupted)
+        if not how.save:
             return row
-        from_model(
-            model, start, [], {"data": loaded.describe()}, settings={"control": control, "seed": seed}
-        ).save(folder / "student", overwrite=True)
-        files.write_json(folder / run_folder.RESULT, row)
+        settings = {"control": how.control, "seed": how.seed}
+        made = from_model(model, start, [], {"data": loaded.describe()}, settings=settings)
+        made.save(how.folder / "student", overwrite=True)
+        files.write_json(finished, row)
         team.wait()
     files.remove(backup)
-    return older.row(files.read_json(folder / run_folder.RESULT))
+    return older.row(files.read_json(finished))
 
 
 def failed(control, sparsity, error):
@@ -137,25 +148,25 @@ def failed(control, sparsity, error):
     }
 
 
-def _cycled(model, loaded, epochs, begin, backup, callbacks, cycles, goes_on, verbose):
+def _cycled(how, model, loaded, begin, backup):
     """Train `cycles` times and once more, each training from the weights of the last; the history of the last."""
     engine = engines.engine(model)
     engine.build_optimizer(model)
     copies, fresh = engine.weight_copies(model), engine.optimizer_state(model)
-    for number in range(resumable.number(backup), cycles + 1):
-        if number and not goes_on:
+    for number in range(resumable.number(backup), how.cycles + 1):
+        if number and not how.goes_on:
             engine.reset_optimizer(model, fresh, copies)
         history = resumable.fit(
             model,
             loaded.train,
             loaded.validation,
-            epochs=epochs,
+            epochs=how.epochs,
             start=begin,
             backup=backup,
-            label=f"training {number}" if cycles else "",
-            callbacks=callbacks,
-            goes_on=goes_on,
-            verbose=verbose,
+            label=f"training {number}" if how.cycles else "",
+            callbacks=[*how.callbacks, *([how.best] if how.best else [])],
+            goes_on=how.goes_on,
+            verbose=how.verbose,
         )
     return history
 

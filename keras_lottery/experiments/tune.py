@@ -1,181 +1,168 @@
 """Tune a ticket search: keras-tuner over rate, rewind point, learning rate and epochs a round."""
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 from pathlib import Path
 
 import filelock
-import grpc
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 from rich.console import Console
 from rich.table import Table
 
 from .. import engines, wrapping
+from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
-from ..core.checks import above_zero, known, share, true_or_false, whole, whole_or_text
+from ..core.checks import share
 from ..core.errors import Failed, LotteryError
-from ..core.jsonable import differences, digest, plain
-from ..core.masking import SCOPES, check_leaves_some
-from ..core.schedule import check_rewind, round_sparsities, rule
+from ..core.jsonable import digest, plain
+from ..core.masking import check_leaves_some
+from ..core.schedule import check_rewind, rule
 from ..models import saved
 from ..training import run_folder
-from . import jobs, machine
-from .machine import OF_ONE_MACHINE
+from . import jobs
+from .configs import TuneConfig
 
-RATES = (0.2, 0.36, 0.5)
-TRIALS = 10
 TRIAL = "trial.json"  # in the folder of a trial that is finished
 OBJECTIVE = "validation_accuracy"
-CLUSTER = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
+CLUSTER = "KERASTUNER_ORACLE_IP"  # by which keras-tuner takes itself for one process of several
+DRAWN = (
+    5  # settings that are drawn at random before the Gaussian process proposes any: one more than it varies
+)
 
 
 def tune(
-    *,
-    dataset,
-    model,
-    final_sparsity,
-    epochs,
-    recipe,
-    seed,
-    precision,
-    strategy,
-    run_dir,
-    trials=TRIALS,
-    rates=RATES,
-    rewinds=None,
-    learning_rate_range=None,
-    epochs_range=None,
-    width=1.0,
-    scope="global",
-    backend="auto",
-    overwrite=False,
-    verbose="auto",
-):
-    """Try ticket searches of random settings; the best one has the highest validation accuracy at `final_sparsity`.
+    tuning: TuneConfig,
+    search: SearchConfig,
+    net: Net,
+    data: DataConfig,
+    recipe: Recipe,
+    machine: Machine,
+    run: Run,
+) -> dict:
+    """Try ticket searches of several settings; the best one has the highest validation accuracy at the last sparsity.
 
-    The seed decides which settings are drawn, and each trial is trained with it. Of trials
-    that are equally good the one of fewer epochs is the better. The test split chooses
-    nothing. A trial is the search `jobs.find` in a folder of its own, so a killed
-    run goes on amid a trial and runs no finished one again; more trials can be added to
-    a finished run.
-
-    Where KERASTUNER_ORACLE_IP is set, keras-tuner shares the trials out: the process whose
-    KERASTUNER_TUNER_ID is "chief" draws them and the others run them.
+    The first settings are drawn at random, each later one is what a Gaussian process over the trials before takes for
+    the most promising. The seed decides what is drawn, and each trial is trained with it. Of trials that are equally
+    good the one of fewer epochs is the better. The test split chooses nothing. A trial is the search `jobs.find` in a
+    folder of its own, so a killed run goes on amid a trial and runs no finished one again; more trials can be added
+    to a finished run.
 
     Args:
-      final_sparsity: share of zeros at which tickets are compared; with the rate it sets the rounds.
-      trials: how many settings to try.
-      rates: rates to choose from.
-      rewinds: rewind points to choose from; None for "init" and the steps at 5% and 20% of the shortest training.
-      learning_rate_range: (lowest, highest), drawn on a log scale; None for a third of the recipe's to three times it.
-      epochs_range: (fewest, most) epochs of each round; None for half of `epochs` to `epochs`.
-      Others: as for `jobs.find`.
+      search: its `final_sparsity` is where tickets are compared; rate, rewind and epochs are those of the trials.
 
     Returns:
-      The result, a JSON-able dict, which is in run_dir/result.json as well: its rows are the
-      trials, best first. None in a process that runs trials for a chief.
+      The result, a JSON-able dict, which is in run_dir/result.json as well: its rows are the trials, best first.
 
     Raises:
       LotteryError: an impossible argument, or a run_dir that holds another configuration.
 
-    Source: random search, Bergstra & Bengio 2012 (JMLR 13). Not Bayesian optimization: in
-    keras-tuner that gives settings again that it has tried, and a resumed run gives others.
+    Source: Bayesian optimization by the upper confidence bound, Srinivas et al. 2010 (arXiv 0912.3995), as keras-tuner
+    has it.
     """
-    role, run_dir = _role(), Path(run_dir)
-    final_sparsity, trials = share("final_sparsity", final_sparsity), whole("trials", trials)
-    known("scope", scope, SCOPES)
-    true_or_false(overwrite=overwrite)
-    known("strategy", strategy, OF_ONE_MACHINE)
-    backend, policy, _ = jobs.prepare(epochs, recipe, seed, precision, strategy, run_dir, backend)
-    ranges = _ranges(rates, rewinds, learning_rate_range, epochs_range, recipe["learning_rate"], epochs)
-    make_model = saved.builder(model, width, machine.kind(backend))
-    loaded = jobs.load(dataset, seed)
+    if CLUSTER in os.environ:
+        raise LotteryError(
+            f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: unset it."
+        )
+    if search.rounds is not None:
+        raise LotteryError("rounds follow from final_sparsity and the rate of each trial: leave rounds out.")
+    final = share("final_sparsity", search.final_sparsity)
+    search = jobs.settled(search)
+    ranges = _ranges(tuning, recipe.learning_rate, search.epochs)
+    place = jobs.prepare(recipe, search.seed, machine, run)
+    make_model = saved.builder(net.model, net.width, place.keras)
+    loaded = jobs.load(data, search.seed)
     if loaded.validation is None:
         raise LotteryError(
             "validation=0 leaves no images to compare trials on: give a share of them, for example 0.1."
         )
-    ranges["rewind"] = _rewinds(ranges["rewind"], len(loaded.train) * ranges["epochs"][0])
-    _check_fits(make_model, loaded, scope, final_sparsity)
-    search = {
-        "dataset": dataset,
-        "model": str(model),
-        "width": width,
-        "final_sparsity": final_sparsity,
-        "scope": scope,
-        "seed": seed,
-        "precision": policy,
-        "strategy": strategy,
-        "backend": backend,
-        "recipe": {name: value for name, value in recipe.items() if name != "learning_rate"},
-    }
-    config = {
-        **search,
-        **_rule(ranges["rewind"]),
-        **saved.of_file(model),
-        "data": loaded.describe(),
-        "ranges": ranges,
-    }
-    if role != "worker":
-        if not overwrite:
-            config = run_folder.under_its_rule(run_dir, config, lambda: _is_done(run_dir, trials))
-        run_folder.open_run(run_dir, "tune", config, overwrite)
-    if not overwrite and _is_done(run_dir, trials):  # the folder may have been moved
-        result = files.read_json(run_dir / run_folder.RESULT)
-        return {
-            **result,
-            "run_dir": str(run_dir),
-            "rows": [
-                {**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)}
-                for row in result["rows"]
-            ],
-        }
-
-    def run(number, setting):
-        if role == "worker":
-            _check_same(run_dir, config)
-        return _trial(
-            f"trial {number} of {trials}",
-            setting,
-            search,
-            run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])}),
-            verbose,
+    ranges["rewind"] = _rewinds(tuning.rewinds, len(loaded.train) * ranges["epochs"][0])
+    model = make_model(loaded.input_shape, loaded.num_classes)
+    wrapped = wrapping.wrap(model, scope=search.scope, block=net.block, verbose=False)
+    check_leaves_some(wrapping.masks(wrapped), final, search.scope)
+    config = _config(search, net, data, place, ranges, loaded)
+    done = run_folder.RESULT
+    if not run.overwrite:
+        config = run_folder.under_its_rule(
+            place.run_dir, config, lambda: _is_done(place.run_dir, tuning.trials)
         )
+    run_folder.open_run(place.run_dir, "tune", config, run.overwrite)
+    if _is_done(place.run_dir, tuning.trials):
+        return _moved(files.read_json(place.run_dir / done), place.run_dir)
 
-    if role != "worker":
-        most = max(
-            _cost({"rate": rate, "epochs": ranges["epochs"][1]}, final_sparsity) for rate in ranges["rate"]
-        )
-        print(f"{trials} trials of at most {most} epochs each, {trials * most} in all", flush=True)
-    _tune(role, run, ranges, trials, seed)
-    if role == "worker":
-        return None
-    rows = [
-        {**files.read_json(path), "run_dir": str(path.parent)}
-        for path in (run_dir / "trials").glob(f"*/{TRIAL}")
-    ]
+    def trial(number, setting):
+        folder = place.run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])})
+        name = f"trial {number} of {tuning.trials}"
+        print(_line(name, setting, search), flush=True)
+        with _alone(folder):
+            if not (folder / TRIAL).exists():
+                engines.engine_of(place.keras).keras.backend.clear_session()
+                of = _searched(search, setting), net, data
+                with_rate = dataclasses.replace(recipe, learning_rate=setting["learning_rate"])
+                record = _record(setting, of, with_rate, place.machine, Run(str(folder), verbose=run.verbose))
+                files.write_json(folder / TRIAL, record)
+        record = files.read_json(folder / TRIAL)
+        print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
+        return record
+
+    most = max(
+        _cost(search, {"rate": rate, "rewind": 0, "epochs": ranges["epochs"][1]}) for rate in ranges["rate"]
+    )
+    print(f"{tuning.trials} trials of at most {most} epochs each, {tuning.trials * most} in all", flush=True)
+    draw(trial, ranges, tuning.trials, search.seed)
+    found = (place.run_dir / "trials").glob(f"*/{TRIAL}")
+    rows = [{**files.read_json(path), "run_dir": str(path.parent)} for path in found]
     rows.sort(key=lambda row: (-(row[OBJECTIVE] or 0.0), row["epochs_in_all"], row["run_dir"]))
-    result = {"run_dir": str(run_dir), "command": "tune", **config, "trials": trials, "rows": rows}
-    files.write_json(run_dir / run_folder.RESULT, result)
+    result = {
+        "run_dir": str(place.run_dir),
+        "command": "tune",
+        **config,
+        "trials": tuning.trials,
+        "rows": rows,
+    }
+    files.write_json(place.run_dir / done, result)
     return plain(result)
 
 
+def _config(search, net, data, place, ranges, loaded):
+    """What the result of a run depends on."""
+    recipe = {name: value for name, value in place.recipe.entries().items() if name != "learning_rate"}
+    return {
+        "dataset": data.arguments(),
+        "model": str(net.model),
+        "width": net.width,
+        "final_sparsity": search.final_sparsity,
+        "scope": search.scope,
+        "seed": search.seed,
+        "precision": place.machine.precision,
+        "strategy": place.machine.strategy,
+        "backend": place.machine.backend,
+        "recipe": recipe,
+        **{name: value for name, value in search.unusual().items() if name not in ("rate", "scope")},
+        **net.unusual(),
+        **_rule(ranges["rewind"]),
+        **saved.of_file(net.model),
+        "data": loaded.describe(),
+        "ranges": ranges,
+    }
+
+
 def _is_done(run_dir, trials):
-    return (run_dir / run_folder.RESULT).exists() and files.read_json(run_dir / run_folder.RESULT)[
-        "trials"
-    ] >= trials
+    path = run_dir / run_folder.RESULT
+    return path.exists() and files.read_json(path)["trials"] >= trials
+
+
+def _moved(result, run_dir):
+    """A result whose folder may have been moved."""
+    rows = [{**row, "run_dir": str(run_dir / "trials" / Path(row["run_dir"]).name)} for row in result["rows"]]
+    return {**result, "run_dir": str(run_dir), "rows": rows}
 
 
 def _rule(points):
     """The entry for what rounds train, if one of the rewind points is a step after the first."""
     return next(filter(None, (rule(int(point)) for point in points if str(point).isdecimal())), {})
-
-
-def _check_fits(make_model, loaded, scope, final_sparsity):
-    """Raises LotteryError if the model does not take the data, or keeps no weights at that sparsity."""
-    wrapped = wrapping.wrap(make_model(loaded.input_shape, loaded.num_classes), scope=scope, verbose=False)
-    check_leaves_some(wrapping.masks(wrapped), final_sparsity, scope)
 
 
 def show(result):
@@ -210,13 +197,13 @@ class TicketTuner(BaseTuner):
     """A tuner each of whose trials is a ticket search.
 
     Args:
-      run: function of a trial's number, from 1, and its setting, {name: value}; it gives a
+      trial: function of a trial's number, from 1, and its setting, {name: value}; it gives a
         dict that holds the validation accuracy, None where the training diverged.
       Others: as for keras-tuner's BaseTuner.
     """
 
-    def __init__(self, run, **arguments):
-        self.run = run
+    def __init__(self, trial, **arguments):
+        self.trial = trial
         super().__init__(**arguments)
 
     def run_trial(self, trial):
@@ -224,62 +211,68 @@ class TicketTuner(BaseTuner):
         setting = {name: values[name] for name in ("rate", "rewind", "learning_rate", "epochs")}
         setting["learning_rate"] = float(f"{setting['learning_rate']:.3g}")  # short enough to write down
         try:
-            return {OBJECTIVE: self.run(int(trial.trial_id) + 1, setting)[OBJECTIVE] or 0.0}
+            return {OBJECTIVE: self.trial(int(trial.trial_id) + 1, setting)[OBJECTIVE] or 0.0}
         except Exception as error:  # which keras-tuner would take for a bad setting, and go on
             raise keras_tuner.errors.FatalError(str(error)) from error
 
 
-def _tune(role, run, ranges, trials, seed):
-    """Let keras-tuner draw the settings and run them, here or in its workers."""
+def draw(trial, ranges, trials, seed):
+    """Let keras-tuner choose the settings, one after the other; the same calls give the same settings.
+
+    Args:
+      trial: as for `TicketTuner`.
+      ranges: {"rate" and "rewind": choices, "learning_rate" and "epochs": (lowest, highest)}.
+    """
     space = keras_tuner.HyperParameters()
     space.Choice("rate", ranges["rate"])
     space.Choice("rewind", ranges["rewind"])
     space.Float("learning_rate", *ranges["learning_rate"], sampling="log")
     space.Int("epochs", *ranges["epochs"])
-    oracle = keras_tuner.oracles.RandomSearchOracle(
+    oracle = keras_tuner.oracles.BayesianOptimizationOracle(
         objective=keras_tuner.Objective(OBJECTIVE, "max"),
         max_trials=trials,
+        num_initial_points=DRAWN,
         seed=seed + 1,  # it takes 0 for none
         hyperparameters=space,
     )
     oracle.verbose = 0
     # A kill can cut keras-tuner's own files. A resumed run draws the same settings anew instead, and the folders of
     # the trials say which of them are finished.
-    with tempfile.TemporaryDirectory() as scratch, _mistakes(role):
-        TicketTuner(run, oracle=oracle, directory=scratch, project_name=role).search()
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            TicketTuner(trial, oracle=oracle, directory=scratch, project_name="tune").search()
+        except keras_tuner.errors.FatalError as error:
+            raise error.__cause__ or error from None
 
 
-def _trial(name, setting, search, folder, verbose):
-    """Run a trial, unless it is finished; its record."""
-    rate, epochs = setting["rate"], setting["epochs"]
-    cost = _cost(setting, search["final_sparsity"])
-    print(
-        f"{name}: rate {rate:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, epochs a round "
-        f"{epochs}, epochs in all {cost}",
-        flush=True,
+def _record(setting, of, recipe, machine, run):
+    """What a trial found: its search is run, or goes on."""
+    search = of[0]
+    try:
+        last = jobs.find(*of, recipe, machine, run)["rows"][-1]
+        found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
+    except Failed as error:
+        found = {"sparsity": None, OBJECTIVE: None, "outcome": error.outcome}
+    rounds = len(search.sparsities)
+    return {**setting, "rounds": rounds, "epochs_in_all": (rounds + 1) * search.epochs, **found}
+
+
+def _searched(search, setting):
+    """The search of a trial."""
+    own = {name: setting[name] for name in ("rate", "rewind", "epochs")}
+    return dataclasses.replace(search, **own)
+
+
+def _cost(search, setting):
+    """Epochs of a trial, the dense training included."""
+    return (len(_searched(search, setting).sparsities) + 1) * setting["epochs"]
+
+
+def _line(name, setting, search):
+    return (
+        f"{name}: rate {setting['rate']:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, "
+        f"epochs a round {setting['epochs']}, epochs in all {_cost(search, setting)}"
     )
-    with _alone(folder):
-        if not (folder / TRIAL).exists():
-            engines.engine_of(machine.kind(search["backend"])).keras.backend.clear_session()
-            recipe = {**search["recipe"], "learning_rate": setting["learning_rate"]}
-            try:
-                last = jobs.find(
-                    **{**search, "recipe": recipe},
-                    rate=rate,
-                    rewind=setting["rewind"],
-                    epochs=epochs,
-                    run_dir=folder,
-                    verbose=verbose,
-                )["rows"][-1]
-                found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
-            except Failed as error:
-                found = {"sparsity": None, OBJECTIVE: None, "outcome": error.outcome}
-            files.write_json(
-                folder / TRIAL, {**setting, "rounds": cost // epochs - 1, "epochs_in_all": cost, **found}
-            )
-    record = files.read_json(folder / TRIAL)
-    print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
-    return record
 
 
 def _outcome(record, what=""):
@@ -287,13 +280,6 @@ def _outcome(record, what=""):
     return (
         record.get("outcome", "diverged") if record[OBJECTIVE] is None else f"{what}{record[OBJECTIVE]:.2%}"
     )
-
-
-def _cost(setting, final_sparsity):
-    """Epochs of a trial, the dense training included."""
-    return (len(round_sparsities(rate=setting["rate"], final_sparsity=final_sparsity)) + 1) * setting[
-        "epochs"
-    ]
 
 
 @contextlib.contextmanager
@@ -304,94 +290,18 @@ def _alone(folder):
         yield
 
 
-@contextlib.contextmanager
-def _mistakes(role):
-    """What went wrong in a trial as it is, and of chief and workers in one line."""
-    where = ":".join(os.environ.get(name, "") for name in CLUSTER[:2])
-    try:
-        yield
-    except keras_tuner.errors.FatalError as error:
-        raise error.__cause__ or error
-    except grpc.RpcError as error:
-        raise LotteryError(
-            f"the chief at {where} does not answer, or was started anew: start this worker again."
-        ) from error
-    except RuntimeError as error:
-        if role != "chief":
-            raise
-        raise LotteryError(f"the chief cannot listen at {where}: give another {CLUSTER[1]}.") from error
-
-
-def _role():
-    """What this process is to keras-tuner: "alone", "chief" or "worker"."""
-    missing = [name for name in CLUSTER if name not in os.environ]
-    if CLUSTER[0] in missing:
-        return "alone"
-    if missing:
-        raise LotteryError(
-            f"{CLUSTER[0]} is set and {missing[0]} is not: set all of {', '.join(CLUSTER)}, or none."
-        )
-    return "chief" if "chief" in os.environ[CLUSTER[2]] else "worker"
-
-
-def _check_same(run_dir, config):
-    """Raises LotteryError if the chief has opened another folder or another configuration."""
-    if not (run_dir / run_folder.CONFIG).exists():
-        raise LotteryError(
-            f"the chief's run is not in {str(run_dir)!r}: give all processes one run_dir, on a shared disk."
-        )
-    found = differences(
-        files.read_json(run_dir / run_folder.CONFIG), plain({run_folder.KIND: "tune", **config})
-    )
-    if found:
-        raise LotteryError(
-            f"the chief has another configuration: {'; '.join(found[:5])}. Start all with the same settings."
-        )
-
-
-def _ranges(rates, rewinds, learning_rates, epochs_range, learning_rate, epochs):
-    """Each hyperparameter's choices, or its lowest and highest value; checked."""
-    if isinstance(learning_rate, (list, tuple)):
+def _ranges(tuning, learning_rate, epochs):
+    """Each hyperparameter's choices, or its lowest and highest value."""
+    if isinstance(learning_rate, list):
         raise LotteryError(f"learning_rate={learning_rate!r}: give one rate, which the trials vary.")
     return {
-        "rate": [share("rates", rate) for rate in _filled("rates", rates)],
-        "rewind": None
-        if rewinds is None
-        else [check_rewind(whole_or_text(at)) for at in _filled("rewinds", rewinds)],
-        "learning_rate": [learning_rate / 3, learning_rate * 3]
-        if learning_rates is None
-        else (_range("learning_rate_range", learning_rates, above_zero)),
-        "epochs": [max(1, epochs // 2), epochs]
-        if epochs_range is None
-        else _range("epochs_range", epochs_range, _whole),
+        "rate": list(tuning.rates),
+        "learning_rate": list(tuning.learning_rate_range or (learning_rate / 3, learning_rate * 3)),
+        "epochs": list(tuning.epochs_range or (max(1, epochs // 2), epochs)),
     }
 
 
 def _rewinds(rewinds, steps):
-    """The rewind points as `jobs.find` takes them, for trainings of `steps` steps or more."""
+    """The rewind points that trials choose from, as text, for trainings of `steps` steps or more."""
     rewinds = [0, steps // 20, steps // 5] if rewinds is None else rewinds
     return list(dict.fromkeys(str(check_rewind(at, steps) or "init") for at in rewinds))
-
-
-def _filled(name, values):
-    if not values:
-        raise LotteryError(
-            f"{name} is empty: give one value or more, with commas between them, or leave it out."
-        )
-    return values
-
-
-def _range(name, values, check):
-    """[lowest, highest], checked."""
-    if len(values) != 2:
-        raise LotteryError(
-            f"{name}={','.join(map(str, values))}: give the lowest and the highest, as in LOW,HIGH."
-        )
-    low, high = (check(name, value) for value in values)
-    if low > high:
-        raise LotteryError(f"{name}={low:g},{high:g} is out of order: give the lowest first.")
-    return [low, high]
-
-
-def _whole(name, value):
-    return whole(name, whole_or_text(value))

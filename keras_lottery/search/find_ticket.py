@@ -5,12 +5,13 @@ import itertools
 
 from .. import engines, wrapping
 from ..architecture import form
+from ..config import SearchConfig
 from ..core import files, team
-from ..core.checks import SEED, known, true_or_false, whole
+from ..core.checks import true_or_false
 from ..core.errors import LotteryError
 from ..core.jsonable import MISSING, digest, plain
-from ..core.masking import SCOPES, check_leaves_some
-from ..core.schedule import check_rewind, check_rewind_once, round_sparsities, rule, search_rounds
+from ..core.masking import check_leaves_some
+from ..core.schedule import check_rewind, rule, search_rounds
 from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
@@ -103,32 +104,19 @@ def find_ticket(
       >>> ticket.sparsity
       0.75
     """
-    sparsities = _plan(rounds, rate, final_sparsity)
-    rewind = check_rewind(rewind)
-    check_rewind_once(rewind_once, rewind)
-    true_or_false(structured=structured, overwrite=overwrite)
-    if scope is not None:
-        known("scope", scope, SCOPES)
-    epochs, seed = whole("epochs", epochs), whole("seed", seed, **SEED)
+    search = SearchConfig.of(locals())
+    sparsities, rewind, epochs, seed = search.sparsities, search.rewind, search.epochs, search.seed
+    true_or_false(overwrite=overwrite)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = plain(info or {})
     settings = {
-        "rewind": "init" if rewind == 0 else rewind,
-        "scope": scope,
         "epochs": epochs,
         "seed": seed,
         **rule(rewind),
-        **{
-            name: value
-            for name, value in (
-                ("rewind_once", rewind_once),
-                ("structured", structured),
-                ("budget", budget),
-                ("early_bird", early_bird),
-            )
-            if value
-        },
+        **{name: value for name, value in search.unusual().items() if name != "rate"},
+        "rewind": "init" if rewind == 0 else rewind,
+        "scope": scope,
     }
     engine = engines.engine(model)
     engine.check_compiled(model)
@@ -241,14 +229,6 @@ def _checked_callbacks(callbacks, keras):
                 f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of {keras}: give callbacks of {keras}."
             )
     return callbacks
-
-
-def _plan(rounds, rate, final_sparsity):
-    if rounds is None and final_sparsity is None:
-        raise LotteryError("how far to prune is open: give rounds, for example rounds=10, or final_sparsity.")
-    if rate is None and (rounds is None or final_sparsity is None):
-        rate = 0.2
-    return round_sparsities(rounds, rate, final_sparsity)
 
 
 def _ready(model, scope, verbose):

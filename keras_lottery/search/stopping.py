@@ -1,49 +1,14 @@
 """Rounds that end before their last epoch: a budget that they share, and masks that have settled."""
 
-import contextlib
 import math
 import time
 
 from .. import wrapping
-from ..core import team
-from ..core.checks import share, shown
+from ..core.budget import check_budget
+from ..core.checks import share
 from ..core.errors import LotteryError
 from ..core.masking import changed
-from ..core.schedule import KEPT, round_sparsities
 from ..training.callback import StepCounter
-
-FAST = {"rate": 0.32, "budget": "3x", "rewind_once": True}  # docs/fast/curve.py measures it
-STEEPER = (0.44, 0.6, 0.8)
-
-
-def fast(given):
-    """What makes a search take three dense trainings: the entries to add to those of its arguments that are not None.
-
-    The rate is the lowest that leaves each round an epoch.
-
-    >>> given = dict.fromkeys(("rounds", "rate", "budget", "rewind_once"))
-    >>> fast({**given, "final_sparsity": 0.95, "rewind": "init", "epochs": 6})
-    {'rate': 0.32, 'budget': '3x', 'rewind_once': True}
-    """
-    chosen = {name: value for name, value in FAST.items() if given[name] is None}
-    if given["rewind"] in KEPT:
-        chosen.pop("rewind_once", None)
-    if given["rounds"] is not None and given["final_sparsity"] is not None:
-        chosen.pop("rate", None)
-    elif given["rounds"] is None and given["final_sparsity"] is None:
-        chosen["final_sparsity"] = 0.9
-    if "rate" in chosen and given["rounds"] is None:
-        most = given["epochs"] + 1 if given["rewind"] == "trained" else 2 * given["epochs"]
-        final = chosen.get("final_sparsity", given["final_sparsity"])
-        chosen["rate"] = next(
-            (
-                rate
-                for rate in (FAST["rate"], *STEEPER)
-                if len(round_sparsities(rate=rate, final_sparsity=final)) <= most
-            ),
-            FAST["rate"],
-        )
-    return chosen
 
 
 def was_cut(ticket):
@@ -176,31 +141,3 @@ class Stopping(StepCounter):
 def _spent(history, steps=0):
     """Steps of a history's entries, `steps` each where they do not say."""
     return sum(entry["stop"] - entry["start"] if "stop" in entry else steps for entry in history)
-
-
-def check_budget(budget):
-    """A budget as (amount, unit), the unit "steps", "x" or "m"; None for none.
-
-    Raises:
-      LotteryError: it is nothing of the kind.
-
-    >>> check_budget("3x"), check_budget(20000)
-    ((3.0, 'x'), (20000, 'steps'))
-    """
-    if budget is None:
-        return None
-    text = budget.strip() if isinstance(budget, str) else shown(budget)
-    if text.isdecimal() and len(text) < 20 and int(text) > 0:
-        return int(text), "steps"
-    amount = math.inf
-    with contextlib.suppress(ValueError):
-        amount = float(text[:-1])
-    if text[-1:] in ("x", "m") and 0 < amount < math.inf:
-        if text[-1] == "m" and team.is_joined():
-            raise LotteryError(
-                f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x."
-            )
-        return amount, text[-1]
-    raise LotteryError(
-        f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m."
-    )

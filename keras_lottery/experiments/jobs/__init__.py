@@ -3,10 +3,17 @@
 Values are checked before data are loaded, and all of it before anything is trained.
 """
 
+from ...config import Run
 from ...tflite.of_ticket import export
 from .control_job import train_control
-from .search_job import ROUNDS, find
+from .search_job import find, settled
 from .shared import load, prepare
 from .transfer_job import transfer
 
-__all__ = ["ROUNDS", "export", "find", "load", "prepare", "train_control", "transfer"]
+__all__ = ["export", "find", "load", "perform", "prepare", "settled", "train_control", "transfer"]
+
+
+def perform(kind, arguments, folder) -> dict:
+    """Do a task of a study, a search ("find") or the training of one control ("train_control"), in its folder."""
+    job = {"find": find, "train_control": train_control}[kind]
+    return job(**arguments, run=Run(str(folder), verbose=2))

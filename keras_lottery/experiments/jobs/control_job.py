@@ -2,121 +2,102 @@
 
 from pathlib import Path
 
-from ... import engines
+from ...config import DataConfig, Machine, Recipe, Run
 from ...core import files
-from ...core.checks import known
 from ...core.errors import Dead, Diverged
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
-from .. import machine
+from ..configs import Control
 from ..controls import ON_SOURCE, trainings_before
 from ..controls import check as check_control
 from ..controls import student as control_student
-from ..recipe import compile_classifier, make_optimizer
-from ..train_control import best_epoch, failed, on_target, train_or_tell
-from .shared import FINETUNED, finish, load, prepare, rewind_point, ticket_hash
+from ..train_control import Training, best_epoch, failed, on_target, train_or_tell
+from .shared import FINETUNED, about, early_stopping, finish, load, prepare, rewind_point, ticket_hash
 
 
-def train_control(
-    *,
-    control,
-    ticket,
-    dense,
-    on,
-    sparsity,
-    dataset,
-    epochs,
-    recipe,
-    seed,
-    precision,
-    strategy,
-    run_dir,
-    backend="auto",
-    tpu=None,
-    verbose="auto",
-):
+def train_control(control: Control, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
     """Train one control of a comparison, on the data its ticket was found on or on a target.
 
-    On the source the ticket's own head is kept and the last epoch is tested, as in the
-    rounds of a search; on a target the head is new and the epoch with the best
-    validation accuracy is tested, as in `transfer`.
+    On the source the ticket's own head is kept and the last epoch is tested, as in the rounds of a search; on a target
+    the head is new and the epoch with the best validation accuracy is tested, as in `transfer`.
 
-    Args: as `transfer`; `control` is a name in `controls.CONTROLS`, `dense` the folder of the
-      search's round 0, `ticket` None for a control that needs none, `on` "source" or
-      "target", `sparsity` what the control is compared at.
-    Returns: the result, a JSON-able dict with one row, which is in run_dir/result.json too.
+    Returns:
+      The result, a JSON-able dict with one row, which is in run_dir/result.json too.
+
+    Raises:
+      LotteryError: whatever keeps it from starting or from going on in its folder.
     """
-    known("on", on, ("source", "target"))
-    hashes = {"ticket_hash": ticket and ticket_hash(ticket), "dense_hash": ticket_hash(dense)}
-    search = Path(dense).parent
-    nothing, found = _came_to_nothing(ticket, dense), None
+    nothing, found, dense = _came_to_nothing(control.ticket, control.dense), None, None
     if not nothing:
-        dense = load_ticket(dense)
-        found = load_ticket(ticket) if ticket else dense
-        check_control(control, dense, on)
-    backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
-    keras, run_dir = machine.kind(backend), Path(run_dir)
-    loaded = load(dataset, seed, corrupted=True)
-    steps = len(loaded.train) * epochs
-    about = {
-        "control": control,
+        dense = load_ticket(control.dense)
+        found = load_ticket(control.ticket) if control.ticket else dense
+        check_control(control.control, dense, control.on)
+    place = prepare(recipe, control.seed, machine, run)
+    loaded = load(data, control.seed, corrupted=True)
+    config = {**_told(control, found), **about(place, loaded), "precision": place.machine.precision}
+    with place.devices():
+        run_folder.open_run(place.run_dir, "train_control", config)
+        if (place.run_dir / run_folder.RESULT).exists():
+            return run_folder.read_result(place.run_dir)
+        row = (
+            failed(control.control, control.sparsity, nothing)
+            if nothing
+            else _trained(control, place, loaded, found, dense, run.progress)
+        )
+    result = finish(place.run_dir, {"command": "train_control", **config, "rows": [row]})
+    files.remove(place.run_dir / run_folder.BACKUP)
+    return result
+
+
+def _told(control, found):
+    """What the configuration of a run says of the control and of its tickets."""
+    return {
+        "control": control.control,
         "ticket": found and {"settings": found.settings, "info": found.info},
-        **hashes,
-        "sparsity": sparsity,
-        "on": on,
-        "data": loaded.describe(),
-        "backend": backend,
-        "strategy": strategy,
-        "epochs": epochs,
-        "recipe": recipe,
-        "seed": seed,
-        "precision": policy,
+        "ticket_hash": control.ticket and ticket_hash(control.ticket),
+        "dense_hash": ticket_hash(control.dense),
+        "sparsity": control.sparsity,
+        "on": control.on,
+        "epochs": control.epochs,
+        "seed": control.seed,
+        **({} if control.patience is None else {"patience": control.patience}),
     }
-    sizes = {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape} if on == "target" else {}
-    point, before, cycles = None, 0, 0
-    if on == "source" and found:
-        point, before = rewind_point(control, found, search), trainings_before(control, found)
-        cycles = before if control in ON_SOURCE else 0
-    going_on = cycles > 0 and found.settings["rewind"] == "finetune"
+
+
+def _trained(control, place, loaded, found, dense, verbose):
+    """The row of the trained control."""
+    name, on_source = control.control, control.on == "source"
+    steps = len(loaded.train) * control.epochs
+    before = trainings_before(name, found) if on_source else 0
+    cycles = before if name in ON_SOURCE else 0
+    goes_on = cycles > 0 and found.settings["rewind"] == "finetune"
+    point = rewind_point(name, found, Path(control.dense).parent) if on_source else None
+    sizes = {} if on_source else {"num_classes": loaded.num_classes, "input_shape": loaded.input_shape}
+    ready, callbacks, since = on_target(name, control.sparsity, loaded, steps)
+    callbacks += early_stopping(place, control.patience, loaded, point[0] if point else 0)
+
+    def made():
+        return control_student(name, found, dense, seed=control.seed, keras=place.keras, **sizes)
 
     def student():
-        engines.engine_of(keras).set_seed(seed)
-        net = control_student(control, found, dense, seed=seed, keras=keras, **sizes)
-        end = FINETUNED if going_on else 0.0
-        compile_classifier(net, make_optimizer(steps=steps, keras=keras, end=end, **recipe))
-        return ready(net)
+        return ready(place.compiled(made, steps, FINETUNED if goes_on else 0.0))
 
-    with devices():
-        run_folder.open_run(run_dir, "train_control", about)
-        if (run_dir / run_folder.RESULT).exists():
-            return run_folder.read_result(run_dir)
-        ready, callbacks, settled = on_target(control, sparsity, loaded, steps)
-        best = best_epoch(loaded, settled) if on == "target" else None
-        row = (
-            failed(control, sparsity, nothing)
-            if nothing
-            else train_or_tell(
-                control,
-                sparsity,
-                student,
-                loaded,
-                epochs,
-                run_dir,
-                seed,
-                best,
-                callbacks,
-                verbose,
-                save=False,
-                point=point,
-                cycles=cycles,
-                goes_on=going_on,
-                before=before * steps,
-                corrupted=True,
-            )
-        )
-    result = finish(run_dir, {"command": "train_control", **about, "rows": [row]})
-    files.remove(run_dir / run_folder.BACKUP)
-    return result
+    how = Training(
+        name,
+        control.epochs,
+        place.run_dir,
+        control.seed,
+        None if on_source else best_epoch(loaded, since),
+        tuple(callbacks),
+        verbose,
+        save=False,
+        point=point,
+        cycles=cycles,
+        goes_on=goes_on,
+        before=before * steps,
+        corrupted=True,
+    )
+    return train_or_tell(how, control.sparsity, student, loaded)
 
 
 def _came_to_nothing(*tickets):

@@ -1,39 +1,91 @@
-"""What the jobs share: checks before anything is trained, the data, and the result."""
+"""What the jobs share: checks before anything is trained, the data, the net, and the result."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 from ... import data, engines
+from ...config import DataConfig, Machine, Recipe, Run
 from ...core import files
-from ...core.checks import SEED, known, whole
 from ...core.jsonable import plain
 from ...tickets.ticket import ticket_folder
 from ...training import run_folder
-from .. import machine
+from .. import machine as machines
 from ..controls import FROM_POINT, first_step
 from ..corruptions import IMAGES
-from ..machine import STRATEGIES, check_batches, place
-from ..recipe import make_optimizer
+from ..recipe import compile_classifier, make_optimizer
 
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
 
-def prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu=None):
-    """Check what the jobs share; make operations repeatable; (backend, policy name, function that gives a scope)."""
-    whole("epochs", epochs)
-    whole("seed", seed, **SEED)
-    known("precision", precision, machine.PRECISIONS)
-    known("strategy", strategy, STRATEGIES)
-    backend = machine.choose_backend(backend)
-    run_folder.check_run_dir(run_dir)
-    devices = place(strategy, backend, tpu)
-    make_optimizer(steps=4, keras=machine.kind(backend), **recipe)
-    engines.engine_of(machine.kind(backend)).set_seed(seed)
-    return backend, machine.set_precision(precision, backend, strategy), devices
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where and how a job trains, once what its configs say "auto" of is settled.
+
+    Attributes:
+      machine: a Machine without "auto".
+      asked: the Machine that was asked for.
+      devices: a function that gives the scope to build and train in.
+      run_dir: the folder.
+      recipe, seed: of its trainings.
+    """
+
+    machine: Machine
+    asked: Machine
+    devices: Callable
+    run_dir: Path
+    recipe: Recipe
+    seed: int
+
+    @property
+    def keras(self) -> str:
+        """Which Keras it trains with."""
+        return machines.kind(self.machine.backend)
+
+    def compiled(self, make, steps, end=0.0):
+        """The model that make() gives, repeatable, compiled for trainings of so many steps."""
+        engines.engine_of(self.keras).set_seed(self.seed)
+        net = make()
+        optimizer = make_optimizer(steps=steps, keras=self.keras, end=end, **self.recipe.entries())
+        compile_classifier(net, optimizer)
+        return net
+
+    def tell(self):
+        """Print what it trains with."""
+        policy = self.machine.precision
+        chosen = self.asked.precision == "auto" and policy != "float32"
+        more = " (the fastest here; precision=float32 is the other)" if chosen else ""
+        print(f"training with {self.machine.backend} in {policy}{more}", flush=True)
 
 
-def load(dataset, seed, corrupted=False):
+def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
+    """Check what the jobs share, and make operations repeatable."""
+    backend = machines.choose_backend(machine.backend)
+    run_folder.check_run_dir(run.run_dir)
+    devices = machines.place(machine.strategy, backend, machine.tpu)
+    make_optimizer(steps=4, keras=machines.kind(backend), **recipe.entries())
+    engines.engine_of(machines.kind(backend)).set_seed(seed)
+    precision = machines.set_precision(machine.precision, backend, machine.strategy)
+    settled = dataclasses.replace(machine, backend=backend, precision=precision)
+    return Place(settled, machine, devices, Path(run.run_dir), recipe, seed)
+
+
+def load(dataset: DataConfig, seed: int, corrupted: bool = False):
     """The data set, whose batches the devices can share; those of corrupted test images, too, if asked for."""
-    loaded = data.load(**dataset, seed=seed)
-    check_batches(loaded, {"corrupted test images": min(IMAGES, loaded.sizes["test"])} if corrupted else {})
+    loaded = data.load(**dataset.arguments(), seed=seed)
+    more = {"corrupted test images": min(IMAGES, loaded.sizes["test"])} if corrupted else {}
+    machines.check_batches(loaded, more)
     return loaded
+
+
+def about(place: Place, loaded) -> dict:
+    """What results tell of the data, and of what trained on them."""
+    return {
+        "data": loaded.describe(),
+        "backend": place.machine.backend,
+        "strategy": place.machine.strategy,
+        "recipe": place.recipe.entries(),
+    }
 
 
 def ticket_hash(folder):
@@ -42,13 +94,17 @@ def ticket_hash(folder):
     return files.sha256(file)[:12] if file.is_file() else None
 
 
-def tell(backend, policy, precision):
-    chosen = (
-        " (the fastest here; precision=float32 is the other)"
-        if precision == "auto" and policy != "float32"
-        else ""
-    )
-    print(f"training with {backend} in {policy}{chosen}", flush=True)
+def early_stopping(place: Place, patience, loaded, start=0):
+    """The callbacks that end a training without a better validation accuracy for so many epochs; [] for None.
+
+    start: the step that the training begins at, before whose epoch none ends.
+    """
+    if patience is None:
+        return []
+    monitor = "accuracy" if loaded.validation is None else "val_accuracy"
+    before = max(0, -(-start // len(loaded.train)) - 1) if isinstance(start, int) else 0
+    early = engines.engine_of(place.keras).keras.callbacks.EarlyStopping
+    return [early(monitor, patience=patience, start_from_epoch=before)]
 
 
 def rewind_point(control, ticket, search):
@@ -58,6 +114,7 @@ def rewind_point(control, ticket, search):
 
 
 def finish(run_dir, result):
+    """Write the result of a run, which is given as JSON has it."""
     result = {**result, "run_dir": str(run_dir)}
     files.write_json(run_dir / run_folder.RESULT, result)
     return plain(result)

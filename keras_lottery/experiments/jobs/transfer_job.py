@@ -1,128 +1,122 @@
 """A ticket, and its controls, trained on another data set."""
 
-from pathlib import Path
-
-from ... import engines
-from ...core.checks import true_or_false
+from ...config import DataConfig, Machine, Recipe, Run
+from ...core.checks import known
 from ...core.errors import LotteryError
 from ...core.schedule import steepest
 from ...tickets.carry import transfer as carry
-from ...tickets.ticket import load_ticket, ticket_folder
+from ...tickets.ticket import Ticket, load_ticket, ticket_folder
 from ...training import run_folder
-from .. import machine
-from ..controls import DENSE, ON_TARGET
+from ..configs import TransferConfig
+from ..controls import CONTROLS, DENSE, ON_TARGET
 from ..controls import check as check_control
 from ..controls import student as control_student
-from ..recipe import compile_classifier, make_optimizer
-from ..train_control import best_epoch, on_target, train, train_or_tell
-from .shared import finish, load, prepare, tell, ticket_hash
+from ..train_control import Training, best_epoch, on_target, train, train_or_tell
+from .shared import about, finish, load, prepare, ticket_hash
 
 
-def transfer(
-    *,
-    ticket,
-    dataset,
-    epochs,
-    recipe,
-    seed,
-    precision,
-    strategy,
-    run_dir,
-    start="rewind",
-    controls=(),
-    freeze_backbone=False,
-    backend="auto",
-    tpu=None,
-    overwrite=False,
-    verbose="auto",
-):
-    """Train the ticket, and each of `controls`, on a data set with the same budget.
+def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
+    """Train the ticket, and each of its controls, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested.
 
-    Args: as `find`; `ticket` is a ticket folder, `start` and `freeze_backbone` as for
-      `keras_lottery.transfer`, `controls` are names in `controls.CONTROLS`.
-    Returns: the result, a JSON-able dict, which is in run_dir/result.json as well. The
-      trained student is the ticket folder run_dir/ticket/student.
+    Returns:
+      The result, a JSON-able dict, which is in run_dir/result.json as well. The trained student is the
+      ticket folder run_dir/ticket/student.
+
+    Raises:
+      LotteryError: whatever keeps it from starting or from going on in its folder.
     """
-    if not ticket:
+    found, dense = _tickets(wanted)
+    place = prepare(recipe, wanted.seed, machine, run)
+    loaded = load(data, wanted.seed)
+    steps = len(loaded.train) * wanted.epochs
+    told = {**_told(wanted, found), **about(place, loaded), "precision": place.machine.precision}
+
+    def student(control):
+        return place.compiled(
+            lambda: _made(control, wanted, found, dense, loaded, place.keras), _times(control) * steps
+        )
+
+    with place.devices():
+        first = student("ticket")  # says what cannot be carried before the folder is touched
+        if run.progress:
+            place.tell()
+        run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)
+        rows = []
+        for control in dict.fromkeys(("ticket", *wanted.controls)):
+            ready, callbacks, since = on_target(control, found.sparsity, loaded, steps)
+            how = Training(
+                control,
+                _times(control) * wanted.epochs,
+                place.run_dir / control,
+                wanted.seed,
+                best_epoch(loaded, since),
+                tuple(callbacks),
+                run.progress,
+            )
+            if control == "ticket":
+                rows.append(train(how, lambda: ready(first), loaded))
+            else:
+                at = 0.0 if control in DENSE else found.sparsity
+                rows.append(train_or_tell(how, at, lambda: ready(student(control)), loaded))
+    trained = str(place.run_dir / "ticket" / "student")
+    return finish(
+        place.run_dir,
+        {"command": "transfer", "student": trained, **told, **_search(found), "rows": rows},
+    )
+
+
+def _tickets(wanted):
+    """(the ticket, the dense ticket of its search or None), once the controls are known to be possible."""
+    if not wanted.ticket:
         raise LotteryError(
             "no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder of a search."
         )
-    true_or_false(freeze_backbone=freeze_backbone, overwrite=overwrite)
-    found, folder = load_ticket(ticket), ticket_folder(ticket)
-    beside = run_folder.round_folder(folder.parent, 0)
-    found.start(start)
-    dense = load_ticket(beside) if controls and (beside / "ticket.json").is_file() else None
-    for control in controls:
+    found = load_ticket(wanted.ticket)
+    found.start(wanted.start)
+    beside = run_folder.round_folder(ticket_folder(wanted.ticket).parent, 0)
+    dense = load_ticket(beside) if wanted.controls and (beside / "ticket.json").is_file() else None
+    for control in wanted.controls:
+        known("control", control, CONTROLS)
         check_control(control, dense, "target")
-        if freeze_backbone and control in ON_TARGET:
+        if wanted.freeze_backbone and control in ON_TARGET:
             raise LotteryError(
                 f"control {control!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them."
             )
-    backend, policy, devices = prepare(epochs, recipe, seed, precision, strategy, run_dir, backend, tpu)
-    keras, run_dir = machine.kind(backend), Path(run_dir)
-    loaded = load(dataset, seed)
-    steps = len(loaded.train) * epochs
-    about = {
+    return found, dense
+
+
+def _told(wanted, found):
+    """What the configuration of a transfer says of it and of its ticket."""
+    folder = ticket_folder(wanted.ticket)
+    return {
         "ticket": {"settings": found.settings, "info": found.info},
         "ticket_hash": ticket_hash(folder),
-        "dense_hash": ticket_hash(beside),
+        "dense_hash": ticket_hash(run_folder.round_folder(folder.parent, 0)),
         "sparsity": found.sparsity,
-        "start": start,
-        "freeze_backbone": freeze_backbone,
-        "data": loaded.describe(),
-        "backend": backend,
-        "strategy": strategy,
-        "epochs": epochs,
-        "recipe": recipe,
-        "seed": seed,
-        "precision": policy,
+        "start": wanted.start,
+        "freeze_backbone": wanted.freeze_backbone,
+        "epochs": wanted.epochs,
+        "seed": wanted.seed,
     }
+
+
+def _times(control):
+    return 2 if control == "dense-longer" else 1
+
+
+def _made(control, wanted, found: Ticket, dense, loaded, keras):
+    """The wrapped, uncompiled net of a control."""
     sizes = {
         "num_classes": loaded.num_classes,
         "input_shape": loaded.input_shape,
         "keras": keras,
-        "freeze_backbone": freeze_backbone,
+        "freeze_backbone": wanted.freeze_backbone,
     }
-
-    def times(control):
-        return 2 if control == "dense-longer" else 1
-
-    def student(control):
-        engines.engine_of(keras).set_seed(seed)
-        net = (
-            carry(found, start=start, **sizes)
-            if control == "ticket"
-            else control_student(control, found, dense, seed=seed, **sizes)
-        )
-        compile_classifier(net, make_optimizer(steps=times(control) * steps, keras=keras, **recipe))
-        return net
-
-    with devices():
-        first = student("ticket")  # says what cannot be carried before the folder is touched
-        if verbose:
-            tell(backend, policy, precision)
-        run_folder.open_run(run_dir, "transfer", about, overwrite)
-        rows = []
-        for control in dict.fromkeys(("ticket", *controls)):
-            ready, callbacks, settled = on_target(control, found.sparsity, loaded, steps)
-            how = (
-                lambda: ready(first if control == "ticket" else student(control)),
-                loaded,
-                times(control) * epochs,
-                run_dir / control,
-                seed,
-                best_epoch(loaded, settled),
-                callbacks,
-                verbose,
-            )
-            at = 0.0 if control in DENSE else found.sparsity
-            rows.append(train(control, *how) if control == "ticket" else train_or_tell(control, at, *how))
-    trained = str(run_dir / "ticket" / "student")
-    return finish(
-        run_dir, {"command": "transfer", "student": trained, **about, **_search(found), "rows": rows}
-    )
+    if control == "ticket":
+        return carry(found, start=wanted.start, **sizes)
+    return control_student(control, found, dense, seed=wanted.seed, **sizes)
 
 
 def _search(ticket):

@@ -1,7 +1,6 @@
 """What each group of rows that may be compared is called, with what tells it from the others."""
 
-from ..variants import VARIANTS
-from .rows import old_rule
+from .rows import APART, old_rule
 
 
 def places(groups):
@@ -35,7 +34,7 @@ def _facts(first):
 
 
 def _place(first):
-    variants = [f"{name} {first[name]}" for name in VARIANTS if name in first]
+    variants = [f"{name} {first[name]}" for name in APART if name in first]
     model = ", ".join(
         [first["model"], *variants, *([f"rounds of {first['rewind']} + T steps"] if old_rule(first) else [])]
     )

@@ -4,14 +4,19 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...config import DataConfig, Machine, Net, SearchConfig
 from ...core import files
 from ...core.checks import path as checked_path
 from ...core.checks import shown
 from ...core.errors import LotteryError
 from ...core.jsonable import digest
+from ...core.options import usual
 from ...training import older
-from ..variants import VARIANTS, unusual
+from ..configs import TransferConfig
 
+APART = usual(
+    SearchConfig, Net, TransferConfig, DataConfig, Machine
+)  # options, and what they are where rows do not say
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
 MEASURED = (
     "test_loss",
@@ -135,8 +140,13 @@ def row(result, entry, model, source, ticket_sparsity):
             "classes": digest(result["data"]["classes"]),
         },
         **({"rule": told["rule"]} if "rule" in told else {}),
-        **unusual(told),
+        **_unusual(told),
     }
+
+
+def _unusual(told):
+    """The options that tell runs apart, where what a result tells is not what they were before they existed."""
+    return {name: told[name] for name, before in APART.items() if told.get(name, before) != before}
 
 
 def label(model, width):
@@ -157,7 +167,7 @@ def setting(entry):
     recipe, data, search = (
         json.dumps(entry.get(name), sort_keys=True) for name in ("recipe", "data", "search")
     )
-    variant = (str(entry.get(name, usual)) for name, usual in VARIANTS.items())
+    variant = (str(entry.get(name, before)) for name, before in APART.items())
     return (
         *(entry[name] for name in ("model", "source", "target", "train_images", "epochs", "precision")),
         recipe,

@@ -16,18 +16,18 @@ from ...core.errors import LotteryError
 from ...core.jsonable import plain
 from ...core.masking import check_leaves_some
 from ...core.processes import ended_with_this_block, pool
-from ...core.schedule import check_rewind, round_sparsities, steepest
+from ...core.schedule import check_rewind, steepest
 from ...models import saved
 from ...tickets.carry import transfer
 from ...tickets.ticket import from_model
 from ...training import run_folder
 from .. import corruptions, machine, report
 from ..machine import place
+from ..question import Study
 from ..recipe import compile_classifier, make_optimizer
 from . import board, workers
 from .compositions import tickets
 from .plan import Size, Task, plan
-from .question import Study
 
 __all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run", "show", "tickets"]
 CONFIG = "study.json"
@@ -55,16 +55,18 @@ def prepare(study, folder):
     )
     if there and there.isdisjoint((CONFIG, "runs")):
         raise LotteryError(f"{str(folder)!r} is not empty and holds no study: give another run_dir.")
-    backend = machine.choose_backend(study.backend)
+    given = study.machine
+    backend = machine.choose_backend(given.backend)
+    precision = machine.set_precision(given.precision, backend, given.strategy)
     study = dataclasses.replace(
-        study, backend=backend, precision=machine.set_precision(study.precision, backend, study.strategy)
+        study, machine=dataclasses.replace(given, backend=backend, precision=precision)
     )
     keras = machine.kind(backend)
     for recipe in (study.recipe, study.target_recipe):
-        make_optimizer(steps=4, keras=keras, **recipe)
+        make_optimizer(steps=4, keras=keras, **recipe.entries())
     sizes, found_on = {}, None
     for name, options in study.datasets.items():
-        loaded = data.load(**options)
+        loaded = data.load(**options.arguments())
         if name != study.source_name and (loaded.name, set(loaded.class_names)) == found_on:
             raise LotteryError(
                 f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or give "
@@ -77,9 +79,9 @@ def prepare(study, folder):
         batches[-1] += corruptions.batches_of(loaded)
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
     for point in study.rewinds:
-        check_rewind(point, sizes[study.source_name].train * study.epochs)
+        check_rewind(point, sizes[study.source_name].train * study.search.epochs)
     _check_net(
-        saved.builder(study.model, study.width, keras),
+        saved.builder(study.net.model, study.net.width, keras),
         sizes[study.source_name],
         {sizes[name] for name in study.target_names},
         study,
@@ -91,7 +93,9 @@ def _check_net(build, source, targets, study):
     """Raises LotteryError if a net of the source's size cannot be pruned so far, or not carried to the targets'."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the runs say it
-        net = wrapping.wrap(build(source.input_shape, source.num_classes), verbose=False)
+        net = wrapping.wrap(
+            build(source.input_shape, source.num_classes), block=study.net.block, verbose=False
+        )
         check_leaves_some(wrapping.masks(net), max(study.sparsities), study.scope)
         ticket = from_model(net, engines.engine(net).values(net), [])
         for target in targets:
@@ -118,7 +122,7 @@ def run(study, tasks, folder, *, output=None, jobs=1, ray_address=None, tensorbo
     output = folder if output is None else Path(output)
     files.check_writable(output)
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / CONFIG, dataclasses.asdict(study))
+    files.write_json(folder / CONFIG, plain(dataclasses.asdict(study)))
     try:
         failed = workers.run(tasks, folder, jobs=jobs, ray_address=ray_address, tell=tell)
     finally:
@@ -171,8 +175,8 @@ def show(tasks, seconds, jobs):
 
 def rows(study, tasks, folder):
     """The rows of the tasks that are done: one a control, sparsity, rewind point and seed."""
-    model = report.label(study.model, study.width)
-    planned = [0.0, *round_sparsities(rate=study.rate, final_sparsity=study.sparsities)]
+    model = report.label(study.net.model, study.net.width)
+    planned = [0.0, *study.planned]
     rate = steepest(planned[1:])  # of controls too, which have no rounds
     found = []
     for task in filter(lambda task: workers.is_done(folder, task.name), tasks):
@@ -213,12 +217,14 @@ def estimate(study, sizes, tasks, folder, jobs, steps=10):
 
 
 def _seconds_per_step(study, size, steps):
-    keras = machine.kind(study.backend)
-    machine.set_precision(study.precision, study.backend)
-    with place(study.strategy, study.backend)():
-        model = saved.builder(study.model, study.width, keras)(size.input_shape, size.num_classes)
-        compile_classifier(model, make_optimizer(steps=steps, keras=keras, **study.recipe))
-    x = np.random.default_rng(0).normal(size=(study.data["batch_size"], *size.input_shape)).astype("float32")
+    settings = study.machine
+    keras = machine.kind(settings.backend)
+    machine.set_precision(settings.precision, settings.backend)
+    with place(settings.strategy, settings.backend)():
+        build = saved.builder(study.net.model, study.net.width, keras)
+        model = build(size.input_shape, size.num_classes)
+        compile_classifier(model, make_optimizer(steps=steps, keras=keras, **study.recipe.entries()))
+    x = np.random.default_rng(0).normal(size=(study.data.batch_size, *size.input_shape)).astype("float32")
     y = np.arange(len(x)) % size.num_classes
     seconds = []
     for _ in range(steps):

@@ -3,7 +3,6 @@
 import dataclasses
 
 from ...core.masking import sparsity
-from ...core.schedule import round_sparsities
 from ...tickets import anatomy
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
@@ -17,7 +16,7 @@ def tickets(study, tasks, folder):
     `layers` holds an entry a pruned tensor, `overlaps` one for each later seed: the share
     of kept weights that both keep, and what chance gives.
     """
-    rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
+    rounds = study.planned
     found = {}
     for task in tasks:
         if task.kind == "find" and workers.is_done(folder, task.name):
@@ -36,7 +35,7 @@ def tickets(study, tasks, folder):
 
 def _record(study, rewind, seed, masks, seeds):
     return {
-        "model": label(study.model, study.width),
+        "model": label(study.net.model, study.net.width),
         "source": study.source_name,
         "rewind": rewind,
         "seed": seed,

@@ -3,10 +3,11 @@
 import dataclasses
 
 from ...core.jsonable import digest, plain
-from ...core.schedule import round_sparsities, rule, search_rounds
+from ...core.schedule import rule, search_rounds
 from ...models.saved import of_file
 from ...training import older
 from .. import controls
+from ..configs import Control
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Task:
 
     Attributes:
       kind: the function of `jobs` that does it.
-      arguments: what it is called with, but run_dir; ticket folders by their place in `runs`.
+      arguments: what it is called with, but the run; ticket folders by their place in `runs`.
       identity: what the result depends on; its hash names the folder.
       needs: names of the tasks that must be done before.
       about: what a row of a table says of it.
@@ -64,7 +65,7 @@ def plan(study, sizes):
       study: a Study.
       sizes: {data set: Size}.
     """
-    rounds = round_sparsities(rate=study.rate, final_sparsity=study.sparsities)
+    rounds = study.planned
     tasks = []
     for seed in range(study.seeds):
         searches = {
@@ -100,33 +101,43 @@ def plan(study, sizes):
 
 def _cost(study, rewind, rounds, size):
     """What a search costs, as `Task.steps` counts, by the steps that its rounds train."""
-    whole_training = study.epochs * size.train
-    trained = sum(round.steps for round in search_rounds(rounds, rewind, whole_training))
-    return (len(rounds) + 1) * size.steps(study.epochs) - (len(rounds) + 1) * whole_training + trained
+    epochs = study.search.epochs
+    whole_training = epochs * size.train
+    trained = sum(
+        round.steps for round in search_rounds(rounds, rewind, whole_training, study.search.rewind_once)
+    )
+    return (len(rounds) + 1) * (size.steps(epochs) - whole_training) + trained
 
 
 def _search(study, rewind, seed, steps):
-    arguments = {
-        "dataset": study.datasets[study.source_name],
-        "model": study.model,
-        "width": study.width,
-        "epochs": study.epochs,
-        "rate": study.rate,
+    search, data = study.searched(rewind, seed), study.datasets[study.source_name]
+    identity = {
+        "kind": "find",
+        "dataset": _movable(data),
+        "model": study.net.model,
+        "width": study.net.width,
+        "epochs": search.epochs,
+        "rate": search.most_pruned,
         "final_sparsity": list(study.sparsities),
         "scope": study.scope,
         "rewind": rewind,
         "seed": seed,
-        **_shared(study),
+        **_shared(study, study.recipe),
+        **search.unusual(),
+        **study.net.unusual(),
+        **rule(rewind),
+        **of_file(study.net.model),
     }
-    identity = {"kind": "find", **_movable(arguments), **rule(rewind), **of_file(study.model)}
-    return Task(
-        "find",
-        {**arguments, "corrupted": True},
-        identity,
-        (),
-        {"rewind": rewind, "dataset": study.source_name, "seed": seed},
-        steps,
-    )
+    arguments = {
+        "search": search,
+        "net": study.net,
+        "data": data,
+        "recipe": study.recipe,
+        "machine": study.machine,
+        "corrupted": True,
+    }
+    about = {"rewind": rewind, "dataset": study.source_name, "seed": seed}
+    return Task("find", arguments, identity, (), about, steps)
 
 
 def _control(study, control, search, at, on, dataset, epochs, seed, steps):
@@ -136,31 +147,36 @@ def _control(study, control, search, at, on, dataset, epochs, seed, steps):
         epochs, steps = 2 * epochs, 2 * steps
     if control == "dense-cyclic":
         steps *= number + 1
-    own = {
+    data, recipe = study.datasets[dataset], study.target_recipe if on == "target" else study.recipe
+    of = _depends_on(study, control, search, number)
+    patience = study.search.patience if on == "source" else None
+    identity = {
+        "kind": "train_control",
         "control": control,
         "on": on,
         "sparsity": sparsity,
-        "dataset": study.datasets[dataset],
+        "dataset": _movable(data),
         "epochs": epochs,
         "seed": seed,
-        **_shared(study),
+        **_shared(study, recipe),
+        **of,
+        **({"patience": patience} if patience else {}),
     }
-    if on == "target":
-        own["recipe"] = study.target_recipe
-    net = {"model": study.model, "width": study.width, **of_file(study.model)}
-    if control in ("dense-scratch", "dense-longer", *controls.ON_TARGET):
-        of = {**net, "scope": study.scope} if number else net
-    elif control == "dense-transferred":
-        of = {
-            **net,
-            "source": study.source_name,
-            "source_epochs": study.epochs,
-            "source_recipe": study.recipe,
-        }
-    else:
-        of = {"search": search.name, "round": number}
-    ticket = f"{search.name}/round_{number:02d}" if "search" in of else None
-    arguments = {**own, "ticket": ticket, "dense": f"{search.name}/round_00"}
+    arguments = {
+        "control": Control(
+            control,
+            ticket=f"{search.name}/round_{number:02d}" if "search" in of else None,
+            dense=f"{search.name}/round_00",
+            on=on,
+            sparsity=sparsity,
+            epochs=epochs,
+            seed=seed,
+            patience=patience,
+        ),
+        "data": data,
+        "recipe": recipe,
+        "machine": study.machine,
+    }
     about = {
         "control": control,
         "rewind": search.about["rewind"],
@@ -168,23 +184,40 @@ def _control(study, control, search, at, on, dataset, epochs, seed, steps):
         "dataset": dataset,
         "seed": seed,
     }
-    return Task(
-        "train_control",
-        arguments,
-        {"kind": "train_control", **_movable(own), **of},
-        (search.name,),
-        about,
-        steps,
-    )
+    return Task("train_control", arguments, identity, (search.name,), about, steps)
 
 
-def _shared(study):
-    return {name: getattr(study, name) for name in ("recipe", "precision", "strategy", "backend")}
-
-
-def _movable(arguments):
-    """The arguments without where data are."""
-    return {
-        **arguments,
-        "dataset": {key: value for key, value in arguments["dataset"].items() if key != "data_dir"},
+def _depends_on(study, control, search, number):
+    """What the result of a control depends on beside its own training: of its search, or of the net alone."""
+    net = {
+        "model": study.net.model,
+        "width": study.net.width,
+        **study.net.unusual(),
+        **of_file(study.net.model),
     }
+    if control in ("dense-scratch", "dense-longer", *controls.ON_TARGET):
+        return {**net, "scope": study.scope} if number else net
+    if control == "dense-transferred":
+        return {
+            **net,
+            "source": study.source_name,
+            "source_epochs": study.search.epochs,
+            "source_recipe": study.recipe.entries(),
+        }
+    return {"search": search.name, "round": number}
+
+
+def _shared(study, recipe):
+    """What each task's result depends on, in the words of its folder's name."""
+    machine = study.machine
+    return {
+        "recipe": recipe.entries(),
+        "precision": machine.precision,
+        "strategy": machine.strategy,
+        "backend": machine.backend,
+    }
+
+
+def _movable(data):
+    """The arguments of a data set without where it is."""
+    return {key: value for key, value in data.arguments().items() if key != "data_dir"}

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import os
 import traceback
 from pathlib import Path
@@ -101,17 +102,21 @@ def perform(task, folder):
         if is_done(folder, task.name):
             return
         with open(here / LOG, "a") as log, contextlib.redirect_stdout(log), _told(log):
-            places = {
-                key: str(here.parent / task.arguments[key])
-                for key in ("ticket", "dense")
-                if task.arguments.get(key)
-            }
+            arguments = dict(task.arguments)
+            if "control" in arguments:
+                arguments["control"] = _placed(arguments["control"], here.parent)
             try:
-                getattr(jobs, task.kind)(**{**task.arguments, **places}, run_dir=here, verbose=2)
+                jobs.perform(task.kind, arguments, here)
             except Failed:
                 if not is_done(folder, task.name):  # else its rows say so
                     raise
-    engines.engine_of(machine.kind(task.arguments["backend"])).keras.backend.clear_session()
+    engines.engine_of(machine.kind(task.arguments["machine"].backend)).keras.backend.clear_session()
+
+
+def _placed(control, runs):
+    """A Control whose tickets are in the folder of the study's runs."""
+    ticket = None if control.ticket is None else str(runs / control.ticket)
+    return dataclasses.replace(control, ticket=ticket, dense=str(runs / control.dense))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,98 @@
+"""What a transfer and a tuning are told, beyond `keras_lottery.config`; a study's is `study.question`."""
+
+import dataclasses
+
+from ..config import SearchConfig
+from ..core.checks import SEED, above_zero, share, whole, whole_or_text
+from ..core.errors import LotteryError
+from ..core.options import Config, check_of, listed, one_of, option
+from ..tickets.ticket import STARTS
+from .controls import CONTROLS
+
+CHOICES = ", ".join(name for name in CONTROLS if name != "ticket")
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferConfig(Config):
+    """How a ticket is carried to another data set, and beside which controls."""
+
+    ticket: str | None = option(None, "ticket folder, such as saved_models/NAME or RUN_DIR/round_09")
+    start: str = option(
+        "rewind",
+        "the ticket's weights under its mask: rewind, trained or random",
+        one_of(STARTS),
+        apart=True,
+    )
+    controls: tuple = option((), f"also train: {CHOICES}", listed)
+    freeze_backbone: bool = option(False, "train the new head alone (tickets do badly at that)", apart=True)
+    epochs: int = option(10, "epochs of training; the one with the best validation accuracy is kept", whole)
+    seed: int = option(
+        0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Control(Config):
+    """One control of a comparison, and what it is compared at."""
+
+    control: str = option("dense-scratch", "a name in `controls.CONTROLS`", one_of(tuple(CONTROLS)))
+    ticket: str | None = option(None, "the ticket's folder, for a control that needs one")
+    dense: str | None = option(None, "the folder of the search's round 0")
+    on: str = option("target", "source or target", one_of(("source", "target")))
+    sparsity: float = option(0.0, "what the control is compared at")
+    epochs: int = option(10, "epochs of training", whole)
+    seed: int = option(
+        0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED)
+    )
+    patience: int | None = option(None, "as of the search, on the source", whole)
+
+
+def _filled(check):
+    def checked(name, values):
+        values = tuple(check(name, value) for value in listed(name, values))
+        if not values:
+            raise LotteryError(
+                f"{name} is empty: give one value or more, with commas between them, or leave it out."
+            )
+        return values
+
+    return checked
+
+
+def _range(check):
+    def checked(name, values):
+        values = listed(name, values)
+        if len(values) != 2:
+            raise LotteryError(
+                f"{name}={','.join(map(str, values))}: give the lowest and the highest, as in LOW,HIGH."
+            )
+        low, high = (check(name, value) for value in values)
+        if low > high:
+            raise LotteryError(f"{name}={low:g},{high:g} is out of order: give the lowest first.")
+        return low, high
+
+    return checked
+
+
+@dataclasses.dataclass(frozen=True)
+class TuneConfig(Config):
+    """Which settings of a search are tried, and how many."""
+
+    trials: int = option(10, "settings to try; more can be added to a finished run", whole)
+    rates: tuple = option((0.2, 0.36, 0.5), "rates to choose from", _filled(share))
+    rewinds: tuple | None = option(
+        None,
+        "rewind points to choose from, such as init,100,500 (default: init and the steps at 5% "
+        "and 20% of the shortest training)",
+        _filled(check_of(SearchConfig, "rewind")),
+    )
+    learning_rate_range: tuple | None = option(
+        None,
+        "lowest and highest, such as 0.01,0.1 (default: a third of --learning_rate to three times it)",
+        _range(above_zero),
+    )
+    epochs_range: tuple | None = option(
+        None,
+        "fewest and most epochs of each round, such as 2,6 (default: half of --epochs to --epochs)",
+        _range(lambda name, value: whole(name, whole_or_text(value))),
+    )
