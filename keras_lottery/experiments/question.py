@@ -195,6 +195,10 @@ class Study(Config):
         kept = {} if classes is None else {"classes": classes}
         return dataclasses.replace(self.data, dataset=name, **kept)
 
+    def on(self, dataset) -> str:
+        """Whether a data set is the "source" or a "target"."""
+        return "source" if dataset == self.source_name else "target"
+
     def epochs_on(self, dataset, batches) -> int:
         """Epochs of a training on a data set with so many batches to train."""
         if dataset == self.source_name:

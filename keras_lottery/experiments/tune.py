@@ -62,14 +62,7 @@ def tune(
     Source: Bayesian optimization by the upper confidence bound, Srinivas et al. 2010 (arXiv 0912.3995), as keras-tuner
     has it.
     """
-    if CLUSTER in os.environ:
-        raise LotteryError(
-            f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: unset it."
-        )
-    if search.rounds is not None:
-        raise LotteryError("rounds follow from final_sparsity and the rate of each trial: leave rounds out.")
-    final = share("final_sparsity", search.final_sparsity)
-    search = jobs.settled(search)
+    search = _checked(search)
     ranges = _ranges(tuning, recipe.learning_rate, search.epochs)
     place = jobs.prepare(recipe, search.seed, machine, run)
     make_model = saved.builder(net.model, net.width, place.keras)
@@ -81,49 +74,76 @@ def tune(
     ranges["rewind"] = _rewinds(tuning.rewinds, len(loaded.train) * ranges["epochs"][0])
     model = make_model(loaded.input_shape, loaded.num_classes)
     wrapped = wrapping.wrap(model, scope=search.scope, block=net.block, verbose=False)
-    check_leaves_some(wrapping.masks(wrapped), final, search.scope)
+    check_leaves_some(wrapping.masks(wrapped), search.final_sparsity, search.scope)
     config = _config(search, net, data, place, ranges, loaded)
-    done = run_folder.RESULT
     if not run.overwrite:
         config = run_folder.under_its_rule(
             place.run_dir, config, lambda: _is_done(place.run_dir, tuning.trials)
         )
     run_folder.open_run(place.run_dir, "tune", config, run.overwrite)
+    result = place.run_dir / run_folder.RESULT
     if _is_done(place.run_dir, tuning.trials):
-        return _moved(files.read_json(place.run_dir / done), place.run_dir)
+        return _moved(files.read_json(result), place.run_dir)
+    costs = [_cost(search, rate, ranges["epochs"][1]) for rate in ranges["rate"]]
+    print(
+        f"{tuning.trials} trials of at most {max(costs)} epochs each, {tuning.trials * max(costs)} in all",
+        flush=True,
+    )
 
     def trial(number, setting):
-        folder = place.run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])})
         name = f"trial {number} of {tuning.trials}"
-        print(_line(name, setting, search), flush=True)
-        with _alone(folder):
-            if not (folder / TRIAL).exists():
-                engines.engine_of(place.keras).keras.backend.clear_session()
-                of = _searched(search, setting), net, data
-                with_rate = dataclasses.replace(recipe, learning_rate=setting["learning_rate"])
-                record = _record(setting, of, with_rate, place.machine, Run(str(folder), verbose=run.verbose))
-                files.write_json(folder / TRIAL, record)
-        record = files.read_json(folder / TRIAL)
-        print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
-        return record
+        return _trial(name, setting, (search, net, data), place, run.verbose)
 
-    most = max(
-        _cost(search, {"rate": rate, "rewind": 0, "epochs": ranges["epochs"][1]}) for rate in ranges["rate"]
-    )
-    print(f"{tuning.trials} trials of at most {most} epochs each, {tuning.trials * most} in all", flush=True)
     draw(trial, ranges, tuning.trials, search.seed)
-    found = (place.run_dir / "trials").glob(f"*/{TRIAL}")
+    told = {"run_dir": str(place.run_dir), "command": "tune", **config, "trials": tuning.trials}
+    files.write_json(result, {**told, "rows": _rows(place.run_dir)})
+    return plain({**told, "rows": _rows(place.run_dir)})
+
+
+def _checked(search):
+    """The search that trials vary."""
+    if CLUSTER in os.environ:
+        raise LotteryError(
+            f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: unset it."
+        )
+    if search.rounds is not None:
+        raise LotteryError("rounds follow from final_sparsity and the rate of each trial: leave rounds out.")
+    share("final_sparsity", search.final_sparsity)
+    return jobs.settled(search)
+
+
+def _trial(name, setting, of, place, verbose):
+    """Run a trial, unless it is finished; its record. `of` is (search, net, data)."""
+    folder = place.run_dir / "trials" / digest({**setting, **_rule([setting["rewind"]])})
+    search, recipe = of[0], dataclasses.replace(place.recipe, learning_rate=setting["learning_rate"])
+    own = dataclasses.replace(search, **{name: setting[name] for name in ("rate", "rewind", "epochs")})
+    cost = _cost(search, setting["rate"], setting["epochs"])
+    print(
+        f"{name}: rate {setting['rate']:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, "
+        f"epochs a round {setting['epochs']}, epochs in all {cost}",
+        flush=True,
+    )
+    with _alone(folder):
+        if not (folder / TRIAL).exists():
+            engines.engine_of(place.keras).keras.backend.clear_session()
+            how = recipe, place.machine, Run(str(folder), verbose=verbose)
+            try:
+                last = jobs.find(own, *of[1:], *how)["rows"][-1]
+                found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
+            except Failed as error:
+                found = {"sparsity": None, OBJECTIVE: None, "outcome": error.outcome}
+            told = {**setting, "rounds": len(own.sparsities), "epochs_in_all": cost}
+            files.write_json(folder / TRIAL, {**told, **found})
+    record = files.read_json(folder / TRIAL)
+    print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
+    return record
+
+
+def _rows(run_dir):
+    """The records of the finished trials, best first."""
+    found = (run_dir / "trials").glob(f"*/{TRIAL}")
     rows = [{**files.read_json(path), "run_dir": str(path.parent)} for path in found]
-    rows.sort(key=lambda row: (-(row[OBJECTIVE] or 0.0), row["epochs_in_all"], row["run_dir"]))
-    result = {
-        "run_dir": str(place.run_dir),
-        "command": "tune",
-        **config,
-        "trials": tuning.trials,
-        "rows": rows,
-    }
-    files.write_json(place.run_dir / done, result)
-    return plain(result)
+    return sorted(rows, key=lambda row: (-(row[OBJECTIVE] or 0.0), row["epochs_in_all"], row["run_dir"]))
 
 
 def _config(search, net, data, place, ranges, loaded):
@@ -245,34 +265,9 @@ def draw(trial, ranges, trials, seed):
             raise error.__cause__ or error from None
 
 
-def _record(setting, of, recipe, machine, run):
-    """What a trial found: its search is run, or goes on."""
-    search = of[0]
-    try:
-        last = jobs.find(*of, recipe, machine, run)["rows"][-1]
-        found = {"sparsity": last["sparsity"], OBJECTIVE: last["validation_accuracy"]}
-    except Failed as error:
-        found = {"sparsity": None, OBJECTIVE: None, "outcome": error.outcome}
-    rounds = len(search.sparsities)
-    return {**setting, "rounds": rounds, "epochs_in_all": (rounds + 1) * search.epochs, **found}
-
-
-def _searched(search, setting):
-    """The search of a trial."""
-    own = {name: setting[name] for name in ("rate", "rewind", "epochs")}
-    return dataclasses.replace(search, **own)
-
-
-def _cost(search, setting):
+def _cost(search, rate, epochs):
     """Epochs of a trial, the dense training included."""
-    return (len(_searched(search, setting).sparsities) + 1) * setting["epochs"]
-
-
-def _line(name, setting, search):
-    return (
-        f"{name}: rate {setting['rate']:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, "
-        f"epochs a round {setting['epochs']}, epochs in all {_cost(search, setting)}"
-    )
+    return (len(dataclasses.replace(search, rate=rate).sparsities) + 1) * epochs
 
 
 def _outcome(record, what=""):

@@ -1,5 +1,6 @@
 """find_ticket: the rounds of training, pruning and rewinding, resumable at any moment."""
 
+import dataclasses
 import gc
 import itertools
 
@@ -105,74 +106,117 @@ def find_ticket(
       0.75
     """
     search = SearchConfig.of(locals())
-    sparsities, rewind, epochs, seed = search.sparsities, search.rewind, search.epochs, search.seed
+    search.sparsities  # noqa: B018  says that it is open how far to prune
     true_or_false(overwrite=overwrite)
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = plain(info or {})
-    settings = {
-        "epochs": epochs,
-        "seed": seed,
-        **rule(rewind),
-        **{name: value for name, value in search.unusual().items() if name != "rate"},
-        "rewind": "init" if rewind == 0 else rewind,
-        "scope": scope,
-    }
     engine = engines.engine(model)
     engine.check_compiled(model)
     callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
     check_stateless(model)
-    train, steps, account = open_data(model, train, seed)
-    check_labels(model, train)
-    check_steps(model, {"rewind step": [rewind]}, steps)
-    validated = None
-    if validation_data is not None:
-        held_out, _, validated = open_data(
-            model, validation_data, seed, "validation_data"
-        )  # says what is wrong with it before anything is trained
-        check_labels(model, held_out, "validation_data")
-        validated = [validated, content(held_out)]
-    if steps is not None:
-        check_rewind(rewind, steps * epochs)
-    plan = search_rounds(sparsities, rewind, steps and steps * epochs, rewind_once)
-    stopping = Stopping(plan, epochs, steps, budget, early_bird, ends_count=rewind == "trained")
-    engine.set_seed(seed)
+    given = _Given.opened(model, train, validation_data, search.seed)
+    plan, stopping = _planned(model, search, given)
+    engine.set_seed(search.seed)
     model = _ready(model, scope, bool(verbose))
-    how = engine.settings(model)[1]
-    settings["scope"] = scope = scope or how["scope"]
-    check_leaves_some(engine.masks(model), sparsities[-1], scope)
+    settings = _settings(search, engine.settings(model)[1])
+    check_leaves_some(engine.masks(model), search.sparsities[-1], settings["scope"])
     sides = None
     if structured:
         from ..channels import groups  # with SciPy, which other searches do without
 
         sides = groups.sides(model)
     architecture = engine.architecture(model)
-    warn_of_order(train, kept=run_dir is not None, step=plan[-1].start)
+    warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
-        config = {
-            **settings,
-            "info": info,
-            "sparsities": sparsities,
-            "steps": steps,
-            "train": account,
-            "content": content(train),
-            "validation": validated,
-            "architecture": digest(form(architecture)),
-            "masks": list(engine.masks(model)),
-            "weights": list(engine.variables(model)),
-            "compiled": engine.compiled(model),
-            **({"blocks": how["blocks"]} if how["blocks"] else {}),
-        }
-        if not overwrite:
-            config = run_folder.under_its_rule(
-                run_dir, config, lambda: run_folder.finished_rounds(run_dir) == len(plan)
-            )
-            _check_names(run_dir, config)
-        run_dir = run_folder.open_run(run_dir, "find_ticket", config, overwrite)
-
-    backup = run_dir and run_dir / run_folder.BACKUP
+        config = _config(model, architecture, {**settings, "info": info}, search, given)
+        run_dir = _opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
-    state = Rounds(model, architecture, rewind, scope, sides, run_dir, info, settings)
+    state = Rounds(model, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
+    return _run(state, plan, stopping, given, search, callbacks, verbose)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """The data of a search, and what tells them from others.
+
+    `steps` is that of an epoch, None if unknown; `account` and `validated` describe the two parts for a run folder.
+    """
+
+    train: object
+    validation_data: object
+    steps: int | None
+    account: object
+    validated: list | None
+
+    @classmethod
+    def opened(cls, model, train, validation_data, seed):
+        """The data, checked: what is wrong with either part is said before anything is trained."""
+        train, steps, account = open_data(model, train, seed)
+        check_labels(model, train)
+        validated = None
+        if validation_data is not None:
+            held_out, _, validated = open_data(model, validation_data, seed, "validation_data")
+            check_labels(model, held_out, "validation_data")
+            validated = [validated, content(held_out)]
+        return cls(train, validation_data, steps, account, validated)
+
+
+def _planned(model, search, given):
+    """(the rounds, what ends them early) of a search."""
+    steps, rewind = given.steps, search.rewind
+    check_steps(model, {"rewind step": [rewind]}, steps)
+    if steps is not None:
+        check_rewind(rewind, steps * search.epochs)
+    plan = search_rounds(search.sparsities, rewind, steps and steps * search.epochs, search.rewind_once)
+    ends_count = rewind == "trained"
+    return plan, Stopping(plan, search.epochs, steps, search.budget, search.early_bird, ends_count)
+
+
+def _settings(search, wrapped):
+    """What a ticket says of its search; `wrapped` is how the model was wrapped."""
+    return {
+        "epochs": search.epochs,
+        "seed": search.seed,
+        **rule(search.rewind),
+        **{name: value for name, value in search.unusual().items() if name != "rate"},
+        "rewind": "init" if search.rewind == 0 else search.rewind,
+        "scope": search.scope or wrapped["scope"],
+    }
+
+
+def _config(model, architecture, settings, search, given):
+    """What the result of a run depends on."""
+    engine = engines.engine(model)
+    blocks = engine.settings(model)[1]["blocks"]
+    return {
+        **settings,
+        "sparsities": search.sparsities,
+        "steps": given.steps,
+        "train": given.account,
+        "content": content(given.train),
+        "validation": given.validated,
+        "architecture": digest(form(architecture)),
+        "masks": list(engine.masks(model)),
+        "weights": list(engine.variables(model)),
+        "compiled": engine.compiled(model),
+        **({"blocks": blocks} if blocks else {}),
+    }
+
+
+def _opened(run_dir, config, overwrite, rounds):
+    """The folder of the run, made or reopened."""
+    if not overwrite:
+        config = run_folder.under_its_rule(
+            run_dir, config, lambda: run_folder.finished_rounds(run_dir) == rounds
+        )
+        _check_names(run_dir, config)
+    return run_folder.open_run(run_dir, "find_ticket", config, overwrite)
+
+
+def _run(state, plan, stopping, given, search, callbacks, verbose):
+    """Run the rounds that are not finished; the ticket of the last."""
+    backup = state.run_dir and state.run_dir / run_folder.BACKUP
     held = recall(backup, callbacks)
     for round in plan[state.finished :]:
         state.ticket = None  # memory for the boundary and the training
@@ -186,10 +230,10 @@ def find_ticket(
             print(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse", flush=True)
         stopping.begin(round, state.records, state.rewinder)
         history = fit(
-            model,
-            train,
-            validation_data,
-            epochs=epochs,
+            state.model,
+            given.train,
+            given.validation_data,
+            epochs=search.epochs,
             start=state.place(round),
             backup=backup,
             label=f"round {round.number}",
@@ -197,10 +241,10 @@ def find_ticket(
                 *callbacks,
                 RewindCallback(state.rewinder, round, state.keep_rewind_point),
                 stopping,
-                *([LongEpochs()] if steps is None else []),
+                *([LongEpochs()] if given.steps is None else []),
             ],
             held=held,
-            goes_on=rewind == "finetune",
+            goes_on=search.rewind == "finetune",
             verbose=verbose,
         )
         state.finish(round, history, stopping.record())

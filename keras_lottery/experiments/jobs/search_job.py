@@ -66,10 +66,7 @@ def find(
     loaded = load(data, search.seed, corrupted)
     steps = len(loaded.train) * search.epochs
     check_rewind(search.rewind, steps)
-    of = {"model": str(net.model), "width": net.width, **saved.of_file(net.model)}
-    info = {**about(place, loaded), **of}
-    if search.patience is not None:
-        info["patience"] = search.patience
+    info = _info(search, net, place, loaded)
     end = FINETUNED if search.rewind == "finetune" else 0.0
 
     def compiled(make):
@@ -84,10 +81,8 @@ def find(
         if run.progress:
             place.tell()
         nothing = _searched(search, model, loaded, info, place, run)
-        folders = [
-            run_folder.round_folder(place.run_dir, n)
-            for n in range(run_folder.finished_rounds(place.run_dir))
-        ]
+        finished = range(run_folder.finished_rounds(place.run_dir))
+        folders = [run_folder.round_folder(place.run_dir, number) for number in finished]
         last = str(folders[-1]) if folders else None
         if not nothing and (place.run_dir / run_folder.RESULT).exists():
             result = run_folder.read_result(place.run_dir)
@@ -102,10 +97,23 @@ def find(
             ]
         for number in () if nothing else _nearest(rows, compare_at):
             rows += _compared(search, place, run, loaded, folders, number, compiled)
-    result = {
-        "command": "find",
-        "ticket": last,
-        **info,
+    told = {**info, **_told(search, net, place), "compare_at": compare_at}
+    result = finish(place.run_dir, {"command": "find", "ticket": last, **told, "rows": rows})
+    if nothing:
+        raise nothing
+    return result
+
+
+def _info(search, net, place, loaded):
+    """The notes of the tickets."""
+    patience = {} if search.patience is None else {"patience": search.patience}
+    model = {"model": str(net.model), "width": net.width, **saved.of_file(net.model)}
+    return {**about(place, loaded), **model, **patience}
+
+
+def _told(search, net, place):
+    """What a result says of the search."""
+    return {
         **search.unusual(),
         **net.unusual(),
         "precision": place.machine.precision,
@@ -114,13 +122,7 @@ def find(
         "rewind": search.rewind,
         **_rule(place.run_dir),
         "seed": search.seed,
-        "compare_at": compare_at,
-        "rows": rows,
     }
-    result = finish(place.run_dir, result)
-    if nothing:
-        raise nothing
-    return result
 
 
 def _searched(search, model, loaded, info, place, run):

@@ -75,11 +75,9 @@ def plan(study, sizes):
         tasks += searches.values()
         first = searches[study.rewinds[0]]
         for dataset in study.datasets:
-            on = "source" if dataset == study.source_name else "target"
-            epochs = study.epochs_on(dataset, sizes[dataset].train)
-            budget = on, dataset, epochs, seed, sizes[dataset].steps(epochs)
+            on, size = study.on(dataset), sizes[dataset]
             tasks += [
-                _control(study, control, first, None, *budget)
+                _control(study, control, first, None, dataset, size)
                 for control in controls.DENSE
                 if study.wants(control, None, on)
                 and (on == "target" or control in ("dense-longer", "dense-rewound"))
@@ -88,11 +86,11 @@ def plan(study, sizes):
                 number = rounds.index(sparsity) + 1
                 if on == "target":
                     tasks += [
-                        _control(study, "ticket", search, (sparsity, number), *budget)
+                        _control(study, "ticket", search, (sparsity, number), dataset, size)
                         for search in searches.values()
                     ]
                 tasks += [
-                    _control(study, control, first, (sparsity, number), *budget)
+                    _control(study, control, first, (sparsity, number), dataset, size)
                     for control in controls.CONTROLS
                     if control not in (*controls.DENSE, "ticket") and study.wants(control, sparsity, on)
                 ]
@@ -140,9 +138,12 @@ def _search(study, rewind, seed, steps):
     return Task("find", arguments, identity, (), about, steps)
 
 
-def _control(study, control, search, at, on, dataset, epochs, seed, steps):
+def _control(study, control, search, at, dataset, size):
     """One control's training; `at` is (sparsity, round), None for a dense one."""
     sparsity, number = at or (0.0, 0)
+    on, seed = study.on(dataset), search.about["seed"]
+    epochs = study.epochs_on(dataset, size.train)
+    steps = size.steps(epochs)
     if control == "dense-longer":
         epochs, steps = 2 * epochs, 2 * steps
     if control == "dense-cyclic":
