@@ -30,8 +30,7 @@ FLAGS[
 def main():
     from keras_lottery.experiments import jobs
 
-    own = shared.read(FLAGS, ExportConfig).entries()
-    result = jobs.export(**own, dataset=chosen_by() if FLAGS.dataset else None)
+    result = jobs.export(shared.read(FLAGS, ExportConfig), chosen_by() if FLAGS.dataset else None)
     if "test" in result:
         test = result["test"]
         print(

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from .core import html
 from .core.checks import known, true_or_false, whole
 from .core.errors import LotteryError
 from .core.masking import BLOCKS, SCOPES
@@ -122,6 +123,20 @@ def sparsity(model):
     return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
 
 
+class Summary(list):
+    """The rows of `summary`, as one line or, in a notebook, as a table."""
+
+    def __repr__(self):
+        return f"Summary({_overview(self).splitlines()[0]})"
+
+    def _repr_html_(self):
+        cells = [
+            (row["path"], row["shape"], row["size"], f"{row['sparsity']:.1%}", row["reason"] or "yes")
+            for row in self
+        ]
+        return html.table(repr(self), ("weight", "shape", "size", "zeros", "pruned"), cells)
+
+
 def summary(model):
     """Print each weight of `model`: pruned or not, why not, and its share of zeros.
 
@@ -140,7 +155,7 @@ def summary(model):
             row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes"
         )
     Console(markup=False).print(table)
-    return rows
+    return Summary(rows)
 
 
 def is_wrapped(model):

@@ -6,6 +6,7 @@ from keras_lottery.config import DataConfig, Machine, Net, Recipe, Run, SearchCo
 from keras_lottery.experiments import jobs
 from keras_lottery.experiments.configs import Control, TransferConfig
 from keras_lottery.experiments.question import Study
+from keras_lottery.tflite.config import ExportConfig
 
 
 def find(compare_at=(), corrupted=False, **options):
@@ -40,3 +41,7 @@ def configs(options, *kinds):
     if unknown:
         raise TypeError(f"no option is called {sorted(unknown)}")
     return [kind.of(given) for kind in kinds]
+
+
+def export(dataset=None, **options):
+    return jobs.export(*configs(options, ExportConfig), dataset)

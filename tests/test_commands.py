@@ -22,7 +22,7 @@ from apps import flags as shared
 from keras_lottery import data, engines
 from keras_lottery.core import processes
 from keras_lottery.core.files import read_arrays
-from keras_lottery.experiments import jobs, recipe
+from keras_lottery.experiments import recipe
 from keras_lottery.experiments.metrics import correct_images
 from keras_lottery.models.saved import builder
 from keras_lottery.tflite import of_ticket
@@ -364,7 +364,7 @@ def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     found = {}
     for name, ticket in (("right", right), ("rounded", dataclasses.replace(right, trained=rounded))):
         ticket.save(tmp_path / name)
-        found[name] = jobs.export(
+        found[name] = by_name.export(
             ticket=tmp_path / name,
             output=tmp_path / f"{name}.tflite",
             formats=["float32"],

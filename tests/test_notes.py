@@ -11,7 +11,7 @@ from world import skip_unless
 import keras_lottery as lottery
 from keras_lottery.core.files import read_json
 from keras_lottery.core.jsonable import differences
-from keras_lottery.experiments import controls, jobs
+from keras_lottery.experiments import controls
 from keras_lottery.search.stopping import was_cut
 from keras_lottery.tflite import measure
 from keras_lottery.tickets.ticket import shipped
@@ -160,7 +160,7 @@ SWITCHES = {
     "freeze_backbone of a job": lambda no: by_name.transfer(
         **JOB, ticket="lenet-fashion_mnist-95", freeze_backbone=no
     ),
-    "compact of a job": lambda no: jobs.export(
+    "compact of a job": lambda no: by_name.export(
         ticket="lenet-fashion_mnist-95", output="x.tflite", compact=no
     ),
     "arm": lambda no: measure.benchmark(["x.tflite"], arm=no),
@@ -184,7 +184,7 @@ def test_a_switch_is_true_or_false(name, tmp_path, monkeypatch):
 @skip_unless("tf_keras", reason="the job is the same on each Keras")
 def test_random_weights_are_not_exported(tmp_path):
     with pytest.raises(lottery.LotteryError, match="start='random' is unknown: choose 'trained', 'rewind'"):
-        jobs.export(ticket="lenet-fashion_mnist-95", output=tmp_path / "x.tflite", start="random")
+        by_name.export(ticket="lenet-fashion_mnist-95", output=tmp_path / "x.tflite", start="random")
     assert not list(tmp_path.iterdir())
 
 

@@ -9,6 +9,7 @@ from small import dense, search
 import keras_lottery as lottery
 from keras_lottery import data
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.experiments import report
 
 
 def test_a_ticket_is_one_line():
@@ -45,3 +46,17 @@ def test_quiet_where_asked_for(tmp_path, capfd):
 def test_verbose_is_true_or_false(call):
     with pytest.raises(LotteryError, match="verbose='no' is impossible: give True or False"):
         call(dense(), verbose="no")
+
+
+def test_what_a_notebook_shows_is_a_short_line_or_a_table(tmp_path, capsys):
+    ticket = search(epochs=1, rounds=1)
+    written = lottery.export(dense(), tmp_path / "net.tflite", formats="float32", verbose=False)
+    rows = lottery.summary(ticket.model())
+    table = report.tables.Table("a <b>", "", ("x",), (("1",),))
+    capsys.readouterr()
+    for shown, cells in ((ticket, len(ticket.masks)), (written, 2), (rows, len(rows)), (table, 1)):
+        assert len(repr(shown)) < 200 and "\n" not in repr(shown)
+        html = shown._repr_html_()
+        assert html.startswith("<table><caption>") and html.count("<tr>") == cells + 1
+    assert repr(rows).startswith("Summary(") and list(rows)[0]["path"]
+    assert repr(table) == "Table(a <b>: 1 rows)" and "a &lt;b&gt;" in table._repr_html_()

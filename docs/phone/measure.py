@@ -15,6 +15,7 @@ from pathlib import Path
 from keras_lottery.core.files import new_file
 from keras_lottery.core.jsonable import plain
 from keras_lottery.experiments import jobs
+from keras_lottery.tflite.config import ExportConfig
 from keras_lottery.tflite.measure import emulated, local
 from keras_lottery.tickets.ticket import load_ticket
 
@@ -29,19 +30,20 @@ def measure(name, ticket, data_dir):
     row = {"ticket": name, "data": source, "sparsity": load_ticket(ticket).sparsity}
     with tempfile.TemporaryDirectory() as folder:
         files = {}
+        of = {"name": source, "data_dir": data_dir}
         for kind in ("whole", "compact"):
             given = dict(
                 ticket=ticket,
-                dataset={"name": source, "data_dir": data_dir},
                 compact=kind == "compact",
                 variants_dir=f"{folder}/{kind}",
             )
-            made = jobs.export(**given, output=f"{folder}/{kind}.tflite", max_loss=0.5)
+            made = jobs.export(ExportConfig(**given, output=f"{folder}/{kind}.tflite", max_loss=0.5), of)
             row[kind] = {name: made[name] for name in ("accuracy", "restated", "chosen", "test", "variants")}
             if not Path(
                 folder, kind, "int8-dense.tflite"
             ).exists():  # it loses more, and is counted all the same
-                jobs.export(**given, output=f"{folder}/{kind}-int8.tflite", formats=["int8"], max_loss=100)
+                other = dict(output=f"{folder}/{kind}-int8.tflite", formats=("int8",), max_loss=100)
+                jobs.export(ExportConfig(**given, **other), of)
             files |= {
                 f"{kind} {path.stem}": path
                 for path in sorted(Path(folder, kind).iterdir())

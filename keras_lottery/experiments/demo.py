@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
+from ..tflite.config import ExportConfig
 from ..training import run_folder
 from . import jobs
 from .configs import TransferConfig
@@ -35,11 +36,8 @@ def run(run_dir, backend="auto"):
     rows = []
     for row in carried["rows"]:
         output = run_dir / f"{row['control']}.tflite"
-        written = jobs.export(
-            ticket=run_dir / "transfer" / row["control"] / "student",
-            output=output,
-            dataset=TARGET.arguments(),
-        )
+        student = str(run_dir / "transfer" / row["control"] / "student")
+        written = jobs.export(ExportConfig(student, output=str(output)), TARGET.arguments())
         rows.append(
             {
                 "name": row["control"],

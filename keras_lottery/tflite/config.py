@@ -2,7 +2,9 @@
 
 import dataclasses
 
-from ..core.options import Config, option
+from ..core.options import Config, one_of, option
+
+EXPORTED = ("trained", "rewind")  # new weights would be nothing to export
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,7 +12,9 @@ class ExportConfig(Config):
     """Which weights of which ticket are written, where to, and which of the files that work is the best."""
 
     ticket: str | None = option(None, "ticket folder with trained weights, such as RUN_DIR/ticket/student")
-    start: str = option("trained", "which of the ticket's weights to export: trained or rewind")
+    start: str = option(
+        "trained", "which of the ticket's weights to export: trained or rewind", one_of(EXPORTED)
+    )
     output: str | None = option(None, "the .tflite file to write")
     goal: str = option("size", "the best file for what: size, download, latency or accuracy")
     formats: tuple | None = option(

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from ..channels.compacting import compact as without_dead_channels
-from ..core import checks
+from ..core import checks, html
 from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
 from ..core.files import new_file
@@ -74,6 +74,13 @@ class Export:
 
     def __repr__(self):
         return f"Export({self.path}: {self.chosen.name}, {self.chosen.bytes:,} bytes, the best of {len(self.variants)} for {self.goal})"
+
+    def _repr_html_(self):
+        rows = [
+            (variant.name, variant.bytes, variant.problem or ("chosen" if variant.chosen else ""))
+            for variant in self.variants
+        ]
+        return html.table(repr(self), ("variant", "bytes", ""), rows)
 
     @property
     def chosen(self):
@@ -153,20 +160,7 @@ def export(
     true_or_false(compact=compact, overwrite=overwrite, verbose=verbose)
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
-    kept = (
-        {}
-        if variants_dir is None
-        else {
-            (form, encoding): checked_path(
-                pathlib.Path(checks.path(variants_dir, "a folder's name"), f"{form}-{encoding}.tflite"),
-                overwrite,
-            )
-            for form in formats
-            for encoding in convert.ENCODINGS
-        }
-    )
-    if path in kept.values():
-        raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
+    kept = _kept(variants_dir, formats, path, overwrite)
     structure, specs, pixels = _inputs(model, normalization)
     examples = check.examples(images, structure, specs)
     truth = _checked_labels(labels, images, examples, max_loss)
@@ -175,46 +169,58 @@ def export(
     with _quiet():
         plain = _plain(model)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
-        expected = check.expected(
-            model if engine(model).is_float32(model) else plain, specs, examples, pixels
-        )
+        judged = model if engine(model).is_float32(model) else plain
+        expected = check.expected(judged, specs, examples, pixels)
         accuracy = None if truth is None else check.accuracy(expected, truth)
         names = label_file.fitting(names, expected)
         plain = without_dead_channels(plain, verbose=verbose) if compact else plain
-        samples = (
-            None
-            if images is None
-            else {
-                spec.name: camera.extremes(array[:REPRESENTATIVE]) if pixels else array[:REPRESENTATIVE]
-                for spec, array in zip(specs, examples)
-            }
-        )
-        files = {
-            name: _ready(made, names)
-            for name, made in convert.to_tflite(plain, formats, samples, pixels).items()
-        }
-        variants = _measured(files, specs, examples, expected, truth)
+        samples = None if images is None else _samples(specs, examples, pixels)
+        made = convert.to_tflite(plain, formats, samples, pixels)
+        files = {name: _ready(content, names) for name, content in made.items()}
         variants = [
             dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss))
-            for variant in variants
+            for variant in _measured(files, specs, examples, expected, truth)
         ]
 
     best = pick(variants, goal)
-    for variant in variants if kept else ():
-        if variant.problem is None:
-            _write(kept[variant.format, variant.encoding], files[variant.format, variant.encoding])
-        else:
-            kept[variant.format, variant.encoding].unlink(missing_ok=True)
+    _write_kept(variants, kept, files)
     _write(path, files[best.format, best.encoding])
-    record = Export(
-        str(path),
-        goal,
-        accuracy,
-        tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants),
-    )
+    told = tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants)
+    record = Export(str(path), goal, accuracy, told)
     if verbose:
         show(record)
     return record
+
+
+def _kept(variants_dir, formats, path, overwrite):
+    """{(format, encoding): the file to keep that variant in}; {} where none are kept."""
+    if variants_dir is None:
+        return {}
+    folder = pathlib.Path(checks.path(variants_dir, "a folder's name"))
+    kept = {
+        (form, encoding): checked_path(folder / f"{form}-{encoding}.tflite", overwrite)
+        for form in formats
+        for encoding in convert.ENCODINGS
+    }
+    if path in kept.values():
+        raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
+    return kept
+
+
+def _write_kept(variants, kept, files):
+    """Keep the variants without a problem; the file of another, from an export before, goes."""
+    for variant in variants if kept else ():
+        place = kept[variant.format, variant.encoding]
+        if variant.problem is None:
+            _write(place, files[variant.format, variant.encoding])
+        else:
+            place.unlink(missing_ok=True)
+
+
+def _samples(specs, examples, pixels):
+    """{input: the examples that int8 takes its ranges from}."""
+    first = [array[:REPRESENTATIVE] for array in examples]
+    return {spec.name: camera.extremes(array) if pixels else array for spec, array in zip(specs, first)}
 
 
 def _inputs(model, normalization):

@@ -6,94 +6,69 @@ import numpy as np
 
 from .. import data
 from ..core import files
-from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
 from ..core.pixels import Pixels
 from ..tickets.ticket import load_ticket
+from .config import ExportConfig
 from .exporting import accuracies, checked_path
 from .exporting import export as export_model
 from .statistics import in_float32
 
-EXPORTED = ("trained", "rewind")  # new weights would be nothing to export
 CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000
 
 
-def export(
-    *,
-    ticket,
-    output,
-    start="trained",
-    goal="size",
-    formats=None,
-    max_loss=0.5,
-    compact=False,
-    variants_dir=None,
-    dataset=None,
-    overwrite=False,
-):
+def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     """Write a ticket's weights as .tflite, checked by running it.
 
     The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
-    class names are in it, and in `output` with the ending .labels.txt. With a dataset the variant is chosen by accuracy on validation images, then tested,
-    and BatchNorm statistics that do not fit float32 are taken anew, see `float32`.
+    class names are in it, and in its name with the ending .labels.txt. With a dataset the variant is chosen by accuracy
+    on validation images, then tested, and BatchNorm statistics that do not fit float32 are taken anew, see
+    `statistics`.
 
-    Args: as `export`; `ticket` and `output` are paths, `start` "trained" or "rewind",
-      `dataset` {argument of data.load: value}, image_size and channels by default the ticket's.
+    Args:
+      config: what is written where.
+      dataset: {argument of data.load: value}; image_size, channels and classes are by default the ticket's.
 
     Returns:
-      The result, a JSON-able dict, which is in `output`.json as well.
+      The result, a JSON-able dict, which is beside the file, in the file that has its name and .json.
+
+    Raises:
+      LotteryError: whatever keeps the file from being made or written.
     """
-    if not ticket or not output:
-        raise LotteryError(
-            "there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'."
-        )
-    known("start", start, EXPORTED)
-    true_or_false(compact=compact, overwrite=overwrite)
-    output = checked_path(output, overwrite)
-    beside = output.with_suffix(".labels.txt")
-    for other in (beside, Path(f"{output}.json")):
-        if other.exists() and not overwrite:
-            raise LotteryError(f"{other} exists: choose another output, or pass overwrite=True.")
-    ticket_name, ticket = str(ticket), load_ticket(ticket)
+    output, beside = _places(config)
+    ticket = load_ticket(config.ticket)
     images = ticket.images
     if dataset and not images:
         raise LotteryError(
-            f"{ticket_name} does not say how its images were normalised, so {dataset['name']} cannot be given to "
-            "it; use keras_lottery.tflite.exporting(model, path, images=.., labels=..) with arrays as in its training."
+            f"{config.ticket} does not say how its images were normalised, so {dataset['name']} cannot be given to "
+            "it; use keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training."
         )
-    model = ticket.model(start)
-    given = dict(
-        goal=goal,
-        formats=formats,
-        max_loss=max_loss,
-        compact=compact,
-        variants_dir=variants_dir,
-        overwrite=overwrite,
-    )
+    model = ticket.model(config.start)
+    given = {
+        name: value for name, value in config.entries().items() if name not in ("ticket", "start", "output")
+    }
     if images:
         given |= dict(normalization=(images["mean"], images["std"]), class_names=images.get("classes"))
-    loaded = dataset and _data_for(dataset, model, images)
+    loaded, restated = dataset and _data_for(dataset, model, images), None
     if loaded:
         if loaded.validation is None:
             raise LotteryError(
                 "validation is 0: the variant is chosen on validation images; give a share above 0."
             )
         given |= dict(zip(("images", "labels"), _pixels(loaded, "validation", CHECKED)))
-        model, restated = in_float32(ticket, start, loaded, max_loss)
+        model, restated = in_float32(ticket, config.start, loaded, config.max_loss)
     record = export_model(model, output, **given)
     result = {
         "command": "export",
-        "ticket": ticket_name,
+        "ticket": str(config.ticket),
         "output": str(output),
         "bytes": record.chosen.bytes,
         **record.to_dict(),
     }
     if loaded:
-        result |= {
-            "restated": restated,
-            "test": accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"]),
-        }
+        tested = accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])
+        result |= {"restated": restated, "test": tested}
     if given.get("class_names"):
         with files.new_file(beside) as aside:
             aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
@@ -101,6 +76,20 @@ def export(
         beside.unlink(missing_ok=True)  # of a file that was overwritten
     files.write_json(f"{output}.json", result)
     return result
+
+
+def _places(config):
+    """(the .tflite file, the file of its class names), once it is known that they may be written."""
+    if not config.ticket or not config.output:
+        raise LotteryError(
+            "there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'."
+        )
+    output = checked_path(config.output, config.overwrite)
+    beside = output.with_suffix(".labels.txt")
+    for other in (beside, Path(f"{output}.json")):
+        if other.exists() and not config.overwrite:
+            raise LotteryError(f"{other} exists: choose another output, or pass overwrite=True.")
+    return output, beside
 
 
 def _data_for(dataset, model, images):

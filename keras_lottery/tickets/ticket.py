@@ -12,7 +12,7 @@ import numpy as np
 from .. import engines, wrapping
 from ..architecture import kind, translate
 from ..architecture.trust import check_depth
-from ..core import checks, jsonable
+from ..core import checks, html, jsonable
 from ..core.checks import known, of_kind, true_or_false
 from ..core.errors import LotteryError
 from ..core.files import new_folder, sha256, write_arrays, write_json
@@ -68,6 +68,13 @@ class Ticket:
         kept, total = (sum(map(count, self.masks.values())) for count in (np.count_nonzero, np.size))
         found = f", found on {self.images.get('label', self.images['name'])}" if self.images else ""
         return f"Ticket({self.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(self.masks)} tensors{found})"
+
+    def _repr_html_(self):
+        rows = [
+            (path, "x".join(map(str, mask.shape)), f"{mask.size:,}", f"{1 - mask.mean():.1%}")
+            for path, mask in self.masks.items()
+        ]
+        return html.table(repr(self), ("weight", "shape", "size", "zeros"), rows)
 
     def model(self, start="rewind", keras=None):
         """The wrapped, uncompiled model with the ticket in it.

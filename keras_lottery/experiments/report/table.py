@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from ...core import html
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -11,6 +13,12 @@ class Table:
     note: str
     header: tuple
     rows: tuple
+
+    def __repr__(self):
+        return f"Table({self.title}: {len(self.rows)} rows)"
+
+    def _repr_html_(self):
+        return html.table(self.title, self.header, self.rows)
 
 
 def markdown(table):
