@@ -22,7 +22,7 @@ demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
 
 test: $(READY) $(TORCH)
-	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check .
+	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check . && $(PY) -m mypy
 	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist worksteal tests
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
 	  $(PY) -m pytest -q -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done

@@ -4,6 +4,7 @@ A path names a weight by its layers and its attribute: "conv1/kernel".
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -14,13 +15,22 @@ from .core.checks import known, true_or_false, whole
 from .core.errors import LotteryError
 from .core.masking import BLOCKS, SCOPES
 from .core.schedule import LotterySchedule
+from .core.types import Masks, Model
 from .engines import engine
 from .engines.again import lost
 
 
 def wrap(
-    model, *, schedule=None, scope="global", block=1, skip=None, include=None, prune_head=False, verbose=True
-):
+    model: Model,
+    *,
+    schedule: LotterySchedule | None = None,
+    scope: str = "global",
+    block: int = 1,
+    skip: Any = None,
+    include: Any = None,
+    prune_head: bool = False,
+    verbose: Any = True,
+) -> Model:
     """A copy of `model` whose kernels have masks; prints what is pruned, what is not, and why.
 
     The copy computes exactly what `model` does and is compiled and trained like any Keras
@@ -81,7 +91,7 @@ def wrap(
     return wrapped
 
 
-def strip(model):
+def strip(model: Model) -> Model:
     """A new plain Keras model with the zeros of `model` in it and no wrappers.
 
     Raises:
@@ -97,13 +107,13 @@ def strip(model):
     return engine(model).strip(model)
 
 
-def prunable(model):
+def prunable(model: Model) -> dict[str, Any]:
     """{weight path: variable} of the weights that have a mask or, in a plain model, would get one."""
     _check_built(model)
     return engine(model).prunable(model)
 
 
-def masks(model):
+def masks(model: Model) -> Masks:
     """{weight path: bool array}, True = kept.
 
     Raises:
@@ -115,7 +125,7 @@ def masks(model):
     return found
 
 
-def sparsity(model):
+def sparsity(model: Model) -> float:
     """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one, frozen ones too."""
     _check_built(model)
     weights = engine(model).kernels(model).values()
@@ -137,7 +147,7 @@ class Summary(list):
         return html.table(repr(self), ("weight", "shape", "size", "zeros", "pruned"), cells)
 
 
-def summary(model):
+def summary(model: Model) -> Summary:
     """Print each weight of `model`: pruned or not, why not, and its share of zeros.
 
     Returns:

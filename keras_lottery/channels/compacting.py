@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.checks import true_or_false
+from ..core.types import Model
 from ..engines import engine
 from ..wrapping import strip
 from . import graph
@@ -12,7 +13,7 @@ from .counts import costs, total  # noqa: F401  costs is public
 from .rules import channels_of
 
 
-def compact(model, *, verbose=True):
+def compact(model: Model, *, verbose: bool = True) -> Model:
     """A copy of `model` without the channels that do nothing; prints what each layer and the whole had and has.
 
     A channel (a filter, a unit) does nothing if no weight leads on from it, or if no weight leads to it, so that its

@@ -5,13 +5,14 @@ import math
 import numpy as np
 
 from ..engines import engine
+from ..core.types import Model
 from ..wrapping import is_wrapped, strip
 from . import graph
 
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
-def costs(model):
+def costs(model: Model) -> list[dict]:
     """Channels, parameters and multiply-adds of each layer, for one example.
 
     A layer multiplies each weight of its kernel once at each position: of the output for convolutions, depthwise and

@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import math
 import numbers
+from collections.abc import Sequence
 
 from .checks import share, shown, true_or_false, whole
 from .errors import LotteryError
@@ -193,7 +194,14 @@ class LotterySchedule:
     def __new__(cls, *args, **kwargs):
         return super().__new__(cls.kind() if cls is LotterySchedule and cls.kind else cls)
 
-    def __init__(self, rounds=None, rate=None, round_steps=None, rewind_step="init", final_sparsity=None):
+    def __init__(
+        self,
+        rounds: int | None = None,
+        rate: float | None = None,
+        round_steps: int | None = None,
+        rewind_step: int | str = "init",
+        final_sparsity: float | Sequence[float] | None = None,
+    ) -> None:
         if rate is None and (rounds is None or final_sparsity is None):
             rate = 0.2
         self.given = {"rounds": rounds, "rate": rate, "final_sparsity": final_sparsity}
@@ -203,17 +211,17 @@ class LotterySchedule:
         self.rewind_step = check_rewind(rewind_step, self.round_steps)
 
     @property
-    def search_rounds(self):
+    def search_rounds(self) -> list[Round]:
         """The rounds, the dense one first; see `search_rounds`."""
         return search_rounds(self.sparsities, self.rewind_step, self.round_steps)
 
     @property
-    def boundaries(self):
+    def boundaries(self) -> list[int]:
         """The steps of the fit before which a round is pruned, one a pruning."""
         return list(itertools.accumulate(round.steps for round in self.search_rounds[:-1]))
 
     @property
-    def total_steps(self):
+    def total_steps(self) -> int:
         """Steps of the whole lottery, the last training included."""
         return sum(round.steps for round in self.search_rounds)
 
@@ -221,7 +229,7 @@ class LotterySchedule:
         """(prune before this step?, sparsity at this step), for an int step from 0."""
         return step in self.boundaries, [0.0, *self.sparsities][bisect.bisect_right(self.boundaries, step)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The arguments that make this schedule again."""
         return {**self.given, "round_steps": self.round_steps, "rewind_step": self.rewind_step}
 

@@ -15,6 +15,7 @@ from ..core.errors import LotteryError
 from ..core.masking import erdos_renyi, prune, random
 from ..core.masking import shuffled as moved_about
 from ..core.schedule import KEPT
+from ..core.types import Model
 from ..search.stopping import was_cut
 from ..tickets.carry import transfer
 from ..tickets.ticket import Ticket
@@ -56,8 +57,16 @@ _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
 
 
 def student(
-    control, ticket, dense, *, num_classes=None, input_shape=None, freeze_backbone=False, seed=0, keras=None
-):
+    control: str,
+    ticket: Ticket,
+    dense: Ticket | None,
+    *,
+    num_classes: int | None = None,
+    input_shape: tuple | None = None,
+    freeze_backbone: bool = False,
+    seed: int = 0,
+    keras: str | None = None,
+) -> Model:
     """The wrapped, uncompiled model of one control of a comparison.
 
     The controls in ON_TARGET come dense: their masks are found once the model is compiled.
@@ -88,7 +97,7 @@ def student(
     )
 
 
-def masks_and_start(control, ticket, dense, seed=0):
+def masks_and_start(control: str, ticket: Ticket, dense: Ticket | None, seed: int = 0) -> tuple[Ticket, str]:
     """(Ticket, start) of a control: its masks and weights, and the name of the weights to start from."""
     check(control, dense, "source")
     of_kind("ticket", ticket, Ticket, "a Ticket")
@@ -112,12 +121,12 @@ def masks_and_start(control, ticket, dense, seed=0):
     return dense, "trained" if control == "dense-transferred" else "random"
 
 
-def first_step(control, ticket):
+def first_step(control: str, ticket: Ticket) -> int:
     """The step of the dense training at which a control begins on the source: k with weights of the rewind point k, else 0."""
     return ticket.settings["rewind"] if control in FROM_POINT and ticket.settings.get("rule") else 0
 
 
-def trainings_before(control, ticket):
+def trainings_before(control: str, ticket: Ticket) -> int:
     """How many trainings to the end the weights have had on the source that a control begins with there."""
     rewind, number = ticket.settings.get("rewind"), ticket.rounds[-1]["round"] if ticket.rounds else 0
     if control in ("ticket", "shuffled") and rewind in KEPT or control == "dense-cyclic":
@@ -127,7 +136,7 @@ def trainings_before(control, ticket):
     return int(control in FROM_END or control in FROM_POINT and rewind == "trained")
 
 
-def check(control, dense, on="target"):
+def check(control: str, dense: Ticket | None, on: str = "target") -> None:
     """Raises LotteryError for an unknown control, or one that needs `dense` where it is None or was not trained in full."""
     known("control", control, CONTROLS)
     if dense is not None:
@@ -148,7 +157,7 @@ def check(control, dense, on="target"):
         )
 
 
-def random_mask(ticket, dense, seed):
+def random_mask(ticket: Ticket, dense: Ticket, seed: int) -> Ticket:
     """A Ticket with as many weights in each tensor as `ticket`, at random places, of the dense rewind weights.
 
     Args:
@@ -160,7 +169,7 @@ def random_mask(ticket, dense, seed):
     return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
 
 
-def erdos_renyi_mask(ticket, dense, seed):
+def erdos_renyi_mask(ticket: Ticket, dense: Ticket, seed: int) -> Ticket:
     """A Ticket with as many weights in all as `ticket`, at random places in Erdos-Renyi-kernel ratios, of the dense rewind weights.
 
     Args:
@@ -174,7 +183,7 @@ def erdos_renyi_mask(ticket, dense, seed):
     return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
 
 
-def rescaled(ticket):
+def rescaled(ticket: Ticket) -> Ticket:
     """A Ticket whose pruned tensors are divided by the square root of their share of kept weights.
 
     A sum over fewer random weights is smaller by that factor, so in a net without BatchNorm a random mask of 10% gives
@@ -192,7 +201,7 @@ def rescaled(ticket):
     return dataclasses.replace(ticket, weights=weights, trained=None)
 
 
-def shuffled(ticket, seed):
+def shuffled(ticket: Ticket, seed: int) -> Ticket:
     """A Ticket whose masks, and the rewind weights under them, are moved to random places of each tensor.
 
     Counts and values are the ticket's own; only where they stand is lost. Blocks move whole.
@@ -213,7 +222,7 @@ def shuffled(ticket, seed):
     return dataclasses.replace(ticket, masks=places, weights=weights, trained=None)
 
 
-def one_shot(dense, sparsity):
+def one_shot(dense: Ticket, sparsity: float) -> Ticket:
     """A Ticket of the dense net pruned to `sparsity` at once, by the magnitude of its trained weights.
 
     Source: one-shot pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.

@@ -3,6 +3,8 @@
 import dataclasses
 import gc
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 from .. import engines, wrapping
 from ..architecture import form
@@ -13,6 +15,8 @@ from ..core.errors import LotteryError
 from ..core.jsonable import MISSING, digest, plain
 from ..core.masking import check_leaves_some
 from ..core.schedule import check_rewind, rule, search_rounds
+from ..core.types import Model, PathLike
+from ..tickets.ticket import Ticket
 from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
@@ -25,27 +29,27 @@ from .stopping import Stopping
 
 
 def find_ticket(
-    model,
-    train,
-    validation_data=None,
+    model: Model,
+    train: Any,
+    validation_data: Any = None,
     *,
-    epochs,
-    rounds=None,
-    rate=None,
-    final_sparsity=None,
-    scope=None,
-    rewind="init",
-    rewind_once=False,
-    structured=False,
-    budget=None,
-    early_bird=None,
-    seed=0,
-    run_dir=None,
-    overwrite=False,
-    callbacks=(),
-    verbose="auto",
-    info=None,
-):
+    epochs: int,
+    rounds: int | None = None,
+    rate: float | None = None,
+    final_sparsity: float | Sequence[float] | None = None,
+    scope: str | None = None,
+    rewind: int | str = "init",
+    rewind_once: bool = False,
+    structured: bool = False,
+    budget: str | int | None = None,
+    early_bird: float | None = None,
+    seed: int = 0,
+    run_dir: PathLike | None = None,
+    overwrite: bool = False,
+    callbacks: Any = (),
+    verbose: Any = "auto",
+    info: dict | None = None,
+) -> Ticket:
     """Find a winning ticket: train, prune the smallest weights, rewind, and again.
 
     Args:

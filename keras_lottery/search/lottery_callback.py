@@ -52,12 +52,12 @@ class LotteryCallback(Callback):
 
     prunes = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.rounds = []
         self.ticket = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         if not wrapping.is_wrapped(self.model) or engines.engine(self.model).settings(self.model)[0] is None:
             raise LotteryError(
                 "LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...))."
@@ -95,10 +95,10 @@ class LotteryCallback(Callback):
         self.masks = wrapping.masks(self.model)
         self.rounds, self.ticket = [], None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.counter.on_epoch_begin(epoch)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if self.counter.step == 0:
             self._check_masks()
             if self.engine.steps_taken(self.model):
@@ -112,16 +112,16 @@ class LotteryCallback(Callback):
             self.start = self.engine.values(self.model)
             self.masks = wrapping.masks(self.model)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.logs = logs
         self.counter.on_train_batch_end(batch, logs)
         if self.counter.step >= self.schedule.total_steps:
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.logs = logs
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self._check_masks()
         self._end_round()
         if self.rewinder.rewind == "trained" and self.rewinder.point is None:

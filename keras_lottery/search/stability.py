@@ -1,5 +1,8 @@
 """Stability to data order: whether two trainings from the same weights end in one linearly connected valley."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .. import engines
@@ -9,6 +12,7 @@ from ..core.errors import LotteryError
 from ..core.files import read_arrays, read_json, remove, write_arrays, write_json
 from ..core.fingerprint import fingerprint
 from ..core.jsonable import digest
+from ..core.types import Model, PathLike
 from ..training import run_folder
 from ..training.batch_norm import BATCHES, BatchNormStatistics
 from ..training.check_data import content, open_data
@@ -18,7 +22,7 @@ STABLE = 2.0  # points of error; Frankle et al. 2020, section 2
 POINTS = 11
 
 
-def interpolate(a, b, alpha):
+def interpolate(a: dict, b: dict, alpha: float) -> dict:
     """(1 - alpha) * a + alpha * b of two states {path: array}, each in its own dtype; what is not real is that of `a`.
 
     >>> interpolate({"w": np.float32([0, 2])}, {"w": np.float32([0, 4])}, 0.25)["w"].tolist()
@@ -35,7 +39,16 @@ def interpolate(a, b, alpha):
     return {path: between(value, b[path]) for path, value in a.items()}
 
 
-def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
+def barrier(
+    model: Model,
+    a: dict,
+    b: dict,
+    train: Any,
+    validation: Any,
+    *,
+    points: int = POINTS,
+    batches: int | None = BATCHES,
+) -> dict:
     """How much worse the model is on the straight line between two states than at its ends.
 
     The model stays as it is. BatchNorm statistics are re-estimated at each point, the
@@ -78,17 +91,17 @@ def barrier(model, a, b, train, validation, *, points=POINTS, batches=BATCHES):
 
 
 def instability(
-    model,
-    orders,
-    validation,
+    model: Model,
+    orders: Sequence,
+    validation: Any,
     *,
-    epochs,
-    start=Start(),
-    run_dir=None,
-    points=POINTS,
-    batches=BATCHES,
-    verbose="auto",
-):
+    epochs: int,
+    start: Any = Start(),
+    run_dir: PathLike | None = None,
+    points: int = POINTS,
+    batches: int | None = BATCHES,
+    verbose: Any = "auto",
+) -> dict:
     """Train from the model's weights under two data orders; the barrier between the two ends.
 
     Args:

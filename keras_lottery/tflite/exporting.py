@@ -5,6 +5,8 @@ import dataclasses
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from ..core import checks, html
 from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
 from ..core.files import new_file
+from ..core.types import Model, PathLike
 from ..engines import engine
 from ..wrapping import is_wrapped, strip
 from . import camera, check, convert, flatbuffer, sparse_kernels, unpack
@@ -98,21 +101,21 @@ class Export:
 
 
 def export(
-    model,
-    path,
+    model: Model,
+    path: PathLike,
     *,
-    goal="size",
-    formats=None,
-    images=None,
-    labels=None,
-    max_loss=0.5,
-    normalization=None,
-    class_names=None,
-    compact=False,
-    variants_dir=None,
-    overwrite=False,
-    verbose=True,
-):
+    goal: str = "size",
+    formats: str | Sequence[str] | None = None,
+    images: Any = None,
+    labels: Any = None,
+    max_loss: float = 0.5,
+    normalization: tuple | None = None,
+    class_names: Sequence[str] | None = None,
+    compact: bool = False,
+    variants_dir: PathLike | None = None,
+    overwrite: bool = False,
+    verbose: bool = True,
+) -> Export:
     """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.

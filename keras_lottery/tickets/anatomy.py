@@ -7,6 +7,7 @@ import dataclasses
 import math
 
 from ..core.errors import LotteryError
+from ..core.types import Masks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Overlap:
     z: float
 
 
-def layers(masks):
+def layers(masks: Masks) -> list[Layer]:
     """One `Layer` a weight tensor, in the order of the masks.
 
     An output (a unit, a filter) is an index of the last axis, an input one of the axis before it, as in the kernels of
@@ -57,7 +58,7 @@ def layers(masks):
     return [_layer(path, mask) for path, mask in masks.items()]
 
 
-def overlap(masks_a, masks_b):
+def overlap(masks_a: Masks, masks_b: Masks) -> tuple[Overlap, dict[str, Overlap]]:
     """How much two tickets of one net agree, overall and by tensor.
 
     Of the weights that the ticket with fewer keeps (each tensor: the mask with fewer), the share that the other

@@ -4,10 +4,19 @@ import warnings
 
 from ..core.checks import true_or_false, whole
 from ..core.errors import LotteryError
+from ..core.types import Model
 from .ticket import Ticket, as_built_by, assemble
 
 
-def transfer(ticket, *, num_classes, input_shape=None, start="rewind", freeze_backbone=False, keras=None):
+def transfer(
+    ticket: Ticket,
+    *,
+    num_classes: int,
+    input_shape: tuple | None = None,
+    start: str = "rewind",
+    freeze_backbone: bool = False,
+    keras: str | None = None,
+) -> Model:
     """A wrapped, uncompiled model with the ticket in it and a new dense head.
 
     Every surviving weight trains, pruned ones stay 0.

@@ -18,6 +18,7 @@ from ..core.errors import LotteryError
 from ..core.files import new_folder, sha256, write_arrays, write_json
 from ..core.finite import check_finite
 from ..core.masking import sparsity
+from ..core.types import Model, PathLike
 from ..engines.sizes import check_sizes
 from . import ticket_file
 from .anew import drawn_anew
@@ -60,7 +61,7 @@ class Ticket:
     settings: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def sparsity(self):
+    def sparsity(self) -> float:
         """Share of zeros over the masked weights, 0..1."""
         return sparsity(self.masks)
 
@@ -76,7 +77,7 @@ class Ticket:
         ]
         return html.table(repr(self), ("weight", "shape", "size", "zeros"), rows)
 
-    def model(self, start="rewind", keras=None):
+    def model(self, start: str = "rewind", keras: str | None = None) -> Model:
         """The wrapped, uncompiled model with the ticket in it.
 
         Args:
@@ -95,17 +96,17 @@ class Ticket:
         )
 
     @property
-    def images(self):
+    def images(self) -> dict | None:
         """What `data.load` said of the images of its search, {} where the notes hold no such thing."""
         data = self.info.get("data")
         return data if isinstance(data, dict) and DESCRIBED <= data.keys() else {}
 
     @property
-    def pruned_by(self):
+    def pruned_by(self) -> dict:
         """What `masking.prune` was told besides the sparsity: scope and blocks."""
         return {"scope": self.settings.get("scope") or "global", "blocks": self.settings.get("blocks") or {}}
 
-    def start(self, name):
+    def start(self, name: str) -> dict:
         """{path: array} to start from; for "random" those that give what is not drawn anew."""
         known("start", name, STARTS)
         if name == "trained" and self.trained is None:
@@ -114,7 +115,7 @@ class Ticket:
             )
         return self.trained if name == "trained" else self.weights
 
-    def save(self, path, overwrite=False, trained=True):
+    def save(self, path: PathLike, overwrite: bool = False, trained: bool = True) -> None:
         """Write the ticket as a folder: ticket.json, safetensors files, a readable README.md.
 
         Masks take one bit a weight; of masked weights only the surviving values are kept.
@@ -184,7 +185,7 @@ def ticket_folder(ticket):
     return path if (path / "ticket.json").is_file() else shipped().get(str(ticket), path)
 
 
-def load_ticket(path):
+def load_ticket(path: PathLike) -> Ticket:
     """Read and check a ticket.
 
     Args:

@@ -4,7 +4,9 @@ import dataclasses
 import itertools
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +15,7 @@ from ...core import files
 from ...core.checks import path as checked_path
 from ...core.errors import LotteryError
 from ...core.masking import sparsity
+from ...core.types import PathLike
 from ...tickets import anatomy
 from ...tickets.ticket import load_ticket
 from ...training import older
@@ -43,7 +46,7 @@ TICKETS = "tickets.jsonl"
 PRIMARY = "primary.json"
 
 
-def show(result):
+def show(result: dict) -> None:
     """Print the rows of a result of `jobs`."""
     data = result["data"]
     table = Table(
@@ -65,7 +68,7 @@ def show(result):
     Console(markup=False).print(table)
 
 
-def show_tickets(tickets):
+def show_tickets(tickets: Any) -> None:
     """Print what tickets of one net are made of, and how much each two share.
 
     Args:
@@ -92,7 +95,7 @@ def show_tickets(tickets):
         )
 
 
-def read(path):
+def read(path: PathLike) -> list:
     """The rows in a rows.jsonl or tickets.jsonl file.
 
     Raises:
@@ -114,7 +117,7 @@ def read(path):
     return list(map(older.row, found))
 
 
-def write(rows, output, tickets=(), family=None):
+def write(rows: list, output: PathLike, tickets: Sequence = (), family: Any = None) -> int:
     """Write rows.jsonl, rows.csv, tables.md, curves.png, accuracy.png and page.html to the folder `output`.
 
     Args:

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ...core.jsonable import plain
 from ...core.masking import check_leaves_some
 from ...core.processes import ended_with_this_block, pool
 from ...core.schedule import check_rewind, steepest
+from ...core.types import PathLike
 from ...models import saved
 from ...tickets.carry import transfer
 from ...tickets.ticket import from_model
@@ -33,7 +35,7 @@ __all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run"
 CONFIG = "study.json"
 
 
-def prepare(study, folder):
+def prepare(study: Study, folder: PathLike) -> tuple:
     """Look at the folder, every data set and the model before anything is trained.
 
     Args:
@@ -102,7 +104,17 @@ def _check_net(build, source, targets, study):
             transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
 
 
-def run(study, tasks, folder, *, output=None, jobs=1, ray_address=None, tensorboard=False, tell=print):
+def run(
+    study: Study,
+    tasks: list,
+    folder: PathLike,
+    *,
+    output: PathLike | None = None,
+    jobs: int = 1,
+    ray_address: str | None = None,
+    tensorboard: bool = False,
+    tell: Callable = print,
+) -> list:
     """Run the tasks that are not done yet, then write the results.
 
     Args:
@@ -140,7 +152,7 @@ def run(study, tasks, folder, *, output=None, jobs=1, ray_address=None, tensorbo
     return found
 
 
-def show(tasks, seconds, jobs):
+def show(tasks: list, seconds: dict, jobs: int) -> None:
     """Print what is to be run, a line a kind of task, and the estimated time.
 
     Args:
@@ -173,7 +185,7 @@ def show(tasks, seconds, jobs):
     )
 
 
-def rows(study, tasks, folder):
+def rows(study: Study, tasks: list, folder: PathLike) -> list:
     """The rows of the tasks that are done: one a control, sparsity, rewind point and seed."""
     model = report.label(study.net.model, study.net.width)
     planned = [0.0, *study.planned]
@@ -197,7 +209,7 @@ def rows(study, tasks, folder):
     return found
 
 
-def estimate(study, sizes, tasks, folder, jobs, steps=10):
+def estimate(study: Study, sizes: dict, tasks: list, folder: PathLike, jobs: int, steps: int = 10) -> dict:
     """Seconds that each task which is not done would take, from measured steps.
 
     The model is trained for some steps on noise, in one process with its share of the

@@ -1,0 +1,10 @@
+"""Names for what public functions take and give."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+Model = Any  # a model of tf_keras or of Keras 3, neither of which is imported before it is needed
+Masks = dict[str, np.ndarray]  # {weight path: bool array of the weight's shape}, True = kept
+PathLike = str | os.PathLike
