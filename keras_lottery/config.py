@@ -156,7 +156,8 @@ class Net(Config):
     )
 
 
-def _text(name, value):
+def dataset_name(name, value) -> str:
+    """`value` as what a data set is called; raises LotteryError, which calls it `name`, unless it is text or a path."""
     if not isinstance(value, (str, os.PathLike)):
         raise LotteryError(
             f"{name}={shown(value)}: expected text: digits, a TFDS name or a folder of images (./NAME)"
@@ -216,7 +217,7 @@ class DataConfig(Config):
     """
 
     dataset: str = option(
-        "digits", "a TFDS name, a folder with one sub-folder of images a class, or digits", _text
+        "digits", "a TFDS name, a folder with one sub-folder of images a class, or digits", dataset_name
     )
     data_dir: str | None = option(None, "where TFDS data are (default: TFDS's own place)")
     train_split: str = option("train", "split or slice to train on, such as train[:50%]")

@@ -252,7 +252,7 @@ def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     assert (
         code == 0
         and not err
-        and "fast: --rate=0.32 --budget=3x --rewind_once=True --final_sparsity=0.9" in out
+        and "fast: --rate=0.32 --final_sparsity=0.9 --rewind_once=True --budget=3x" in out
     )
     rows = json.loads(Path("fast/result.json").read_text())["rows"]
     epochs = [len(row["history"]) for row in rows]

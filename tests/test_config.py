@@ -109,9 +109,11 @@ def test_an_option_is_a_field_and_its_use(tmp_path):
     field = '    patience: int | None = option(\n        None, "end a round'
     more = '    warmth: float | None = option(None, "how warm a round is", share, apart=True)\n'
     _replace(tmp_path / "keras_lottery" / "config.py", field, more + field)
-    keyword = "    early_bird=None,\n    seed=0,"
+    keyword = "    early_bird: float | None = None,\n    seed: int = 0,"
     _replace(
-        tmp_path / "keras_lottery" / "search" / "find_ticket.py", keyword, "    warmth=None,\n" + keyword
+        tmp_path / "keras_lottery" / "search" / "find_ticket.py",
+        keyword,
+        "    warmth: float | None = None,\n" + keyword,
     )
     done = subprocess.run(
         [sys.executable, "-c", WARM], cwd=tmp_path, text=True, capture_output=True, timeout=300

@@ -9,7 +9,7 @@ from small import dense, search
 import keras_lottery as lottery
 from keras_lottery import data
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.experiments import report
+from keras_lottery.experiments.report.table import Table
 
 
 def test_a_ticket_is_one_line():
@@ -52,7 +52,7 @@ def test_what_a_notebook_shows_is_a_short_line_or_a_table(tmp_path, capsys):
     ticket = search(epochs=1, rounds=1)
     written = lottery.export(dense(), tmp_path / "net.tflite", formats="float32", verbose=False)
     rows = lottery.summary(ticket.model())
-    table = report.tables.Table("a <b>", "", ("x",), (("1",),))
+    table = Table("a <b>", "", ("x",), (("1",),))
     capsys.readouterr()
     for shown, cells in ((ticket, len(ticket.masks)), (written, 2), (rows, len(rows)), (table, 1)):
         assert len(repr(shown)) < 200 and "\n" not in repr(shown)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..engines import engine
 from ..core.types import Model
+from ..engines import engine
 from ..wrapping import is_wrapped, strip
 from . import graph
 

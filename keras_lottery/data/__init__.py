@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery.config import DataConfig, label
+from keras_lottery.config import DataConfig, dataset_name, label
 from keras_lottery.core.checks import SEED, shown, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.pixels import Pixels
@@ -103,7 +103,7 @@ def load(
         >>> data.input_shape, data.num_classes
         ((8, 8, 1), 5)
     """
-    asked = DataConfig.of({**locals(), "dataset": name})
+    asked = DataConfig.of({**locals(), "dataset": dataset_name("name", name)})
     whole("seed", seed, **SEED)
     true_or_false(download=download)
     name, classes, size = asked.dataset, asked.classes, asked.image_size

@@ -1,4 +1,4 @@
-"""What a transfer and a tuning are told, beyond `keras_lottery.config`; a study's is `study.question`."""
+"""What a transfer and a tuning are told, beyond `keras_lottery.config`; a study's is `question.Study`."""
 
 import dataclasses
 

@@ -12,13 +12,12 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from rich.console import Console
 from rich.table import Table
 
-from .. import engines, wrapping
+from .. import engines
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
 from ..core.checks import share
 from ..core.errors import Failed, LotteryError
 from ..core.jsonable import digest, plain
-from ..core.masking import check_leaves_some
 from ..core.schedule import check_rewind, rule
 from ..models import saved
 from ..training import run_folder
@@ -65,16 +64,13 @@ def tune(
     search = _checked(search)
     ranges = _ranges(tuning, recipe.learning_rate, search.epochs)
     place = jobs.prepare(recipe, search.seed, machine, run)
-    make_model = saved.builder(net.model, net.width, place.keras)
     loaded = jobs.load(data, search.seed)
     if loaded.validation is None:
         raise LotteryError(
             "validation=0 leaves no images to compare trials on: give a share of them, for example 0.1."
         )
     ranges["rewind"] = _rewinds(tuning.rewinds, len(loaded.train) * ranges["epochs"][0])
-    model = make_model(loaded.input_shape, loaded.num_classes)
-    wrapped = wrapping.wrap(model, scope=search.scope, block=net.block, verbose=False)
-    check_leaves_some(wrapping.masks(wrapped), search.final_sparsity, search.scope)
+    jobs.check_net(net, place.keras, search.scope, search.final_sparsity, loaded)
     config = _config(search, net, data, place, ranges, loaded)
     if not run.overwrite:
         config = run_folder.under_its_rule(

@@ -7,10 +7,20 @@ from ...config import Run
 from ...tflite.of_ticket import export
 from .control_job import train_control
 from .search_job import find, settled
-from .shared import load, prepare
+from .shared import check_net, load, prepare
 from .transfer_job import transfer
 
-__all__ = ["export", "find", "load", "perform", "prepare", "settled", "train_control", "transfer"]
+__all__ = [
+    "check_net",
+    "export",
+    "find",
+    "load",
+    "perform",
+    "prepare",
+    "settled",
+    "train_control",
+    "transfer",
+]
 
 
 def perform(kind, arguments, folder) -> dict:

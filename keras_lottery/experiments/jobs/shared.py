@@ -1,14 +1,18 @@
 """What the jobs share: checks before anything is trained, the data, the net, and the result."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from ... import data, engines
-from ...config import DataConfig, Machine, Recipe, Run
+from ... import data, engines, wrapping
+from ...config import DataConfig, Machine, Net, Recipe, Run
 from ...core import files
 from ...core.jsonable import plain
-from ...tickets.ticket import ticket_folder
+from ...core.masking import check_leaves_some
+from ...models import saved
+from ...tickets.carry import transfer
+from ...tickets.ticket import from_model, ticket_folder
 from ...training import run_folder
 from .. import machine as machines
 from ..controls import FROM_POINT, first_step
@@ -76,6 +80,22 @@ def load(dataset: DataConfig, seed: int, corrupted: bool = False):
     more = {"corrupted test images": min(IMAGES, loaded.sizes["test"])} if corrupted else {}
     machines.check_batches(loaded, more)
     return loaded
+
+
+def check_net(net: Net, keras: str, scope: str, sparsity: float, source, targets=()):
+    """Raises LotteryError if a net for data cannot be pruned so far, or not carried to others.
+
+    Args:
+      source, targets: data, or anything else with an `input_shape` and `num_classes`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the runs say it
+        model = saved.builder(net.model, net.width, keras)(source.input_shape, source.num_classes)
+        wrapped = wrapping.wrap(model, scope=scope, block=net.block, verbose=False)
+        check_leaves_some(wrapping.masks(wrapped), sparsity, scope)
+        ticket = from_model(wrapped, engines.engine(wrapped).values(wrapped), [])
+        for target in targets:
+            transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
 
 
 def about(place: Place, loaded) -> dict:

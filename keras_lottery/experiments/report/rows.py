@@ -15,7 +15,7 @@ from ...training import older
 from ..configs import TransferConfig
 
 APART = usual(
-    SearchConfig, Net, TransferConfig, DataConfig, Machine
+    Net, SearchConfig, TransferConfig, DataConfig, Machine
 )  # options, and what they are where rows do not say
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
 MEASURED = (

@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,20 +9,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ... import data, engines, wrapping
 from ...core import files
 from ...core.checks import true_or_false
 from ...core.errors import LotteryError
 from ...core.jsonable import plain
-from ...core.masking import check_leaves_some
 from ...core.processes import ended_with_this_block, pool
 from ...core.schedule import check_rewind, steepest
 from ...core.types import PathLike
 from ...models import saved
-from ...tickets.carry import transfer
-from ...tickets.ticket import from_model
 from ...training import run_folder
 from .. import corruptions, machine, report
+from ..jobs import check_net, load
 from ..machine import place
 from ..question import Study
 from ..recipe import compile_classifier, make_optimizer
@@ -68,7 +64,7 @@ def prepare(study: Study, folder: PathLike) -> tuple:
         make_optimizer(steps=4, keras=keras, **recipe.entries())
     sizes, found_on = {}, None
     for name, options in study.datasets.items():
-        loaded = data.load(**options.arguments())
+        loaded = load(options, 0, corrupted=True)
         if name != study.source_name and (loaded.name, set(loaded.class_names)) == found_on:
             raise LotteryError(
                 f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or give "
@@ -82,26 +78,9 @@ def prepare(study: Study, folder: PathLike) -> tuple:
         sizes[name] = Size(*batches, loaded.input_shape, loaded.num_classes)
     for point in study.rewinds:
         check_rewind(point, sizes[study.source_name].train * study.search.epochs)
-    _check_net(
-        saved.builder(study.net.model, study.net.width, keras),
-        sizes[study.source_name],
-        {sizes[name] for name in study.target_names},
-        study,
-    )
+    targets = {sizes[name] for name in study.target_names}
+    check_net(study.net, keras, study.scope, max(study.sparsities), sizes[study.source_name], targets)
     return study, sizes, plan(study, sizes)
-
-
-def _check_net(build, source, targets, study):
-    """Raises LotteryError if a net of the source's size cannot be pruned so far, or not carried to the targets'."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the runs say it
-        net = wrapping.wrap(
-            build(source.input_shape, source.num_classes), block=study.net.block, verbose=False
-        )
-        check_leaves_some(wrapping.masks(net), max(study.sparsities), study.scope)
-        ticket = from_model(net, engines.engine(net).values(net), [])
-        for target in targets:
-            transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
 
 
 def run(
