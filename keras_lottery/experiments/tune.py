@@ -64,6 +64,7 @@ def tune(
     search = _checked(search)
     ranges = _ranges(tuning, recipe.learning_rate, search.epochs)
     place = jobs.prepare(recipe, search.seed, machine, run)
+    saved.builder(net.model, net.width, place.keras)  # says what is no model before data are loaded
     loaded = jobs.load(data, search.seed)
     if loaded.validation is None:
         raise LotteryError(
