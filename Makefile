@@ -1,5 +1,6 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
-# make test   all tests; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make test   what a change can break: about six minutes; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about fifteen minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
@@ -16,16 +17,18 @@ INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py rewind_rule.p
 ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py bad_calls.py alive.py finite.py \
   anew.py hostile_files.py damaged_tickets.py)
 
-.PHONY: demo test bench stress clean
+.PHONY: demo test test-all bench stress clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
 
-test: $(READY) $(TORCH)
+test: TESTS := not stress and not matrix
+test-all: TESTS := not stress
+test test-all: $(READY) $(TORCH)
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check . && $(PY) -m mypy
-	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -n 2 --dist worksteal tests
+	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -m "$(TESTS)" -n 2 --dist worksteal tests
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
-	  $(PY) -m pytest -q -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
+	  $(PY) -m pytest -q -m "$(TESTS)" -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
 
 bench: $(READY) .venv/.torch
 	@$(PY) benchmarks/step.py && $(PY) benchmarks/boundary.py && $(PY) benchmarks/memory.py && $(PY) benchmarks/input.py

@@ -27,6 +27,21 @@ if world.BACKEND == "tensorflow":
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as `matrix` the cases of a test that its mark quick(case, ...) does not name: make test-all runs them."""
+    cases = {}
+    for item in items:
+        for mark in item.iter_markers("quick"):
+            is_quick = getattr(getattr(item, "callspec", None), "id", None) in mark.args
+            cases.setdefault((item.path, item.originalname, mark.args), []).append(is_quick)
+            if not is_quick:
+                item.add_marker("matrix")
+    for (path, name, quick), found in cases.items():
+        if quick and len(found) > 1 and not any(found):
+            raise pytest.UsageError(f"{path}: {name} has no case that is called {' or '.join(quick)}")
+
+
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Each test starts from the same seeds, names and precision."""

@@ -1,6 +1,5 @@
 """What a ticket is made of, counted by hand, and overlaps that chance explains and that it does not."""
 
-import doctest
 import math
 
 import numpy as np
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-import keras_lottery.tickets.anatomy
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import random, sparsity
 from keras_lottery.tickets.anatomy import layers, overlap
@@ -197,7 +195,3 @@ def test_tickets_of_different_nets_are_refused(a, b, said):
     with pytest.raises(LotteryError, match=said) as told:
         overlap(*({path: np.ones(shape, bool) for path, shape in shapes.items()} for shapes in (a, b)))
     assert "\n" not in str(told.value)
-
-
-def test_examples():
-    assert doctest.testmod(keras_lottery.tickets.anatomy).failed == 0

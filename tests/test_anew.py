@@ -81,6 +81,7 @@ def found(tmp_path_factory):
     )
 
 
+@pytest.mark.quick("ticket-5", "reinit-5", "shuffled-5", "snip-5", "dense-scratch-5", "reinit-None")
 @pytest.mark.parametrize(
     "control, classes",
     [

@@ -509,6 +509,30 @@ def functions(k):
     )
 
 
+@pytest.mark.quick(
+    "conv1d-keras",
+    "conv2d-tf_keras",
+    "dilated-keras",
+    "images-tf_keras",
+    "normalizations-keras",
+    "activations-tf_keras",
+    "dense-keras",
+    "shapes-tf_keras",
+    "embedding-keras",
+    "lstm-tf_keras",
+    "gru-keras",
+    "bidirectional-tf_keras",
+    "mixed-keras",
+    "merges-tf_keras",
+    "nested-keras",
+    "nested-tf_keras",
+    "many_ends-tf_keras",
+    "attention-keras",
+    "states-tf_keras",
+    "mask_given-keras",
+    "operators-keras",
+    "functions-tf_keras",
+)
 @pytest.mark.parametrize("source", KINDS)
 @pytest.mark.parametrize("name", NETS)
 def test_computes_the_same(name, source):

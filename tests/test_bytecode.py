@@ -1,7 +1,6 @@
 """A Lambda layer's code is told the same at any moment, or the same net would be another one."""
 
 import base64
-import doctest
 import marshal
 
 from small import ENGINE, L
@@ -12,10 +11,6 @@ from keras_lottery.engines import bytecode
 
 def lambda_net():
     return keras.Sequential([L.Input((4,)), L.Lambda(lambda x: x * 0.5 + 0.25, name="half"), L.Dense(2)])
-
-
-def test_examples():
-    assert doctest.testmod(bytecode).failed == 0
 
 
 def test_code_is_the_same_though_marshal_marks_it_otherwise():

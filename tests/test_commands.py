@@ -295,6 +295,7 @@ def test_too_little_memory_is_one_line(error, monkeypatch):
     )
 
 
+@pytest.mark.quick("15")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_says_the_same_whatever_stops_it(stop, tmp_path):
     arguments = [*QUICK, "--model=lenet", "--epochs=2000", "--rounds=1", "--run_dir=a", "--verbose"]

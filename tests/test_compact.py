@@ -1,8 +1,5 @@
 """Compacted models compute what they did, with fewer channels: every kind of layer, any graph."""
 
-import doctest
-import importlib
-
 import numpy as np
 import pytest
 import world
@@ -44,6 +41,7 @@ def compacted(model, tolerance=1e-5, same_names=True):
 
 
 # The builders.
+@pytest.mark.quick("lenet", "resnet8", "mobilenet")
 @pytest.mark.parametrize(
     "name",
     ["lenet", "conv4", "resnet8"]
@@ -65,6 +63,31 @@ def test_random_graph(model):
     assert channels(new) <= channels(model)
 
 
+@pytest.mark.quick(
+    "4-conv_strided",
+    "4-conv_bn",
+    "4-grouped",
+    "4-separable",
+    "4-depthwise_valid",
+    "4-transpose",
+    "4-residual",
+    "4-projected",
+    "4-branches",
+    "4-flat_squeeze",
+    "4-padded",
+    "4-prelu_shared",
+    "4-own",
+    "4-nested",
+    "4-shared",
+    "4-permuted",
+    "3-conv_same",
+    "3-lstm",
+    "3-attention",
+    "3-flat",
+    "2-wide",
+    "2-shared",
+    "2-odd_image",
+)
 @pytest.mark.parametrize("rank, name", [(rank, name) for rank in BLOCKS for name in BLOCKS[rank]])
 def test_block(rank, name):
     """One block between sparse layers with dead channels, so that each rule is met whatever the random graphs draw."""
@@ -87,6 +110,7 @@ OTHERS = """conv1d conv3d_transpose locally2d cells time_distributed_model norms
     dots_in_names subclassed subclassed_in_a_graph""".split()
 
 
+@pytest.mark.quick("vit", "nested_used_twice", "call_arguments", "lambda_and_tf_ops", "shared_with_nested")
 @pytest.mark.parametrize(
     "name",
     [name for name in OTHERS if name in zoo.CASES and (BACKEND != "jax" or "graph" in name or "vit" in name)],
@@ -151,6 +175,15 @@ INTO = {  # how many of 8 channels are left, where 3 are constants that are not 
 }
 
 
+@pytest.mark.quick(
+    "same",
+    "transposed",
+    "dense after flatten",
+    "add with constant",
+    "concatenate, then same",
+    "separable, same",
+    "two",
+)
 @pytest.mark.parametrize("where", INTO)
 def test_a_constant_goes_on_exactly(where):
     left, block = INTO[where]
@@ -478,10 +511,3 @@ def test_errors(make, match, function):
     with pytest.raises(lottery.LotteryError, match=match) as error:
         function(make())
     assert "\n" not in str(error.value)
-
-
-@world.skip_unless("tf_keras", reason="the examples are in tf_keras")
-@pytest.mark.parametrize("name", ["channels.compacting", "channels.counts"])
-def test_examples(name):
-    results = doctest.testmod(importlib.import_module(f"keras_lottery.{name}"))
-    assert results.attempted and results.failed == 0

@@ -38,6 +38,7 @@ def decayed(model):
     ]
 
 
+@pytest.mark.quick("names-new", "variables-trained", "scaled-trained")
 @pytest.mark.parametrize("trained", [False, True], ids=["new", "trained"])
 @pytest.mark.parametrize("how", ["names", "variables", "scaled"])
 def test_weights_kept_from_weight_decay(how, trained):

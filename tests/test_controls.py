@@ -132,6 +132,7 @@ def test_late_reset_is_the_mask_over_the_dense_trained_weights(found):
         assert (state_of(model)[path] == np.where(mask, dense_ticket.trained[path], 0)).all()
 
 
+@pytest.mark.quick("ticket", "random-erk", "shuffled", "one-shot", "snip", "gradual", "dense-transferred")
 @pytest.mark.parametrize("control", controls.CONTROLS)
 def test_control_is_built_with_its_own_head_or_a_new_one(found, control):
     ticket, dense_ticket = found

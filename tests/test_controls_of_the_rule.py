@@ -149,6 +149,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.quick("lr-2")
 @pytest.mark.parametrize("rewind, epoch", [("lr", EPOCHS), ("finetune", EPOCHS + 1)])
 def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(
     rewind, epoch, searches, tmp_path, monkeypatch

@@ -1,6 +1,5 @@
 """Corrupted test images: those of Hendrycks & Dietterich, the same each time, as a camera would give them."""
 
-import doctest
 import itertools
 
 import matplotlib.colors
@@ -108,7 +107,3 @@ def test_accuracies_are_of_the_first_test_images_normalised_after(monkeypatch):
 def test_unknown_ones_are_told(of, said):
     with pytest.raises(LotteryError, match=said):
         corrupt(images(), *of)
-
-
-def test_examples():
-    assert doctest.testmod(corruptions).failed == 0

@@ -1,6 +1,5 @@
 """Intervals over seeds and test images hold the true difference 19 times in 20; those over seeds do not."""
 
-import doctest
 import math
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr
 
-import keras_lottery.experiments.crossed
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
 from keras_lottery.experiments.stats import paired
@@ -140,7 +138,3 @@ def test_interval_over_seeds_and_images_holds_the_truth_19_times_in_20(seeds, im
     both, alone = coverage(4000, seeds, images, nets, own)
     print(f"{nets} x {seeds} seeds, {images} images, {own}: {both:.3f}, over seeds alone {alone}")
     assert 0.925 < both < 0.98
-
-
-def test_examples():
-    assert doctest.testmod(keras_lottery.experiments.crossed).failed == 0

@@ -1,8 +1,5 @@
 """Effective sparsity: a weight counts if an image reaches it and it reaches an output; zeros alone decide."""
 
-import doctest
-import importlib
-
 import numpy as np
 import pytest
 import world
@@ -112,6 +109,7 @@ def test_effective_weights_are_those_that_change_an_output(blocks, end, sparsity
     check(net(*blocks, end=end, sparsity=sparsity, seed=seed))
 
 
+@pytest.mark.quick("grouped", "transposed_valid", "two_residuals", "dilated", "pool", "separable", "shared")
 @pytest.mark.parametrize("block", ["grouped", "transposed"] if world.BACKEND == "jax" else sorted(BLOCKS))
 def test_each_layer_passes_on_what_it_computes(block):
     check(net("conv", block, sparsity=0.6, seed=len(block)))
@@ -135,6 +133,7 @@ def test_dead_units_by_hand():
     assert effective_sparsity(model) == 1 - 3 / 12 > lottery.sparsity(model) == 1 - 6 / 12
 
 
+@pytest.mark.quick("1e-38")
 @pytest.mark.parametrize("tiny", [1e-38, 1e38])
 def test_depth_and_size_of_weights_decide_nothing(tiny):
     """Neither 60 layers nor weights whose products are no numbers of float32 any more."""
@@ -185,6 +184,7 @@ def test_of_a_wrapped_model_the_weights_with_masks_count_as_stripped():
     assert effective_sparsity(wrapped) >= lottery.sparsity(wrapped)
 
 
+@pytest.mark.quick("resnet8", "mobilenet")
 @pytest.mark.parametrize("name", ["resnet8"] if world.KERAS3 else ["conv6", "resnet8", "vgg19", "mobilenet"])
 def test_builders_can_be_read_and_are_whole_while_dense(name):
     model = models.build(name, (32, 32, 3), 10, width=0.1, keras=KIND)
@@ -224,8 +224,3 @@ def test_multiply_adds_left_follow_the_share_of_each_layer():
 def test_multiply_adds_left_of_layers_that_are_not_known_are_none():
     first = Input((4, 3))
     assert multiply_adds_left(Model(first, L.Dense(2)(L.LSTM(3)(first)))) is None
-
-
-@pytest.mark.skipif(KIND != "tf_keras", reason="the examples are of tf_keras")
-def test_examples():
-    assert doctest.testmod(importlib.import_module("keras_lottery.channels.effective")).failed == 0

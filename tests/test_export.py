@@ -1,11 +1,9 @@
 """Exported files: loaded, run, as small as they can be, with exactly the model's zeros; or nothing at all."""
 
-import doctest
 import errno
 import itertools
 import json
 import os
-import sys
 import zipfile
 
 import numpy as np
@@ -21,7 +19,6 @@ from keras_lottery import engines, models
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import prune
 from keras_lottery.tflite import convert, encoding, flatbuffer, weights8
-from keras_lottery.tflite import labels as label_file
 from keras_lottery.tflite.choose import pick, problem_of
 from keras_lottery.tflite.exporting import Variant
 
@@ -103,6 +100,7 @@ def test_the_smaller_file_is_written_and_gives_the_models_answers(tmp_path, capf
     assert printed.err == "", "conversion is quiet"
 
 
+@pytest.mark.quick("float32-sparse", "float16-dense", "int8-dense", "int8-weights-sparse")
 @pytest.mark.parametrize(
     "form, encoding",
     sorted(set(itertools.product(convert.FORMATS, convert.ENCODINGS)) - {("int8-dynamic", "sparse")}),
@@ -146,6 +144,7 @@ def test_without_zeros_the_dense_file_is_chosen_and_repeats_byte_for_byte(tmp_pa
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
 
 
+@pytest.mark.quick("mixed_bfloat16")
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 def test_mixed_precision_is_exported_as_float32_with_the_same_weights(tmp_path, policy):
     before = tf_keras.mixed_precision.global_policy()
@@ -201,6 +200,7 @@ def test_keras_3_in_mixed_precision_and_compacted_with_inputs_that_have_no_name(
         )
 
 
+@pytest.mark.quick("self")
 @pytest.mark.parametrize("name", ["class", "self", "file"])
 def test_inputs_called_as_python_calls_things(tmp_path, name):
     x = layers.Input((4,), name=name)
@@ -454,14 +454,6 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == ["net.tflite"] and path.read_text() == "old"
 
 
-def test_the_example_in_the_docstring_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    lottery.export(tiny(), "tiny.tflite", formats="float32")  # a bare name is a path too
-    for module in (sys.modules["keras_lottery.tflite.exporting"], weights8, label_file):
-        results = doctest.testmod(module)
-        assert results.attempted and results.failed == 0
-
-
 def images_and_labels(model, count=40):
     images = np.random.default_rng(1).integers(0, 256, (count, 8, 8, 3), "uint8")
     return images, model((images / 255 - MEAN) / STD).numpy().argmax(-1)
@@ -642,6 +634,7 @@ def test_rounding_keeps_zeros_and_only_those(seed, dimension):
     assert (np.abs(back - kernel) <= largest / weights8.LARGEST_CODE * 1.02).all()
 
 
+@pytest.mark.quick("<lambda>1")
 @pytest.mark.parametrize(
     "layer", [lambda: layers.Conv2D(16, 3), lambda: layers.Conv2DTranspose(16, 3), lambda: layers.Dense(64)]
 )
@@ -715,6 +708,7 @@ def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_b
     )
 
 
+@pytest.mark.quick("float32", "int8-weights")
 @pytest.mark.parametrize("form", ["float32", "float16", "int8-weights"])
 def test_blocks_that_do_not_fill_the_rows_are_encoded_anew(tmp_path, form):
     """Of a Dense layer of 287 units before another TensorFlow's converter makes blocks of 4."""

@@ -18,6 +18,29 @@ ONE_STEP = world.BACKEND == "jax"
 NOT_SAVED = {"shared_with_nested"} if world.KERAS3 else set()
 
 
+@pytest.mark.quick(
+    "dense",
+    "conv2d",
+    "conv3d_transpose",
+    "separable_asked",
+    "depthwise_dense",
+    "einsum",
+    "lstm",
+    "bidirectional",
+    "embedding_dense",
+    "time_distributed_model",
+    "mask_into_lstm",
+    "self_attention",
+    "nested",
+    "shared_layer",
+    "two_inputs_two_outputs",
+    "losses_added",
+    "subclass_of_conv",
+    "custom_composite",
+    "call_arguments",
+    "subclassed",
+    "subclassed_in_a_graph",
+)
 @pytest.mark.parametrize("name", CASES)
 def test_layer(name, tmp_path, capsys):
     case = CASES[name]
@@ -90,6 +113,7 @@ def _is_wrapper(layer):
     return isinstance(layer, PruneLowMagnitude)
 
 
+@pytest.mark.quick("self_attention", "custom_composite")
 @pytest.mark.parametrize(
     "name", ["custom_composite", "self_attention", "time_distributed_model", "mask_into_lstm", "vit"]
 )

@@ -1,8 +1,5 @@
 """From scores to masks: exact counts, nested rounds, ties by index."""
 
-import doctest
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -233,10 +230,6 @@ def test_refuses(scores, masks, share, scope, said):
     with pytest.raises(LotteryError, match=said) as told:
         prune({"w": np.array(scores, float)}, {"w": np.array(masks, bool)}, share, scope)
     assert "\n" not in str(told.value)
-
-
-def test_examples():
-    assert doctest.testmod(sys.modules[prune.__module__], optionflags=doctest.ELLIPSIS).failed == 0
 
 
 def test_scores_of_two_kinds_of_16_bits():

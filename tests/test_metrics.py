@@ -1,7 +1,5 @@
 """What is measured of a net on its test images, in one pass: Keras' figures, and those it does not have."""
 
-import doctest
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,6 +33,7 @@ def trained(digits, **head):
     return model
 
 
+@pytest.mark.quick("float32-None", "float32-sigmoid", "mixed_bfloat16-softmax")
 @pytest.mark.parametrize("head", [None, "softmax", "sigmoid"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_accuracy_and_loss_are_those_of_evaluate_for_logits_and_probabilities(digits, head, policy):
@@ -149,7 +148,3 @@ def test_what_is_left_of_a_net_is_told_where_its_layers_are_known():
         UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"
     ):
         assert metrics.left(model) == {"effective_sparsity": None, "multiply_adds": None}
-
-
-def test_examples():
-    assert doctest.testmod(metrics).failed == 0

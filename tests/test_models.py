@@ -1,7 +1,5 @@
 """The builders: sizes as in the literature, stable names, float32 logits, one clear line for bad input."""
 
-import doctest
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,6 +35,7 @@ PARAMETERS = {
 }
 
 
+@pytest.mark.quick("lenet", "conv2", "conv4", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet")
 @pytest.mark.parametrize("name", models.names())
 def test_size_is_the_literatures(name):
     shape, expected = PARAMETERS[name]
@@ -44,6 +43,7 @@ def test_size_is_the_literatures(name):
     assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == expected
 
 
+@pytest.mark.quick("lenet", "conv2", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet")
 @pytest.mark.parametrize("name", models.names())
 def test_weights_are_counted_before_they_are_made(name, monkeypatch):
     counted = []
@@ -53,6 +53,7 @@ def test_weights_are_counted_before_they_are_made(name, monkeypatch):
     assert models.build(name, (28, 45, 3), 4, width=0.3).count_params() == counted[-1]
 
 
+@pytest.mark.quick("lenet", "conv4", "resnet8", "vgg19", "mobilenet")
 @pytest.mark.parametrize("name", models.names())
 def test_gives_finite_logits_on_the_smallest_image(name):
     model = models.build(name, **SMALL)
@@ -61,6 +62,7 @@ def test_gives_finite_logits_on_the_smallest_image(name):
     assert not np.allclose(logits.sum(axis=-1), 1), "logits, not probabilities"
 
 
+@pytest.mark.quick("lenet", "mobilenet")
 @pytest.mark.parametrize(
     "name", ["lenet", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet"]
 )  # one of each family
@@ -173,8 +175,3 @@ def test_bad_input_gets_one_line_that_names_it(change, words):
     with pytest.raises(LotteryError) as error:
         models.build(**{"name": "lenet", "input_shape": (28, 28, 1), "num_classes": 10, **change})
     assert words in str(error.value) and "\n" not in str(error.value)
-
-
-def test_the_examples_in_the_docstrings_run():
-    results = doctest.testmod(models)
-    assert results.attempted >= 2 and results.failed == 0

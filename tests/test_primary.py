@@ -1,13 +1,11 @@
 """Comparisons that a plan names are pooled over nets and corrected together; all else is exploratory."""
 
 import base64
-import doctest
 import json
 
 import numpy as np
 import pytest
 
-import keras_lottery.experiments.report.family
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments import report
 from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
@@ -327,7 +325,3 @@ def test_a_family_that_cannot_be_is_told_in_one_line(tmp_path, text, words):
 def test_a_cell_given_twice_is_an_error():
     with pytest.raises(LotteryError, match="one stands there twice"):
         family(cells=[*CELLS, CELLS[0]])
-
-
-def test_examples():
-    assert doctest.testmod(keras_lottery.experiments.report.family).failed == 0

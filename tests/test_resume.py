@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import stress_resume
 from small import L, arrays, bits, compiled, conv, dense, everything, files, mirrored, noisy, python, search
-from world import BACKEND, KERAS3, WORLD, keras, register, skip_unless, tensor
+from world import BACKEND, KERAS3, WORLD, keras, matrix_on, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery import engines
@@ -248,6 +248,7 @@ def test_kill_9(tmp_path):
 
 
 @skip_unless("keras", reason="a search of tf_keras is killed above")
+@matrix_on("keras")
 def test_kill_9_of_find_ticket(tmp_path, monkeypatch):
     """Killed at a random moment in one process, gone on with in another."""
     monkeypatch.chdir(tmp_path)

@@ -164,6 +164,14 @@ def run(way, rewind="init", optimizer="adam", policy="float32"):
 WAYS = pytest.mark.parametrize("way", ["callback", "find_ticket"])
 
 
+@pytest.mark.quick(
+    "init-find_ticket",
+    "3-callback",
+    "3-find_ticket",
+    "trained-callback",
+    "trained-find_ticket",
+    "lr-callback",
+)
 @WAYS
 @pytest.mark.parametrize("rewind", ["init", 3, "trained", "lr"])
 def test_rewinding_is_exact(way, rewind):
@@ -182,6 +190,7 @@ def test_rewinding_is_exact(way, rewind):
     assert np.array_equal(ticket.weights["bn/moving_mean"], spy.starts[-1][0]["bn/moving_mean"])
 
 
+@pytest.mark.quick("3")
 @pytest.mark.parametrize("rewind", ["init", 3, "trained"])
 def test_rewind_once_takes_back_before_the_last_round_alone(rewind, tmp_path):
     at = [0, ROUND, 2 * ROUND, 3 * ROUND]
@@ -218,6 +227,7 @@ def test_rewind_once_takes_back_before_the_last_round_alone(rewind, tmp_path):
     )
 
 
+@pytest.mark.quick("labels1")
 @skip_unless("tf_keras", reason="Keras 3 makes the metrics from a batch")
 @pytest.mark.parametrize("labels", [(16,), (16, 1)])
 def test_accuracy_means_what_the_batches_say_where_the_model_does_not(labels):
@@ -272,6 +282,7 @@ def test_what_is_pruned_is_the_smallest_of_the_trained(way):
         assert kept.size == total - round(total * (1 - 0.6**number))
 
 
+@pytest.mark.quick("average", "legacy")
 @pytest.mark.parametrize("optimizer", ["adagrad", "ftrl", "average", pytest.param("legacy", marks=LEGACY)])
 def test_optimizer_starts_anew(optimizer):
     _, spy = run("callback", 3, optimizer)
@@ -319,6 +330,7 @@ def test_nadam_in_eager_steps_starts_anew_and_goes_on():
         assert zoo.same([trained[path] for path in whole.trained], list(whole.trained.values()))
 
 
+@pytest.mark.quick("callback-3", "find_ticket-trained")
 @pytest.mark.parametrize(
     "way, rewind",
     [("callback", 3), ("find_ticket", "trained"), ("find_ticket", "lr"), ("find_ticket", "init")],
@@ -338,6 +350,7 @@ ALIKE += [
 ]
 
 
+@pytest.mark.quick("average-mixed_float16-trained")
 @pytest.mark.parametrize("optimizer, policy, rewind", ALIKE)
 def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
     one, two = (run(way, rewind, optimizer, policy)[0] for way in ("callback", "find_ticket"))
@@ -349,6 +362,7 @@ def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
     assert counts[0] == counts[1] and one.architecture == two.architecture and one.heads == two.heads
 
 
+@pytest.mark.quick("adam")
 @pytest.mark.parametrize("optimizer", ["adam", "scaled", pytest.param("legacy", marks=LEGACY)])
 def test_learning_rate_that_a_callback_lowered(optimizer):
     plateau = keras.callbacks.ReduceLROnPlateau("loss", min_delta=100, patience=1)
@@ -416,6 +430,7 @@ def test_nothing_is_traced_again_and_memory_is_flat():
     assert (objects[-1][1] - objects[2][1]) / (len(objects) - 3) < 250
 
 
+@pytest.mark.quick("arguments0", "arguments2")
 @skip_unless("tf_keras", reason="Keras 3 makes the metrics before it traces")
 @pytest.mark.parametrize(
     "arguments", [{}, {"metrics": []}, {"metrics": None, "weighted_metrics": ["accuracy"]}]
@@ -604,6 +619,7 @@ def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
     assert [row["sparsity"] for row in callback.rounds] == [0, 0.5] and callback.ticket.sparsity == 0.5
 
 
+@pytest.mark.quick("3", "trained")
 @pytest.mark.parametrize("rewind", ["init", 3, "trained"])
 def test_of_the_dense_round_alone_the_ticket_holds_the_rewind_point(rewind):
     callback, spy = lottery.LotteryCallback(), Spy()
@@ -650,6 +666,7 @@ class Sparsities(keras.callbacks.Callback):
         self.seen.append(lottery.sparsity(self.model))
 
 
+@pytest.mark.quick("3")
 @EXECUTIONS
 @pytest.mark.parametrize("rewind", [3, 4])
 def test_an_epoch_that_is_no_multiple_of_an_execution(rewind):

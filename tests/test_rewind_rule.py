@@ -148,6 +148,9 @@ SAMPLE = [
 ALL = list(itertools.product(OPTIMIZERS, ("global", "layer"), REWINDS, (False, True)))
 
 
+@pytest.mark.quick(
+    "momentum-global-3-True", "adam-layer-7-True", "momentum-layer-trained-True", "adam-global-lr-True"
+)
 @skip_unless("tf_keras", "tensorflow", "jax", reason="one backend without TensorFlow is enough")
 @pytest.mark.parametrize(
     "optimizer, scope, rewind, decays",
@@ -237,6 +240,7 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
     return seen
 
 
+@pytest.mark.quick("arrays-0", "arrays-7", "in order-3", "in order-5")
 @pytest.mark.parametrize("rewind", [0, 3, STEPS, STEPS + 2, 2 * STEPS + 1])
 @pytest.mark.parametrize("kind", ["arrays", "in order"])
 def test_a_round_without_zeros_is_the_dense_training_over_again(rewind, kind):
@@ -331,6 +335,7 @@ def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tm
     assert bits(found(tmp_path / "cut").trained) == bits(whole.trained)
 
 
+@pytest.mark.quick("4")
 @skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes one step at a time")
 @pytest.mark.parametrize("rewind", [4, 8])
 def test_several_steps_an_execution(rewind):
@@ -392,6 +397,7 @@ FRESH = [
 ]
 
 
+@pytest.mark.quick("Nadam", "Adafactor")
 @pytest.mark.parametrize("name", FRESH)
 def test_updates_after_a_rewind_are_those_of_a_new_optimizer_at_the_same_rate(name):
     """Adam with empty slots and the count of step k would take steps up to 6 times too large."""
@@ -657,6 +663,7 @@ def test_the_optimizer_keeps_the_schedule_it_was_given():
     assert ENGINE.compiled(wrapped) == before and int(array(wrapped.optimizer.iterations)) == END - 7
 
 
+@pytest.mark.quick("scaled", "legacy")
 @pytest.mark.parametrize(
     "kind",
     ["plain", "scaled", pytest.param("legacy", marks=skip_unless("tf_keras", reason="Keras 3 has none"))],

@@ -1,7 +1,5 @@
 """The rounds: rates and sparsities, TF-MOT's contract, what is saved with a model."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,7 +189,3 @@ def test_rewind_within_the_first_round():
     assert check_rewind(np.int64(3), 4) == 3 and check_rewind("init") == 0 and check_rewind("lr", 1) == "lr"
     with pytest.raises(lottery.LotteryError, match="past the first round, which has 4 steps"):
         check_rewind(4, 4)
-
-
-def test_examples():
-    assert doctest.testmod(keras_lottery.core.schedule, optionflags=doctest.ELLIPSIS).failed == 0

@@ -1,6 +1,5 @@
 """Intervals over seeds and nets agree with SciPy's own and with simulations, and differences pair by seed."""
 
-import doctest
 import math
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import keras_lottery.experiments.stats
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.stats import bootstrap, differences, estimate, paired, pooled
 
@@ -144,7 +142,3 @@ def test_no_nets_is_an_error():
         pooled([])
     with pytest.raises(LotteryError, match="no values"):
         pooled([[1.0], []])
-
-
-def test_examples():
-    assert doctest.testmod(keras_lottery.experiments.stats).failed == 0

@@ -182,6 +182,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.quick("stopping0", "stopping3")
 @pytest.mark.parametrize(
     "stopping",
     [

@@ -1,8 +1,5 @@
 """Rounds that let channels die as wholes: the same zeros, more of them in channels that compacting takes out."""
 
-import doctest
-import sys
-
 import numpy as np
 import pytest
 import zoo
@@ -186,7 +183,3 @@ def test_a_model_whose_layers_cannot_be_followed_is_refused():
         lottery.find_ticket(
             compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0
         )
-
-
-def test_examples():
-    assert doctest.testmod(sys.modules["keras_lottery.channels.favour"]).failed == 0

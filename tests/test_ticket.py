@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from small import ENGINE, L, arrays, bits, compiled, dense, everything, files, noisy, python, search, state_of
-from world import KERAS3, KIND, keras, runs_on, skip_unless
+from world import KERAS3, KIND, keras, matrix_on, runs_on, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines, models
@@ -116,6 +116,7 @@ def test_round_trip_is_exact(tmp_path, trained):
     assert bits(lottery.load_ticket(tmp_path / "small").weights) == bits(ticket.weights)
 
 
+@matrix_on("keras")
 def test_fresh_process_loads_the_same(tmp_path):
     ticket = search(compiled(noisy()), epochs=1)
     ticket.save(tmp_path / "t")

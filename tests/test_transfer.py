@@ -61,6 +61,7 @@ def check_trains(student, data, frozen=()):
             assert moved.any(), path
 
 
+@pytest.mark.quick("dense-rewind", "conv-rewind", "conv-trained", "conv-random", "head-random")
 @pytest.mark.parametrize("start", ["rewind", "trained", "random"])
 @pytest.mark.parametrize("name", ["dense", "head", "conv"])
 def test_starts(tickets, name, start):
@@ -171,6 +172,7 @@ def test_another_input_reaches_a_nested_model():
     check_trains(student, images((8, 8, 3), 3))
 
 
+@pytest.mark.quick("Softmax layer", "Activation layer, then a cast", "logits")
 @pytest.mark.parametrize(
     "ending",
     [
@@ -210,6 +212,7 @@ def test_loss_follows_the_last_activation(ending):
     assert student.evaluate(x, y, verbose=0)[0] == pytest.approx(-log[np.arange(len(y)), y].mean(), rel=1e-5)
 
 
+@pytest.mark.quick("mixed_bfloat16-float32")
 @pytest.mark.parametrize(
     "there, here",
     [("mixed_bfloat16", "float32"), ("float32", "mixed_bfloat16"), ("mixed_float16", "float32")],

@@ -1,14 +1,11 @@
 """Verdicts are the rule on the interval, corrected by Holm, and seldom see what is not there."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import keras_lottery.experiments.verdicts
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.stats import estimate, pooled
 from keras_lottery.experiments.verdicts import LOWER, holm, relative_margin, verdicts
@@ -290,7 +287,3 @@ def test_pooled_nets_seldom_beat_themselves(seeds, spread, step, common):
     said = [verdicts({n: pooled(cell, common) for n, cell in enumerate(study)}) for study in drawn]
     for word in ("beats", "is worse"):
         assert np.mean([any(found.corrected == word for found in study.values()) for study in said]) <= 0.04
-
-
-def test_examples():
-    assert doctest.testmod(keras_lottery.experiments.verdicts).failed == 0

@@ -98,6 +98,7 @@ OPTIMIZERS |= (
 )
 
 
+@pytest.mark.quick("adam", "sgd", "ftrl", "adafactor", "average_written", "legacy_adam", "accumulated")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer(name):
     model = lottery.wrap(net())
@@ -191,6 +192,7 @@ def test_averages_that_fit_writes_back(every):
     assert not any(watch.seen) and zoo.drift(model) == 0 and zoo.masked(model)
 
 
+@pytest.mark.quick("graph-adamw", "eager-legacy_adam", "eager-average_written")
 @on_tensorflow
 @pytest.mark.parametrize("optimizer", ["adamw", "average_written" if KERAS3 else "legacy_adam"])
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
@@ -213,6 +215,7 @@ def test_tape_loop(graph, optimizer):
     hold_after_every_step(model, step)
 
 
+@pytest.mark.quick("accumulated_average-one_jit", "scaled-two_jits")
 @skip_unless("jax", reason="JAX's own")
 @pytest.mark.parametrize("apart", [False, True], ids=["one_jit", "two_jits"])
 @pytest.mark.parametrize("optimizer", ["adamw", "accumulated_average", "scaled"])
@@ -337,6 +340,7 @@ assert len(lottery.prunable(model)["conv/kernel"].value.sharding.device_set) == 
 """
 
 
+@pytest.mark.matrix
 @skip_unless("jax", reason="JAX's own")
 def test_two_devices():
     """DataParallel, in a process of its own: JAX has as many devices as it starts with."""
@@ -450,6 +454,7 @@ def test_saved_model_serves_the_zeros(tmp_path):
     np.testing.assert_allclose(served.serve(X), model(X), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.quick("0.0-w.weights.h5", "0.9-w.weights.h5", "0.3-checkpoint", "0.9-w.h5")
 @pytest.mark.parametrize("file", ["w.weights.h5"] if KERAS3 else ["w.weights.h5", "w.h5", "checkpoint"])
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9])
 def test_weights_saved_and_loaded(file, sparsity, tmp_path):
@@ -535,6 +540,7 @@ def _env(**more):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
 
 
+@world.matrix_on("keras")
 def test_loaded_in_a_fresh_process(tmp_path):
     model = _trained(run_eagerly=False)
     for file in FILES:

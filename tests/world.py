@@ -29,6 +29,11 @@ def skip_unless(*worlds, reason):
     return pytest.mark.skipif(not runs_on(*worlds), reason=f"{' and '.join(worlds)} only: {reason}")
 
 
+def matrix_on(*worlds):
+    """A mark: in these worlds the test is for make test-all, since make test runs it in another."""
+    return pytest.mark.matrix if runs_on(*worlds) else lambda test: test
+
+
 def runs_on(*worlds):
     """Whether the tests run in one of these worlds: "tf_keras", "tensorflow", "jax", "torch", or "keras" for the last three."""
     return WORLD in worlds or KIND in worlds

@@ -44,7 +44,8 @@ def translate(architecture, to):
       LotteryError: a layer, a setting or a call of a layer has no exact counterpart.
 
     Example:
-      >>> net = keras_lottery.load_ticket("saved_models/lenet-fashion_mnist-90").architecture
+      >>> import json, keras, keras_lottery as lottery
+      >>> net = lottery.load_ticket("lenet-fashion_mnist-90").architecture
       >>> model = keras.models.model_from_json(json.dumps(translate(net, "keras")))
     """
     if to not in KINDS:

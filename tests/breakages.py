@@ -1,0 +1,589 @@
+"""Breakages that the tests must catch, a line of the package's code each; `python tests/mutations.py` tries them."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Breakage:
+    """One breakage of the package.
+
+    Attributes:
+      what: the mistake, in words.
+      file: below the checkout; `old` occurs in it exactly once.
+      old, new: the code, and what it becomes.
+      tests: the tests that ought to fail, as pytest takes them, parted by spaces.
+      keras: the Keras that the tests run on, "tf_keras", or "keras" for Keras 3 on JAX.
+    """
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    keras: str = "tf_keras"
+
+
+def _of(folder, *breakages, keras="tf_keras"):
+    return [Breakage(what, f"{folder}/{file}", *rest, keras) for what, file, *rest in breakages]
+
+
+BREAKAGES = [
+    *_of(
+        "keras_lottery/core",
+        (
+            "of equal weights the last ones stay",
+            "masking.py",
+            "tied = np.flatnonzero(masks[path] & (score == threshold))[:ties]",
+            "tied = np.flatnonzero(masks[path] & (score == threshold))[::-1][:ties]",
+            "tests/test_masks.py",
+        ),
+        (
+            "one weight more than the sparsity says stays",
+            "masking.py",
+            "keep = total - pruned_count(total, sparsity)",
+            "keep = min(left, total - pruned_count(total, sparsity) + 1)",
+            "tests/test_masks.py",
+        ),
+        (
+            "the count of zeros is rounded down",
+            "masking.py",
+            "return int(np.floor(total * sparsity + 0.5))",
+            "return int(np.floor(total * sparsity))",
+            "tests/test_masks.py",
+        ),
+        (
+            "a weight that was pruned comes back",
+            "masking.py",
+            "kept[path] = np.asarray(masks[path] & (score > threshold))",
+            "kept[path] = np.asarray(score > threshold)",
+            "tests/test_masks.py",
+        ),
+        (
+            'one threshold over all weights with scope "layer", too',
+            "masking.py",
+            'groups = [list(scores)] if scope == "global" else [[path] for path in scores]',
+            "groups = [list(scores)]",
+            "tests/test_masks.py",
+        ),
+        (
+            "random masks keep about as many weights, not as many",
+            "masking.py",
+            "return rng.permutation(array.ravel()).reshape(array.shape)",
+            "return rng.choice(array.ravel(), array.size).reshape(array.shape)",
+            "tests/test_masks.py",
+        ),
+        (
+            "the last round prunes by the rate, past the final sparsity",
+            "schedule.py",
+            "return _pruning([1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity], rate)",
+            "return _pruning([1 - (1 - rate) ** n for n in range(1, rounds + 1)], rate)",
+            "tests/test_schedule.py",
+        ),
+        (
+            "a round that rewinds to step k trains T steps from step 0",
+            "schedule.py",
+            'rewind if back and rewind != "trained" else 0, stop, back))',
+            "0, stop, back))",
+            "tests/test_schedule.py",
+        ),
+        (
+            "a file is written in place",
+            "files.py",
+            'return path.with_name(f".writing-{path.name}.{os.getpid()}")',
+            "return path",
+            "tests/test_resume.py::test_disk_full tests/test_export.py::test_a_full_disk_leaves_the_old_file_and_nothing_else",
+        ),
+        (
+            "arrays of other shapes have the same fingerprint",
+            "fingerprint.py",
+            'content.update(f"{array.dtype} {array.shape}".encode())',
+            'content.update(f"{array.dtype}".encode())',
+            "tests/test_same_run.py::test_other_data_of_our_own_batches_are_another_run tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
+        ),
+        (
+            "pixels are scaled by 256",
+            "pixels.py",
+            "return images * np.float32(1 / (255 * std)) + np.float32(-mean / std)",
+            "return images * np.float32(1 / (256 * std)) + np.float32(-mean / std)",
+            "tests/test_data.py::test_one_number_normalises_all_channels",
+        ),
+        (
+            "an old result has today's default of an option",
+            "options.py",
+            '"was": default if was is MISSING else was,',
+            '"was": default,',
+            "tests/test_config.py::test_what_a_result_does_not_say_is_what_it_was_before_the_option_existed",
+        ),
+        (
+            "an option is not checked",
+            "options.py",
+            "object.__setattr__(self, field.name, check(field.name, value))",
+            "pass",
+            "tests/test_search.py::test_mistake_is_one_line_before_training",
+        ),
+        (
+            "infinite weights pass for finite ones",
+            "finite.py",
+            'if value.dtype.kind not in "iubSUO" and not np.isfinite(value).all()',
+            'if value.dtype.kind not in "iubSUO" and np.isnan(value).any()',
+            "tests/test_finite.py::test_a_search_ends_with_the_epoch_and_keeps_the_rounds_before",
+        ),
+    ),
+    *_of(
+        "keras_lottery/architecture",
+        (
+            "a Lambda in a file is built",
+            "trust.py",
+            'if "class_name" in value:',
+            'if "class_name" in value and value["class_name"] not in ("Lambda", "__lambda__"):',
+            "tests/test_hostile_files.py::test_no_file_runs_code tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
+        ),
+        (
+            "a file in a file is opened",
+            "trust.py",
+            'FILES = ("vocabulary", "idf_weights")',
+            'FILES = ("idf_weights",)',
+            "tests/test_hostile_files.py::test_no_file_runs_code tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
+        ),
+    ),
+    *_of(
+        "keras_lottery/data",
+        (
+            "the order of batches does not follow the seed",
+            "pipeline.py",
+            "tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows",
+            "tf.random.experimental.stateless_shuffle(rows, seed=[0, epoch]) if shuffle else rows",
+            "tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
+        ),
+        (
+            "images that validate are trained on",
+            "__init__.py",
+            'parts["train"] = rows[np.sort(order[count:])]',
+            'parts["train"] = rows[np.sort(order)]',
+            "tests/test_data.py::test_digits_parts_are_fixed_disjoint_and_whole",
+        ),
+        (
+            "images are normalised by all parts' moments",
+            "__init__.py",
+            'Pixels(*_moments(images, parts["train"]))',
+            "Pixels(*_moments(images, np.arange(len(images))))",
+            "tests/test_data.py::test_mean_and_std_are_of_the_train_part_alone",
+        ),
+        (
+            "every image of a batch is flipped or none",
+            "pipeline.py",
+            "flip = draws[:, :1] < 0.5",
+            "flip = draws[:1, :1] < 0.5",
+            "tests/test_data.py::test_augmented_images_are_shifted_flipped_copies_on_zeros",
+        ),
+    ),
+    *_of(
+        "keras_lottery/engines",
+        (
+            "the mask is not applied after a step",
+            "tf_keras/hold.py",
+            "kept = self.keep(self.previous(value) if self.previous else value)",
+            "kept = self.previous(value) if self.previous else value",
+            "tests/test_zeros.py::test_graph",
+        ),
+        (
+            "averages written at the end of fit are not masked",
+            "tf_keras/hold.py",
+            "else constraint.keep(tf.convert_to_tensor(value, variable.dtype))",
+            "else tf.convert_to_tensor(value, variable.dtype)",
+            "tests/test_zeros.py::test_averages_that_fit_writes_back tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
+        ),
+        (
+            "a constraint of the user's is forgotten",
+            "tf_keras/hold.py",
+            "constraint = Hold(mask, variable.constraint)",
+            "constraint = Hold(mask, None)",
+            "tests/test_zeros.py::test_users_constraint_still_holds",
+        ),
+        (
+            "bias correction goes on from the round before",
+            "tf_keras/compiled.py",
+            "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n        variable.assign(value)",
+            "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n        variable.assign(variable if variable.dtype == tf.int64 else value)",
+            "tests/test_rewind.py::test_rewinding_is_exact",
+        ),
+        (
+            "a masked weight becomes -0, or NaN",
+            "masked.py",
+            "return tf.raw_ops.Select(condition=mask, x=value, y=zeros)",
+            "return value * zeros",
+            "tests/test_zeros.py::test_graph",
+        ),
+        (
+            "the output layer is pruned, too",
+            "select.py",
+            "heads = [] if prune_head else head_layers(walk, model)",
+            "heads = []",
+            "tests/test_select.py::test_head tests/test_select.py::test_prune_head",
+        ),
+        (
+            "frozen weights are pruned, too",
+            "select.py",
+            "elif not (variable.trainable and all(layer.trainable for layer in owners)):",
+            "elif not variable.trainable:",
+            "tests/test_select.py::test_frozen_layers_stay_dense_and_frozen tests/test_select.py::test_a_frozen_model_has_nothing_to_prune",
+        ),
+    ),
+    *_of(
+        "keras_lottery/engines/keras3",
+        (
+            "the mask is not applied after a step on JAX",
+            "hold.py",
+            "return self._assign(self._kept_in_trace(value))",
+            "return self._assign(value)",
+            "tests/test_zeros.py::test_optimizer tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
+        ),
+        (
+            "the model sees weights without their mask, so that gradients are not masked",
+            "hold.py",
+            "scope.add_update((self.variable, _keep(mask, value, value.dtype)))",
+            "scope.add_update((self.variable, value))",
+            "tests/test_zeros.py::test_optimizer tests/test_zeros.py::test_stateless_loop tests/test_zeros.py::test_regularizer_of_masked_weights",
+        ),
+        (
+            "optimizer slots are kept on JAX",
+            "compiled.py",
+            "for variable, value in zip(model.optimizer.variables, arrays, strict=True):",
+            "for variable, value in zip(model.optimizer.variables, arrays[:2]):",
+            "tests/test_rewind.py::test_rewinding_is_exact",
+        ),
+        (
+            "the learning rate of a rewound round is one step late",
+            "learning_rate.py",
+            "rate(optimizer).shift.assign(step)",
+            "rate(optimizer).shift.assign(step - 1)",
+            "tests/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
+        ),
+        (
+            "batches of arrays do not follow the seed",
+            "batches.py",
+            "order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)",
+            "order = np.random.default_rng([0, self.epoch]).permutation(self.examples)",
+            "tests/test_search.py::test_order_of_arrays_follows_from_seed_and_epoch",
+        ),
+        keras="keras",
+    ),
+    *_of(
+        "keras_lottery",
+        (
+            "runs with several rates are told by the first alone",
+            "config.py",
+            "return rates if isinstance(value, (list, tuple)) else rates[0]",
+            "return rates[0]",
+            "tests/test_bad_input.py tests/test_config.py tests/test_commands.py::test_more_controls_and_other_settings",
+        ),
+        (
+            "wrap forgets the scope",
+            "wrapping.py",
+            "paths, scope=scope, blocks=blocks, schedule=schedule)",
+            "paths, blocks=blocks, schedule=schedule)",
+            "tests/test_search.py::test_final_sparsity_is_exact_and_scope_layer tests/test_rewind.py::test_scope_layer_prunes_each_layer_alike",
+        ),
+        (
+            "a residual block forgets its shortcut",
+            "models/__init__.py",
+            'x = layers.Add(name=f"{name}_add")([x, shortcut])',
+            'x = layers.Add(name=f"{name}_add")([x, x])',
+            "tests/test_models.py::test_size_is_the_literatures",
+        ),
+    ),
+    *_of(
+        "keras_lottery/channels",
+        (
+            "a constant of a dead channel is not folded into the bias",
+            "compacting.py",
+            "share = (constants @ mix.sums) * outputs",
+            "share = 0 * (constants @ mix.sums) * outputs",
+            "tests/test_compact.py::test_builder tests/test_compact.py::test_a_constant_goes_on_exactly",
+        ),
+        (
+            "uneven padding goes before, not after",
+            "window.py",
+            "before, after = total // 2, total - total // 2",
+            "before, after = total - total // 2, total // 2",
+            "tests/test_effective.py::test_effective_weights_are_those_that_change_an_output tests/test_effective.py::test_each_layer_passes_on_what_it_computes",
+        ),
+        (
+            "channels that must stay are favoured like others",
+            "favour.py",
+            "strength[0] = 1\n",
+            "strength[0] = strength[0]\n",
+            "tests/test_structured.py",
+        ),
+    ),
+    *_of(
+        "keras_lottery/tickets",
+        (
+            "a transfer forgets a mask",
+            "carry.py",
+            "masks = {path: mask for path, mask in ticket.masks.items() if path not in new}",
+            "masks = dict([(path, mask) for path, mask in ticket.masks.items() if path not in new][1:])",
+            "tests/test_transfer.py::test_starts",
+        ),
+        (
+            "a ticket starts from its rewind weights where trained ones are asked for",
+            "ticket.py",
+            'return self.trained if name == "trained" else self.weights',
+            "return self.weights",
+            "tests/test_ticket.py::test_starts tests/test_transfer.py::test_starts",
+        ),
+        (
+            "an altered ticket.json is read",
+            "ticket_file.py",
+            'if content.pop("checksum", None) != checksum(content):',
+            'if content.pop("checksum", None) is None:',
+            "tests/test_ticket.py::test_edited_ticket_json",
+        ),
+        (
+            "what is frozen is drawn anew",
+            "anew.py",
+            "if all(layer.trainable for layer in owners) and (variable.trainable or learns_statistics(owners[-1]))",
+            "if variable.trainable or learns_statistics(owners[-1])",
+            "tests/test_anew.py",
+        ),
+    ),
+    *_of(
+        "keras_lottery/training",
+        (
+            "a run folder is taken for that of another run",
+            "run_folder.py",
+            "if there and there != config and not overwrite:",
+            "if there and there.get(KIND) != kind and not overwrite:",
+            "tests/test_resume.py::test_other_configuration_is_refused_with_the_difference",
+        ),
+        (
+            "a killed training begins again with the first epoch's batches",
+            "resumable.py",
+            "engine.set_epoch(self.train, self.start.epoch + len(self.history))",
+            "engine.set_epoch(self.train, self.start.epoch)",
+            "tests/test_resume.py::test_search_from_every_state_that_a_kill_can_leave",
+        ),
+        (
+            "callbacks forget what they knew before a kill",
+            "resumable.py",
+            "remind(self.callbacks, self.memories)",
+            "pass",
+            "tests/test_resume.py::test_callbacks_remember_over_rounds",
+        ),
+        (
+            "variances of BatchNorm are those within batches alone",
+            "batch_norm.py",
+            "sums[path] = first + size * mean, second + size * (variance + mean**2)",
+            "sums[path] = first + size * mean, second + size * variance",
+            "tests/test_stability.py::test_statistics_are_exactly_those_of_the_first_batches",
+        ),
+        (
+            "data with the same shapes are the same data",
+            "check_data.py",
+            "return digest and digest()",
+            "return None",
+            "tests/test_same_run.py",
+        ),
+    ),
+    *_of(
+        "keras_lottery/search",
+        (
+            "weights are pruned by their value, not their magnitude",
+            "rewind.py",
+            "scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}",
+            "scores = {path: v.numpy() for path, v in self.engine.prunable(self.model).items()}",
+            "tests/test_rewind.py::test_what_is_pruned_is_the_smallest_of_the_trained",
+        ),
+        (
+            "optimizer slots are kept",
+            "rewind.py",
+            "state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start",
+            "state = self.engine.optimizer_state(self.model)",
+            "tests/test_rewind.py::test_rewinding_is_exact",
+        ),
+        (
+            "BatchNorm statistics are not rewound",
+            "rewind.py",
+            "self.engine.load_state(self.model, self.point)",
+            'self.engine.load_state(self.model, {**self.point, **{p: v for p, v in self.engine.values(self.model).items() if "moving" in p}})',
+            "tests/test_rewind.py::test_rewinding_is_exact",
+        ),
+        (
+            "the learning rate is that of a step later",
+            "rewind.py",
+            "engine.shift_rate(model, int(beside.get(_COUNT, step)))",
+            "engine.shift_rate(model, int(beside.get(_COUNT, step)) + 1)",
+            "tests/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
+        ),
+        (
+            "the rewind point is taken a step late",
+            "rewind.py",
+            "if self.round.number == 0 and self.step == self.rewinder.rewind:",
+            "if self.round.number == 0 and self.step == self.rewinder.rewind + 1:",
+            "tests/test_rewind.py::test_rewinding_is_exact",
+        ),
+        (
+            "random layers are not rewound",
+            "rewind.py",
+            "engine.load_random_state(model, random_of(beside))",
+            "pass",
+            "tests/test_rewind_rule.py::test_a_round_without_zeros_is_the_dense_training_over_again",
+        ),
+        (
+            "a learning rate that a callback lowered stays lowered",
+            "rewind.py",
+            "engine.load_rates(model, rates)",
+            "pass",
+            "tests/test_rewind.py::test_learning_rate_that_a_callback_lowered tests/test_rewind_rule.py::test_a_rate_that_was_lowered_before_the_step_stays_lowered",
+        ),
+        (
+            "a dead net is trained on",
+            "alive.py",
+            "if answers_alike(model):",
+            "if False:",
+            "tests/test_alive.py::test_a_dead_net_is_refused_with_the_last_good_ticket_named",
+        ),
+        (
+            "one fit ends a step late",
+            "lottery_callback.py",
+            "if self.counter.step >= self.schedule.total_steps:",
+            "if self.counter.step > self.schedule.total_steps:",
+            "tests/test_rewind_rule.py::test_one_fit_ends_at_its_last_step_and_its_schedule_reads_the_rewind_step",
+        ),
+        (
+            "a barrier is measured from one end alone",
+            "stability.py",
+            '"barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}',
+            '"barrier": 100 * (max(errors) - errors[0])}',
+            "tests/test_stability.py::test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them",
+        ),
+        (
+            "a budget is overdrawn",
+            "stopping.py",
+            "if done + self.steps > self._allowed(done) or self._has_settled():",
+            "if done > self._allowed(done) or self._has_settled():",
+            "tests/test_stopping.py::test_a_budget_of_steps_is_shared_out_and_kept tests/test_stopping.py::test_no_budget_is_overdrawn",
+        ),
+    ),
+    *_of(
+        "keras_lottery/tflite",
+        (
+            "int8 takes its ranges from black images",
+            "convert.py",
+            "{name: array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}",
+            "{name: 0 * array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}",
+            "tests/test_export.py::test_every_format_is_tried_measured_and_the_smallest_good_one_written tests/test_export.py::test_int8_reads_each_pixel_as_it_is",
+        ),
+        (
+            "the zero point is lost",
+            "measure/examples.py",
+            "return (value - zero) * scale if scale else value",
+            "return value * scale if scale else value",
+            "tests/test_benchmark.py::test_a_quantized_file_is_given_what_the_float_file_is_given",
+        ),
+        (
+            "small weights become zeros in eight bits",
+            "weights8.py",
+            'return np.where((codes == 0) & (values != 0), np.sign(values), codes).astype("int8"), scales',
+            'return codes.astype("int8"), scales',
+            "tests/test_export.py::test_rounding_keeps_zeros_and_only_those",
+        ),
+        (
+            "a sparse index overflows",
+            "encoding.py",
+            'for kind in ("uint8", "uint16", "int32") if largest <= np.iinfo(kind).max))',
+            'for kind in ("uint8", "uint16", "int32") if largest <= np.iinfo(kind).max + 1))',
+            "tests/test_export.py::test_the_sparse_encoding_is_undone_exactly",
+        ),
+        (
+            "a file that loses accuracy is handed over",
+            "choose.py",
+            "if lost > max_loss + 1e-9 else None",
+            "if lost > 100 else None",
+            "tests/test_export.py::test_a_loss_of_accuracy_above_the_limit_is_refused",
+        ),
+    ),
+    *_of(
+        "keras_lottery/experiments",
+        (
+            "Holm's correction is none",
+            "verdicts.py",
+            "factors = m - np.arange(p_values.size)",
+            "factors = np.ones(p_values.size)",
+            "tests/test_verdicts.py::test_holm_worked_by_hand",
+        ),
+        (
+            "variances are over n, not n - 1",
+            "stats.py",
+            "variances = np.array([values.var(ddof=1) for values in strata])",
+            "variances = np.array([values.var() for values in strata])",
+            "tests/test_stats.py::test_interval_is_scipys_t_interval",
+        ),
+        (
+            "an interval has n degrees of freedom",
+            "stats.py",
+            "int(counts.min()), counts - 1",
+            "int(counts.min()), counts",
+            "tests/test_stats.py::test_interval_is_scipys_t_interval",
+        ),
+        (
+            "differences are paired by place, not by seed",
+            "stats.py",
+            "return [values[seed] - others[seed] for seed in sorted(values.keys() & others.keys())]",
+            "return [one - other for one, other in zip(values.values(), others.values())]",
+            "tests/test_stats.py",
+        ),
+        (
+            "one-shot prunes by the weights of the rewind point",
+            "controls.py",
+            'scores = {path: np.abs(dense.start("trained")[path]) for path in dense.masks}',
+            "scores = {path: np.abs(dense.weights[path]) for path in dense.masks}",
+            "tests/test_controls.py::test_one_shot_prunes_the_trained_weights_once_and_rewinds",
+        ),
+        (
+            "the random control keeps other counts than the ticket",
+            "controls.py",
+            'return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)',
+            'return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)',
+            "tests/test_controls.py::test_random_keeps_counts_over_the_dense_rewind_weights",
+        ),
+        (
+            "a rescaled mask is divided by its share, not the root of it",
+            "controls.py",
+            "return (value / np.sqrt(share)).astype(value.dtype) if share else value",
+            "return (value / share).astype(value.dtype) if share else value",
+            "tests/test_controls.py::test_random_rescaled_is_random_with_outputs_of_the_dense_scale",
+        ),
+        (
+            "gradual pruning is by squares",
+            "gradual.py",
+            "return self.final_sparsity * (1 - (1 - done) ** 3)",
+            "return self.final_sparsity * (1 - (1 - done) ** 2)",
+            "tests/test_controls.py::test_gradual_is_the_decay_of_tfmot",
+        ),
+        (
+            "bins of calibration leave out their upper ends",
+            "metrics.py",
+            "bins = np.maximum(np.ceil(confidence * BINS).astype(int) - 1, 0)",
+            "bins = np.minimum(np.floor(confidence * BINS).astype(int), BINS - 1)",
+            "tests/test_metrics.py::test_figures_are_those_of_their_definitions tests/test_metrics.py::test_calibration_error_by_hand",
+        ),
+        (
+            "images do not add to the spread",
+            "crossed.py",
+            "squared = of_seeds.sum() + max(0.0, images - rest)",
+            "squared = of_seeds.sum()",
+            "tests/test_crossed.py::test_interval_worked_by_hand",
+        ),
+    ),
+    *_of(
+        "apps",
+        (
+            "a message names an argument where there is a flag",
+            "words.py",
+            'return f"--{name}" if value is None else _flag(name, value)',
+            "return found[0] if value is None else _flag(name, value)",
+            "tests/test_bad_input.py",
+        ),
+    ),
+]
