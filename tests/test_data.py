@@ -208,12 +208,29 @@ def test_a_fresh_process_and_two_replicas_see_the_same_batches():
 # Batches
 
 
-def test_train_drops_the_partial_batch_and_evaluation_keeps_it():
-    assert [len(y) for _, y in numbered(n=21, seed=0)] == [8, 8]
+def test_a_small_set_fills_up_its_last_batch_so_that_every_epoch_has_every_image():
+    train = numbered(n=21, seed=0)
+    for _ in range(2):
+        seen = order(train)
+        assert sorted(seen[:21]) == list(range(21)) and seen[21:] == seen[:3]
+    assert [len(y) for _, y in train] == [8, 8, 8] and len(train) == 3
+    assert data.set_epoch(train, 1) and [len(y) for _, y in data.from_batch(train, 2)] == [8]
+    data.set_epoch(train, 1)
+    assert order(data.from_batch(train, 2)) == seen[16:]
+
+
+def test_a_large_set_leaves_out_less_than_a_hundredth_each_epoch():
+    train = numbered(n=805, seed=0)
+    first, second = (order(train) for _ in range(2))
+    assert len(first) == len(set(first)) == len(set(second)) == 800 and len(train) == 100
+    assert set(first) != set(second)
+
+
+def test_evaluation_keeps_the_partial_batch():
     evaluation = numbered(n=21, shuffle=False)
     assert [len(y) for _, y in evaluation] == [8, 8, 5]
     assert order(evaluation) == order(evaluation) == list(range(21))
-    assert len(numbered(n=21)) == 2 and len(evaluation) == 3
+    assert len(evaluation) == 3
 
 
 def test_a_set_smaller_than_a_batch_is_one_batch():
