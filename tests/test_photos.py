@@ -129,18 +129,18 @@ def test_every_control_is_trained_once_and_counted(study):
         train(studies[by])
     rows = [json.loads(line) for line in studies["person"].rows.read_text().splitlines()]
     wanted = ("split", "control", "sparsity", "trainings", "steps", "search_steps")
-    assert [tuple(row[name] for name in wanted) for row in rows] == [  # an epoch is one step
-        ("person", "dense", 0.0, 1, 1, 1),
-        ("person", "ticket", 0.5, 2, 2, 2),
-        ("person", "ticket", 0.75, 3, 3, 3),
-        ("person", "dense-cyclic", 0.0, 2, 2, 2),
-        ("person", "dense-cyclic", 0.0, 3, 3, 3),
-        ("photo", "dense", 0.0, 1, 1, 1),
-        ("person", "random-rescaled", 0.5, 2, 2, 2),
-        ("person", "random-rescaled", 0.75, 3, 3, 3),
-        ("person", "gradual", 0.75, 1, 3, 3),
-        ("person", "ticket-pretrained", 0.5, 1, 1, 2),
-        ("person", "dense-new", 0.0, 1, 3, 3),
+    assert [tuple(row[name] for name in wanted) for row in rows] == [  # an epoch is two steps
+        ("person", "dense", 0.0, 1, 2, 2),
+        ("person", "ticket", 0.5, 2, 4, 4),
+        ("person", "ticket", 0.75, 3, 6, 6),
+        ("person", "dense-cyclic", 0.0, 2, 4, 4),
+        ("person", "dense-cyclic", 0.0, 3, 6, 6),
+        ("photo", "dense", 0.0, 1, 2, 2),
+        ("person", "random-rescaled", 0.5, 2, 4, 4),
+        ("person", "random-rescaled", 0.75, 3, 6, 6),
+        ("person", "gradual", 0.75, 1, 6, 6),
+        ("person", "ticket-pretrained", 0.5, 1, 2, 4),
+        ("person", "dense-new", 0.0, 1, 6, 6),
     ]
     for row in rows:
         right = np.unpackbits(np.frombuffer(base64.b64decode(row["correct"]), "uint8"))[: row["test_images"]]

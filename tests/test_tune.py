@@ -27,7 +27,7 @@ from keras_lottery.experiments import tune
 TUNE = [
     "--model=net.keras",
     "--train_split=train[:40%]",
-    "--batch_size=64",
+    "--batch_size=65",
     "--optimizer=adam",
     "--learning_rate=0.01",
     "--noverbose",

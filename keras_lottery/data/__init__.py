@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lottery.config import DataConfig, dataset_name, label
-from keras_lottery.core.checks import SEED, shown, true_or_false, whole
+from keras_lottery.core.checks import SEED, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.pixels import Pixels
 from keras_lottery.data import sources
+from keras_lottery.data.class_names import chosen, relabel
 from keras_lottery.data.folder import from_folder
 from keras_lottery.data.pipeline import batches, from_batch, generated, hold, set_epoch, stream
 
@@ -43,6 +44,7 @@ class Data:
         return {
             "name": self.name,
             **{k: self.settings[k] for k in ("label",) if self.settings[k] != self.name},
+            **{k: self.settings[k] for k in ("crop",) if k in self.settings},
             "splits": {k: self.settings[f"{k}_split"] for k in ("train", "test")},
             "classes": list(self.class_names),
             "sizes": dict(self.sizes),
@@ -65,31 +67,36 @@ def load(
     classes=None,
     validation=0.1,
     image_size=None,
+    crop=False,
     channels=None,
     normalization=None,
     augment=False,
     batch_size=128,
     seed=0,
     download=True,
+    skip_bad=False,
 ):
     """Load images into memory, once, as uint8, and serve them in batches.
 
     Args:
         name: "digits" (scikit-learn's, 8x8x1), a TFDS name ("mnist", "cmaterdb/bangla"), or a folder with one
-            sub-folder of images a class, or with train/ and test/ (and validation/) folders of that kind. A folder
-            without those, and digits, get a fixed test split of 20% of each class.
+            sub-folder of images a class, or with train/, validation/ (or val/, valid/) and test/ folders of that kind.
+            A folder without test/, and digits, get a fixed test split of 20% of each class. Images are PNG, JPEG, BMP,
+            GIF or WebP, and are turned upright as their EXIF data say.
         data_dir: where TFDS data are; None for TFDS's own place.
         train_split, test_split: splits or slices of them in TFDS's notation, such as "train[:80%]".
         classes: the labels (ints or names) to keep, relabelled 0, 1, ... in the order given; None for all.
         validation: the share of train to hold out, in [0, 1); the same images for every seed. A validation/ folder
             takes its place unless it is 0.
         image_size: an int or (height, width) to resize to, bilinear with antialiasing; None to keep.
+        crop: keep the aspect ratio by cropping the centre to the shape of `image_size`, instead of squeezing.
         channels: 1 or 3 to turn colour into grey or grey into colour; None to keep.
         normalization: (mean, std) of pixels / 255 to normalise by, each one number or one a channel, such as those of
             the data that a model was trained on; None for the train part's.
         augment: random flip and pad-4 crop of the train part.
         batch_size: int >= 1; seed: int in [0, 2**32), for order and augmentation.
         download: fetch TFDS data that are not there.
+        skip_bad: leave out a folder's files that cannot be read, with a warning that lists them, instead of an error.
 
     Returns:
         A `Data`.
@@ -105,37 +112,33 @@ def load(
     """
     asked = DataConfig.of({**locals(), "dataset": dataset_name("name", name)})
     whole("seed", seed, **SEED)
-    true_or_false(download=download)
+    true_or_false(download=download, crop=crop, skip_bad=skip_bad)
     name, classes, size = asked.dataset, asked.classes, asked.image_size
     size = (size, size) if isinstance(size, int) else size
-    form = sources.Form(size, asked.channels)
+    if crop and not size:
+        raise LotteryError(
+            "crop=True cuts images to the shape of image_size: give that too, such as image_size=96"
+        )
+    form = sources.Form(size, asked.channels, bool(crop))
     if name == "digits":
         source = sources.from_digits(form)
     elif _is_folder(name, data_dir):
-        source = from_folder(name, form)
+        source = from_folder(name, form, skip_bad)
     else:
         from keras_lottery.data import tfds_source
 
         source = tfds_source.find(name, data_dir, form, download)
-    keep, class_names = _classes(name, source.class_names, classes)
-    images, labels, parts = source.read(train_split, test_split)
-    parts.setdefault("validation", np.array([], np.int64))
-    labels = _relabel(name, labels, keep, len(source.class_names))
-    parts = {k: rows[labels[rows] >= 0] for k, rows in parts.items()}
-    for part in ("train", "test"):
-        if not len(parts[part]):
-            raise LotteryError(
-                f"{name}: the {part} part holds 0 images of the classes asked for; give a larger {part}_split"
-            )
-    _carve(parts, validation)
-    _no_empty_class(
-        name, np.bincount(labels[parts["train"]], minlength=len(class_names)), class_names, validation
-    )
-    pixels = (
-        Pixels(*_moments(images, parts["train"]))
-        if normalization is None
-        else Pixels.of(normalization, images.shape[-1])
-    )
+    keep, class_names = chosen(name, source.class_names, classes)
+    pixels = normalization is not None and Pixels.of(normalization, source.channels)
+    labels, parts, decoded = source.read(train_split, test_split)
+    labels = relabel(name, labels, keep, len(source.class_names))
+    parts = _parts(name, labels, parts, class_names, validation)
+    images, readable = decoded()
+    if not readable.all():
+        parts = {k: rows[readable[rows]] for k, rows in parts.items()}
+        _no_empty_part(name, parts)
+        _no_empty_class(name, labels[parts["train"]], class_names, validation)
+    pixels = pixels or Pixels(*_moments(images, parts["train"]))
 
     tensors = hold(images), hold(labels)
     del images
@@ -168,6 +171,7 @@ def load(
             "test_split": test_split,
             "validation": validation,
             "image_size": list(size) if size else None,
+            **({"crop": True} if crop else {}),
             "channels": form.channels,
             "augment": bool(augment),
             "batch_size": asked.batch_size,
@@ -187,45 +191,22 @@ def _is_folder(name, data_dir):
     return not tfds_source.knows(name, data_dir)
 
 
-def _classes(name, names, wanted):
-    """The source's label of each class to keep, and their names."""
-    if wanted is None:
-        keep = list(range(len(names)))
-    else:
-        keep = [_label(name, names, c) for c in wanted]
-    if len(set(keep)) < len(keep):
-        raise LotteryError(f"classes={shown(list(wanted))}: each class once, please")
-    if len(keep) < 2:
-        raise LotteryError(
-            f"{name}: {len(keep)} class{'es' * (len(keep) != 1)} to tell apart; expected 2 or more"
-        )
-    return keep, tuple(names[k] for k in keep)
+def _parts(name, labels, parts, class_names, validation):
+    """{"train", "validation", "test": rows of the classes asked for}; every class is in train."""
+    parts = {"validation": np.array([], np.int64), **parts}
+    parts = {k: rows[labels[rows] >= 0] for k, rows in parts.items()}
+    _no_empty_part(name, parts)
+    _carve(parts, validation)
+    _no_empty_class(name, labels[parts["train"]], class_names, validation)
+    return parts
 
 
-def _label(name, names, wanted):
-    number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
-    text = wanted if isinstance(wanted, str) else shown(wanted)
-    if not number and text in names:
-        return names.index(text)
-    if number and 0 <= wanted < len(names) or text.isdecimal() and len(text) < 10 and int(text) < len(names):
-        return int(wanted)
-    among = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
-    raise LotteryError(
-        f"class {shown(wanted)} is not in {name}: expected labels 0 to {len(names) - 1} "
-        f"or names among {among}" + ("" if text.isdigit() else sources.near(text, names))
-    )
-
-
-def _relabel(name, labels, keep, num_classes):
-    wrong = labels[(labels < 0) | (labels >= num_classes)]
-    if len(wrong):
-        raise LotteryError(
-            f"{name}: {len(wrong)} labels out of range, such as {wrong[0]}: expected 0 to "
-            f"{num_classes - 1}; is this a split whose labels are withheld?"
-        )
-    new = np.full(num_classes, -1, np.int64)
-    new[keep] = np.arange(len(keep))
-    return new[labels]
+def _no_empty_part(name, parts):
+    for part in ("train", "test"):
+        if not len(parts[part]):
+            raise LotteryError(
+                f"{name}: the {part} part holds 0 images of the classes asked for; give a larger {part}_split"
+            )
 
 
 def _carve(parts, validation):
@@ -240,7 +221,8 @@ def _carve(parts, validation):
         parts["train"] = rows[np.sort(order[count:])]
 
 
-def _no_empty_class(name, counts, class_names, validation):
+def _no_empty_class(name, labels, class_names, validation):
+    counts = np.bincount(labels, minlength=len(class_names))
     empty = [c for c, n in zip(class_names, counts) if not n]
     if empty:
         there = [c for c, n in zip(class_names, counts) if n]

@@ -1,65 +1,172 @@
 """Images in a folder with one sub-folder a class."""
 
-import contextlib
 import os
 import stat
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import tensorflow as tf
 
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.data.sources import Arrays, Form, allocate, fixed_order, held_out
+from keras_lottery.data import photos
+from keras_lottery.data.sources import Form, allocate, fixed_order, held_out, rows_of
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-SHOWN = 5  # files that a message names for each thing that is wrong
+SPLITS = {"train": ("train",), "test": ("test",), "validation": ("validation", "val", "valid")}
+SHOWN = 20  # files that a message names for each thing that is wrong
 _IGNORED = ("thumbs.db", "desktop.ini")
 
 
-def from_folder(name, form):
-    """A folder with one sub-folder of images a class, or with such folders named train, test and validation."""
+def from_folder(name: str, form: Form, skip_bad: bool = False):
+    """A source: a folder with one sub-folder of images a class, or with such folders for each split.
+
+    All that file names and headers tell is checked here, before an image is decoded.
+
+    Args:
+      name: the folder. Its splits, where it has them, are train/, test/ and validation/ (or val/, valid/). Without
+        test/, a fifth of each class of train/ is held out.
+      form: the size and channels to bring the images to.
+      skip_bad: leave out files that cannot be read, with a warning, instead of refusing the folder.
+
+    Raises:
+      LotteryError: no folder of that kind, files that cannot be used, sizes that differ without one to bring them to.
+    """
     root = os.path.expanduser(name)
     if not os.path.isdir(root):
         raise LotteryError(f"{name}: no such folder; expected one with a sub-folder of images for each class")
-    inner = _folders(root)
-    split_names = [
-        s for s in ("train", "test", "validation") if s in inner and _folders(os.path.join(root, s))
-    ]
-    if split_names and not {"train", "test"} <= set(split_names):
-        raise LotteryError(
-            f"{name} holds {'/, '.join(split_names)}/: expected both train/ and test/, "
-            "each with a sub-folder of images for each class"
-        )
-    tops = [os.path.join(root, s) for s in split_names] or [root]
-    class_names = _folders(tops[0])
+    tops = _tops(name, root)
+    class_names = _folders(next(iter(tops.values())))
     if not class_names:
         raise LotteryError(f"{name}: an empty folder; expected a sub-folder of images for each class")
     for text in (name, *class_names):
         if text.encode(errors="ignore").decode() != text:  # a run's files, which are UTF-8, name them
             raise LotteryError(f"the folder name {text!r} is not UTF-8; rename it")
-    files, labels, counts, spoilt = [], [], [], {}
-    for top in tops:
-        more_files, more_labels = _listing(top, class_names, spoilt)
-        files += more_files
-        labels += more_labels
-        counts.append(len(more_files))
-    if not files and not spoilt:
+    spoilt, listed = {}, {}
+    for split, top in tops.items():
+        for file, label in _listing(top, class_names, spoilt):
+            listed[file] = split, label
+    headers = _readable(photos.header, list(listed), spoilt)
+    if not headers and not spoilt:
         raise LotteryError(
-            f"{name}: no images; expected {', '.join(EXTENSIONS)} files in each class's sub-folder"
+            f"{name}: no images; expected {', '.join(photos.EXTENSIONS)} files in each class's sub-folder"
         )
-    images = _decode(name, files, form, spoilt)
-    if spoilt:
+    if spoilt and not skip_bad:
+        _readable(lambda file: photos.pixels(file, form) is None, list(headers), spoilt)
+        raise LotteryError(f"{name}: {_told(root, spoilt)}. skip_bad=True leaves them out")
+    if not headers:
+        raise LotteryError(f"{name}: no image can be read: {_told(root, spoilt)}")
+    shape = _shape(name, form, headers)
+    return Folder(
+        name, root, form, shape, [(file, *listed[file]) for file in headers], class_names, spoilt, skip_bad
+    )
+
+
+class Folder:
+    """A source, as `sources.Arrays`, whose images are decoded when they are asked for."""
+
+    def __init__(self, name, root, form, shape, listed, class_names, spoilt, skip_bad):
+        self.name, self.root, self.shape, self.class_names = name, root, shape, tuple(class_names)
+        self.channels = shape[-1]
+        self.form = Form(form.size, shape[-1], form.crop)
+        self.files, splits, labels = zip(*listed)
+        self.labels, self.splits = np.array(labels, np.int64), _split(np.array(splits), np.array(labels))
+        self.spoilt, self.skip_bad = spoilt, skip_bad
+
+    def read(self, train_split, test_split):
+        """labels, {part: rows}, and a function that decodes the images: (images, which of them could be read)."""
+        return self.labels, rows_of(self.name, self.splits, train_split, test_split), self._images
+
+    def _images(self):
+        images = allocate(self.name, len(self.files), self.shape)
+        row, spoilt = {file: n for n, file in enumerate(self.files)}, dict(self.spoilt)
+
+        def decode(file):
+            images[row[file]] = photos.pixels(file, self.form)
+
+        read = _readable(decode, self.files, spoilt)
+        if spoilt and not self.skip_bad:
+            raise LotteryError(f"{self.name}: {_told(self.root, spoilt)}. skip_bad=True leaves them out")
+        if spoilt:
+            warnings.warn(f"left out of {self.name}: {_told(self.root, spoilt)}", stacklevel=3)
+        good = np.array([file in read for file in self.files])
+        images[~good] = 0
+        return images, good
+
+
+def _tops(name, root):
+    """{split: its folder}, "" for a folder of classes."""
+    inner = _folders(root)
+    named = {
+        split: [n for n in names if n in inner and _folders(os.path.join(root, n))]
+        for split, names in SPLITS.items()
+    }
+    found = {split: names for split, names in named.items() if names}
+    if not found:
+        return {"": root}
+    twice = next((names for names in found.values() if len(names) > 1), None)
+    if twice:
+        raise LotteryError(f"{name} holds {'/ and '.join(twice)}/: expected one of them")
+    others = [n for n in inner if n not in sum(found.values(), [])]
+    if "train" not in found or others and "test" not in found:
+        there = [f"{n}/" for n in sum(found.values(), []) + others[:1]]
         raise LotteryError(
-            f"{name}: " + "; ".join(f"{_named(root, these)} {why}" for why, these in spoilt.items())
+            f"{name} holds {', '.join(there)}: expected a sub-folder for each class, or train/ and, if there are such, "
+            "validation/ and test/ with a sub-folder for each class"
         )
-    labels = np.array(labels, np.int64)
-    if split_names:
-        ends = np.cumsum(counts)
-        splits = {s: np.arange(end - n, end) for s, n, end in zip(split_names, counts, ends)}
-    else:
-        splits = held_out(labels)
-    # Files come class by class: mixed, so that a slice of a split holds every class.
-    splits = {s: rows[fixed_order(len(rows))] for s, rows in splits.items()}
-    return Arrays(name, images, labels, splits, tuple(class_names))
+    return {split: os.path.join(root, *names) for split, names in found.items()}
+
+
+def _split(splits, labels):
+    """{split: rows}, each in a fixed order that mixes the classes, so that a slice of a split holds every class."""
+    rows = {split: np.flatnonzero(splits == split) for split in dict.fromkeys(splits)}
+    if "test" not in rows:
+        whole = rows.pop("train", rows.pop("", None))
+        rows.update({split: whole[those] for split, those in held_out(labels[whole]).items()})
+    return {split: those[fixed_order(len(those))] for split, those in rows.items()}
+
+
+def _readable(read, files, spoilt):
+    """{file: what `read` gives of it}, on several threads; files that it cannot read go to `spoilt`, {why: files}."""
+
+    def one(file):
+        try:
+            return read(file), None
+        except photos.Unreadable as error:
+            return None, str(error)
+        except MemoryError as error:
+            raise LotteryError(
+                f"{file} and the images read beside it need more memory than is free; give a smaller image_size, "
+                "or make them smaller"
+            ) from error
+
+    found = {}
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        warnings.simplefilter(
+            "ignore"
+        )  # Pillow's, of sizes that are not too large yet and of broken metadata
+        for file, (value, why) in zip(files, pool.map(one, files)):
+            if why:
+                spoilt.setdefault(why, []).append(file)
+            else:
+                found[file] = value
+    return found
+
+
+def _shape(name, form, headers):
+    """(height, width, channels) of all images: grey only if every file is, unless the form says which."""
+    channels = form.channels or (1 if all(header.grey for header in headers.values()) else 3)
+    if form.size:
+        return *form.size, channels
+    (first, one), *others = headers.items()
+    for file, other in others:
+        if other[:2] != one[:2]:
+            raise LotteryError(
+                f"{name}: images of differing sizes, {one.height}x{one.width} ({first}) and "
+                f"{other.height}x{other.width} ({file}); give image_size, such as image_size=32"
+            )
+    return one.height, one.width, channels
 
 
 def _folders(root):
@@ -91,13 +198,12 @@ def _kind(path):
 
 
 def _listing(top, class_names, spoilt):
-    """(files, labels) of the images in a folder of classes; files that cannot be images go to `spoilt`, {why: files}."""
+    """(file, label) of the images in a folder of classes; files that cannot be images go to `spoilt`, {why: files}."""
     new = sorted(set(_folders(top)) - set(class_names))
     if new:
         raise LotteryError(
             f"{top} holds the class {new[0]!r}, which train/ does not; expected {', '.join(class_names)}"
         )
-    files, labels = [], []
     for label, class_name in enumerate(class_names):
         folder = os.path.join(top, class_name)
         for entry in _entries(folder) if os.path.isdir(folder) else ():
@@ -105,89 +211,20 @@ def _listing(top, class_names, spoilt):
             if entry.lower() in _IGNORED:
                 continue
             kind, why = _kind(path)
-            if not entry.lower().endswith(EXTENSIONS):
-                why = f"cannot be used, not being {', '.join(EXTENSIONS)}: convert or take out"
-            elif not why and not stat.S_ISREG(kind):
+            why = photos.usable(entry) or why
+            if not why and not stat.S_ISREG(kind):
                 why = "cannot be read as an image, being no regular file: take out"
             if why:
                 spoilt.setdefault(why, []).append(path)
             else:
-                files.append(path)
-                labels.append(label)
-    return files, labels
+                yield path, label
 
 
-def _decode(name, files, form, spoilt):
-    """All files as one array; grey only if every file is, unless the form says which. Broken ones go to `spoilt`."""
-
-    def one(path):
-        image = tf.io.decode_image(tf.io.read_file(path), expand_animations=False)
-        stored = tf.shape(image)[-1]
-        image.set_shape([None, None, None])
-        return Form(form.size, form.channels or 3)(image), stored
-
-    images, first, other, grey = None, None, None, True
-    if form.size:
-        images = allocate(name, len(files), (*form.size, form.channels or 3))
-    paths = tf.data.Dataset.from_tensor_slices([os.fsencode(file) for file in files] or [b""])
-    decoded = paths.map(one, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator()
-    for count, file in enumerate(files):  # in which order they come
-        try:
-            image, stored = next(decoded)
-        except tf.errors.ResourceExhaustedError as error:
-            raise LotteryError(
-                f"{file} and the images read beside it need more memory than is free; give a smaller image_size, "
-                "or make them smaller"
-            ) from error
-        except tf.errors.OpError:
-            why = (
-                _palette(file)
-                or "cannot be read as an image; expected a whole PNG, JPEG, BMP or GIF: replace or take out"
-            )
-            spoilt.setdefault(why, []).append(file)
-            continue
-        why = stored < 3 and _palette(file)
-        if why:
-            spoilt.setdefault(why, []).append(file)
-            continue
-        if images is None:
-            images = allocate(name, len(files), image.shape)
-        first = first or file
-        if image.shape == images.shape[1:]:
-            images[count] = image
-            grey &= stored < 3
-        else:
-            other = other or (image.shape, file)
-    if other and not spoilt:
-        raise LotteryError(
-            f"{name}: images of differing sizes, {_by(images.shape[1:])} ({first}) and "
-            f"{_by(other[0])} ({other[1]}); give image_size, such as image_size=32"
-        )
-    return (
-        images if spoilt or not grey or form.channels is not None else np.ascontiguousarray(images[..., :1])
-    )
-
-
-def _palette(file):
-    """Why a BMP of a palette's indices, which TensorFlow takes for grey levels, cannot be read; "" if they are such levels."""
-    with contextlib.suppress(OSError), open(file, "rb") as opened:
-        head = opened.read(2048)
-        bits, header, colours = [
-            int.from_bytes(head[a:b], "little") for a, b in ((28, 30), (14, 18), (46, 50))
-        ]
-        colours = colours or 256
-        palette = head[14 + header :][: 4 * colours]
-        ramp = bits == 8 and all(palette[c::4] == bytes(range(256))[:colours] for c in range(3))
-        if head[:2] == b"BM" and 0 < bits <= 8 and not ramp:
-            return "cannot be read, being BMP with a palette: save as PNG"
-    return ""
+def _told(root, spoilt):
+    """Each reason with the files that it is about, by their places in the folder."""
+    return "; ".join(f"{_named(root, files)} {why}" for why, files in spoilt.items())
 
 
 def _named(root, files):
-    """The first of some files, by their places in the folder, and how many more there are."""
     shown = ", ".join(os.path.relpath(file, root) for file in files[:SHOWN])
     return f"{shown} and {len(files) - SHOWN} more ({len(files)} in all)" if len(files) > SHOWN else shown
-
-
-def _by(shape):
-    return f"{shape[0]}x{shape[1]}"

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_lottery.core import epochs
 from keras_lottery.core.checks import shown, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.fingerprint import fingerprint
@@ -19,8 +20,10 @@ def batches(
 ):
     """Batch arrays, each new pass over the result being the next epoch.
 
-    Epoch n of a given seed is bit for bit the same in every process. A shuffled dataset drops the last, partial
-    batch (a set smaller than one batch is one batch); an unshuffled one keeps it.
+    Epoch n of a given seed is bit for bit the same in every process. The batches of a shuffled dataset are all of
+    one size: with fewer than 100 of them, a last, partial batch is filled up with the first examples of the epoch's
+    order; with more, it is left out. A set smaller than one batch is one batch. An unshuffled dataset has each
+    example once, and its last batch may be smaller.
 
     Args:
         x: images or anything else, an array or a structure of arrays, first axis the examples. Kept in memory once
@@ -141,7 +144,8 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
     if not len(rows):
         raise LotteryError("0 examples: expected at least one")
     size = min(int(batch_size), len(rows)) if shuffle else int(batch_size)
-    steps = len(rows) // size if shuffle else -(-len(rows) // size)
+    steps = epochs.steps(len(rows), size) if shuffle else -(-len(rows) // size)
+    filled = epochs.fill(len(rows), size) if shuffle else 0
     finish = _finisher(tensors, size, augment, mean, std)
     with tf.device("/CPU:0"):
         # Not a tf.Variable: made inside a strategy's scope that would be mirrored onto the devices.
@@ -177,6 +181,7 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
             order = (
                 tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
             )
+            order = tf.concat([order, order[:filled]], 0)
             index = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=shuffle)
             return index.enumerate().skip(first).map(lambda step, index: (epoch, step, index))
 

@@ -16,10 +16,14 @@ TEST_SHARE = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """The size (height, width) and channels to bring images to; None: as they are."""
+    """The size (height, width) and channels to bring images to; None: as they are.
+
+    crop: cut the edges off that are too much for the size's shape, instead of squeezing the image into it.
+    """
 
     size: tuple | None
     channels: int | None
+    crop: bool = False
 
     def __call__(self, image):
         """One uint8 image, or several of one shape, -> the same in this form."""
@@ -30,6 +34,7 @@ class Form:
             if self.channels == 1:
                 image = tf.cond(grey, lambda: image[..., :1], lambda: tf.image.rgb_to_grayscale(image))
         if self.size is not None:
+            image = _centre(image, *self.size) if self.crop else image
             image = tf.image.resize(tf.cast(image, tf.float32), self.size, "bilinear", antialias=True)
             image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
         return image
@@ -45,17 +50,30 @@ class Arrays:
     splits: dict
     class_names: tuple
 
+    @property
+    def channels(self):
+        return self.images.shape[-1]
+
     def read(self, train_split, test_split):
-        """images, labels, {"train": rows, "test": rows}, and {"validation": rows} where the source has them to spare."""
-        infos = _split_infos({k: len(rows) for k, rows in self.splits.items()})
-        train, test = slices(self.name, infos, train_split, test_split)
-        parts = {
-            "train": np.concatenate([self.splits[s][a:b] for s, a, b in train]),
-            "test": np.concatenate([self.splits[s][a:b] for s, a, b in test]),
-        }
-        if "validation" in self.splits and all(split != "validation" for split, _, _ in train + test):
-            parts["validation"] = self.splits["validation"]
-        return self.images, self.labels, parts
+        """labels, {part: rows}, and a function that gives the images: (images, which of them could be read)."""
+        parts = rows_of(self.name, self.splits, train_split, test_split)
+        return self.labels, parts, lambda: (self.images, np.ones(len(self.labels), bool))
+
+
+def rows_of(name, splits, train_split, test_split):
+    """{"train": rows, "test": rows}, and {"validation": rows} where the splits have them to spare.
+
+    splits: {split: rows} of a source; train_split, test_split: in TFDS's notation.
+    """
+    infos = _split_infos({k: len(rows) for k, rows in splits.items()})
+    train, test = slices(name, infos, train_split, test_split)
+    parts = {
+        "train": np.concatenate([splits[s][a:b] for s, a, b in train]),
+        "test": np.concatenate([splits[s][a:b] for s, a, b in test]),
+    }
+    if "validation" in splits and all(split != "validation" for split, _, _ in train + test):
+        parts["validation"] = splits["validation"]
+    return parts
 
 
 def from_digits(form):
@@ -95,6 +113,15 @@ def allocate(name, count, shape):
         "give a smaller image_size or a slice of the split",
     )
     return aligned((count, *shape), np.uint8)
+
+
+def _centre(image, height, width):
+    """The largest part of an image, or of several, that has the shape of height x width, from its middle."""
+    has = tf.shape(image)[-3:-1]
+    scale = tf.reduce_min(tf.cast(has, tf.float64) / [height, width])
+    keep = tf.clip_by_value(tf.cast(tf.round(scale * [height, width]), tf.int32), 1, has)
+    (top, left), (down, right) = tf.unstack((has - keep) // 2), tf.unstack(keep)
+    return image[..., top : top + down, left : left + right, :]
 
 
 def near(word, words):

@@ -56,6 +56,10 @@ class Source:
     def class_names(self):
         return tuple(self._features()[1].names)
 
+    @property
+    def channels(self):
+        return self.form.channels or self._features()[0].shape[2]
+
     def read(self, train_split, test_split):
         image, _ = self._features()
         infos = self.builder.info.splits
@@ -70,7 +74,8 @@ class Source:
                 end = count + len(label_batch)
                 images[count:end], labels[count:end] = image_batch, label_batch
                 count = end
-        return images, labels, {"train": np.arange(sizes[0]), "test": np.arange(sizes[0], count)}
+        parts = {"train": np.arange(sizes[0]), "test": np.arange(sizes[0], count)}
+        return labels, parts, lambda: (images, np.ones(count, bool))
 
     def _batches(self, split):
         config = tfds.ReadConfig(try_autocache=False)
@@ -78,7 +83,7 @@ class Source:
             dataset = self.builder.as_dataset(
                 split=split, as_supervised=True, shuffle_files=False, read_config=config
             )
-        if self.form != sources.Form(None, None):
+        if self.form != sources.Form(None, None, self.form.crop):
             dataset = dataset.map(
                 lambda image, label: (self.form(image), label), num_parallel_calls=tf.data.AUTOTUNE
             )

@@ -12,7 +12,8 @@ from .. import engines
 from ..core import memory
 from ..core.checks import above_zero
 from ..core.errors import LotteryError
-from . import counted
+from . import applications, counted
+from .builders import BUILDERS
 
 SMALLEST_SIDE = 8
 TRAINED = 12  # bytes that training takes for a weight: itself, its gradient and one slot of the optimizer
@@ -27,7 +28,7 @@ def names():
     return tuple(BUILDERS)
 
 
-def build(name, input_shape, num_classes, width=1, keras=None):
+def build(name, input_shape, num_classes, width=1, keras=None, weights=None):
     """A new, uncompiled functional model: (batch, h, w, c) in, float32 logits (batch, num_classes) out.
 
     lenet: fully connected, 300-100. LeCun et al. 1998; Frankle & Carbin 2019 (arXiv 1803.03635), figure 2.
@@ -42,25 +43,33 @@ def build(name, input_shape, num_classes, width=1, keras=None):
     mobilenet: 13 pairs of a depthwise and a 1x1 convolution, for RGB images of 64 pixels and more. Howard et al. 2017
       (arXiv 1704.04861), table 1; padded explicitly, as the sparse kernels of mobile runtimes need it (`tflite.sparse_kernels`).
 
+    Every other name is one of keras.applications, such as MobileNetV2: its network up to the average pooling, and a new
+    last layer; see `applications.build`.
+
     Args:
-      name: one of `names()`.
+      name: one of `names()`, or of `applications.names()`.
       input_shape: (h, w, c), h and w at least 8.
       num_classes: int, at least 2. The last layer is called "logits" and stays float32 under mixed precision.
       width: multiplies every hidden layer's filters and units (rounded, at least 1); may be a fraction.
       keras: "tf_keras" or "keras" (Keras 3); None for tf_keras where it is installed, else Keras 3.
+      weights: of keras.applications' networks: "imagenet", an .h5 file written by save_weights, or None for new ones.
 
     Raises:
-      LotteryError: an unknown name, a shape, class count or width out of range, or a Keras that is not installed.
+      LotteryError: an unknown name, a shape, class count or width out of range, a Keras that is not installed, or
+        weights that cannot be fetched or do not fit.
 
     >>> build("resnet8", (32, 32, 3), num_classes=10).count_params()
     78714
     """
-    builder = _builder(name)
+    is_application = check_name(name, width, weights, keras)
     shape, num_classes, width = (
         _checked_shape(input_shape),
         _checked_classes(num_classes),
         above_zero("width", width),
     )
+    if is_application:
+        return applications.build(name, shape, num_classes, weights, keras)
+    builder = BUILDERS[name]
     keras = engines.engine_of(keras).keras
     layers = keras.layers
 
@@ -87,155 +96,34 @@ def _count(builder, shape, scale, num_classes):
     return layers.weights
 
 
-# A builder takes Keras' layers, the input tensor and `scale` (a layer's count in the literature -> its count at this
-# width), and gives the features under the last layer, with the initialiser its source uses for all kernels.
+def check_name(name, width=1, weights=None, keras=None) -> bool:
+    """Whether `name` is a network of keras.applications, and not a builder's.
 
-
-def _lenet(layers, x, scale):
-    init = "glorot_normal"
-    x = layers.Flatten(name="flatten")(x)
-    for i, units in enumerate((300, 100), 1):
-        x = layers.Dense(scale(units), "relu", kernel_initializer=init, name=f"dense{i}")(x)
-    return x, init
-
-
-def _conv(*pairs):
-    def builder(layers, x, scale):
-        init = "glorot_normal"
-        for i, filters in enumerate(pairs, 1):
-            for j in (1, 2):
-                x = layers.Conv2D(
-                    scale(filters),
-                    3,
-                    padding="same",
-                    activation="relu",
-                    kernel_initializer=init,
-                    name=f"conv{i}_{j}",
-                )(x)
-            x = layers.MaxPooling2D(padding="same", name=f"pool{i}")(x)
-        x = layers.Flatten(name="flatten")(x)
-        for i in (1, 2):
-            x = layers.Dense(scale(256), "relu", kernel_initializer=init, name=f"dense{i}")(x)
-        return x, init
-
-    return builder
-
-
-def _resnet(stacks, blocks):
-    """Basic blocks: `blocks` of them for each of `stacks`' filters; every stack but the first halves the image."""
-
-    def builder(layers, x, scale):
-        x = _conv_bn(layers, x, scale(stacks[0]), "stem")
-        x = layers.ReLU(name="stem_relu")(x)
-        for i, filters in enumerate(stacks, 1):
-            for j in range(1, blocks + 1):
-                x = _block(layers, x, scale(filters), 2 if i > 1 and j == 1 else 1, f"stack{i}_block{j}")
-        return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
-
-    return builder
-
-
-def _block(layers, x, filters, stride, name):
-    shortcut = x
-    if stride != 1 or x.shape[-1] != filters:
-        shortcut = _conv_bn(layers, x, filters, f"{name}_shortcut", size=1, stride=stride)
-    x = _conv_bn(layers, x, filters, f"{name}_conv1", stride=stride)
-    x = layers.ReLU(name=f"{name}_relu1")(x)
-    x = _conv_bn(layers, x, filters, f"{name}_conv2")
-    x = layers.Add(name=f"{name}_add")([x, shortcut])
-    return layers.ReLU(name=f"{name}_relu2")(x)
-
-
-def _vgg(*stacks):
-    """Stacks of (filters, convolutions), each closed by a pool. The convolutions have biases, as in the source."""
-
-    def builder(layers, x, scale):
-        for i, (filters, depth) in enumerate(stacks, 1):
-            for j in range(1, depth + 1):
-                x = _conv_bn(layers, x, scale(filters), f"conv{i}_{j}", use_bias=True)
-                x = layers.ReLU(name=f"conv{i}_{j}_relu")(x)
-            # 'same', so that an 8x8 image outlives five pools.
-            x = layers.MaxPooling2D(padding="same", name=f"pool{i}")(x)
-        return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
-
-    return builder
-
-
-def _mobilenet(*blocks):
-    """Blocks of (filters, stride). Padding is explicit where the stride is 2: 'same' would pad one side more."""
-
-    def builder(layers, x, scale):
-        x = layers.ZeroPadding2D(1, name="stem_pad")(x)
-        x = layers.Conv2D(
-            scale(32), 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem"
-        )(x)
-        x = _bn_relu(layers, x, "stem")
-        for i, (filters, stride) in enumerate(blocks, 1):
-            name = f"block{i}_depthwise"
-            x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x) if stride == 2 else x
-            x = layers.DepthwiseConv2D(
-                3,
-                strides=stride,
-                padding="valid" if stride == 2 else "same",
-                use_bias=False,
-                depthwise_initializer="he_normal",
-                name=name,
-            )(x)
-            x = _bn_relu(layers, x, name)
-            x = layers.Conv2D(
-                scale(filters), 1, use_bias=False, kernel_initializer="he_normal", name=f"block{i}_pointwise"
-            )(x)
-            x = _bn_relu(layers, x, f"block{i}_pointwise")
-        return layers.GlobalAveragePooling2D(name="pool")(x), "he_normal"
-
-    return builder
-
-
-def _bn_relu(layers, x, name):
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
-    return layers.ReLU(6.0, name=f"{name}_relu")(x)
-
-
-def _conv_bn(layers, x, filters, name, size=3, stride=1, use_bias=False):
-    x = layers.Conv2D(
-        filters,
-        size,
-        strides=stride,
-        padding="same",
-        use_bias=use_bias,
-        kernel_initializer="he_normal",
-        name=name,
-    )(x)
-    # The momentum and epsilon of the PyTorch code that the field's figures come from. Keras' own momentum of 0.99
-    # also needs several hundred steps before the moving averages mean anything.
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
-
-
-BUILDERS = {
-    "lenet": _lenet,
-    "conv2": _conv(64),
-    "conv4": _conv(64, 128),
-    "conv6": _conv(64, 128, 256),
-    "resnet8": _resnet((16, 32, 64), blocks=1),
-    "resnet14": _resnet((16, 32, 64), blocks=2),
-    "resnet20": _resnet((16, 32, 64), blocks=3),
-    "resnet32": _resnet((16, 32, 64), blocks=5),
-    "resnet56": _resnet((16, 32, 64), blocks=9),
-    "resnet18": _resnet((64, 128, 256, 512), blocks=2),
-    "vgg19": _vgg((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)),
-    "mobilenet": _mobilenet(
-        (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)
-    ),
-}
-
-
-def _builder(name):
+    Raises:
+      LotteryError: it is neither, or `width` or `weights` are given for one that does not take them.
+    """
     if name in names():
-        return BUILDERS[name]
+        if weights not in (None, "none"):
+            raise LotteryError(
+                f"weights={weights!r} is for the networks of keras.applications, such as MobileNetV2: {name} has none. Leave it out."
+            )
+        return False
+    if name not in applications.names(keras):
+        raise LotteryError(f"no model is called {name!r}{_near(name, keras)} Known: {', '.join(names())}.")
+    if above_zero("width", width) != 1:
+        raise LotteryError(
+            f"width={width!r} is for {', '.join(names())}: {name} of keras.applications has the width it has. Leave it out."
+        )
+    return True
+
+
+def _near(name, keras):
+    """ "; did you mean ...?" where a name is near."""
     plain = "".join(filter(str.isalnum, str(name).lower()))
-    near = [plain] if plain in names() else difflib.get_close_matches(plain, names(), n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    raise LotteryError(f"no model is called {name!r}{hint} Known: {', '.join(names())}.")
+    known = {one.lower(): f"{one} of keras.applications" for one in applications.names(keras)}
+    known.update(zip(names(), names()))
+    near = [plain] if plain in known else difflib.get_close_matches(plain, known, n=3)
+    return f"; did you mean {' or '.join(known[one] for one in near)}?" if near else "."
 
 
 def _checked_shape(shape):

@@ -3,22 +3,19 @@
 import contextlib
 import io
 import json
-import math
 import os
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
 from .. import engines, models, wrapping
-from ..architecture.loops import LAYERS
 from ..architecture.trust import LONGEST, line, parsed, trusted
 from ..core import files
 from ..core.checks import above_zero
 from ..core.errors import LotteryError
 from ..engines.sizes import short
+from . import arrays
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -38,7 +35,7 @@ def load(path, engine):
     try:
         if not zipfile.is_zipfile(path):
             with h5py.File(path, "r") as file:
-                stored = _stored(h5py, file)
+                stored = arrays.stored(file)
                 text = file.attrs.get("model_config")
                 if text is None:
                     raise LotteryError("it holds no model's config")
@@ -50,7 +47,7 @@ def load(path, engine):
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
             config = parsed(_members(archive, path)[CONFIG])
             with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
-                stored = _stored(h5py, file)
+                stored = arrays.stored(file)
             engine.shapes(config, stored)
             # What was checked is what Keras reads.
             checked = Path(folder, "model.keras")
@@ -61,15 +58,34 @@ def load(path, engine):
 
 
 def keras_version(path):
-    """Of the Keras that saved a .keras file, "" where it does not say."""
-    with (
-        contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError),
-        zipfile.ZipFile(path) as archive,
-    ):
-        info = archive.getinfo(METADATA)
-        told = json.loads(archive.read(METADATA)) if info.file_size < 2**16 else None
-        return str(told.get("keras_version", "")) if isinstance(told, dict) else ""
+    """Of the Keras that saved a .keras or .h5 file, "" where it does not say."""
+    if zipfile.is_zipfile(path):
+        with (
+            contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError),
+            zipfile.ZipFile(path) as archive,
+        ):
+            info = archive.getinfo(METADATA)
+            told = json.loads(archive.read(METADATA)) if info.file_size < 2**16 else None
+            return str(told.get("keras_version", "")) if isinstance(told, dict) else ""
+        return ""
+    import h5py
+
+    with contextlib.suppress(OSError, KeyError, ValueError), h5py.File(path, "r") as file:
+        told = file.attrs.get("keras_version", "")
+        return told.decode() if isinstance(told, bytes) else str(told)
     return ""
+
+
+def keras_of(path):
+    """The Keras that saved a .keras or .h5 file: "tf_keras" or "keras" (Keras 3); None where it does not say.
+
+    Raises:
+      LotteryError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise LotteryError(f"model={str(path)!r}: there is no such file.")
+    version = keras_version(path)
+    return None if not version else "tf_keras" if version.split(".")[0] == "2" else "keras"
 
 
 def _members(archive, path):
@@ -106,79 +122,19 @@ def _rewrite(archive, path, config):
                     shutil.copyfileobj(source, target)
 
 
-def _stored(h5py, file):
-    """The bytes of numbers in an HDF5 file; LotteryError if some lie elsewhere."""
-    seen, stack, stored, listed = set(), [file], 0, 0
-    while stack:
-        group = stack.pop()
-        _check_attributes(group)
-        listed += _listed(h5py, group)
-        for name in group:
-            link = group.get(name, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise LotteryError(f"its {line(name)} is a link to elsewhere")
-            item = group[name]
-            address = h5py.h5o.get_info(item.id).addr
-            if address in seen:
-                continue
-            seen.add(address)
-            if isinstance(item, h5py.Group):
-                stack.append(item)
-            elif not isinstance(item, h5py.Dataset):
-                raise LotteryError(f"its {line(name)} is no array")
-            elif item.external or item.is_virtual:
-                raise LotteryError(f"the numbers of its {line(name)} are in another file")
-            elif item.dtype.hasobject and item.size != 1:
-                raise LotteryError(f"its {line(name)} is an array of texts or arrays, which may all be one")
-            else:
-                _check_attributes(item)
-                if (
-                    item.size is not None
-                    and item.size * item.dtype.itemsize > item.id.get_storage_size() + 64
-                ):
-                    raise LotteryError(
-                        f"its {line(name)} is told as {item.shape}, of which the file does not hold all: save it "
-                        "by Keras again"
-                    )
-                stored += item.id.get_storage_size()
-    if listed > stored:
-        raise LotteryError("it lists its weights more often than it holds them")
-    return stored
-
-
-def _check_attributes(item):
-    """Raises LotteryError for an attribute of more texts than a model has layers: they may be one text many times."""
-    for name in item.attrs:
-        told = item.attrs.get_id(name)
-        if told.dtype.hasobject and math.prod(told.shape or ()) > LAYERS:
-            raise LotteryError(f"its attribute {line(name)} holds more texts than any model has layers")
-
-
-def _listed(h5py, group):
-    """The bytes of what Keras reads at once where a group of a .h5 file lists its weights."""
-    listed = 0
-    for attribute in group.attrs:
-        names = group.attrs[attribute] if attribute.startswith(("weight_names", "layer_names")) else ()
-        names = [name for name in np.ravel(names).tolist() if isinstance(name, (str, bytes))]
-        if len(set(names)) < len(names):
-            raise LotteryError(f"its {line(attribute)} hold a name twice")
-        for item in map(group.get, names) if attribute.startswith("weight_names") else ():
-            listed += item.id.get_storage_size() if isinstance(item, h5py.Dataset) else 0
-    return listed
-
-
 def of_file(model):
     """What tells a saved model from another of the same name; nothing of a builder's name."""
     return {"model_sha256": files.sha256(model)} if Path(model).is_file() else {}
 
 
-def builder(model, width=1.0, keras="tf_keras"):
+def builder(model, width=1.0, keras="tf_keras", weights=None):
     """What makes a plain model: a function of (input_shape, num_classes).
 
     Args:
-      model: a name in `models.names()`, or a saved .keras or .h5 file, read here.
+      model: a name that `models.build` knows, or a saved .keras or .h5 file, read here.
       width: for the names: times as many filters as the literature's net.
       keras: "tf_keras" or "keras" (Keras 3).
+      weights: for keras.applications' networks, see `models.build`.
 
     Raises:
       LotteryError: unknown name, or a file that this Keras cannot read. The function raises
@@ -186,10 +142,13 @@ def builder(model, width=1.0, keras="tf_keras"):
     """
     width = above_zero("width", width)
     if not str(model).endswith((".keras", ".h5")):
-        if model not in models.names():
-            models.build(model, (8, 8, 1), 2, keras=keras)  # which says what is near
+        models.check_name(model, width, weights, keras)
         return lambda input_shape, num_classes: models.build(
-            model, input_shape, num_classes, width=width, keras=keras
+            model, input_shape, num_classes, width, keras, weights
+        )
+    if weights not in (None, "none"):
+        raise LotteryError(
+            f"weights={weights!r} is for names: the saved model {str(model)!r} has its own. Leave it out."
         )
     if width != 1:
         raise LotteryError(
@@ -215,13 +174,12 @@ def builder(model, width=1.0, keras="tf_keras"):
 
 
 def _load(path, engine):
-    path = Path(path)
-    if not path.is_file():
-        raise LotteryError(f"model={str(path)!r}: there is no such file.")
-    version, name = keras_version(path), engine.keras.__name__
-    if version and (version.split(".")[0] == "2") != (name == "tf_keras"):
+    path, name = Path(path), engine.keras.__name__
+    if keras_of(path) not in (None, name):
         other = "backend='tensorflow', or jax or torch" if name == "tf_keras" else "backend='tf_keras'"
-        raise LotteryError(f"model={str(path)!r} was saved by Keras {version[:20]}: give {other}.")
+        raise LotteryError(
+            f"model={str(path)!r} was saved by Keras {keras_version(path)[:20]}: give {other}."
+        )
     try:
         loaded = load(path, engine)
     except LotteryError as error:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from ...core import epochs
 from ...core.errors import LotteryError
 from ...core.fingerprint import fingerprint
 
@@ -11,7 +12,8 @@ from ...core.fingerprint import fingerprint
 class Batches(keras.utils.PyDataset):
     """(x, y) or (x, y, sample_weight) in shuffled batches; epoch n of a seed is the same in every process.
 
-    The last, partial batch is dropped; a set smaller than one batch is one batch.
+    With fewer than 100 batches, a last, partial batch is filled up with the first examples of the epoch's order; with
+    more, it is left out. A set smaller than one batch is one batch.
 
     Args:
       arrays: arrays or structures of arrays, first axis the examples.
@@ -43,10 +45,11 @@ class Batches(keras.utils.PyDataset):
         return fingerprint(self.arrays, self.size, self.seed)
 
     def __len__(self):
-        return self.examples // self.size
+        return epochs.steps(self.examples, self.size)
 
     def __getitem__(self, index):
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)
+        order = np.append(order, order[: epochs.fill(self.examples, self.size)])
         rows = order[index * self.size : (index + 1) * self.size]
         return tree.map_structure(lambda array: array[rows], self.arrays)
 
