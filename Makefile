@@ -17,7 +17,7 @@ TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),$(VENV)/.torch)
 # What each engine and backend must hold; the other rooms do not see which one it is, so one of Keras 3's is enough there.
 INVARIANTS := $(addprefix tests/test_,private_names.py engines.py layers.py zeros.py rewind.py rewind_rule.py random_models.py tasks.py changed_weights.py)
 ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py bad_calls.py alive.py finite.py \
-  anew.py hostile_files.py damaged_tickets.py)
+  anew.py hostile_files.py damaged_tickets.py no_tensorflow.py)
 
 .PHONY: newest demo test bench stress clean
 
