@@ -1,5 +1,6 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
 # make test   what a change can break: about six minutes; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+#             the engine of Keras 3 on the newest Keras, pre-releases included: make test KERAS=PRE
 # make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about fifteen minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
@@ -7,30 +8,32 @@
 
 SHELL := bash
 PYTHON ?= python3
-PY := .venv/bin/python
-READY := .venv/.installed
+# A Keras that is not released yet has a place of its own.
+VENV := .venv$(if $(filter PRE,$(KERAS)),-pre)
+PY := $(VENV)/bin/python
+READY := $(VENV)/.installed
 BACKENDS ?= jax
 # PyTorch is large, so it is installed only where it is asked for.
-TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),.venv/.torch)
+TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),$(VENV)/.torch)
 # What each engine and backend must hold; the other rooms do not see which one it is, so one of Keras 3's is enough there.
-INVARIANTS := $(addprefix tests/test_,layers.py zeros.py rewind.py rewind_rule.py random_models.py tasks.py changed_weights.py)
+INVARIANTS := $(addprefix tests/test_,private_names.py engines.py layers.py zeros.py rewind.py rewind_rule.py random_models.py tasks.py changed_weights.py)
 ROOMS := $(addprefix tests/test_,select.py search.py structured.py ticket.py transfer.py resize.py resume.py compile_like.py again.py bad_calls.py alive.py finite.py \
-  anew.py hostile_files.py damaged_tickets.py)
+  anew.py hostile_files.py damaged_tickets.py no_tensorflow.py)
 
-.PHONY: demo test test-all bench stress clean
+.PHONY: newest demo test test-all bench stress clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
 
 test: TESTS := not stress and not matrix
 test-all: TESTS := not stress
-test test-all: $(READY) $(TORCH)
+test test-all: $(READY) $(TORCH) $(if $(filter PRE,$(KERAS)),newest)
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check . && $(PY) -m mypy
-	@echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -m "$(TESTS)" -n 2 --dist worksteal tests
+	@$(if $(filter PRE,$(KERAS)),,echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -m "$(TESTS)" -n 2 --dist worksteal tests)
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
 	  $(PY) -m pytest -q -m "$(TESTS)" -n 2 --dist worksteal $(INVARIANTS) $$(test $$backend != jax || echo $(ROOMS)) || exit 1; done
 
-bench: $(READY) .venv/.torch
+bench: $(READY) $(VENV)/.torch
 	@$(PY) benchmarks/step.py && $(PY) benchmarks/boundary.py && $(PY) benchmarks/memory.py && $(PY) benchmarks/input.py
 	@for whole in search where; do $(PY) benchmarks/$$whole.py $(if $(DATA_DIR),--data_dir=$(DATA_DIR)) || exit 1; done
 	@$(PY) benchmarks/bound.py && $(PY) benchmarks/start.py && $(PY) benchmarks/summary.py
@@ -44,15 +47,19 @@ stress: $(READY)
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
 	  { echo "keras_lottery needs Python 3.10 to 3.13, and $(PYTHON) is $$(v=$$($(PYTHON) -V 2>&1) && echo "$$v" || echo not there). Name one: make PYTHON=python3.12"; exit 1; }
-	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "Making .venv with $$($(PYTHON) -V)"; $(PYTHON) -m venv --clear .venv; }
-	@echo "Installing into .venv (TensorFlow is large: some minutes)"
-	@set -o pipefail; $(PY) -m pip install --progress-bar off -e '.[dev]' -c constraints.txt 2>&1 | tee .venv/install.log | \
+	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "Making $(VENV) with $$($(PYTHON) -V)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing into $(VENV) (TensorFlow is large: some minutes)"
+	@set -o pipefail; $(PY) -m pip install --progress-bar off -e '.[dev]' -c constraints.txt 2>&1 | tee $(VENV)/install.log | \
 	  awk -v show=$$(test -t 1 && echo 1) 'show && /^ *(Collecting|Downloading|Building|Installing)/ { printf "\r\033[K  %.70s", $$1 " " $$2; fflush() } END { if (show) printf "\r\033[K" }' \
-	  || { tail -n 15 .venv/install.log; echo "The install failed; all of its output is in .venv/install.log"; exit 1; }
+	  || { tail -n 15 $(VENV)/install.log; echo "The install failed; all of its output is in $(VENV)/install.log"; exit 1; }
 	@touch $@
 
-.venv/.torch: $(READY)
-	@echo "Installing PyTorch into .venv" && $(PY) -m pip install -q -e '.[torch]' -c constraints.txt && touch $@
+# setup.cfg has the last Keras that was tested; pip tells that this one is newer, and installs it.
+newest: $(READY)
+	@$(PY) -m pip install -q --pre --upgrade keras && echo "Keras $$($(PY) -m pip show keras | awk '/^Version/ { print $$2 }')"
+
+$(VENV)/.torch: $(READY)
+	@echo "Installing PyTorch into $(VENV)" && $(PY) -m pip install -q -e '.[torch]' -c constraints.txt && touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-pre build dist *.egg-info

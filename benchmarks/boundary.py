@@ -39,7 +39,8 @@ def measure(name, times):
     )
     model = lottery.wrap(models.build(name, shape, 10))
     recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
-    engine, rewinder, traces = engines.engine(model), Rewinder(model, 0), []
+    handle, traces = engines.of(model), []
+    rewinder = Rewinder(handle, 0)
 
     @tf.function
     def step(data):
@@ -49,7 +50,7 @@ def measure(name, times):
     def train():
         return [value.numpy() for value in tf.nest.flatten(step(data))]
 
-    start = engine.values(model)
+    start = handle.values()
     train()
     first = len(traces)
     taken, more = {"step": [], "boundary": []}, []

@@ -10,13 +10,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from . import engines
 from .core import html
 from .core.checks import known, true_or_false, whole
 from .core.errors import LotteryError
 from .core.masking import BLOCKS, SCOPES
 from .core.schedule import LotterySchedule
 from .core.types import Masks, Model
-from .engines import engine
 from .engines.again import lost
 
 
@@ -74,18 +74,19 @@ def wrap(
         raise LotteryError(
             f"schedule is a {type(schedule).__name__}: give a LotterySchedule, or None for find_ticket."
         )
-    check_unpruned(model)
-    reasons = engine(model).choose(model, skip, include, prune_head)
+    handle = engines.of(model)
+    check_unpruned(handle)
+    reasons = handle.choose(skip, include, prune_head)
     paths = [path for path, reason in reasons.items() if not reason]
     if not paths:
         said = sorted(set(reasons.values())) or ["the model has no weights"]
         raise LotteryError(f"there is nothing to prune in {model.name!r}: {'; '.join(said)}.")
-    blocks = _blocks(model, paths, block)
-    wrapped = engine(model).wrap_paths(model, paths, scope=scope, blocks=blocks, schedule=schedule)
-    if why := lost(engine(model), wrapped):
+    blocks = _blocks(handle, paths, block)
+    wrapped = handle.wrap_paths(paths, scope=scope, blocks=blocks, schedule=schedule)
+    if why := lost(handle.on(wrapped)):
         warnings.warn(f"the model of a saved ticket could not be built again: {why}.", stacklevel=2)
     if verbose:
-        print(_overview(_rows(model, reasons)))
+        print(_overview(_rows(handle, reasons)))
     if verbose and blocks:
         print(f"  in blocks of {block} inputs: {', '.join(blocks)}")
     return wrapped
@@ -104,13 +105,12 @@ def strip(model: Model) -> Model:
       32 of ...
       ['Dense', 'Dense']
     """
-    return engine(model).strip(model)
+    return engines.of(model).strip()
 
 
 def prunable(model: Model) -> dict[str, Any]:
     """{weight path: variable} of the weights that have a mask or, in a plain model, would get one."""
-    _check_built(model)
-    return engine(model).prunable(model)
+    return _built(model).prunable()
 
 
 def masks(model: Model) -> Masks:
@@ -119,7 +119,7 @@ def masks(model: Model) -> Masks:
     Raises:
       LotteryError: the model is not wrapped.
     """
-    found = engine(model).masks(model)
+    found = engines.of(model).masks()
     if not found:
         raise LotteryError(f"the model {model.name!r} has no masks: wrap it first, lottery.wrap(model).")
     return found
@@ -127,10 +127,7 @@ def masks(model: Model) -> Masks:
 
 def sparsity(model: Model) -> float:
     """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one, frozen ones too."""
-    _check_built(model)
-    weights = engine(model).kernels(model).values()
-    total = sum(weight.size for weight in weights)
-    return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
+    return _sparsity(_built(model))
 
 
 class Summary(list):
@@ -154,8 +151,8 @@ def summary(model: Model) -> Summary:
       A list of dicts with path, shape, size, pruned (bool), reason ("" if pruned) and
       sparsity (0..1), in the order of the model.
     """
-    _check_built(model)
-    rows = _rows(model, engine(model).reasons(model))
+    handle = _built(model)
+    rows = _rows(handle, handle.reasons())
     table = Table(title=f"{model.name}: {_overview(rows).splitlines()[0]}", title_justify="left")
     for column in ("weight", "shape", "size", "zeros", "pruned"):
         table.add_column(column, justify="right" if column in ("size", "zeros") else "left", overflow="fold")
@@ -170,41 +167,49 @@ def summary(model: Model) -> Summary:
 
 def is_wrapped(model):
     """Whether `model` has masks."""
-    return bool(engine(model).masks(model))
+    return bool(engines.of(model).masks())
 
 
-def check_unpruned(model):
-    """Raises LotteryError if a mask of `model` has dropped a weight already."""
-    if not all(mask.all() for mask in engine(model).masks(model).values()):
+def check_unpruned(handle):
+    """Raises LotteryError if a mask of the handle's model has dropped a weight already."""
+    if not all(mask.all() for mask in handle.masks().values()):
         raise LotteryError(
-            f"{model.name!r} is pruned already ({sparsity(model):.1%}): wrap the dense model anew."
+            f"{handle.model.name!r} is pruned already ({_sparsity(handle):.1%}): wrap the dense model anew."
         )
 
 
-def _check_built(model):
-    if not engine(model).variables(model) and not getattr(model, "built", True):
+def _sparsity(handle):
+    weights = handle.kernels().values()
+    total = sum(weight.size for weight in weights)
+    return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / total if total else 0.0
+
+
+def _built(model):
+    """The handle of a model that is built."""
+    handle = engines.of(model)
+    if not handle.variables() and not getattr(model, "built", True):
         raise LotteryError(
             f"the model {model.name!r} is not built: give it an Input layer, or call it once first."
         )
+    return handle
 
 
-def _blocks(model, paths, block):
+def _blocks(handle, paths, block):
     """{path: block} of the kernels that are pruned in blocks: those of Dense layers with a multiple of so many inputs."""
     if block == 1:
         return {}
-    kind = engine(model)
-    variables, dense = kind.variables(model), kind.keras.layers.Dense
-    kernels = [f"{path}/kernel" for path, layer in kind.layers(model).items() if isinstance(layer, dense)]
+    variables, dense = handle.variables(), handle.keras.layers.Dense
+    kernels = [f"{path}/kernel" for path, layer in handle.layers().items() if isinstance(layer, dense)]
     fitting = [path for path in kernels if path in paths and variables[path].shape[0] % block == 0]
     if not fitting:
         raise LotteryError(
-            f"block={block} fits no kernel of {model.name!r}: a Dense layer is needed that has a multiple of {block} inputs."
+            f"block={block} fits no kernel of {handle.model.name!r}: a Dense layer is needed that has a multiple of {block} inputs."
         )
     return dict.fromkeys(fitting, int(block))
 
 
-def _rows(model, reasons):
-    variables = engine(model).variables(model)
+def _rows(handle, reasons):
+    variables = handle.variables()
     rows = []
     for path, reason in reasons.items():
         value = variables[path].numpy()

@@ -165,12 +165,10 @@ def changed(config, change):
 
 def saved_ticket(made, folder):
     wrapped = lottery.wrap(made)
-    engine = engines.engine(wrapped)
+    handle = engines.of(wrapped)
     rng = np.random.default_rng(0)
-    engine.set_masks(
-        wrapped, {path: rng.random(mask.shape) < 0.5 for path, mask in engine.masks(wrapped).items()}
-    )
-    from_model(wrapped, engine.values(wrapped), []).save(folder)
+    handle.set_masks({path: rng.random(mask.shape) < 0.5 for path, mask in handle.masks().items()})
+    from_model(wrapped, handle.values(), []).save(folder)
     return folder
 
 

@@ -49,8 +49,7 @@ def built(architecture, to):
 def state(model):
     """{path: variable} but seeds; Normalization has no count in Keras 3 and may show its mean as adapt_mean."""
     found = {
-        path.replace("/adapt_", "/"): variable
-        for path, variable in engines.engine(model).variables(model).items()
+        path.replace("/adapt_", "/"): variable for path, variable in engines.of(model).variables().items()
     }
     return {
         path: v for path, v in found.items() if "random_generator" not in path and not path.endswith("/count")
@@ -98,12 +97,12 @@ def example(model):
         return (2 * rng.normal(size=shape)).astype(dtype)
 
     given = model.inputs[0] if type(model).__name__ == "Sequential" else model.input
-    return engines.engine(model).nest.map_structure(draw, given)
+    return engines.of(model).nest.map_structure(draw, given)
 
 
 def outputs(model, x):
     """A flat list, of a dict in the order of its keys."""
-    nest = engines.engine(model).nest
+    nest = engines.of(model).nest
     ready = tf_keras.backend.constant if isinstance(model, tf_keras.Model) else keras.ops.convert_to_tensor
     x = nest.map_structure(lambda a: ready(a, dtype=a.dtype.name), x)
     return [array(tensor).astype("float64") for tensor in nest.flatten(model(x, training=False))]

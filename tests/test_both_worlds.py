@@ -37,7 +37,7 @@ exec(NET)
 
 
 def compiled(model):
-    kind = engines.engine(model).keras
+    kind = engines.of(model).keras
     model.compile(kind.optimizers.Adam(0.01), kind.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
@@ -64,7 +64,7 @@ def test_both_searches_keep_the_same_weights(tmp_path):
 
     assert keras.backend.backend() == "tensorflow"
     first, second = small(tf_keras), small(keras)
-    engines.engine(second).load_state(second, engines.engine(first).values(first))
+    engines.of(second).load_state(engines.of(first).values())
     for name, model in (("first", first), ("second", second)):
         lottery.find_ticket(
             compiled(model),
@@ -107,7 +107,7 @@ else:
 model = ticket.model("trained", keras="keras")
 ticket.save(folder + "/ticket", overwrite=True)
 from keras_lottery.tickets.ticket import from_model
-again = from_model(model, lottery.engines.engine(model).values(ticket.model(keras="keras")), ticket.rounds)
+again = from_model(model, lottery.engines.of(ticket.model(keras="keras")).values(), ticket.rounds)
 again.save(folder + "/again", overwrite=True)
 np.save(folder + "/out.npy", keras.ops.convert_to_numpy(model(arrays["x"][:16], training=False)))
 """

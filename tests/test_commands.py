@@ -347,7 +347,7 @@ def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     shift = L.Dense(10, use_bias=False, kernel_initializer="zeros", trainable=False, name="shift")(near_one)
     model = lottery.wrap(tf_keras.Model(inputs, L.Add()([L.Dense(10)(L.Dense(32, "relu")(x)), shift])))
     recipe.compile_classifier(model, recipe.make_optimizer("adam", 0.01))
-    start = engines.engine(model).values(model)
+    start = engines.of(model).values()
     model.fit(digits.train, epochs=4, verbose=0)
     right = from_model(model, start, [], {"data": digits.describe()})
     rounded = {

@@ -82,7 +82,7 @@ def test_a_random_mask_gives_logits_near_0_in_a_deep_net_without_batch_norm_and_
     net = lottery.wrap(keras.Sequential([keras.layers.Input((100,)), *layers, keras.layers.Dense(10)]))
     net.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     x = np.random.default_rng(0).normal(size=(64, 100)).astype("float32")
-    dense_ticket = from_model(net, engines.engine(net).values(net), [])
+    dense_ticket = from_model(net, engines.of(net).values(), [])
     ticket = dataclasses.replace(
         dense_ticket,
         masks=random(

@@ -684,8 +684,8 @@ def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_b
             block=block,
         )
         scores = {path: np.abs(weight.numpy()) for path, weight in lottery.prunable(model).items()}
-        engines.engine(model).set_masks(
-            model, prune(scores, lottery.masks(model), 0.9, **engines.engine(model).settings(model)[1])
+        engines.of(model).set_masks(
+            prune(scores, lottery.masks(model), 0.9, **engines.of(model).settings()[1])
         )
         record = lottery.export(
             model,

@@ -12,7 +12,7 @@ from small import ROOT
 from world import runs_on
 
 NEEDED = """
-    absl-py h5py jax jaxlib jinja2 keras markdown-it-py markupsafe mdurl ml_dtypes namex numpy opt_einsum optree packaging pygments rich
+    absl-py h5py jax jaxlib jinja2 keras markdown-it-py markupsafe mdurl ml_dtypes namex numpy opt_einsum optree packaging psutil pygments rich
     safetensors scipy typing_extensions
 """.split()
 
@@ -21,13 +21,14 @@ import json, sys, warnings
 import keras, numpy as np
 import keras_lottery as lottery
 
+keras.utils.set_random_seed(0)
 L = keras.layers
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(96, 8, 8, 1)).astype("float32"), np.arange(96) % 3
 
 def net():
     return keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(4, 3, name="conv"), L.BatchNormalization(name="bn"), L.ReLU(), L.Dropout(0.2),
-                             L.GlobalAveragePooling2D(), L.Dense(6, "relu", name="dense"), L.Dense(3, name="head")])
+                             L.GlobalAveragePooling2D(), L.Dense(64, "relu", name="dense"), L.Dense(3, name="head")])
 
 def compiled(model):
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])

@@ -115,5 +115,5 @@ def test_random_model(model, optimizer, scope, depthwise):
     loaded.train_on_batch(x, y)
     assert zoo.drift(loaded) == 0
     assert zoo.same(model.get_weights(), weights)
-    tell = engines.engine(model).architecture
+    tell = engines.of(model).engine.architecture
     assert tell(wrapped) == tell(lottery.strip(wrapped))

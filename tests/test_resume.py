@@ -458,7 +458,7 @@ def test_callbacks_keep_arrays_of_any_kind(tmp_path):
     """To the bit, or not at all; a search does not end over it."""
     model = compiled(lottery.wrap(dense()))
     callback, again = KeepsArrays(), KeepsArrays()
-    train = engines.engine(model).batches(*arrays(), batch_size=32, seed=0)
+    train = engines.of(model).batches(*arrays(), batch_size=32, seed=0)
     resumable.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
     callback_memory.recall(tmp_path / "a", [again])
     assert "records" not in vars(again) and "itself" not in vars(again) and "masked" not in vars(again)

@@ -236,7 +236,7 @@ def test_accuracy_means_what_the_batches_say_where_the_model_does_not(labels):
     model.compile("sgd", "mse", metrics=["accuracy"])
     data = in_order((RNG.normal(size=(16, 1, 4)).astype("float32"), np.arange(16.0).reshape(labels) % 2), 8)
     wrapped = lottery.wrap(model)
-    engines.engine(wrapped).compile_like(wrapped, model)
+    engines.of(wrapped).compile_like(model)
     expected = model.fit(data, verbose=0).history
     [first, _] = lottery.find_ticket(wrapped, data, epochs=1, rounds=1, rate=0.3, verbose=0).rounds
     assert {
@@ -326,7 +326,7 @@ def test_nadam_in_eager_steps_starts_anew_and_goes_on():
         search = lottery.data.batches(*data, batch_size=32, seed=0)
         lottery.data.set_epoch(search, 0)
         fresh.fit(search, epochs=2, verbose=0)
-        trained = engines.engine(fresh).values(fresh)
+        trained = engines.of(fresh).values()
         assert zoo.same([trained[path] for path in whole.trained], list(whole.trained.values()))
 
 
@@ -459,7 +459,7 @@ def test_the_step_is_traced_once_and_its_figures_are_those_of_keras(arguments):
     plain, logs = counting(), []
     plain.compile("sgd", LOGITS, **how)
     model = lottery.wrap(plain)
-    engines.engine(model).compile_like(model, plain)
+    engines.of(model).compile_like(plain)
     expected = plain.fit(batches(), epochs=2, verbose=0).history
     lottery.find_ticket(
         model,
@@ -606,7 +606,7 @@ def test_which_steps_end_an_execution(rewind, epoch, every, fits):
             lottery.LotteryError, match="no multiple of" if epoch else "unknown how many steps"
         )
     ):
-        check_steps(model, {"rewind step": [rewind]}, epoch)
+        check_steps(engines.of(model), {"rewind step": [rewind]}, epoch)
 
 
 def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
@@ -640,7 +640,7 @@ def test_a_used_optimizer_is_refused():
     model = compiled(lottery.wrap(net()))
     model.train_on_batch(X, Y)
     with pytest.raises(lottery.LotteryError, match="has taken steps already"):
-        Rewinder(model, 0, "global")
+        Rewinder(engines.of(model), 0, "global")
 
 
 @EXECUTIONS

@@ -11,6 +11,7 @@ from small import ENGINE, LOGITS, L, bits, in_order, mirrored, scaled, state_of
 from world import KERAS3, WORLD, array, keras, load_model, skip_unless
 
 import keras_lottery as lottery
+from keras_lottery import engines
 from keras_lottery.core.schedule import Round
 from keras_lottery.search.rewind import RewindCallback, Rewinder, random_of
 from keras_lottery.training import resumable
@@ -218,7 +219,7 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
     model.compile(optimizer, LOGITS, metrics=["accuracy"], **compiled)
     ENGINE.build_optimizer(model)
     ENGINE.keep_randomness(model)
-    rewinder, seen, ends = Rewinder(model, rewind), [], []
+    rewinder, seen, ends = Rewinder(engines.of(model), rewind), [], []
     for round in (Round(0, 0.0, 0, end, False), Round(1, 0.0, rewind, end, True)):
         if round.number:
             rewinder.boundary(round)

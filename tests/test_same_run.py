@@ -84,7 +84,7 @@ PAIRS = {  # nets of equal weights that compute otherwise
 
 
 def of(model):
-    return form(engines.engine(model).architecture(model))
+    return form(engines.of(model).architecture())
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -119,7 +119,7 @@ def test_config_round_trip(arguments, rounds, rewind, steps, tmp_path):
     assert (schedule.rounds, schedule.rewind_step, schedule.total_steps) == (rounds, rewind, steps)
     net = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
     lottery.wrap(net, schedule=schedule, scope="layer").save(tmp_path / "m.keras")
-    loaded, how = engines.engine(net).settings(load_model(tmp_path / "m.keras"))
+    loaded, how = engines.of(load_model(tmp_path / "m.keras")).settings()
     assert (
         isinstance(loaded, LotterySchedule)
         and type(loaded) is type(schedule)

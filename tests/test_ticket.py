@@ -369,7 +369,7 @@ def test_info_that_json_cannot_hold(tmp_path):
 )
 def test_a_model_that_would_do_more_than_compute_is_not_built(tmp_path, kind, settings):
     model = lottery.wrap(functional())
-    made = from_model(model, engines.engine(model).values(model), [])
+    made = from_model(model, engines.of(model).values(), [])
     architecture = json.loads(json.dumps(made.architecture))
     out = tmp_path / "written"
     architecture["config"]["layers"].append(

@@ -356,10 +356,10 @@ def test_stock_convnext_comes_back_from_its_file(tmp_path):
         classes=3,
     )
     model = lottery.wrap(net)
-    from_model(model, engines.engine(model).values(model), []).save(tmp_path / "ticket")
+    from_model(model, engines.of(model).values(), []).save(tmp_path / "ticket")
     student = lottery.transfer(lottery.load_ticket(tmp_path / "ticket"), num_classes=5)
     assert student.output_shape == (None, 5)
-    carried, had = engines.engine(student).values(student), engines.engine(model).values(model)
+    carried, had = engines.of(student).values(), engines.of(model).values()
     assert all(
         np.array_equal(carried[path], value)
         for path, value in had.items()

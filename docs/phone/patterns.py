@@ -29,8 +29,8 @@ def anywhere(scores):
 def measured(mask, images):
     tf_keras.utils.set_random_seed(0)
     model = lottery.wrap(models.build("lenet", (28, 28, 1), 10))
-    engines.engine(model).set_masks(
-        model, {path: mask(np.abs(weight.numpy())) for path, weight in lottery.prunable(model).items()}
+    engines.of(model).set_masks(
+        {path: mask(np.abs(weight.numpy())) for path, weight in lottery.prunable(model).items()}
     )
     with tempfile.TemporaryDirectory() as folder:
         record = lottery.export(model, f"{folder}/a.tflite", images=images, formats=FORMATS)

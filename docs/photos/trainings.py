@@ -102,10 +102,10 @@ def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0
     if not folder.exists():
         tf_keras.backend.clear_session()
         model = study.compiled(start.model("trained"), epochs)
-        engine = engines.engine(model)
-        engine.set_seed(1000 * study.seed + number)  # so that Dropout differs from training to training
-        engine.keep_randomness(model)
-        begun = engine.values(model)
+        handle = engines.of(model)
+        handle.set_seed(1000 * study.seed + number)  # so that Dropout differs from training to training
+        handle.keep_randomness()
+        begun = handle.values()
         folder.parent.mkdir(parents=True, exist_ok=True)
         backup = folder.with_suffix(".safetensors")
         print(f"{folder}: {epochs} epochs", flush=True)
@@ -120,7 +120,7 @@ def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0
 def untrained(net) -> Ticket:
     """A Ticket of a plain net as it is, every weight kept."""
     model = lottery.wrap(net)
-    return from_model(model, engines.engine(model).values(model), [])
+    return from_model(model, engines.of(model).values(), [])
 
 
 def random_rescaled(before: Ticket, like: Ticket, seed: int) -> Ticket:
@@ -153,7 +153,7 @@ def tested(
     model = ticket.model("trained")
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(np.count_nonzero(mask) for mask in ticket.masks.values())
-    values = engines.engine(model).values(model)
+    values = engines.of(model).values()
     revived = any(values[path][~mask].any() for path, mask in ticket.masks.items())
     if abs(ticket.sparsity - sparsity) * total > 1 or revived:
         raise SystemExit(f"{study.folder}: {control} has {ticket.sparsity:.4%} zeros, not {sparsity:.1%}")
@@ -184,7 +184,7 @@ def tested(
         },
         "model": Path(study.model).name,
         "precision": study.precision,
-        **engines.engine(model).versions(),
+        **engines.of(model).versions(),
         "commit": _commit(),
     }
     with study.rows.open("a") as file:

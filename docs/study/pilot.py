@@ -113,7 +113,7 @@ def connectivity(given):
         told = {**about(given, loaded, epochs, given.learning_rate, given.weight_decay), "rewind": point}
         if not done(told):
             net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
-            engines.engine(net).load_state(net, state)
+            engines.of(net).load_state(state)
             start = start_at_point(net, point, folder, len(loaded.train))
             record = stability.instability(
                 net,
@@ -130,14 +130,14 @@ def connectivity(given):
 def states(net, loaded, folder):
     """{k: the dense net's state at step k of its training}, read where it was written before."""
     folder.mkdir(parents=True, exist_ok=True)
-    engine, found = engines.engine(net), {}
+    handle, found = engines.of(net), {}
     files = {point: folder / f"at_{point}.safetensors" for point in POINTS}
     if not all(file.exists() for file in files.values()):
         for epoch in range(-(-max(POINTS) // len(loaded.train))):
             data.set_epoch(loaded.train, epoch)
             for step, batch in enumerate(loaded.train, epoch * len(loaded.train)):
                 if step in files:
-                    write_arrays(files[step], engine.values(net))
+                    write_arrays(files[step], handle.values())
                 if step >= max(POINTS):
                     break
                 net.train_on_batch(*batch)

@@ -4,12 +4,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from .. import engines
 from ..core.checks import true_or_false
 from ..core.types import Model
-from ..engines import engine
-from ..wrapping import strip
 from . import graph
-from .counts import costs, total  # noqa: F401  costs is public
+from .counts import costs, costs_of, total  # noqa: F401  costs is public
 from .rules import channels_of
 
 
@@ -53,22 +52,20 @@ def compact(model: Model, *, verbose: bool = True) -> Model:
       3
     """
     true_or_false(verbose=verbose)
-    kind = engine(model)
-    graph.check_readable(kind, kind.walk.unwrap(model))
-    plain = strip(model)
-    new = plain
-    while (
-        smaller := _compacted(kind, new)
-    ) is not None:  # again, as a grouped convolution with one group left is a plain one
-        new = strip(smaller)
+    handle = engines.of(model)
+    graph.check_readable(handle)
+    plain = new = handle.on(handle.strip())
+    # Again, as a grouped convolution with one group left is a plain one.
+    while (smaller := _compacted(new)) is not None:
+        new = handle.on(handle.on(smaller).strip())
     if verbose:
-        _print(new.name, costs(plain), costs(new))
-    return new
+        _print(new.model.name, costs_of(plain), costs_of(new))
+    return new.model
 
 
-def _compacted(kind, model):
-    """A model that shares layers with `model`; None where no channel can go."""
-    read = graph.read(kind, model)
+def _compacted(handle):
+    """A model that shares layers with the handle's; None where no channel can go."""
+    read = graph.read(handle)
     channels = channels_of(read)
     kept = channels.keeper()
 
@@ -79,9 +76,9 @@ def _compacted(kind, model):
             made[id(call.layer)], weights[id(call.layer)] = edit
     if not made:
         return None
-    new = graph.rebuild(kind, model, made)
+    new = graph.rebuild(handle, made)
     for key, values in weights.items():
-        for name, variable in kind.walk.variables(made[key]).items():
+        for name, variable in handle.layer_variables(made[key]).items():
             variable.assign(values[name].astype(variable.numpy().dtype))
     return new
 

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
+from .. import engines
 from ..core.types import Model
-from ..engines import engine
-from ..wrapping import is_wrapped, strip
 from . import graph
 
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
@@ -38,12 +37,16 @@ def costs(model: Model) -> list[dict]:
       >>> lottery.costs(net)
       [{'path': 'conv2d', 'channels': 8, 'parameters': 224, 'multiply_adds': 13824}]
     """
-    kind = engine(model)
-    graph.check_readable(kind, kind.walk.unwrap(model))
-    plain = strip(model) if is_wrapped(model) else model
-    paths = {id(layer): path for path, layer in kind.layers(plain).items()}
+    return costs_of(engines.of(model))
+
+
+def costs_of(handle):
+    """As `costs`, of the handle's model."""
+    graph.check_readable(handle)
+    plain = handle.on(handle.strip()) if handle.masks() else handle
+    paths = {id(layer): path for path, layer in plain.layers().items()}
     rows = {}
-    for call in graph.read(kind, plain).calls:
+    for call in graph.read(plain).calls:
         if getattr(call.layer, "weights", None):
             row = rows.setdefault(
                 id(call.layer),
@@ -75,13 +78,13 @@ def multiply_adds_left(model):
       >>> multiply_adds_left(net)
       4
     """
-    kind, left = engine(model), 0.0
-    layers = kind.layers(model)
-    for row in costs(model):
+    handle, left = engines.of(model), 0.0
+    layers = handle.layers()
+    for row in costs_of(handle):
         if row["multiply_adds"] is None:
             return None
         if row["multiply_adds"]:
-            weights = kind.walk.variables(layers[row["path"]])
+            weights = handle.layer_variables(layers[row["path"]])
             kernels = [graph.array(weights[name]) for name in _KERNELS if name in weights]
             kept = sum(map(np.count_nonzero, kernels)) / sum(kernel.size for kernel in kernels)
             left += row["multiply_adds"] * kept

@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from .. import engines
 from ..core.errors import LotteryError
 from ..core.masking import sparsity
-from ..engines import engine
-from ..wrapping import is_wrapped, masks, strip
 from . import graph
 from .reach import follow
 
@@ -37,17 +36,18 @@ def effective(model):
       >>> [array.tolist() for array in effective(net).values()]
       [[[True, False], [True, False], [True, False]]]
     """
-    if is_wrapped(model):
-        return effective_of(strip(model), masks(model))
-    return effective_of(model, engine(model).kernels(model))
+    handle = engines.of(model)
+    if masks := handle.masks():
+        return effective_of(handle.on(handle.strip()), masks)
+    return effective_of(handle, handle.kernels())
 
 
-def effective_of(plain, paths):
-    """`effective` of the weights at these paths of a plain model."""
-    kind, found = engine(plain), {}
-    graph.check_readable(kind, plain)
-    used = _used(graph.read(kind, plain))
-    for path, layer in kind.walk.layers(plain).items():
+def effective_of(handle, paths):
+    """`effective` of the weights at these paths of a plain model, by its handle."""
+    found = {}
+    graph.check_readable(handle)
+    used = _used(graph.read(handle))
+    for path, layer in handle.layers().items():
         found |= {f"{path}/{name}": array for name, array in used.get(id(layer), {}).items()}
     unknown = paths.keys() - found.keys()
     if unknown:

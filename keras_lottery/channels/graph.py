@@ -6,7 +6,6 @@ import numbers
 
 import numpy as np
 
-from ..architecture.tables import FUNCTIONS
 from ..core.errors import LotteryError
 
 
@@ -48,8 +47,9 @@ class Graph:
     masked: bool
 
 
-def check_readable(engine, model):
-    """Raises LotteryError unless the layers of `model` and their calls can be read."""
+def check_readable(handle):
+    """Raises LotteryError unless the layers of the handle's model and their calls can be read."""
+    engine, model = handle.engine, handle.unwrap(handle.model)
     if isinstance(model, engine.keras.Sequential) and not model.built:
         raise LotteryError(
             f"the model {model.name!r} is not built: give it an Input layer, or call it on a batch first."
@@ -61,18 +61,19 @@ def check_readable(engine, model):
         )
 
 
-def read(engine, model):
-    """The `Graph` of a plain functional or Sequential model."""
-    reader = _Reader(engine, model)
+def read(handle):
+    """The `Graph` of a plain functional or Sequential model, by its handle."""
+    model = handle.model
+    reader = _Reader(handle.engine, model)
     outputs = reader.model(model, [reader.first(tensor) for tensor in model.inputs])
     for call in reader.calls:
         call.fixed |= id(call.layer) in reader.opaque
     return Graph(reader.calls, outputs, reader.masked)
 
 
-def rebuild(engine, model, made):
-    """`model` with other layers, {id of a layer: the one in its place}; it shares all others with the new one."""
-    made = dict(made)
+def rebuild(handle, made):
+    """The handle's model with other layers, {id of a layer: the one in its place}; it shares all others with the new one."""
+    engine, made = handle.engine, dict(made)
 
     def new(layer):
         if _is_readable(engine, layer) and id(layer) not in made:
@@ -80,16 +81,16 @@ def rebuild(engine, model, made):
         return made.get(id(layer), layer)
 
     def rebuilt(model):
-        inputs = [new(_layer(tensor)) for tensor in model.inputs]
+        inputs = [new(engine.maker(tensor)) for tensor in model.inputs]
         if isinstance(model, engine.keras.Sequential):
             copy = engine.keras.Sequential([*inputs, *map(new, model.layers)], name=model.name)
         else:
             copy = _replayed(engine, model, inputs, new)
-        copy._trainable = model._trainable
+        engine.copy_trainable(model, copy)
         return copy
 
-    with engine.scope(model):
-        return rebuilt(model)
+    with handle.strategy_scope():
+        return rebuilt(handle.model)
 
 
 def with_config(layer, changes):
@@ -122,10 +123,10 @@ def _replayed(engine, model, inputs, new):
     def moved(nested):
         return nest.map_structure(lambda item: tensors.get(id(item), item), nested)
 
-    for layer, args, kwargs, outputs in _nodes(model):
+    for layer, args, kwargs, outputs in engine.calls(model):
         results = nest.flatten(new(layer)(*moved(args), **moved(kwargs)))
         tensors.update(zip(map(id, nest.flatten(outputs)), results))
-    given, results = _ends(model)
+    given, results = engine.ends(model)
     return engine.keras.Model(moved(given), moved(results), name=model.name)
 
 
@@ -133,7 +134,7 @@ class _Reader:
     def __init__(self, engine, model):
         self.engine, self.calls, self.masked = engine, [], False
         owners = {}
-        for layer in model._flatten_layers():
+        for layer in engine.flat_layers(model):
             if not _is_readable(engine, layer):
                 for variable in layer.weights:
                     owners.setdefault(id(variable), set()).add(id(layer))
@@ -144,7 +145,7 @@ class _Reader:
 
     def first(self, tensor):
         value = Value(_shape(tensor))
-        self.calls.append(Call(_layer(tensor), "", [], [value]))
+        self.calls.append(Call(self.engine.maker(tensor), "", [], [value]))
         return value
 
     def model(self, model, inputs):
@@ -152,10 +153,10 @@ class _Reader:
         values = {}
         for tensor, value in zip(model.inputs, inputs):
             values[id(tensor)] = value
-        for layer, args, kwargs, outputs in _nodes(model):
+        for layer, args, kwargs, outputs in self.engine.calls(model):
             given = [t for t in self.engine.nest.flatten((args, kwargs)) if id(t) in values]
             made = self.engine.nest.flatten(outputs)
-            self.masked |= any(getattr(tensor, "_keras_mask", None) is not None for tensor in given)
+            self.masked |= any(self.engine.has_mask(tensor) for tensor in given)
             results = self.call(
                 layer, args, kwargs, [values[id(t)] for t in given], [_shape(t) for t in made]
             )
@@ -169,7 +170,7 @@ class _Reader:
                 layer, [self.enter(tensor, value) for tensor, value in zip(layer.inputs, inputs)]
             )
         if _is_readable(self.engine, layer):
-            self.opaque |= set(map(id, layer._flatten_layers()))
+            self.opaque |= set(map(id, self.engine.flat_layers(layer)))
         if id(layer) not in self.known:
             self.known[id(layer)] = self.look(layer)
         kind, config, variables, free = self.known[id(layer)]
@@ -181,15 +182,16 @@ class _Reader:
 
     def enter(self, tensor, value):
         inside = Value(_shape(tensor))
-        self.calls.append(Call(_layer(tensor), "InputLayer", [value], [inside]))
+        self.calls.append(Call(self.engine.maker(tensor), "InputLayer", [value], [inside]))
         return inside
 
     def look(self, layer):
         """(kind, config, variables, whether channels may be cut) of a layer."""
-        operation = _operation(layer)
+        name = self.engine.operation(layer)
+        operation = f"operation {name}" if name else ""
         if operation or not _is_stock(type(layer)) or not isinstance(layer, self.engine.keras.layers.Layer):
             return operation, {}, {}, bool(operation)
-        variables, config = self.engine.walk.variables(layer), layer.get_config()
+        variables, config = self.engine.layer_variables(layer), layer.get_config()
         own = id(layer) in self.tied or any("/" in name for name in variables)
         return (
             type(layer).__name__,
@@ -207,7 +209,7 @@ class _Reader:
 
     def fits(self, model, given):
         """Whether what a model is called with is in the order of its inputs."""
-        nest, own = self.engine.nest, _ends(model)[0]
+        nest, own = self.engine.nest, self.engine.ends(model)[0]
         if len(nest.flatten(given)) == len(model.inputs) == 1:
             return True
         if isinstance(given, dict):
@@ -216,44 +218,11 @@ class _Reader:
         return flat and len(given) == len(own) == len(model.inputs) == len(nest.flatten(given))
 
 
-# What the two Keras call otherwise.
 def _is_readable(engine, layer):
     """Whether this is a Sequential or functional model that calls its layers as its graph says."""
-    if not engine.walk.is_graph(layer):
+    if not engine.is_graph(layer):
         return False
     return _is_stock_module(type(layer).call.__module__)
-
-
-def _nodes(model):
-    """(layer, arguments, named arguments, outputs) of each call in a model, inputs left out, in order."""
-    by_depth = getattr(model, "_functional", model)._nodes_by_depth
-    for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if node.is_input:
-                continue
-            if hasattr(node, "operation"):
-                yield node.operation, node.arguments.args, node.arguments.kwargs, node.outputs
-            else:
-                yield node.layer, node.call_args, node.call_kwargs, node.outputs
-
-
-def _operation(layer):
-    """ "operation" and the name, in both Keras the same, of an operation on tensors; "" for a layer."""
-    own = type(layer).__module__.startswith("keras.src.ops.")
-    name = type(layer).__name__ if own else FUNCTIONS.get(getattr(layer, "symbol", None))
-    return f"operation {name}" if name else ""
-
-
-def _ends(model):
-    """The nests of a model's inputs and outputs."""
-    model = getattr(model, "_functional", model)
-    if hasattr(model, "_inputs_struct"):
-        return model._inputs_struct, model._outputs_struct
-    return model._nested_inputs, model._nested_outputs
-
-
-def _layer(tensor):
-    return tensor._keras_history[0]
 
 
 def _shape(tensor):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
+from .. import engines
 from ..core.errors import LotteryError
-from ..engines import engine
-from ..wrapping import strip
 from . import graph
 from .favour import Side
 from .rules import channels_of
@@ -16,17 +15,17 @@ def sides(model):
     Raises:
       LotteryError: not a built Keras model, or one whose layers' calls cannot be read.
     """
-    kind = engine(model)
+    handle = engines.of(model)
     try:
-        graph.check_readable(kind, kind.walk.unwrap(model))
+        graph.check_readable(handle)
     except LotteryError as error:
         raise LotteryError(f"structured=True follows channels from layer to layer, and {error}") from error
-    plain = strip(model)
-    channels = channels_of(graph.read(kind, plain))
+    plain = handle.on(handle.strip())
+    channels = channels_of(graph.read(plain))
     group = channels.groups()
     number = np.where(channels.pinned(group), 0, 1 + np.arange(channels.count))[group]  # by id
     found = {}
-    for path, layer in kind.walk.layers(plain).items():
+    for path, layer in plain.layers().items():
         mix = channels.mixes.get(id(layer))
         for name, axes in channels.cuts.get(id(layer), {}).items():
             found[f"{path}/{name}"] = [

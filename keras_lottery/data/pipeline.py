@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lottery.core import epochs
+from keras_lottery.core import epochs, tf_data
 from keras_lottery.core.checks import shown, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.fingerprint import fingerprint
@@ -92,11 +92,8 @@ def set_epoch(dataset, epoch):
     if counter is not None:
         _set(counter, int(epoch))
         return True
-    inputs = getattr(dataset, "_inputs", None)
-    passes = (
-        int(dataset._count) if type(dataset).__name__ == "_RepeatDataset" else 1
-    )  # of repeat(2) an epoch takes two
-    return any([set_epoch(d, epoch * max(passes, 1)) for d in inputs()]) if callable(inputs) else False
+    passes = max(tf_data.repeats(dataset), 1)  # of repeat(2) an epoch takes two
+    return any([set_epoch(given, epoch * passes) for given in tf_data.inputs(dataset)])
 
 
 def from_batch(dataset, first):

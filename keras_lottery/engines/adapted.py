@@ -1,12 +1,13 @@
 """Preprocessing layers that learnt from data what neither their config nor their weights hold."""
 
 from ..core.errors import LotteryError
+from . import private
 
 
 def check_none_adapted(model):
     """Raises LotteryError for a layer of `model`, of either Keras, whose vocabulary or bins a copy would lose."""
-    for layer in model._flatten_layers():
-        lookup = getattr(layer, "_lookup_layer", layer)  # TextVectorization's
+    for layer in private.flat_layers(model):
+        lookup = private.lookup(layer)
         if (
             _is(layer, "Discretization")
             and layer.num_bins is not None

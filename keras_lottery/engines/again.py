@@ -4,16 +4,15 @@ from ..architecture.trust import trusted
 from ..core.errors import LotteryError
 
 
-def lost(engine, model):
+def lost(handle):
     """Why the model of a saved ticket could not be built again, and the cure; "" if it can.
 
     Args:
-      engine: the engine module of `model`.
-      model: a wrapped or a plain model.
+      handle: that of a wrapped or a plain model.
     """
-    saving, keras = engine.keras.saving, engine.keras.__name__
+    saving, keras = handle.keras.saving, handle.keras.__name__
     strangers = False
-    for path, item in {"": engine.walk.unwrap(model), **engine.layers(model)}.items():
+    for path, item in {"": handle.unwrap(handle.model), **handle.layers()}.items():
         kind, what = type(item), f"layer {path!r}" if path else "the model"
         if kind.__module__.startswith((f"{keras}.", "keras_lottery.")):
             if kind.__name__ == "Lambda":
@@ -30,16 +29,14 @@ def lost(engine, model):
             strangers = True
         strangers |= kind.__name__ == "SpectralNormalization"  # which tf_keras does not build from its config
     try:
-        architecture = engine.architecture(model)
+        architecture = handle.architecture()
         if not strangers:  # Keras' own layers are built from what Keras says of them
-            trusted(architecture, engine.NAMES)
+            trusted(architecture, handle.NAMES)
             return ""
-        made = {(path, shape) for path, (shape, _) in engine.shapes(architecture).items()}
+        made = {(path, shape) for path, (shape, _) in handle.shapes(architecture).items()}
     except LotteryError as error:
         return str(error).rstrip(".")
-    other = sorted(
-        made ^ {(path, tuple(variable.shape)) for path, variable in engine.variables(model).items()}
-    )
+    other = sorted(made ^ {(path, tuple(variable.shape)) for path, variable in handle.variables().items()})
     return (
         other
         and (

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 
 from ..core.errors import LotteryError
+from . import private
 from .untold import KERAS, NO_CONFIG, is_plain, optimizers, without_decay
 
 
@@ -44,6 +45,27 @@ def own_parts(layer):
         if inspect.isfunction(part) or hasattr(part, "get_config")
     ]
     return [part for part in parts if not part.__module__.startswith((*KERAS, "builtins", "tensorflow."))]
+
+
+def custom_objects(keras, model):
+    """{registered name: class or function} of layers, and of what they were given, that is not Keras' own, for a copy made in this process.
+
+    Raises:
+      LotteryError: two of them have one name.
+    """
+    named = {}
+    layers = private.flat_layers(model)
+    for own in {type(layer) for layer in layers} | {part for layer in layers for part in own_parts(layer)}:
+        name = keras.saving.get_registered_name(own)  # Keras itself has names twice
+        if (
+            not own.__module__.startswith(f"{keras.__name__}.")
+            and name != "<lambda>"
+            and named.setdefault(name, own) is not own
+        ):
+            raise LotteryError(
+                f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their names: rename one."
+            )
+    return named
 
 
 def given_a_lambda(layers):
@@ -86,13 +108,14 @@ def keep_from_decay(old, new, given, made):
 
 
 def _full_config(item):
-    if callable(getattr(item, "_optimizer_map", None)) and not hasattr(item._optimizer_map, "values"):
+    chosen = private.optimizer_of_each(item)
+    if callable(chosen) and not hasattr(chosen, "values"):
         raise LotteryError(
             f"a {type(item).__name__} that asks a function for the optimizer of each weight cannot be made "
             f"anew. {_CURE}"
         )
     config = dict(item.get_config())
-    rates = {"learning_rate": vars(item).get("_learning_rate"), **vars(item).get("_hyper", {})}
+    rates = {"learning_rate": private.rate(item), **(private.settings(item) or {})}
     config |= {name: value for name, value in rates.items() if name in config and callable(value)}
     for name in _arguments(type(item)):
         if name not in config:

@@ -9,6 +9,27 @@ from ..core.errors import LotteryError
 FROZEN = "frozen (trainable is False)"
 
 
+def kernels(layers, *plain):
+    """The weights worth pruning, {names: classes of layers that own them, subclasses included}.
+
+    Args:
+      layers: the Keras' module of layers.
+      plain: its classes with a kernel and nothing else to prune.
+    """
+    cells = layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell, type(layers.ConvLSTM2D(1, 1).cell)
+    return {
+        ("kernel",): plain,
+        ("kernel", "recurrent_kernel"): cells,
+        ("pointwise_kernel",): (layers.SeparableConv1D, layers.SeparableConv2D),
+    }
+
+
+def on_request(layers):
+    """The same of few weights that do much, or rows looked up one at a time: pruned only when asked for."""
+    depthwise = layers.DepthwiseConv1D, layers.DepthwiseConv2D, layers.SeparableConv1D, layers.SeparableConv2D
+    return {"depthwise_kernel": depthwise, "embeddings": (layers.Embedding,)}
+
+
 def select(walk, model, skip=None, include=None, prune_head=False):
     """{path: reason} for every variable of `model`, in order; reason "" means: prune it.
 
@@ -39,6 +60,12 @@ def head_layers(walk, model):
     Empty where a merge of several branches comes after the last kernel.
     """
     return walk.last_layers(model, lambda layer: has_kernel(walk, layer))
+
+
+def head_paths(walk, model):
+    """Paths of the output layers."""
+    found = head_layers(walk, model)
+    return [path for path, layer in walk.layers(model).items() if any(layer is head for head in found)]
 
 
 def has_kernel(walk, layer):

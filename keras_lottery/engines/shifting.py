@@ -2,6 +2,7 @@
 
 import contextlib
 
+from . import private
 from .configs import optimizers
 
 
@@ -39,8 +40,8 @@ def parts(optimizer):
 
 def rate(optimizer):
     """The learning rate as an optimizer holds it: a variable, a schedule or a function."""
-    held = getattr(optimizer, "_hyper", None)  # of tf_keras' legacy optimizers
-    return held.get("learning_rate") if held is not None else getattr(optimizer, "_learning_rate", None)
+    held = private.settings(optimizer)
+    return private.rate(optimizer) if held is None else held.get("learning_rate")
 
 
 @contextlib.contextmanager

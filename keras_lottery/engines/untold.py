@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import LotteryError
 from ..core.jsonable import digest, plain
+from . import private
 
 KERAS = ("keras.", "tf_keras.")
 NO_CONFIG = (NotImplementedError, TypeError, ValueError)
@@ -23,7 +24,7 @@ def untold(optimizer, losses, variables):
       variables: {path: variable} of the model.
     """
     parts = list(optimizers(optimizer))
-    rates = [vars(part).get("_learning_rate") for part in parts]
+    rates = [private.rate(part) for part in parts]
     found = {
         "without_decay": [without_decay(part, variables) for part in parts],
         "attributes": [_attributes(item) for item in (*parts, *filter(callable, rates), *losses)],
@@ -34,14 +35,14 @@ def untold(optimizer, losses, variables):
 def optimizers(optimizer):
     """An optimizer and those inside it, in order: under loss scaling, or one for each group of variables."""
     yield optimizer
-    for inner in (getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "_inner_optimizers", ())):
+    for inner in (getattr(optimizer, "inner_optimizer", None), *private.optimizers_of(optimizer)):
         if inner is not None:
             yield from optimizers(inner)
 
 
 def without_decay(optimizer, variables):
     """Paths of the variables, {path: variable}, that were taken out of an optimizer's weight decay."""
-    decays = getattr(optimizer, "_use_weight_decay", None)
+    decays = private.decays(optimizer)
     return [
         path for path, variable in variables.items() if decays and variable.trainable and not decays(variable)
     ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import engines, wrapping
+from .. import wrapping
 from ..core.checks import share, whole
 from ..core.errors import LotteryError
 from ..core.masking import check_leaves_some, prune
@@ -64,34 +64,26 @@ class GradualPruning(StepCounter):
         )
 
     def on_train_begin(self, logs=None):
-        if not wrapping.is_wrapped(self.model):
+        masks = self.handle.masks()
+        if not masks:
             raise LotteryError("GradualPruning needs a wrapped model: lottery.wrap(model).")
-        wrapping.check_unpruned(self.model)
-        check_leaves_some(
-            wrapping.masks(self.model),
-            self.final_sparsity,
-            engines.engine(self.model).settings(self.model)[1]["scope"],
-        )
+        wrapping.check_unpruned(self.handle)
+        check_leaves_some(masks, self.final_sparsity, self.handle.settings()[1]["scope"])
         self.step, self.masks = 0, None
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 0 and self.masks:  # of a training that goes on after a kill
-            engines.engine(self.model).set_masks(self.model, self.masks)
+            self.handle.set_masks(self.masks)
 
     def on_train_end(self, logs=None):
         if self.masks:  # of one that had ended already
-            engines.engine(self.model).set_masks(self.model, self.masks)
+            self.handle.set_masks(self.masks)
 
     def on_train_batch_end(self, batch, logs=None):
         before = self.step
         super().on_train_batch_end(batch, logs)
         if self._prunings(self.step) > self._prunings(before):
-            engine = engines.engine(self.model)
-            scores = {
-                path: np.abs(variable.numpy()) for path, variable in engine.prunable(self.model).items()
-            }
-            masks = prune(
-                scores, engine.masks(self.model), self.sparsity(self.step), **engine.settings(self.model)[1]
-            )
-            alive.set_masks(self.model, masks)
+            scores = {path: np.abs(variable.numpy()) for path, variable in self.handle.prunable().items()}
+            masks = prune(scores, self.handle.masks(), self.sparsity(self.step), **self.handle.settings()[1])
+            alive.set_masks(self.handle, masks)
             self.masks = masks

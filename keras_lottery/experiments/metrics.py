@@ -105,7 +105,7 @@ def measured(model, loaded):
             stacklevel=2,
         )
         return dict(zip(("test_loss", "test_accuracy"), model.evaluate(loaded.test, verbose=0)))
-    from_logits = engines.engine(model).loss(model).get_config()["from_logits"]
+    from_logits = engines.of(model).loss().get_config()["from_logits"]
     return measure(outputs, labels, loaded.class_names, from_logits)
 
 
@@ -121,10 +121,11 @@ def left(model):
       A dict of effective_sparsity, 0..1, see `channels.effective`, and multiply_adds, for one image where zeros are
       skipped; each None, with a warning, where that is not known of the model's layers.
     """
-    plain, masks = wrapping.strip(model), wrapping.masks(model)
+    handle, masks = engines.of(model), wrapping.masks(model)
+    plain = handle.on(handle.strip())
     figures = {
         "effective_sparsity": lambda: sparsity(effective_of(plain, masks)),
-        "multiply_adds": lambda: multiply_adds_left(plain),
+        "multiply_adds": lambda: multiply_adds_left(plain.model),
     }
     told = dict.fromkeys(figures)
     for name, figure in figures.items():

@@ -70,29 +70,30 @@ def compile_classifier(model, optimizer):
 
 def classifier_loss(model, **how):
     """The loss of a model with logits or probabilities for integer labels; `how` is for Keras' loss, such as its reduction."""
-    engine = engines.engine(model)
-    return engine.keras.losses.SparseCategoricalCrossentropy(
-        from_logits=not _gives_probabilities(engine, model), **how
+    handle = engines.of(model)
+    return handle.keras.losses.SparseCategoricalCrossentropy(
+        from_logits=not _gives_probabilities(handle), **how
     )
 
 
-def _gives_probabilities(engine, model):
+def _gives_probabilities(handle):
     """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for any numbers sum to 1."""
-    keras, layer = engine.keras, engine.walk.last(model)
+    keras, model = handle.keras, handle.model
+    layer = handle.last_layer(model)
     activation = getattr(layer, "activation", None)
     if isinstance(layer, keras.layers.Softmax) or activation in (
         keras.activations.softmax,
         keras.activations.sigmoid,
     ):
         return True
-    structure = engine.inputs(model)
-    numbers = [] if structure is None else [_numbers(tensor) for tensor in engine.nest.flatten(structure)]
+    structure = handle.inputs()
+    numbers = [] if structure is None else [_numbers(tensor) for tensor in handle.nest.flatten(structure)]
     stateful = any(
-        getattr(layer, "stateful", False) for layer in model._flatten_layers()
-    )  # a call would change it
+        getattr(layer, "stateful", False) for layer in handle.flat_layers(model)
+    )  # a call changes it
     if stateful or not numbers or any(array is None for array in numbers):
         return False
-    outputs = model(engine.nest.pack_sequence_as(structure, numbers), training=False)
+    outputs = model(handle.nest.pack_sequence_as(structure, numbers), training=False)
     if not hasattr(outputs, "shape"):
         return False
     outputs = np.asarray(

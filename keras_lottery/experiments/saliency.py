@@ -37,26 +37,26 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
     """
     known("criterion", criterion, CRITERIA)
     check_sparsity(sparsity)
-    engine = engines.engine(model)
-    wrapping.masks(model)  # which says so if it has none
+    handle, masks = engines.of(model), wrapping.masks(model)  # which says so if it has none
     if not callable(loss):
         raise LotteryError(
             f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of Keras."
         )
     if x is None or y is None or np.ndim(x) and np.ndim(y) and not 0 < len(x) == len(y):
         raise LotteryError("x and y are no batch: give as many labels as inputs, one or more.")
-    plain, paths = engine.in_float32(wrapping.strip(model)), list(engine.masks(model))
-    weights = {path: value for path, value in engine.values(plain).items() if path in paths}
+    plain, paths = handle.on(handle.strip()), list(masks)
+    plain = plain.on(plain.in_float32())
+    weights = {path: value for path, value in plain.values().items() if path in paths}
     if criterion == "snip":
         with told_in_one_line("the batch"):
-            slope, _ = engine.gradients(plain, paths, x, y, loss)
+            slope, _ = plain.gradients(paths, x, y, loss)
         scores = {path: np.abs(weights[path] * slope[path]) for path in paths}
     else:
         with told_in_one_line("the batch"):
-            _, change = engine.gradients(
-                plain, paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE)
+            _, change = plain.gradients(
+                paths, x, y, lambda targets, outputs: loss(targets, outputs / TEMPERATURE)
             )
         scores = {path: weights[path] * change[path] for path in paths}
-    _, how = engine.settings(model)
-    check_leaves_some(engine.masks(model), sparsity, how["scope"])
-    return prune(scores, engine.masks(model), sparsity, **how)
+    _, how = handle.settings()
+    check_leaves_some(masks, sparsity, how["scope"])
+    return prune(scores, masks, sparsity, **how)

@@ -27,9 +27,10 @@ def on_target(control, sparsity, loaded, steps):
     if control in CRITERIA:
 
         def mask(net):
-            x, y = _sample(loaded, engines.engine(net))
+            handle = engines.of(net)
+            x, y = _sample(loaded, handle)
             alive.set_masks(
-                net,
+                handle,
                 saliency_masks(
                     net, x, y, control, sparsity, loss=recipe.classifier_loss(net, reduction="none")
                 ),
@@ -44,10 +45,10 @@ def on_target(control, sparsity, loaded, steps):
     return lambda net: net, [], 0
 
 
-def _sample(loaded, engine):
+def _sample(loaded, handle):
     """The first images of the first epoch, ten a class or a batch, whichever is more: (images, labels)."""
     wanted, parts = 10 * loaded.num_classes, []
-    engine.set_epoch(loaded.train, 0)
+    handle.set_epoch(loaded.train, 0)
     for x, y in loaded.train:
         parts.append((x.numpy(), y.numpy()))
         if sum(len(y) for _, y in parts) >= wanted:
@@ -109,17 +110,17 @@ def train(how: Training, make, loaded):
     backup, finished = how.folder / run_folder.BACKUP, how.folder / run_folder.RESULT
     if not finished.exists():
         model = make()
-        engine = engines.engine(model)
-        engine.set_seed(how.seed)
+        handle = engines.of(model)
+        handle.set_seed(how.seed)
         if how.verbose:
             print(f"{how.control}: {CONTROLS[how.control]}", flush=True)
         if team.is_chief():
             how.folder.mkdir(parents=True, exist_ok=True)
         begin = start_at_point(model, *how.point, len(loaded.train)) if how.point else resumable.Start()
-        start = engine.values(model)
-        history = _cycled(how, model, loaded, begin, backup)
+        start = handle.values()
+        history = _cycled(how, handle, loaded, begin, backup)
         if how.best:
-            how.best.restore(model)
+            how.best.restore()
         epoch = how.best and how.best.epoch
         row = tested(how.control, model, loaded, history, epoch, how.before, how.corrupted)
         if not how.save:
@@ -148,16 +149,15 @@ def failed(control, sparsity, error):
     }
 
 
-def _cycled(how, model, loaded, begin, backup):
+def _cycled(how, handle, loaded, begin, backup):
     """Train `cycles` times and once more, each training from the weights of the last; the history of the last."""
-    engine = engines.engine(model)
-    engine.build_optimizer(model)
-    copies, fresh = engine.weight_copies(model), engine.optimizer_state(model)
+    handle.build_optimizer()
+    copies, fresh = handle.weight_copies(), handle.optimizer_state()
     for number in range(resumable.number(backup), how.cycles + 1):
         if number and not how.goes_on:
-            engine.reset_optimizer(model, fresh, copies)
+            handle.reset_optimizer(fresh, copies)
         history = resumable.fit(
-            model,
+            handle.model,
             loaded.train,
             loaded.validation,
             epochs=how.epochs,

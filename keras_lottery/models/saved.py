@@ -190,7 +190,7 @@ def _load(path, engine):
         raise LotteryError(
             f"model={str(path)!r} cannot be read by {name}: {short(error)}. Is it a whole, saved model?"
         ) from error
-    if not engine.walk.is_graph(loaded):
+    if not engine.is_graph(loaded):
         raise LotteryError(
             f"model={str(path)!r} is not built, or no Sequential or functional model: give it an Input layer."
         )

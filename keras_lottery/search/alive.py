@@ -5,18 +5,17 @@ import warnings
 
 import numpy as np
 
-from .. import engines
 from ..core.errors import Dead
 
 EXAMPLES = 4  # a batch
 SCALES = (1.0, 100.0)  # of what is drawn: nets take normalised images, or pixels up to 255
 
 
-def set_masks(model, masks):
+def set_masks(handle, masks):
     """Set the masks of a wrapped model in place, unless they would leave it dead; it then stays as it was.
 
     Args:
-      model: a wrapped model, whose weights are those that it was pruned by.
+      handle: that of a wrapped model, whose weights are those that it was pruned by.
       masks: {path: bool array}, subsets of the masks that it has.
 
     Raises:
@@ -24,14 +23,13 @@ def set_masks(model, masks):
 
     Warns of each weight tensor that loses its last weight.
     """
-    engine = engines.engine(model)
-    before, scope = engine.masks(model), engine.settings(model)[1]["scope"]
+    before, scope = handle.masks(), handle.settings()[1]["scope"]
     emptied = _emptied(before, masks, scope)
-    weights = {path: np.array(variable.numpy()) for path, variable in engine.prunable(model).items()}
-    engine.set_masks(model, masks)
-    if answers_alike(model):
-        engine.set_masks(model, before)
-        engine.load_state(model, {**engine.values(model), **weights})
+    weights = {path: np.array(variable.numpy()) for path, variable in handle.prunable().items()}
+    handle.set_masks(masks)
+    if answers_alike(handle):
+        handle.set_masks(before)
+        handle.load_state({**handle.values(), **weights})
         where = f", since no weight is left in {', '.join(emptied)}" if emptied else ""
         raise Dead(
             f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}"
@@ -62,24 +60,24 @@ def _cure(scope):
     )
 
 
-def answers_alike(model):
+def answers_alike(handle):
     """Whether the outputs of a model for random batches are all equal, bit for bit; False where none can be drawn."""
-    engine = engines.engine(model)
-    structure = engine.inputs(model)
+    model, nest = handle.model, handle.nest
+    structure = handle.inputs()
     if structure is None:
         return False
-    engine.variables(model)  # on JAX this brings the state of a training into the model
-    rng, highest = np.random.default_rng(0), _highest(engine, model)
+    handle.variables()  # on JAX this brings the state of a training into the model
+    rng, highest = np.random.default_rng(0), _highest(handle)
     first = None
     for scale in (*SCALES, *SCALES):
-        drawn = [_draw(tensor, rng, scale, highest) for tensor in engine.nest.flatten(structure)]
+        drawn = [_draw(tensor, rng, scale, highest) for tensor in nest.flatten(structure)]
         if any(array is None for array in drawn):
             return False
         try:
-            outputs = model(engine.nest.pack_sequence_as(structure, drawn), training=False)
+            outputs = model(nest.pack_sequence_as(structure, drawn), training=False)
         except Exception:  # of whatever kind: a layer that takes no such numbers
             return False
-        outputs = [_array(engine, tensor) for tensor in engine.nest.flatten(outputs)]
+        outputs = [_array(handle.keras, tensor) for tensor in nest.flatten(outputs)]
         first = first or outputs
         if any(
             not np.isfinite(new).all() or new.tobytes() != old.tobytes() for old, new in zip(first, outputs)
@@ -97,17 +95,17 @@ def _draw(tensor, rng, scale, highest):
     return rng.integers(0, highest, shape).astype(kind) if "int" in kind or kind == "bool" else None
 
 
-def _highest(engine, model):
+def _highest(handle):
     """One more than the largest whole number that every layer that looks numbers up knows."""
     names = ("input_dim", "num_tokens")
-    known = [getattr(layer, name, None) for layer in engine.layers(model).values() for name in names]
+    known = [getattr(layer, name, None) for layer in handle.layers().values() for name in names]
     return min([size for size in known if isinstance(size, int) and size > 1], default=2)
 
 
-def _array(engine, tensor):
-    if engine.keras.__name__ == "tf_keras":
+def _array(keras, tensor):
+    if keras.__name__ == "tf_keras":
         return tensor.numpy()
-    return np.asarray(engine.keras.ops.convert_to_numpy(tensor))
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
 @contextlib.contextmanager

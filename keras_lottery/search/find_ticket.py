@@ -115,28 +115,28 @@ def find_ticket(
     if not isinstance(info, (dict, type(None))):
         raise LotteryError(f"info is a {type(info).__name__}: give a dict of notes.")
     info = plain(info or {})
-    engine = engines.engine(model)
-    engine.check_compiled(model)
-    callbacks = _checked_callbacks(callbacks, engine.keras.__name__)
-    check_stateless(model)
-    given = _Given.opened(model, train, validation_data, search.seed)
-    plan, stopping = _planned(model, search, given)
-    engine.set_seed(search.seed)
-    model = _ready(model, scope, bool(verbose))
-    settings = _settings(search, engine.settings(model)[1])
-    check_leaves_some(engine.masks(model), search.sparsities[-1], settings["scope"])
+    handle = engines.of(model)
+    handle.check_compiled()
+    callbacks = _checked_callbacks(callbacks, handle.keras.__name__)
+    check_stateless(handle)
+    given = _Given.opened(handle, train, validation_data, search.seed)
+    plan, stopping = _planned(handle, search, given)
+    handle.set_seed(search.seed)
+    handle = _ready(handle, scope, bool(verbose))
+    settings = _settings(search, handle.settings()[1])
+    check_leaves_some(handle.masks(), search.sparsities[-1], settings["scope"])
     sides = None
     if structured:
         from ..channels import groups  # with SciPy, which other searches do without
 
-        sides = groups.sides(model)
-    architecture = engine.architecture(model)
+        sides = groups.sides(handle.model)
+    architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
-        config = _config(model, architecture, {**settings, "info": info}, search, given)
+        config = _config(handle, architecture, {**settings, "info": info}, search, given)
         run_dir = _opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
-    state = Rounds(model, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
+    state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
 
 
@@ -154,22 +154,22 @@ class _Given:
     validated: list | None
 
     @classmethod
-    def opened(cls, model, train, validation_data, seed):
+    def opened(cls, handle, train, validation_data, seed):
         """The data, checked: what is wrong with either part is said before anything is trained."""
-        train, steps, account = open_data(model, train, seed)
-        check_labels(model, train)
+        train, steps, account = open_data(handle, train, seed)
+        check_labels(handle, train)
         validated = None
         if validation_data is not None:
-            held_out, _, validated = open_data(model, validation_data, seed, "validation_data")
-            check_labels(model, held_out, "validation_data")
+            held_out, _, validated = open_data(handle, validation_data, seed, "validation_data")
+            check_labels(handle, held_out, "validation_data")
             validated = [validated, content(held_out)]
         return cls(train, validation_data, steps, account, validated)
 
 
-def _planned(model, search, given):
+def _planned(handle, search, given):
     """(the rounds, what ends them early) of a search."""
     steps, rewind = given.steps, search.rewind
-    check_steps(model, {"rewind step": [rewind]}, steps)
+    check_steps(handle, {"rewind step": [rewind]}, steps)
     if steps is not None:
         check_rewind(rewind, steps * search.epochs)
     plan = search_rounds(search.sparsities, rewind, steps and steps * search.epochs, search.rewind_once)
@@ -189,10 +189,9 @@ def _settings(search, wrapped):
     }
 
 
-def _config(model, architecture, settings, search, given):
+def _config(handle, architecture, settings, search, given):
     """What the result of a run depends on."""
-    engine = engines.engine(model)
-    blocks = engine.settings(model)[1]["blocks"]
+    blocks = handle.settings()[1]["blocks"]
     return {
         **settings,
         "sparsities": search.sparsities,
@@ -201,9 +200,9 @@ def _config(model, architecture, settings, search, given):
         "content": content(given.train),
         "validation": given.validated,
         "architecture": digest(form(architecture)),
-        "masks": list(engine.masks(model)),
-        "weights": list(engine.variables(model)),
-        "compiled": engine.compiled(model),
+        "masks": list(handle.masks()),
+        "weights": list(handle.variables()),
+        "compiled": handle.compiled(),
         **({"blocks": blocks} if blocks else {}),
     }
 
@@ -234,7 +233,7 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
             print(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse", flush=True)
         stopping.begin(round, state.records, state.rewinder)
         history = fit(
-            state.model,
+            state.handle.model,
             given.train,
             given.validation_data,
             epochs=search.epochs,
@@ -279,19 +278,19 @@ def _checked_callbacks(callbacks, keras):
     return callbacks
 
 
-def _ready(model, scope, verbose):
-    """The model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
-    engine = engines.engine(model)
-    with engine.scope(model):  # or the replicas would share the optimizer's slots
-        if not wrapping.is_wrapped(model):
-            given, model = model, wrapping.wrap(model, scope=scope or "global", verbose=verbose)
-            engine.compile_like(model, given)
-        wrapping.check_unpruned(model)
-        if engine.steps_taken(model):
-            engine.compile_like(model, model)
-        engine.build_optimizer(model)
-        engine.keep_randomness(model)
-    return model
+def _ready(handle, scope, verbose):
+    """The handle of the model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
+    with handle.strategy_scope():  # or the replicas would share the optimizer's slots
+        if not handle.masks():
+            given = handle.model
+            handle = handle.on(wrapping.wrap(given, scope=scope or "global", verbose=verbose))
+            handle.compile_like(given)
+        wrapping.check_unpruned(handle)
+        if handle.steps_taken():
+            handle.compile_like(handle.model)
+        handle.build_optimizer()
+        handle.keep_randomness()
+    return handle
 
 
 def _check_names(run_dir, config):

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from .. import engines, wrapping
+from .. import wrapping
 from ..core.errors import Dead, LotteryError
 from ..core.masking import check_leaves_some
 from ..training.callback import Callback
@@ -58,41 +58,36 @@ class LotteryCallback(Callback):
         self.ticket = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        if not wrapping.is_wrapped(self.model) or engines.engine(self.model).settings(self.model)[0] is None:
+        self.masks = self.handle.masks()
+        self.schedule, how = self.handle.settings() if self.masks else (None, None)
+        if self.schedule is None:
             raise LotteryError(
                 "LotteryCallback needs a schedule: lottery.wrap(model, schedule=LotterySchedule(...))."
             )
-        wrapping.check_unpruned(self.model)
+        wrapping.check_unpruned(self.handle)
         if self.params["steps"] is None:
             raise LotteryError(
                 "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
                 "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
-        self.schedule, _ = engines.engine(self.model).settings(self.model)
-        check_stateless(self.model)
-        check_leaves_some(
-            wrapping.masks(self.model),
-            self.schedule.sparsities[-1],
-            engines.engine(self.model).settings(self.model)[1]["scope"],
-        )
+        check_stateless(self.handle)
+        check_leaves_some(self.masks, self.schedule.sparsities[-1], how["scope"])
         check_steps(
-            self.model,
+            self.handle,
             {
                 "rewind step": [self.schedule.rewind_step],
                 "end of a round": [*self.schedule.boundaries, self.schedule.total_steps],
             },
             self.params["steps"],
         )
-        self.engine = engines.engine(self.model)
-        self.engine.keep_randomness(self.model)
-        self.rewinder = Rewinder(self.model, self.schedule.rewind_step)
+        self.handle.keep_randomness()
+        self.rewinder = Rewinder(self.handle, self.schedule.rewind_step)
         self.plan = self.schedule.search_rounds
         self.counter = RewindCallback(self.rewinder, self.plan[0])
         self.counter.set_params(self.params)
         self.counter.on_train_begin()
-        self.rates = self.engine.rates(self.model)
-        self.start = self.engine.values(self.model)
-        self.masks = wrapping.masks(self.model)
+        self.rates = self.handle.rates()
+        self.start = self.handle.values()
         self.rounds, self.ticket = [], None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -101,7 +96,7 @@ class LotteryCallback(Callback):
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if self.counter.step == 0:
             self._check_masks()
-            if self.engine.steps_taken(self.model):
+            if self.handle.steps_taken():
                 raise LotteryError(f"another callback put back a training that had begun, {_UNDONE}")
         if batch == 0:
             self._check_rates()
@@ -109,8 +104,8 @@ class LotteryCallback(Callback):
         if begun < self.schedule.rounds and self.counter.step == self.schedule.boundaries[begun]:
             self._end_round()
             self._boundary(self.plan[begun + 1])
-            self.start = self.engine.values(self.model)
-            self.masks = wrapping.masks(self.model)
+            self.start = self.handle.values()
+            self.masks = self.handle.masks()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.logs = logs
@@ -151,7 +146,7 @@ class LotteryCallback(Callback):
 
     def _check_rates(self):
         """Raises LotteryError if another callback set the learning rate, by epochs that a rewound round does not repeat."""
-        if self.plan[-1].start and not all(map(np.array_equal, self.engine.rates(self.model), self.rates)):
+        if self.plan[-1].start and not all(map(np.array_equal, self.handle.rates(), self.rates)):
             raise LotteryError(
                 f"a callback set the learning rate by epochs, and a round that begins at step {self.plan[-1].start} begins within the "
                 "epochs of one fit: use find_ticket, or compile with a LearningRateSchedule."
@@ -159,10 +154,10 @@ class LotteryCallback(Callback):
 
     def _check_masks(self):
         """Raises LotteryError if the model has other masks than this callback gave it."""
-        if any((mask != self.masks[path]).any() for path, mask in wrapping.masks(self.model).items()):
+        if any((mask != self.masks[path]).any() for path, mask in self.handle.masks().items()):
             raise LotteryError(f"another callback put back the weights and masks of another round, {_UNDONE}")
 
     def _end_round(self):
         # fit does this at its end, for optimizers that average weights.
-        self.engine.finalize_optimizer(self.model)
-        self.rounds.append(record(self.model, len(self.rounds), self.logs))
+        self.handle.finalize_optimizer()
+        self.rounds.append(record(self.handle.masks(), len(self.rounds), self.logs))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import engines, wrapping
+from .. import engines
 from ..channels.favour import favour_channels
 from ..core import files
 from ..core.errors import LotteryError
@@ -24,7 +24,7 @@ class Rewinder:
     """Holds the rewind point of a wrapped, compiled model and takes it from round to round.
 
     Args:
-      model: a wrapped, compiled model whose optimizer has not taken a step yet.
+      handle: that of a wrapped, compiled model whose optimizer has not taken a step yet.
       rewind: a step of the first round (0 = the initial weights), "trained" (the weights
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
@@ -37,43 +37,42 @@ class Rewinder:
     scale. Slots that begin as copies of the weights become copies of the rewound ones.
     """
 
-    def __init__(self, model, rewind, scope=None, sides=None):
-        self.model = model
+    def __init__(self, handle, rewind, scope=None, sides=None):
+        self.handle = handle
         self.rewind = rewind
         self.sides = sides
-        self.engine = engines.engine(model)
-        self.pruned_by = {**self.engine.settings(model)[1], **({"scope": scope} if scope else {})}
-        self.engine.build_optimizer(model)
-        if self.engine.steps_taken(model):
+        self.pruned_by = {**handle.settings()[1], **({"scope": scope} if scope else {})}
+        handle.build_optimizer()
+        if handle.steps_taken():
             raise LotteryError("the optimizer has taken steps already: compile the model again first.")
-        self.copies = self.engine.weight_copies(model)
+        self.copies = handle.weight_copies()
         if rewind not in ("trained", *KEPT, 0):
-            self.engine.make_shiftable(model)
-        self.optimizer_start = [_small(array) for array in self.engine.optimizer_state(model)]
+            handle.make_shiftable()
+        self.optimizer_start = [_small(array) for array in handle.optimizer_state()]
         self.point, self.beside = None, {}
         if rewind == 0:
-            self.point = self.engine.values(model)
+            self.point = handle.values()
 
     def begin(self):
         """The dense training begins: if it is what rounds rewind to, so do the numbers that random layers draw."""
-        if self.rewind == 0 and not self.engine.steps_taken(self.model):
-            self.beside = self.engine.random_state(self.model)
+        if self.rewind == 0 and not self.handle.steps_taken():
+            self.beside = self.handle.random_state()
 
     def capture(self):
         """Make the present state the rewind point."""
         if self.rewind != "trained":
-            self.engine.unify_replicas(self.model)
-            rates = {f"{_RATE}{n}": rate for n, rate in enumerate(self.engine.rates(self.model))}
+            self.handle.unify_replicas()
+            rates = {f"{_RATE}{n}": rate for n, rate in enumerate(self.handle.rates())}
             self.beside = {
-                **self.engine.random_state(self.model),
+                **self.handle.random_state(),
                 **rates,
-                _COUNT: np.int64(self.engine.steps_taken(self.model)),
+                _COUNT: np.int64(self.handle.steps_taken()),
             }
-        self.point = self.engine.values(self.model)
+        self.point = self.handle.values()
 
     def load(self, arrays):
         """Take up the rewind point of a file, as `arrays` gives it."""
-        self.point = {path: arrays[path] for path in self.engine.variables(self.model)}
+        self.point = {path: arrays[path] for path in self.handle.variables()}
         self.beside = {name: array for name, array in arrays.items() if name not in self.point}
 
     def arrays(self):
@@ -86,8 +85,8 @@ class Rewinder:
 
     def tightened(self, sparsity):
         """{path: mask}: the masks at `sparsity`, were the round to end now."""
-        scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}
-        masks = self.engine.masks(self.model)
+        scores = {path: np.abs(v.numpy()) for path, v in self.handle.prunable().items()}
+        masks = self.handle.masks()
         if self.sides is not None:
             scores = favour_channels(scores, masks, self.sides)
         return prune(scores, masks, sparsity, **self.pruned_by)
@@ -105,39 +104,38 @@ class Rewinder:
                 f"rewind={self.rewind}: no execution of steps ended at that step: give another."
             )
         masks = self.tightened(round.sparsity)
-        alive.set_masks(self.model, masks)
+        alive.set_masks(self.handle, masks)
         if self.point is not None:
             for path, mask in masks.items():  # what is pruned never comes back
                 self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
         if round.rewind:
-            self.engine.load_state(self.model, self.point)
+            self.handle.load_state(self.point)
         going_on = self.rewind == "finetune"
-        state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start
-        self.engine.reset_optimizer(
-            self.model, state, () if going_on else self.copies
+        state = self.handle.optimizer_state() if going_on else self.optimizer_start
+        self.handle.reset_optimizer(
+            state, () if going_on else self.copies
         )  # copies: JAX gives each buffer away once
         if round.rewind:
-            go_on_from(self.model, round.start, self.beside)
+            go_on_from(self.handle, round.start, self.beside)
 
 
-def go_on_from(model, step, beside):
+def go_on_from(handle, step, beside):
     """Let a model whose optimizer is fresh train on from a step of a training that it did not take.
 
     Args:
-      model: a compiled model with the weights of that step.
+      handle: that of a compiled model with the weights of that step.
       step: the step at which the learning rate's schedule goes on.
       beside: {name: array} of the state of random layers and of learning rates at that step, as
         `Rewinder.beside` has it; what is not there stays as it is.
     """
-    engine = engines.engine(model)
     if random_of(beside):
-        engine.load_random_state(model, random_of(beside))
+        handle.load_random_state(random_of(beside))
     rates = [array for name, array in sorted(beside.items()) if name.startswith(_RATE)]
     if rates:
-        engine.load_rates(model, rates)
+        handle.load_rates(rates)
     if step:
-        engine.make_shiftable(model)
-        engine.shift_rate(model, int(beside.get(_COUNT, step)))
+        handle.make_shiftable()
+        handle.shift_rate(int(beside.get(_COUNT, step)))
 
 
 def start_at_point(model, step, run_dir, epoch_steps):
@@ -152,15 +150,15 @@ def start_at_point(model, step, run_dir, epoch_steps):
     Returns:
       The `resumable.Start` of the training.
     """
-    engine = engines.engine(model)
-    with engine.scope(model):
-        engine.build_optimizer(model)
-        engine.keep_randomness(model)
+    handle = engines.of(model)
+    with handle.strategy_scope():
+        handle.build_optimizer()
+        handle.keep_randomness()
     beside, file = {}, Path(run_dir) / run_folder.REWIND
     if file.exists():
         arrays, _ = files.read_arrays(file)
-        beside = {name: array for name, array in arrays.items() if name not in engine.variables(model)}
-    go_on_from(model, step, beside)
+        beside = {name: array for name, array in arrays.items() if name not in handle.variables()}
+    go_on_from(handle, step, beside)
     return Start.at(step, range(epoch_steps, step + epoch_steps, epoch_steps), random_of(beside))
 
 
@@ -195,40 +193,38 @@ class RewindCallback(StepCounter):
                 self.rewinder.capture()
                 self.then()
             else:  # of a file, since the run was killed within this epoch
-                self.rewinder.engine.unify_replicas(self.model)
+                self.rewinder.handle.unify_replicas()
 
 
-def record(model, number, logs):
-    """What is kept of a round: its number, exact counts and the metrics at its end."""
-    masks = wrapping.masks(model)
+def record(masks, number, logs):
+    """What is kept of a round with these masks: its number, exact counts and the metrics at its end."""
     total = sum(mask.size for mask in masks.values())
     kept = sum(int(mask.sum()) for mask in masks.values())
     metrics = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
     return {"round": number, "sparsity": 1 - kept / total, "kept": kept, "total": total, "metrics": metrics}
 
 
-def check_stateless(model):
+def check_stateless(handle):
     """Raises LotteryError for a recurrent layer that keeps its state from batch to batch, which no rewind would find."""
-    engine = engines.engine(model)
-    for path, layer in engine.layers(model).items():
-        if isinstance(layer, engine.keras.layers.RNN) and layer.stateful:
+    for path, layer in handle.layers().items():
+        if isinstance(layer, handle.keras.layers.RNN) and layer.stateful:
             raise LotteryError(
                 f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False."
             )
 
 
-def check_steps(model, marks, epoch_steps=None):
+def check_steps(handle, marks, epoch_steps=None):
     """Raises LotteryError unless steps fall between two executions, of which one ends with each epoch.
 
     Args:
-      model: a compiled model.
+      handle: that of a compiled model.
       marks: {what they are called: the steps}; what is no int is left out.
       epoch_steps: steps of an epoch, None if unknown.
     """
-    every = engines.engine(model).steps_per_execution(model)
+    every = handle.steps_per_execution()
     for name, steps in marks.items():
         for step in (step for step in steps if step and not isinstance(step, str)):
-            if getattr(model, "autotune_steps_per_execution", False):
+            if getattr(handle.model, "autotune_steps_per_execution", False):
                 raise LotteryError(
                     f"the {name}, step {step}, may fall inside an execution with steps_per_execution='auto': give a number."
                 )

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .. import engines
 from ..core import files, team
 from ..core.errors import LotteryError
 from ..core.schedule import KEPT
@@ -16,26 +15,25 @@ from .rewind import Rewinder, random_of, record
 class Rounds:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, model, architecture, rewind, scope, sides, run_dir, info, settings):
-        self.model, self.architecture = model, architecture
-        self.engine = engines.engine(model)
+    def __init__(self, handle, architecture, rewind, scope, sides, run_dir, info, settings):
+        self.handle, self.architecture = handle, architecture
         self.run_dir = run_dir
         self.info, self.settings = info, settings
         self.records = []
         self.ticket = None
         self.finished = run_folder.finished_rounds(run_dir) if run_dir else 0
-        copies = self.engine.weight_copies(model)  # before other weights are loaded
+        copies = handle.weight_copies()  # before other weights are loaded
         if run_dir:
             if not self.finished and not (run_dir / run_folder.INITIAL).exists():
-                state = {**self.engine.values(model), **self.engine.random_state(model)}
+                state = {**handle.values(), **handle.random_state()}
                 files.write_arrays(run_dir / run_folder.INITIAL, state)
             team.wait()
             initial, _ = files.read_arrays(run_dir / run_folder.INITIAL)
-            _check_given(self.engine, model, initial, run_dir)
-            self.engine.load_state(model, initial)
-            self.engine.load_random_state(model, initial)
-            self.engine.reset_optimizer(model, self.engine.optimizer_state(model), copies)
-        self.rewinder = Rewinder(model, rewind, scope, sides)
+            _check_given(handle, initial, run_dir)
+            handle.load_state(initial)
+            handle.load_random_state(initial)
+            handle.reset_optimizer(handle.optimizer_state(), copies)
+        self.rewinder = Rewinder(handle, rewind, scope, sides)
         kept = self.finished > (rewind == "trained") and rewind not in (
             0,
             *KEPT,
@@ -45,12 +43,12 @@ class Rounds:
         if self.finished:
             self.ticket = load_ticket(run_folder.round_folder(run_dir, self.finished - 1))
             self.records = list(self.ticket.rounds)
-            self.engine.set_masks(model, self.ticket.masks)
-            self.engine.load_state(model, self.ticket.trained)
+            handle.set_masks(self.ticket.masks)
+            handle.load_state(self.ticket.trained)
 
     def begin(self):
         """A round begins; of what it starts from a copy is kept where there is no rewind point."""
-        self.start = self.engine.values(self.model) if self.rewinder.rewind in KEPT else None
+        self.start = self.handle.values() if self.rewinder.rewind in KEPT else None
 
     def place(self, round):
         """Where a `schedule.Round` begins, by the epochs of the dense training."""
@@ -68,9 +66,11 @@ class Rounds:
         }
         steps = {"start": round.start, "stop": history[-1]["stop"]}
         self.records.append(
-            {**record(self.model, round.number, metrics), **steps, "history": history, **notes}
+            {**record(self.handle.masks(), round.number, metrics), **steps, "history": history, **notes}
         )
-        self.ticket = from_model(self.model, start, self.records, self.info, self.architecture, self.settings)
+        self.ticket = from_model(
+            self.handle.model, start, self.records, self.info, self.architecture, self.settings
+        )
         if self.run_dir:
             folder = run_folder.round_folder(self.run_dir, round.number)
             if (
@@ -89,7 +89,7 @@ class Rounds:
         """The weights that the round's ticket rewinds to; of the dense one, those at the rewind point."""
         rewinder = self.rewinder
         if number == 0 and rewinder.rewind == "trained":
-            return self.engine.values(self.model)
+            return self.handle.values()
         if rewinder.point is None:
             raise LotteryError(
                 f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of steps ended at it: give an earlier one or more epochs."
@@ -105,9 +105,9 @@ class Rounds:
             files.write_arrays(self.run_dir / run_folder.REWIND, self.rewinder.arrays())
 
 
-def _check_given(engine, model, initial, run_dir):
+def _check_given(handle, initial, run_dir):
     """Raises LotteryError if what the run's model was given, frozen or adapted, is not what this one was: it is another model."""
-    now, drawn = engine.values(model), drawn_anew(engine, model)
+    now, drawn = handle.values(), drawn_anew(handle)
     for path in sorted(now.keys() - drawn):
         if path in initial and not _alike(initial[path], now[path]):
             raise LotteryError(

@@ -72,8 +72,8 @@ def barrier(
     Source: Frankle et al. 2020 (arXiv 1912.05671), section 2.
     """
     alphas = [n / (points - 1) for n in range(whole("points", points, least=3))]
-    engine = engines.engine(model)
-    restated, before = BatchNormStatistics(model, train, batches), engine.values(model)
+    handle = engines.of(model)
+    restated, before = BatchNormStatistics(model, train, batches), handle.values()
     for name, state in {"a": a, "b": b}.items():
         other = [path for path, value in before.items() if np.shape(state.get(path)) != value.shape]
         if other:
@@ -83,10 +83,10 @@ def barrier(
     errors = []
     try:
         for alpha in alphas:
-            engine.load_state(model, restated(interpolate(a, b, alpha)))
+            handle.load_state(restated(interpolate(a, b, alpha)))
             errors.append(_error(model, validation))
     finally:
-        engine.load_state(model, before)
+        handle.load_state(before)
     return {"alphas": alphas, "errors": errors, "barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}
 
 
@@ -125,8 +125,8 @@ def instability(
       LotteryError: as `barrier`; `run_dir` holds the measurement of other weights, data, ...: the
         difference is shown.
     """
-    engine = engines.engine(model)
-    engine.check_compiled(model)
+    handle = engines.of(model)
+    handle.check_compiled()
     epochs = whole("epochs", epochs)
     if not isinstance(orders, (list, tuple)) or len(orders) != 2:
         raise LotteryError(
@@ -140,16 +140,16 @@ def instability(
     if run_dir is not None:
         about = {"epochs": epochs, "start": start.step, "points": points, "batches": batches}
         folder = run_folder.open_run(
-            run_dir, "instability", {**about, **_measured(model, orders, validation)}
+            run_dir, "instability", {**about, **_measured(handle, orders, validation)}
         )
         if (folder / run_folder.RESULT).exists():
             return read_json(folder / run_folder.RESULT)
-    orders = [open_data(model, train, seed, "orders")[0] for seed, train in enumerate(orders)]
-    with engine.scope(model):
-        engine.build_optimizer(model)
-        engine.keep_randomness(model)
+    orders = [open_data(handle, train, seed, "orders")[0] for seed, train in enumerate(orders)]
+    with handle.strategy_scope():
+        handle.build_optimizer()
+        handle.keep_randomness()
     _error(model, validation)  # before anything is trained
-    weights, slots = engine.values(model), engine.optimizer_state(model)
+    weights, slots = handle.values(), handle.optimizer_state()
     backup = folder and folder / run_folder.BACKUP
     files = [folder and folder / f"order_{number}.safetensors" for number in range(2)]
     ends = []
@@ -160,11 +160,11 @@ def instability(
         if verbose:
             print(f"training {number + 1} of 2 under another data order", flush=True)
         fit(model, train, epochs=epochs, start=start, backup=backup, label=f"order {number}", verbose=verbose)
-        ends.append(engine.values(model))
+        ends.append(handle.values())
         if file:
             write_arrays(file, ends[-1])
-        engine.load_state(model, weights)
-        engine.reset_optimizer(model, slots)
+        handle.load_state(weights)
+        handle.reset_optimizer(slots)
     record = barrier(model, *ends, orders[0], validation, points=points, batches=batches)
     if folder:
         write_json(folder / run_folder.RESULT, record)
@@ -173,15 +173,14 @@ def instability(
     return record
 
 
-def _measured(model, orders, validation):
+def _measured(handle, orders, validation):
     """What tells this measurement from another, JSON-able."""
-    engine = engines.engine(model)
     given = {"train": orders[0], "train again": orders[1], "validation": validation}
-    opened = {name: open_data(model, data, seed=0, name=name) for name, data in given.items()}
+    opened = {name: open_data(handle, data, seed=0, name=name) for name, data in given.items()}
     return {
-        "architecture": digest(form(engine.architecture(model))),
-        "weights": fingerprint([*engine.values(model).values(), *engine.masks(model).values()]),
-        "compiled": engine.compiled(model),
+        "architecture": digest(form(handle.architecture())),
+        "weights": fingerprint([*handle.values().values(), *handle.masks().values()]),
+        "compiled": handle.compiled(),
         **{name: [account, steps, content(data)] for name, (data, steps, account) in opened.items()},
     }
 

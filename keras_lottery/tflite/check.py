@@ -72,14 +72,14 @@ def run(call, specs, examples):
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def expected(model, specs, examples, pixels):
+def expected(handle, specs, examples, pixels):
     try:
-        outputs = run(convert.call(model, pixels), specs, examples)
+        outputs = run(convert.call(handle, pixels), specs, examples)
     except LotteryError:
         raise
     except Exception as error:  # whatever it is, the model cannot do what its file should
         raise LotteryError(
-            f"{model.name!r} cannot be run on one example at a time: {convert.first_line(error)}."
+            f"{handle.model.name!r} cannot be run on one example at a time: {convert.first_line(error)}."
         ) from error
     wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
     if wrong:

@@ -45,19 +45,18 @@ class Spec:
     dtype: str
 
 
-def inputs(model):
+def inputs(handle):
     """(the nest of the model's inputs, a Spec for each in the nest's order).
 
     Raises:
       LotteryError: the model does not know its inputs' shapes, or TFLite has no such inputs.
     """
-    engine = engines.engine(model)  # which says what is no Keras model
-    structure = engine.inputs(model)
+    model, structure = handle.model, handle.inputs()
     if structure is None:
         raise LotteryError(
             f"{model.name!r} does not know its input shape yet: call it once on a batch first."
         )
-    specs, tensors = [], engine.nest.flatten(structure)
+    specs, tensors = [], handle.nest.flatten(structure)
     if not all(hasattr(tensor, "name") for tensor in tensors):
         raise LotteryError(f"{model.name!r} takes sparse or ragged tensors: a .tflite file takes dense ones.")
     for tensor, name in zip(tensors, _identifiers([tensor.name for tensor in tensors])):
@@ -73,22 +72,21 @@ def inputs(model):
     return structure, specs
 
 
-def call(model, pixels=None):
+def call(handle, pixels=None):
     """A function of one example, arrays by input name, that gives the model's outputs as {name: array}."""
-    engine = engines.engine(model)
-    structure, specs = inputs(model)
-    if engine.keras.__name__ == "tf_keras":
-        traced = _trace(model, structure, specs)
+    model, keras, (structure, specs) = handle.model, handle.keras, inputs(handle)
+    if keras.__name__ == "tf_keras":
+        traced = _trace(handle, structure, specs)
         return lambda **given: {
             name: value.numpy() for name, value in traced(*_constants(given, specs, pixels)).items()
         }
 
     def run(**given):
-        flat = [engine.keras.ops.convert_to_tensor(_prepared(given[spec.name], pixels)) for spec in specs]
-        outputs = model(engine.nest.pack_sequence_as(structure, flat), training=False)
+        flat = [keras.ops.convert_to_tensor(_prepared(given[spec.name], pixels)) for spec in specs]
+        outputs = model(handle.nest.pack_sequence_as(structure, flat), training=False)
         return {
-            name: np.asarray(engine.keras.ops.convert_to_numpy(value))
-            for name, value in _named(model, engine, outputs).items()
+            name: np.asarray(keras.ops.convert_to_numpy(value))
+            for name, value in _named(handle, outputs).items()
         }
 
     return run
@@ -108,19 +106,16 @@ def to_tflite(model, formats, samples=None, pixels=None):
     Raises:
       LotteryError: the model does not convert even to float32, or cannot be saved.
     """
-    engine = engines.engine(model)
-    keras = engine.keras
+    handle = engines.of(model)
+    keras = handle.keras
     if keras.__name__ == "tf_keras" or keras.backend.backend() == "tensorflow":
-        return _converted(model, formats, samples, pixels)
+        return _converted(handle, formats, samples, pixels)
     with tempfile.TemporaryDirectory() as folder:
         try:
             model.save(os.path.join(folder, "model.keras"))
         except Exception as error:
             raise LotteryError(f"{model.name!r} cannot be saved: {first_line(error)}.") from error
-        own = {
-            name: [kind.__module__, kind.__qualname__]
-            for name, kind in engine.walk.custom_objects(model).items()
-        }
+        own = {name: [kind.__module__, kind.__qualname__] for name, kind in handle.custom_objects().items()}
         modules = {
             getattr(registered, "__module__", None)
             for registered in keras.saving.get_custom_objects().values()
@@ -189,9 +184,9 @@ def _identifiers(names):
     return made
 
 
-def _named(model, engine, outputs):
-    outputs = engine.nest.flatten(outputs)
-    names = getattr(model, "output_names", None) or []
+def _named(handle, outputs):
+    outputs = handle.nest.flatten(outputs)
+    names = getattr(handle.model, "output_names", None) or []
     names = names if len(names) == len(outputs) else [f"output_{n}" for n in range(len(outputs))]
     return dict(zip(_identifiers(names), outputs))
 
@@ -206,17 +201,17 @@ def _prepared(array, pixels):
     return array if pixels is None else pixels.normalise(array.astype("float32"))
 
 
-def _converted(model, formats, samples, pixels):
+def _converted(handle, formats, samples, pixels):
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
         places = {"float32": os.path.join(folder, "model")}
-        _save(tf, model, places["float32"], pixels and ("uint8", pixels))
+        _save(tf, handle, places["float32"], pixels and ("uint8", pixels))
         if (
             "int8" in formats and pixels
         ):  # whose input is rounded like any tensor: to uint8, without an operation that casts
             places["int8"] = os.path.join(folder, "pixels")
-            _save(tf, model, places["int8"], ("float32", pixels))
+            _save(tf, handle, places["int8"], ("float32", pixels))
         made = {}
         for form, encoding in itertools.product(dict.fromkeys(("float32", *formats)), ENCODINGS):
             try:
@@ -228,7 +223,7 @@ def _converted(model, formats, samples, pixels):
                     made[form, encoding] = quantize_weights(made["float32", encoding])
                 else:
                     place = places.get(form, places["float32"])
-                    made[form, encoding] = _convert(tf, model, place, form, encoding, samples, pixels)
+                    made[form, encoding] = _convert(tf, handle.model, place, form, encoding, samples, pixels)
                     if encoding == "sparse" and has_broken_blocks(made[form, encoding]):
                         made[form, encoding] = sparsify(made[form, "dense"])
             except LotteryError as error:
@@ -238,8 +233,8 @@ def _converted(model, formats, samples, pixels):
     return {name: content for name, content in made.items() if name[0] in formats}
 
 
-def _save(tf, model, folder, pixels):
-    traced = _trace(model, *inputs(model), pixels)
+def _save(tf, handle, folder, pixels):
+    traced = _trace(handle, *inputs(handle), pixels)
     held = tf.Module()
     held.variables_of_the_model = list(traced.variables)
     try:
@@ -251,25 +246,25 @@ def _save(tf, model, folder, pixels):
         ) from error
 
 
-def _trace(model, structure, specs, pixels=None):
+def _trace(handle, structure, specs, pixels=None):
     """One concrete function, because it does not depend on how the process resolves tf.keras.
 
     pixels: (dtype, `Pixels`) of images that the function normalises itself.
     """
     import tensorflow as tf
 
-    engine = engines.engine(model)
+    model = handle.model
 
     def run(*flat):
         if pixels:
             flat = [pixels[1].normalise(tf.cast(flat[0], "float32"))]
-        outputs = model(engine.nest.pack_sequence_as(structure, list(flat)), training=False)
-        return {name: tf.identity(output) for name, output in _named(model, engine, outputs).items()}
+        outputs = model(handle.nest.pack_sequence_as(structure, list(flat)), training=False)
+        return {name: tf.identity(output) for name, output in _named(handle, outputs).items()}
 
     signature = [tf.TensorSpec(spec.shape, pixels[0] if pixels else spec.dtype, spec.name) for spec in specs]
     try:
         with (
-            engine.unfused(model),
+            handle.unfused(),
             tf.device("/CPU:0"),
         ):  # a GPU may multiply in TF32, too coarse to compare with
             return tf.function(run).get_concrete_function(*signature)
@@ -334,7 +329,8 @@ def _main(folder):
         )
     samples = dict(np.load(folder / "samples.npz")) if given["samples"] else None
     try:
-        files = _converted(model, given["formats"], samples, given["pixels"] and Pixels(**given["pixels"]))
+        pixels = given["pixels"] and Pixels(**given["pixels"])
+        files = _converted(engines.of(model), given["formats"], samples, pixels)
     except LotteryError as error:
         sys.exit(f"error: {error}")
     write_json(

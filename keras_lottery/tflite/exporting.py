@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import engines
 from ..channels.compacting import compact as without_dead_channels
 from ..core import checks, html
 from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
 from ..core.files import new_file
 from ..core.types import Model, PathLike
-from ..engines import engine
-from ..wrapping import is_wrapped, strip
 from . import camera, check, convert, flatbuffer, sparse_kernels, unpack
 from . import labels as label_file
 from .choose import GOALS, pick, problem_of
@@ -164,15 +163,16 @@ def export(
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
     kept = _kept(variants_dir, formats, path, overwrite)
-    structure, specs, pixels = _inputs(model, normalization)
+    handle = engines.of(model)
+    structure, specs, pixels = _inputs(handle, normalization)
     examples = check.examples(images, structure, specs)
     truth = _checked_labels(labels, images, examples, max_loss)
     names = label_file.checked(class_names)
 
     with _quiet():
-        plain = _plain(model)
+        plain = _plain(handle)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
-        judged = model if engine(model).is_float32(model) else plain
+        judged = handle if handle.is_float32() else handle.on(plain)
         expected = check.expected(judged, specs, examples, pixels)
         accuracy = None if truth is None else check.accuracy(expected, truth)
         names = label_file.fitting(names, expected)
@@ -226,9 +226,9 @@ def _samples(specs, examples, pixels):
     return {spec.name: camera.extremes(array) if pixels else array for spec, array in zip(specs, first)}
 
 
-def _inputs(model, normalization):
+def _inputs(handle, normalization):
     """(the nest of the model's inputs, their specs in the file, a `Pixels` where the file normalises)."""
-    structure, specs = convert.inputs(model)
+    structure, specs = convert.inputs(handle)
     pixels = camera.checked(normalization, specs)
     return (
         structure,
@@ -237,8 +237,9 @@ def _inputs(model, normalization):
     )
 
 
-def _plain(model):
-    return engine(model).in_float32(strip(model) if is_wrapped(model) else model)
+def _plain(handle):
+    plain = handle.on(handle.strip()) if handle.masks() else handle
+    return plain.in_float32()
 
 
 def _checked_formats(formats):
@@ -356,14 +357,15 @@ def accuracies(model, path, images, labels, normalization=None):
 
     Args: as `export`.
     """
-    structure, specs, pixels = _inputs(model, normalization)
+    handle = engines.of(model)
+    structure, specs, pixels = _inputs(handle, normalization)
     examples = check.examples(images, structure, specs)
     truth = _checked_labels(labels, images, examples, 0)
     with _quiet():
-        plain = _plain(model)
+        plain = _plain(handle)
         of_file = check.outputs(pathlib.Path(path).read_bytes(), specs, examples)
         return {
-            "keras": check.accuracy(check.expected(plain, specs, examples, pixels), truth),
+            "keras": check.accuracy(check.expected(handle.on(plain), specs, examples, pixels), truth),
             "file": check.accuracy(of_file, truth),
             "examples": len(truth),
         }

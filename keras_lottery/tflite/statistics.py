@@ -6,7 +6,7 @@ varies is then shifted far where nothing is rounded, and tens of points of accur
 
 import numpy as np
 
-from .. import engines, wrapping
+from .. import engines
 from ..training.batch_norm import BatchNormStatistics
 
 BATCHES = 16  # of training images
@@ -17,26 +17,27 @@ def in_float32(ticket, start, loaded, max_loss):
 
     They are where it gets more than `max_loss` points less right than in 16 bits; else the second is None.
     """
-    model = ticket.model(start)
-    engine = engines.engine(model)
-    model = engine.in_float32(wrapping.strip(model))
+    handle = engines.of(ticket.model(start))
+    plain = handle.on(handle.strip())
+    handle = plain.on(plain.in_float32())
+    model = handle.model
     statistics = BatchNormStatistics(model, loaded.train, BATCHES)
     if not statistics.layers:
         return model, None
-    precision = engine.keras.mixed_precision
+    precision = handle.keras.mixed_precision
     policy = precision.global_policy()
     precision.set_global_policy("mixed_bfloat16")
     try:
         in_16_bits = _accuracy(ticket.model(start), loaded)
     finally:
         precision.set_global_policy(policy)
-    before, values = _accuracy(model, loaded), engine.values(model)
+    before, values = _accuracy(model, loaded), handle.values()
     if 100 * (in_16_bits - before) <= max_loss:
         return model, None
-    engine.load_state(model, statistics(values))
+    handle.load_state(statistics(values))
     after = _accuracy(model, loaded)
     if after <= before:
-        engine.load_state(model, values)
+        handle.load_state(values)
         return model, None
     print(
         f"BatchNorm statistics taken anew in float32, on training images: {before:.1%} of the validation images were right "

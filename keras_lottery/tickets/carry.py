@@ -65,7 +65,7 @@ def transfer(
             f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
             "ticket's number of channels."
         )
-    model = assemble(
+    handle = assemble(
         engine,
         architecture,
         masks,
@@ -80,8 +80,8 @@ def transfer(
             "published ResNet-50 ticket gets 40.7% where full fine-tuning gets 81.9%). Leave it False for accuracy.",
             stacklevel=2,
         )
-        engine.freeze_all_but(model, ticket.heads)
-    return model
+        handle.freeze_all_but(ticket.heads)
+    return handle.model
 
 
 def _of(masks, pruned_by):

@@ -93,7 +93,7 @@ class Ticket:
         engine, architecture = as_built_by(keras, self)
         return assemble(
             engine, architecture, self.masks, values, draw=start == "random", pruned_by=self.pruned_by
-        )
+        ).model
 
     @property
     def images(self) -> dict | None:
@@ -214,14 +214,13 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
     """The Ticket in a wrapped model that was trained from the state `start` ({path: array}).
 
     info, settings: as for `Ticket`; versions, scope and blocks are added.
-    architecture: what `engine.architecture(model)` gives, where it is at hand.
+    architecture: what the engine says of the model, where it is at hand.
     """
-    engine = engines.engine(model)
-    wrapping.masks(model)  # which says so if it has none
+    handle, masks = engines.of(model), wrapping.masks(model)  # which says so if it has none
     of_kind("start", start, dict, "the model's state, {path: array}")
     of_kind("rounds", rounds, (list, tuple), "a list of one record a round")
     of_kind("info", info or {}, dict, "a dict of notes")
-    trained = engine.values(model)
+    trained = handle.values()
     other = {
         path
         for path in {*start, *trained}
@@ -234,16 +233,16 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
         )
     for state, other in ((start, trained), (trained, start)):
         check_finite(state, other, "no ticket is made of a training that diverged")
-    _, how = engine.settings(model)
+    _, how = handle.settings()
     blocked = {"blocks": how["blocks"]} if how["blocks"] else {}
     return Ticket(
-        masks=engine.masks(model),
+        masks=masks,
         weights=start,
         trained=trained,
-        architecture=architecture or engine.architecture(model),
-        heads=engine.heads(model),
+        architecture=architecture or handle.architecture(),
+        heads=handle.heads(),
         rounds=jsonable.plain(rounds),
-        info=jsonable.plain({**engine.versions(), **(info or {})}),
+        info=jsonable.plain({**handle.versions(), **(info or {})}),
         settings=jsonable.plain({"scope": how["scope"], **(settings or {}), **blocked}),
     )
 
@@ -267,9 +266,9 @@ def as_built_by(keras, ticket):
 
 
 def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_by):
-    """A wrapped model of `architecture` with `masks` and `values`, newly drawn at the paths `new`, and with `draw` wherever it trains."""
-    plain = engine.build(architecture)
-    shapes = {path: tuple(variable.shape) for path, variable in engine.variables(plain).items()}
+    """The handle of a wrapped model of `architecture` with `masks` and `values`, newly drawn at the paths `new`, and with `draw` wherever it trains."""
+    handle = engines.of(engine.build(architecture))
+    shapes = {path: tuple(variable.shape) for path, variable in handle.variables().items()}
     given = {path: array.shape for path, array in {**masks, **values}.items()}
     needed = {path: shape for path, shape in shapes.items() if path in given or path not in new}
     for path in sorted({*given, *needed}):
@@ -278,7 +277,7 @@ def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_
                 f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in the one, "
                 f"{given.get(path)} in the other."
             )
-    drawn = drawn_anew(engine, plain)
+    drawn = drawn_anew(handle)
     if stuck := sorted({*new} & shapes.keys() - drawn):
         warnings.warn(
             f"{', '.join(stuck)} is new, and frozen as in the ticket: what was newly drawn stays as it is.",
@@ -286,7 +285,7 @@ def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_
         )
     if draw:
         values = {path: value for path, value in values.items() if path not in drawn}
-    model = engine.wrap_paths(plain, list(masks), **pruned_by)
-    engine.set_masks(model, masks)
-    engine.load_state(model, {**engine.values(model), **values})
-    return model
+    wrapped = handle.on(handle.wrap_paths(list(masks), **pruned_by))
+    wrapped.set_masks(masks)
+    wrapped.load_state({**wrapped.values(), **values})
+    return wrapped

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from .. import engines, wrapping
+from .. import engines
 from ..core.checks import whole
 from .check_data import open_data
 
@@ -28,12 +28,12 @@ class BatchNormStatistics:
     """
 
     def __init__(self, model, train, batches=BATCHES):
-        self.engine, self.batches = engines.engine(model), whole("batches", batches)
-        self.copy, self.layers = model, _batch_norms(self.engine, model)
+        self.handle, self.batches = engines.of(model), whole("batches", batches)
+        self.layers = _batch_norms(self.handle)
         if self.layers:
-            self.train, *_ = open_data(model, train, seed=0)
-            self.copy = wrapping.strip(model)
-            self.layers = _batch_norms(self.engine, self.copy)
+            self.train, *_ = open_data(self.handle, train, seed=0)
+            self.handle = self.handle.on(self.handle.strip())  # a copy
+            self.layers = _batch_norms(self.handle)
         for layer in self.layers.values():
             layer.momentum = 0.0  # after a batch it then knows that batch alone
             if getattr(layer, "fused", False):
@@ -43,12 +43,12 @@ class BatchNormStatistics:
         """`values`, a state {path: array} of the model, with the statistics that belong to its weights."""
         if not self.layers:
             return values
-        self.engine.load_state(self.copy, values)
-        variables = self.engine.variables(self.copy)
+        self.handle.load_state(values)
+        variables = self.handle.variables()
         count, sums = 0, {path: (0.0, 0.0) for path in self.layers}
         for x in self._inputs():
-            size = len(self.engine.nest.flatten(x)[0])
-            self.copy(x, training=True)
+            size = len(self.handle.nest.flatten(x)[0])
+            self.handle.model(x, training=True)
             count += size
             for path, (first, second) in sums.items():
                 mean, variance = (variables[name].numpy().astype(np.float64) for name in _names(path))
@@ -63,20 +63,18 @@ class BatchNormStatistics:
     def _inputs(self):
         """x of the same first batches each time."""
         train = self.train
-        self.engine.set_epoch(train, 0)
+        self.handle.set_epoch(train, 0)
         if hasattr(train, "__getitem__"):  # a PyDataset, whose iterator does not end
             train = map(train.__getitem__, range(len(train)))
         for batch in itertools.islice(train, self.batches):
             x = batch[0] if isinstance(batch, (tuple, list)) else batch
-            yield self.engine.nest.map_structure(np.asarray, x)
+            yield self.handle.nest.map_structure(np.asarray, x)
 
 
-def _batch_norms(engine, model):
+def _batch_norms(handle):
     """{path: layer} of all layers that normalise by the batch, train and learn its statistics."""
     return {
-        path: layer
-        for path, layer in engine.layers(model).items()
-        if layer.trainable and learns_statistics(layer)
+        path: layer for path, layer in handle.layers().items() if layer.trainable and learns_statistics(layer)
     }
 
 

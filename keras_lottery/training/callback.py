@@ -2,15 +2,17 @@
 
 import math
 
+from .. import engines
+
 
 class Callback:
-    """What a callback of ours derives from. `model` is the model that is trained."""
+    """What a callback of ours derives from. `model` is the model that is trained, `handle` that of it."""
 
-    model = params = None
+    model = handle = params = None
     prunes = False  # while fit runs
 
     def set_model(self, model):
-        self.model = model
+        self.model, self.handle = model, engines.of(model)
 
     def set_params(self, params):
         self.params = params

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from .. import engines
+from ..core import tf_data
 from ..core.errors import LotteryError
 from ..core.fingerprint import fingerprint, leaves
 from ..core.told import told_in_one_line
@@ -16,11 +16,11 @@ _KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 
 
-def open_data(model, train, seed, name="train"):
+def open_data(handle, train, seed, name="train"):
     """`train` as fit takes it again and again: (it, batches an epoch or None, what tells it from other data).
 
     Args:
-      model: the compiled model.
+      handle: that of the compiled model.
       train: a tf.data.Dataset or the like, or a tuple of arrays, which are served in
         batches of 32 in an order that `seed` and the epoch set.
       name: what errors call it.
@@ -28,11 +28,9 @@ def open_data(model, train, seed, name="train"):
     Raises:
       LotteryError: nothing to train on, or nothing that this model can be trained on.
     """
-    engine = engines.engine(model)
-    preprocesses = bool(
-        own_methods(model, engine.keras.Model, ("fit",))
-    )  # so that it takes what its inputs do not
-    if preprocesses and engine.keras.__name__ == "keras" and isinstance(train, (tuple, list)):
+    model = handle.model
+    preprocesses = bool(own_methods(model, handle.keras.Model, ("fit",)))  # takes what its inputs do not
+    if preprocesses and handle.keras.__name__ == "keras" and isinstance(train, (tuple, list)):
         raise LotteryError(
             f"{type(model).__name__} has its own fit: give {name} as that takes it, such as a tf.data.Dataset of batches."
         )
@@ -42,13 +40,13 @@ def open_data(model, train, seed, name="train"):
             raise LotteryError(f"{name} has {len(train)} parts: {_WANTED}.")
         train = tuple(_arrays(part, name) for part in train)
         if isinstance(train[1], np.ndarray):
-            labels.check(model, train[1], name)
+            labels.check(handle, train[1], name)
         if len(train) == 3:
             labels.check_numbers(train[2], "sample_weight", name)
         if any(leaf.dtype.kind in "US" for leaf in leaves(train[0])):
             _check_takes_text(model, name)
         account = fingerprint(train)
-        train = engine.batches(*train, batch_size=32, seed=seed)
+        train = handle.batches(*train, batch_size=32, seed=seed)
     elif (
         isinstance(train, (np.ndarray, str, bytes, dict))
         or not hasattr(train, "__iter__")
@@ -101,17 +99,15 @@ def _shuffles(dataset):
     """How data shuffle, if another pass or another process would not find their order again; None if it would."""
     if hasattr(dataset, "_lottery_epoch"):
         return None
-    if hasattr(dataset, "_reshuffle_each_iteration"):
-        if dataset._reshuffle_each_iteration:
-            return "anew in each pass"
-        if not int(dataset._seed) and not int(dataset._seed2):
-            return _UNSEEDED
+    if tf_data.shuffles_anew(dataset):
+        return "anew in each pass"
+    if tf_data.shuffles_unseeded(dataset):
+        return _UNSEEDED
     for name in ("on_epoch_begin", "on_epoch_end"):
         own = getattr(type(dataset), name, None)
         if own is not None and not own.__module__.startswith(_KERAS):
             return f"by its {name}"
-    inputs = getattr(dataset, "_inputs", None)
-    return next(filter(None, map(_shuffles, inputs())), None) if callable(inputs) else None
+    return next(filter(None, map(_shuffles, tf_data.inputs(dataset))), None)
 
 
 def _arrays(part, name):
@@ -164,11 +160,8 @@ def _is_endless(dataset):
     """Whether a tf.data.Dataset never ends, though it may not know: one that passes on what an endless one gives."""
     if hasattr(dataset, "cardinality") and int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
         return True
-    inputs = dataset._inputs() if callable(getattr(dataset, "_inputs", None)) else ()
-    return len(inputs) == 1 and type(dataset).__name__ not in _MAY_END and _is_endless(inputs[0])
-
-
-_MAY_END = ("_TakeDataset", "_TakeWhileDataset")  # before what they are made from does
+    inputs = tf_data.inputs(dataset)
+    return len(inputs) == 1 and not tf_data.may_end_before(dataset) and _is_endless(inputs[0])
 
 
 class LongEpochs(Callback):

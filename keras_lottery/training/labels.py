@@ -5,7 +5,6 @@ import time
 
 import numpy as np
 
-from .. import engines
 from ..core.errors import LotteryError
 from ..core.told import told_in_one_line
 
@@ -16,19 +15,19 @@ _SHARES = (*_ONE_HOT, "BinaryCrossentropy", "binary_crossentropy")
 _KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 
 
-def check_labels(model, data, name="train"):
+def check_labels(handle, data, name="train"):
     """Raises LotteryError for batches without labels, or with such as the model's loss cannot mean.
 
     Of data that `data.batches` or `data.load` made all labels are looked at, of others the first batches.
     """
-    if engines.engine(model).loss(model) is None or not type(model).train_step.__module__.startswith(_KERAS):
+    if handle.loss() is None or not type(handle.model).train_step.__module__.startswith(_KERAS):
         return
     given = getattr(data, "element_spec", None)
     if given is not None:
-        _check_spec(model, given, name)
+        _check_spec(handle, given, name)
     ours = getattr(data, "_lottery_labels", lambda: None)()
     if ours is not None:  # all of them, in memory
-        check(model, ours, name)
+        check(handle, ours, name)
         return
     until = time.monotonic() + SECONDS
     with told_in_one_line(name):
@@ -37,18 +36,21 @@ def check_labels(model, data, name="train"):
                 return
             labels = batch[1].numpy() if hasattr(batch[1], "numpy") else batch[1]
             if isinstance(labels, np.ndarray):  # one output, on one device
-                check(model, labels, name)
+                check(handle, labels, name)
             if time.monotonic() > until:
                 return
 
 
-def _check_spec(model, given, name):
+def _check_spec(handle, given, name):
     if not isinstance(given, tuple) or len(given) < 2:
         raise LotteryError(
             f"{name} gives no labels, and the model was compiled with a loss of them: give batches of (x, y)."
         )
-    output, shape = _sides(getattr(model, "output_shape", None)), _sides(getattr(given[1], "shape", None))
-    loss, settings = _own_loss(model)
+    output, shape = (
+        _sides(getattr(handle.model, "output_shape", None)),
+        _sides(getattr(given[1], "shape", None)),
+    )
+    loss, settings = _own_loss(handle)
     if not output or not shape or output[-1] in (None, 1) or settings.get("axis", -1) != -1:
         return
     if loss in _CLASS_NUMBERS and len(shape) == len(output) and shape[-1] == output[-1]:
@@ -63,12 +65,12 @@ def _check_spec(model, given, name):
         )
 
 
-def check(model, labels, name="train"):
+def check(handle, labels, name="train"):
     """Raises LotteryError for labels, an array, that are no numbers or that the model's loss cannot mean."""
     check_numbers(labels, "labels", name)
     if labels.dtype.kind not in "biuf":  # of two numbers, or few bits
         return
-    output, (loss, settings) = _sides(getattr(model, "output_shape", None)), _own_loss(model)
+    output, (loss, settings) = _sides(getattr(handle.model, "output_shape", None)), _own_loss(handle)
     one_hot = len(output) > 1 and labels.ndim == len(output) and labels.shape[-1] == output[-1]
     wrong = labels[(labels < -1e-6) | (labels > 1 + 1e-6)] if loss in _SHARES and one_hot else labels[:0]
     if wrong.size:
@@ -111,9 +113,9 @@ def _sides(shape):
     return tuple(shape)
 
 
-def _own_loss(model):
+def _own_loss(handle):
     """(name, settings) of the model's loss if it is one of Keras' own, alone or the only one in a list or dict; else (None, {})."""
-    loss = engines.engine(model).loss(model)
+    loss = handle.loss()
     if isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
         (loss,) = loss.values() if isinstance(loss, dict) else loss
     if isinstance(loss, str):

@@ -100,17 +100,19 @@ def fit(
       A list with the logs of each epoch, those from before a kill included, and in each the
       steps "start" and "stop" between which it trained.
     """
-    engine = engines.engine(model)
-    engine.build_optimizer(model)
-    engine.build_metrics(model, train)
-    keeper = _Backup(backup, label, callbacks, [*held, *map(held_by, callbacks[len(held) :])], train, start)
+    handle = engines.of(model)
+    handle.build_optimizer()
+    handle.build_metrics(train)
+    keeper = _Backup(
+        handle, backup, label, callbacks, [*held, *map(held_by, callbacks[len(held) :])], train, start
+    )
     team.wait()
-    keeper.restore(model, goes_on)
+    keeper.restore(goes_on)
     first = epochs if keeper.stopped else start.epoch + len(keeper.history)
     # Of unknown length a training has one first epoch, whose end tf_keras finds by a step that it counts.
     length = start.length or (keeper.history[0]["stop"] if keeper.history else None)
-    rest = engine.of_length(train, length) if length else train
-    fits = _Fits(model, validation_data, epochs, [*callbacks, keeper], verbose)
+    rest = handle.of_length(train, length) if length else train
+    fits = _Fits(handle, validation_data, epochs, [*callbacks, keeper], verbose)
     if start.batch and not keeper.history:
         fits.begun_within_an_epoch(train, rest, start)
     else:
@@ -122,8 +124,9 @@ def fit(
 class _Fits:
     """Keras' fits of one training; the last of the callbacks is its `_Backup`."""
 
-    def __init__(self, model, validation_data, epochs, callbacks, verbose):
-        self.model, self.validation_data, self.epochs = model, validation_data, epochs
+    def __init__(self, handle, validation_data, epochs, callbacks, verbose):
+        self.handle, self.model = handle, handle.model
+        self.validation_data, self.epochs = validation_data, epochs
         self.callbacks, self.verbose = callbacks, verbose
 
     def __call__(self, data, first, last):
@@ -141,14 +144,14 @@ class _Fits:
 
     def begun_within_an_epoch(self, train, rest, start):
         """The rest of the epoch that the training starts in, then the others: to callbacks one fit."""
-        engine, first = engines.engine(self.model), start.epoch
-        begun = engine.from_batch(train, start.batch)
-        begun = engine.of_length(begun, start.length - start.batch) if first else begun
+        first = start.epoch
+        begun = self.handle.from_batch(train, start.batch)
+        begun = self.handle.of_length(begun, start.length - start.batch) if first else begun
         if first + 1 == self.epochs:
             self(begun, first, self.epochs)
             return
         keeper = self.callbacks[-1]
-        self.callbacks = engine.keras.callbacks.CallbackList(
+        self.callbacks = self.handle.keras.callbacks.CallbackList(
             self.callbacks, add_history=True, add_progbar=bool(self.verbose), model=self.model
         )
         self._tell(start.length - start.batch)
@@ -156,7 +159,7 @@ class _Fits:
         with _without_last_values(self.model.optimizer):
             self(begun, first, first + 1)
         del self.callbacks.on_train_end
-        random = engine.random_state(self.model)  # before the next fit, which may draw
+        random = self.handle.random_state()  # before the next fit, which may draw
         self.callbacks.on_train_begin = lambda logs=None: keeper.go_on(random)
         self._tell(start.length)
         self(rest, self.epochs if self.model.stop_training else first + 1, self.epochs)
@@ -189,25 +192,25 @@ class BestEpoch(Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch >= self.first and (self.values is None or logs[self.monitor] > self.value):
             self.epoch, self.value = epoch, float(logs[self.monitor])
-            self.values = engines.engine(self.model).values(self.model)
+            self.values = self.handle.values()
 
-    def restore(self, model):
-        """Put the best epoch's state into `model`."""
-        engines.engine(model).load_state(model, self.values)
+    def restore(self):
+        """Put the best epoch's state into the model."""
+        self.handle.load_state(self.values)
 
 
 class _Backup(StepCounter):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
-    def __init__(self, path, label, callbacks, held, train, start):
+    def __init__(self, handle, path, label, callbacks, held, train, start):
         super().__init__(start.step)
-        self.path = path and Path(path)
+        self.handle, self.path = handle, path and Path(path)
         self.label = label
         self.callbacks, self.held = callbacks, held
         self.train, self.start = train, start
         self.history, self.stopped, self.memories = [], False, {}
 
-    def restore(self, model, goes_on):
+    def restore(self, goes_on):
         """Take up the training where the file left it, if there is one."""
         self.random = (
             self.start.random
@@ -217,18 +220,17 @@ class _Backup(StepCounter):
         random, notes = files.read_arrays(self.path, "random/")
         if notes["label"] == self.label or not self.random:
             self.random = random
-        engine = engines.engine(model)
         if goes_on or notes["label"] == self.label:
-            engine.load_optimizer(model, list(_saved(self.path, "optimizer/").values()))
+            self.handle.load_optimizer(list(_saved(self.path, "optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
             self.step = self.history[-1]["stop"] if self.history else self.step
             self.memories = remembered(self.path)
-            engine.load_state(model, _saved(self.path, "model/"))
+            self.handle.load_state(_saved(self.path, "model/"))
 
     def on_train_begin(self, logs=None):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
-        self.constants = not_finite(engines.engine(self.model).values(self.model))
+        self.constants = not_finite(self.handle.values())
         self.go_on(self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         remind(self.callbacks, self.memories)
@@ -239,23 +241,21 @@ class _Backup(StepCounter):
 
     def go_on(self, random):
         """Put the data to the epoch that comes next, and random layers to `random`, if it is known."""
-        engine = engines.engine(self.model)
-        engine.set_epoch(self.train, self.start.epoch + len(self.history))
+        self.handle.set_epoch(self.train, self.start.epoch + len(self.history))
         if random:
-            engine.load_random_state(self.model, random)
+            self.handle.load_random_state(random)
 
     def on_epoch_end(self, epoch, logs=None):
         begun = self.history[-1]["stop"] if self.history else self.start.step
         self.history.append({**plain(logs or {}), "start": begun, "stop": self.step})
-        engine = engines.engine(self.model)
-        engine.unify_replicas(self.model)
-        values = engine.values(self.model)
+        self.handle.unify_replicas()
+        values = self.handle.values()
         check_finite(values, self.constants, self._diverged(epoch))
         if self.path is None:
             return
         arrays = {f"model/{path}": value for path, value in values.items()}
-        arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(engine.optimizer_state(self.model))}
-        arrays |= engine.random_state(self.model)
+        arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(self.handle.optimizer_state())}
+        arrays |= self.handle.random_state()
         memories, own = memories_of(self.callbacks, self.held)
         notes = dict(
             label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories

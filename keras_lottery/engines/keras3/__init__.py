@@ -8,12 +8,14 @@ import keras
 from ...core.errors import LotteryError
 from ..bytecode import with_canonical_code
 from ..own import own_methods
-from ..resize import resize  # noqa: F401  part of the engine
+from ..precision import without_dtype
+from ..private import copy_trainable, flat_layers, has_mask, maker
+from ..resize import resize
 from ..rest import rest
-from ..select import FROZEN, head_layers, select
+from ..select import FROZEN, head_paths, select
 from . import walk
 from .batches import Batches
-from .building import NAMES, build, shapes  # noqa: F401  part of the engine
+from .building import NAMES, build, shapes
 from .compiled import (
     build_metrics,
     build_optimizer,
@@ -30,13 +32,17 @@ from .compiled import (
     weight_copies,
 )
 from .copying import check, copy, load_state, not_called, values, variables, wrap_inside
-from .float32 import in_float32, inputs, is_float32, unfused  # noqa: F401  part of the engine
-from .gradients import gradients  # noqa: F401  part of the engine
-from .learning_rate import load_rates, make_shiftable, rates, shift_rate  # noqa: F401  part of the engine
+from .float32 import in_float32, inputs, is_float32, unfused
+from .gradients import gradients
+from .graph import calls, ends, operation
+from .learning_rate import load_rates, make_shiftable, rates, shift_rate
 from .model import LotteryModel, without_wrappers
-from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
+from .randomness import keep_randomness, load_random_state, random_state
 from .said import in_a_line
 from .state import array, synchronise
+from .walk import custom_objects, is_graph, layers, owned_variables, unwrap
+from .walk import last as last_layer
+from .walk import variables as layer_variables
 
 nest = keras.tree  # with `keras` itself, the engine's Keras and its nests
 
@@ -124,13 +130,7 @@ def reasons(model):
 
 def heads(model):
     """Paths of the output layers."""
-    found = head_layers(walk, model)
-    return [path for path, layer in walk.layers(model).items() if any(layer is head for head in found)]
-
-
-def layers(model):
-    """{path: layer} of all layers, the pruning wrapper left out."""
-    return walk.layers(model)
+    return head_paths(walk, model)
 
 
 def architecture(model):
@@ -142,7 +142,7 @@ def architecture(model):
     except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise LotteryError(f"{model.name!r} cannot be written as JSON: {in_a_line(error)}") from error
     default = json.loads(json.dumps(keras.saving.serialize_keras_object(keras.config.dtype_policy())))
-    return _without_dtype(with_canonical_code(config), default)
+    return without_dtype(with_canonical_code(config), default)
 
 
 def versions():
@@ -161,13 +161,13 @@ def set_seed(seed):
 def freeze_all_but(model, paths):
     """Make the layers at `paths` the only ones that train."""
     below = walk.layers(model)
-    keep = {id(layer) for path in paths for layer in below[path]._flatten_layers()}
+    keep = {id(layer) for path in paths for layer in flat_layers(below[path])}
     for layer in below.values():
-        if id(layer) not in keep and not any(id(child) in keep for child in layer._flatten_layers()):
+        if id(layer) not in keep and not any(id(child) in keep for child in flat_layers(layer)):
             layer.trainable = False
 
 
-def scope(model):
+def strategy_scope(model):
     """The tf.distribute strategy's scope that the model was made in, on TensorFlow."""
     strategy = getattr(model, "distribute_strategy", None)
     return strategy.scope() if strategy is not None else contextlib.nullcontext()
@@ -207,8 +207,8 @@ def of_length(train, batches):
 
 def _wrappers(model):
     """The model itself, or the wrapped models in it."""
-    layers = [model] if isinstance(model, LotteryModel) else model._flatten_layers()
-    return [layer for layer in layers if isinstance(layer, LotteryModel)]
+    below = [model] if isinstance(model, LotteryModel) else flat_layers(model)
+    return [layer for layer in below if isinstance(layer, LotteryModel)]
 
 
 def _holds(model):
@@ -229,13 +229,3 @@ def _computed_with(layer, name, variable):
         ]  # what means 0, in each group of inputs
         value = value.reshape(zeros.shape) - zeros
     return value
-
-
-def _without_dtype(config, default):
-    if isinstance(config, dict):
-        return {
-            k: _without_dtype(v, default) for k, v in config.items() if not (k == "dtype" and v == default)
-        }
-    if isinstance(config, list):
-        return [_without_dtype(item, default) for item in config]
-    return config

@@ -1,32 +1,20 @@
 """What a Keras 3 model was compiled with: its optimizer's state, and compiling a copy alike."""
 
-import contextlib
 import inspect
-import json
 
 import keras
 from keras import tree
 
-from ...core.errors import LotteryError
 from .. import slots
-from ..configs import keep_from_decay, optimizers, remade, told
-from ..shifting import unshifted
-from ..untold import untold
-from . import walk
+from ..compiling import account, arguments_anew, check_compiled, loss  # noqa: F401  part of the engine
+from ..configs import optimizers, remade
+from . import private, walk
 from .state import array, plain, synchronise
-
-
-def check_compiled(model):
-    """Raises LotteryError unless the model is compiled."""
-    if getattr(model, "optimizer", None) is None:
-        raise LotteryError(
-            f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first."
-        )
 
 
 def steps_taken(model):
     """How many batches the model's optimizer has seen, those whose gradients still wait to be applied included."""
-    return int(array(plain(model.optimizer)._iterations))
+    return int(array(private.iterations(plain(model.optimizer))))
 
 
 def steps_per_execution(model):
@@ -40,12 +28,7 @@ def compile_like(model, other):
     Raises:
       LotteryError: one of them cannot be made anew.
     """
-    arguments = dict(other._compile_config.config)
-    with unshifted(other.optimizer):
-        arguments["optimizer"] = _anew(other.optimizer)
-    keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
-    for name in ("metrics", "weighted_metrics"):
-        arguments[name] = tree.map_structure(_anew, arguments.get(name))
+    arguments = arguments_anew(model, other, _anew, walk.variables, tree)
     model.compile(
         **arguments, auto_scale_loss=isinstance(other.optimizer, keras.optimizers.LossScaleOptimizer)
     )
@@ -53,23 +36,14 @@ def compile_like(model, other):
 
 def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
-    given = model._compile_config.config
-    with unshifted(model.optimizer):
-        optimizer = _nameless(told(model.optimizer, keras.saving.serialize_keras_object))
-    account = {
-        "optimizer": optimizer,
-        "loss": given.get("loss"),
-        "loss_weights": given.get("loss_weights"),
-        "precision": keras.config.dtype_policy().name,
-        "backend": keras.backend.backend(),
-        **untold(model.optimizer, tree.flatten(given.get("loss")), walk.variables(model)),
-    }
-    return json.loads(json.dumps(account, default=_told))
-
-
-def loss(model):
-    """The loss as it was given to compile."""
-    return model._compile_config.config.get("loss")
+    return account(
+        model,
+        lambda optimizer: _nameless(keras.saving.serialize_keras_object(optimizer)),
+        walk.variables(model),
+        tree,
+        precision=keras.config.dtype_policy().name,
+        backend=keras.backend.backend(),
+    )
 
 
 def build_optimizer(model):
@@ -87,7 +61,7 @@ def build_metrics(model, train):
     """Make the metrics' variables. JAX would draw a batch for them, of several workers one that then comes last."""
     if keras.backend.backend() != "tensorflow" and getattr(train, "workers", 1) > 1:
         batch = train[0]
-        model._symbolic_build(data_batch=tuple(batch) if isinstance(batch, list) else batch)
+        private.symbolic_build(model, tuple(batch) if isinstance(batch, list) else batch)
 
 
 def optimizer_state(model):
@@ -105,14 +79,14 @@ def load_optimizer(model, arrays):
 
 def weight_copies(model):
     """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the first step."""
-    averages = getattr(plain(model.optimizer), "_model_variables_moving_average", None) or ()
+    averages = private.averages(plain(model.optimizer))
     found = [
         (average, weight)
         for average, weight in zip(averages, model.trainable_variables)
         if average is not None
     ]
     for optimizer in optimizers(model.optimizer):
-        found += slots.weight_copies(optimizer, optimizer._trainable_variables, array)
+        found += slots.weight_copies(optimizer, private.trained_by(optimizer), array)
     return found
 
 
@@ -160,11 +134,3 @@ def _nameless(config):
     if isinstance(config, dict):
         return {key: _nameless(value) for key, value in config.items() if key != "name"}
     return config
-
-
-def _told(value):
-    with contextlib.suppress(AttributeError, NotImplementedError, TypeError, ValueError):
-        return [type(value).__name__, value.get_config()]
-    if hasattr(value, "item"):
-        return value.item()
-    return getattr(value, "__name__", type(value).__name__)

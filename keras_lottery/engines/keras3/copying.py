@@ -3,13 +3,13 @@
 import contextlib
 
 import keras
-from keras.src.saving.serialization_lib import SafeModeScope
 
 from ...core.errors import LotteryError
 from ..adapted import check_none_adapted
 from ..configs import check_copied, given_a_lambda
 from ..own import way_out
-from . import walk
+from ..private import copy_trainable, flat_layers, lookup
+from . import private, walk
 from .lambdas import with_functions_of
 from .model import with_wrapper, without_wrappers
 from .said import in_a_line
@@ -19,11 +19,11 @@ from .state import array, synchronise
 def check(model):
     check_none_adapted(walk.unwrap(model))
     # Of layers made of layers Keras itself forgets, on loading, that they are built.
-    layers = walk.unwrap(model)._flatten_layers()
-    inside = [
-        getattr(layer, "_lookup_layer", None) for layer in layers
-    ]  # TextVectorization's, which works unbuilt
-    leaves = [layer for layer in layers if not layer._layers and not any(layer is one for one in inside)]
+    layers = flat_layers(walk.unwrap(model))
+    inside = [lookup(layer) for layer in layers if lookup(layer) is not layer]  # which work unbuilt
+    leaves = [
+        layer for layer in layers if not private.sublayers(layer) and not any(layer is one for one in inside)
+    ]
     unbuilt = [layer.name for layer in leaves if not layer.built]
     if not leaves or unbuilt:
         where = f" (its layers {', '.join(unbuilt[:3])})" if 0 < len(unbuilt) < len(leaves) else ""
@@ -46,7 +46,7 @@ def copy(model):
                 # configs forget that, a clone layer by layer does not.
                 new = keras.models.clone_model(plain, clone_function=_from_config, recursive=True)
     except (NotImplementedError, TypeError, ValueError, AttributeError, NameError, OSError) as error:
-        said = given_a_lambda(plain._flatten_layers()) or in_a_line(error)
+        said = given_a_lambda(flat_layers(plain)) or in_a_line(error)
         raise LotteryError(f"{model.name!r} cannot be copied from its layers' configs: {said}") from error
     made = _shapes(new)
     for path in {**given, **made}:
@@ -60,10 +60,10 @@ def copy(model):
     for path, layer in {"": plain, **walk.layers(plain)}.items():
         check_copied(path, layer, below.get(path, new))
     load_state(new, given)
-    new._trainable = plain._trainable
+    copy_trainable(plain, new)
     for path, layer in walk.layers(plain).items():
         if path in below:  # a clone names its inputs anew
-            below[path]._trainable = layer._trainable
+            copy_trainable(layer, below[path])
     return new
 
 
@@ -117,7 +117,7 @@ def _as_here(plain):
 
     @contextlib.contextmanager
     def here():
-        with keras.saving.custom_object_scope(own), SafeModeScope(safe_mode=False), with_functions_of(plain):
+        with keras.saving.custom_object_scope(own), private.from_this_process(), with_functions_of(plain):
             yield
 
     return here()

@@ -4,17 +4,11 @@ import contextlib
 
 import keras
 from keras import tree
-from keras.src.saving.serialization_lib import SafeModeScope
 
-from ...core.errors import LotteryError
-from ..precision import is_other
-from . import walk
+from ..precision import float32_config, is_float32, rebuilding
+from ..private import maker
+from . import private, walk
 from .lambdas import with_functions_of
-
-
-def is_float32(model):
-    """Whether no layer computes in 16 or 64 bits."""
-    return not any(is_other(layer.compute_dtype) for layer in model._flatten_layers())
 
 
 def in_float32(model):
@@ -26,28 +20,19 @@ def in_float32(model):
     if is_float32(model):
         return model
     plain = walk.unwrap(model)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # for layers whose config names no dtype
-    try:
-        with (
-            keras.saving.custom_object_scope(walk.custom_objects(plain)),
-            SafeModeScope(safe_mode=False),
-            with_functions_of(plain),
-        ):
-            new = type(plain).from_config(_float32_config(plain.get_config()))
-            if not new.built:
-                new.build_from_config(walk.build_config(plain))
+    with (
+        rebuilding(keras, model),
+        keras.saving.custom_object_scope(walk.custom_objects(plain)),
+        private.from_this_process(),
+        with_functions_of(plain),
+    ):
+        new = type(plain).from_config(float32_config(plain.get_config()))
+        if not new.built:
+            new.build_from_config(walk.build_config(plain))
         values = walk.variables(plain)
         for path, variable in walk.variables(new).items():
             variable.assign(keras.ops.cast(keras.ops.convert_to_tensor(values[path]), variable.dtype))
         walk.finalize(new)
-    except Exception as error:
-        first = str(error).strip().partition("\n")[0].rstrip(".")
-        raise LotteryError(
-            f"{model.name!r} does not compute in float32 and cannot be rebuilt in float32: {first}."
-        ) from error
-    finally:
-        keras.config.set_dtype_policy(policy)
     return new
 
 
@@ -68,20 +53,10 @@ def inputs(model):
 
 def _named_by_layer(tensor):
     """Copies have layers of the same names, and tensors of others."""
-    return keras.KerasTensor(tensor.shape, tensor.dtype, name=tensor._keras_history.operation.name)
+    return keras.KerasTensor(tensor.shape, tensor.dtype, name=maker(tensor).name)
 
 
 @contextlib.contextmanager
 def unfused(model):
     """Recurrent layers of Keras 3 trace as loops on a processor; nothing to do."""
     yield
-
-
-def _float32_config(config):
-    """A copy of a model's config with float32 for every dtype or policy of 16 or 64 bits."""
-    if isinstance(config, dict):
-        return {
-            key: "float32" if key == "dtype" and is_other(value) else _float32_config(value)
-            for key, value in config.items()
-        }
-    return type(config)(map(_float32_config, config)) if isinstance(config, (list, tuple)) else config

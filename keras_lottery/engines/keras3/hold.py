@@ -5,7 +5,8 @@ import weakref
 
 import keras
 from keras import ops
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+
+from . import private
 
 _BACKEND = keras.backend.backend()
 if _BACKEND == "jax":
@@ -38,26 +39,26 @@ class Hold:
 
     def assign(self, value):
         """As the variable's own assign, with the mask on the value."""
-        if in_stateless_scope():
+        if private.in_stateless_scope():
             return self._assign(self._kept_in_trace(value))
         if _BACKEND == "tensorflow":
             return self._assign(value)
         # While JAX trains, the variables are empty or given away; what comes back from the training is masked already.
-        mask = self.mask._value
+        mask = private.value(self.mask)
         away = mask is None or (_BACKEND == "jax" and mask.is_deleted())
-        return self._assign(value if away else _keep(self.mask.value, value, self.variable._dtype))
+        return self._assign(value if away else _keep(self.mask.value, value, private.dtype(self.variable)))
 
     def _hold_parts(self):
         """Mask what is written to TensorFlow's variable, one a replica, itself: averaged weights at the end of fit."""
-        for part in getattr(self.variable.value, "_values", [self.variable.value]):
+        for part in private.replicas(self.variable.value):
             part.assign = functools.partial(self._assign_part, part.assign)
 
     def _assign_part(self, assign, value, *args, **kwargs):
-        return assign(_keep(self.mask.value, value, self.variable._dtype), *args, **kwargs)
+        return assign(_keep(self.mask.value, value, private.dtype(self.variable)), *args, **kwargs)
 
     def enter(self):
         """In a stateless call, let the model see the masked value, so that gradients are masked as well."""
-        scope = get_stateless_scope()
+        scope = private.get_stateless_scope()
         value = scope.get_current_value(self.variable)
         if value is not None:
             mask = self.mask.value
@@ -68,11 +69,11 @@ class Hold:
         """With the mask of the call before, where both are of one trace: any other would be out of date in the next step."""
         mask = self._entered()
         if mask is None:
-            mask = self.mask._value
+            mask = private.value(self.mask)
         if mask is None or _is_traced(value) and not _is_traced(mask):
             return value
         try:
-            return _keep(mask, value, self.variable._dtype)
+            return _keep(mask, value, private.dtype(self.variable))
         except Exception as error:
             if _BACKEND == "jax" and isinstance(error, jax.errors.UnexpectedTracerError):
                 return value

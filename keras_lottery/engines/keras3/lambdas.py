@@ -5,6 +5,8 @@ import contextlib
 import keras
 
 from ..bytecode import canonical
+from ..private import flat_layers
+from . import private
 
 
 @contextlib.contextmanager
@@ -12,7 +14,7 @@ def with_functions_of(model):
     """In the block, Lambda layers that are made from the configs of those in `model` have the very same functions."""
     known = {
         (layer.name, _code(layer.get_config())): layer
-        for layer in model._flatten_layers()
+        for layer in flat_layers(model)
         if isinstance(layer, keras.layers.Lambda)
     }
     make = keras.layers.Lambda.from_config
@@ -23,7 +25,11 @@ def with_functions_of(model):
             return make.__func__(kind, config, *others, **named)
         own = {name: config[name] for name in ("name", "trainable", "dtype") if name in config}
         return kind(
-            old.function, output_shape=old._output_shape, mask=old.mask, arguments=old.arguments, **own
+            old.function,
+            output_shape=private.lambda_shape(old),
+            mask=old.mask,
+            arguments=old.arguments,
+            **own,
         )
 
     keras.layers.Lambda.from_config = classmethod(from_config)

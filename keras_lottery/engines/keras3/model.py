@@ -4,11 +4,10 @@ import copy
 import re
 
 import keras
-from keras.src.backend.common.stateless_scope import in_stateless_scope
 
 from ...core.errors import LotteryError
 from ...core.schedule import LotterySchedule
-from . import walk
+from . import private, walk
 from .hold import Hold
 
 
@@ -56,11 +55,11 @@ class LotteryModel(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        if in_stateless_scope():
+        if private.in_stateless_scope():
             for hold in self.holds:
                 hold.enter()
         # A stateless call comes here past __call__, which would hand `training` down.
-        told = {"training": training} if self.inner._call_has_training_arg else {}
+        told = {"training": training} if private.takes_training(self.inner) else {}
         return self.inner(inputs, **told)
 
     def compute_mask(self, inputs, previous_mask):
@@ -112,7 +111,7 @@ class LotteryModel(keras.Model):
 
     def __getattr__(self, name):
         """What the model held has of its own: methods, attributes such as `data_format` of KerasHub's backbones."""
-        held = vars(self).get("inner", vars(self).get("_modules", {}).get("inner"))  # among PyTorch's modules
+        held = vars(self).get("inner", private.modules(self).get("inner"))
         try:
             return super().__getattr__(name)  # PyTorch's
         except AttributeError:
@@ -127,7 +126,7 @@ class LotteryModel(keras.Model):
     @property
     def _graph(self):
         """What knows the symbolic tensors: the model held, or this one, as a layer, where that has none of its own."""
-        return getattr(self.inner, "_functional", self.inner) if walk.is_graph(self.inner) else super()
+        return private.functional(self.inner) if walk.is_graph(self.inner) else super()
 
     inputs = property(lambda self: self.inner.inputs)
     outputs = property(lambda self: self.inner.outputs)
@@ -150,7 +149,7 @@ def _refuse_new_weights(layer):
 
     def refused(name):
         def refuse(*args, **kwargs):
-            layer._dtype_policy = policy  # which is set before it quantizes
+            private.set_policy(layer, policy)  # which is set before it quantizes
             raise LotteryError(_STRIP_FIRST.format(f"layer {layer.name!r}", name))
 
         return refuse

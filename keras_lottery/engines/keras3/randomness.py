@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from . import walk
+from ..private import flat_layers
+from . import private, walk
 from .state import synchronise
 
 
@@ -31,8 +32,8 @@ def load_random_state(model, arrays):
 
 
 def _seeds(model):
-    below = walk.unwrap(model)._flatten_layers()
-    return list({id(seed): seed for layer in below for seed in layer._seed_generators}.values())
+    below = flat_layers(walk.unwrap(model))
+    return list({id(seed): seed for layer in below for seed in private.seed_generators(layer)}.values())
 
 
 def _generators():

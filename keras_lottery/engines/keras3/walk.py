@@ -1,46 +1,30 @@
-"""Stable names for the layers and weights of a Keras 3 model: the same paths as tf_keras models have.
-
-A path is the names of the layers from the model down, then the attributes below the
-last of them: "backbone/conv1/kernel", "mha/_query_dense/kernel", "rnn/cell/cells/0/kernel".
-Wrapped and plain models have the same paths; a shared layer has the first one it is met at.
-"""
+"""The layers and weights of a Keras 3 model, and their paths; see `engines.paths`."""
 
 import json
 
 import keras
 from keras import tree
-from keras.src.models.functional import Functional
 
-from ...core.errors import LotteryError
-from ..configs import own_parts
+from .. import configs
+from ..paths import Paths
+from ..private import history, maker, nodes
+from ..select import kernels, on_request
+from . import private
 
 _L = keras.layers
 
-# Weights worth pruning, by the class (subclasses included) of the layer that owns them.
-KERNELS = {
-    ("kernel",): (
-        _L.Dense,
-        _L.EinsumDense,
-        _L.Conv1D,
-        _L.Conv2D,
-        _L.Conv3D,
-        _L.Conv1DTranspose,
-        _L.Conv2DTranspose,
-        _L.Conv3DTranspose,
-    ),
-    ("kernel", "recurrent_kernel"): (
-        _L.SimpleRNNCell,
-        _L.GRUCell,
-        _L.LSTMCell,
-        type(_L.ConvLSTM2D(1, 1).cell),
-    ),
-    ("pointwise_kernel",): (_L.SeparableConv1D, _L.SeparableConv2D),
-}
-# Few weights that do much, or rows looked up one at a time: only when asked for.
-ON_REQUEST = {
-    "depthwise_kernel": (_L.DepthwiseConv1D, _L.DepthwiseConv2D, _L.SeparableConv1D, _L.SeparableConv2D),
-    "embeddings": (_L.Embedding,),
-}
+KERNELS = kernels(
+    _L,
+    _L.Dense,
+    _L.EinsumDense,
+    _L.Conv1D,
+    _L.Conv2D,
+    _L.Conv3D,
+    _L.Conv1DTranspose,
+    _L.Conv2DTranspose,
+    _L.Conv3DTranspose,
+)
+ON_REQUEST = on_request(_L)
 # What tf_keras calls otherwise.
 _RENAMED = {
     (_L.DepthwiseConv1D, "kernel"): "depthwise_kernel",
@@ -53,25 +37,7 @@ _RENAMED = {
 
 def is_graph(layer):
     """Whether this is a built Sequential or functional model, whose layers have names of their own."""
-    return isinstance(layer, Functional) or (isinstance(layer, keras.Sequential) and layer.built)
-
-
-def layers(model):
-    """{path: layer} of every layer below `model`, the pruning wrapper left out, each layer once."""
-    return {path: owners[-1] for path, item, owners in _walk(model) if path and item is owners[-1]}
-
-
-def variables(layer):
-    """{path: variable} of all state of a model or layer but masks and seeds: weights, BatchNorm statistics."""
-    return {path: item for path, item, owners in _walk(layer) if item is not owners[-1]}
-
-
-def owned_variables(model):
-    """(path, variable, name in its layer, layers from the top one below `model` down to its own)."""
-    for path, item, owners in _walk(model):
-        if item is not owners[-1]:
-            name = next(name for name, child in _contents(owners[-1]) if child is item)
-            yield path, item, name, owners[1:] or owners
+    return private.is_functional(layer) or (isinstance(layer, keras.Sequential) and layer.built)
 
 
 def finalize(model):
@@ -82,24 +48,8 @@ def finalize(model):
 
 
 def custom_objects(model):
-    """{registered name: class or function} of layers, and of what they were given, that is not Keras' own, for a copy made in this process.
-
-    Raises:
-      LotteryError: two of them have one name.
-    """
-    named = {}
-    layers = list(model._flatten_layers())
-    for own in {type(layer) for layer in layers} | {part for layer in layers for part in own_parts(layer)}:
-        name = keras.saving.get_registered_name(own)  # Keras itself has names twice
-        if (
-            not own.__module__.startswith("keras.")
-            and name != "<lambda>"
-            and named.setdefault(name, own) is not own
-        ):
-            raise LotteryError(
-                f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their names: rename one."
-            )
-    return named
+    """As `configs.custom_objects`."""
+    return configs.custom_objects(keras, model)
 
 
 def build_config(layer):
@@ -124,7 +74,7 @@ def take_names(model, entry):
 def _entries(model, entry):
     """(layer, its entry) of a graph and the models in it; Keras, too, finds a layer's weights in a file by its position."""
     if is_graph(model) and "layers" in entry["config"]:
-        listed = model._layers if isinstance(model, keras.Sequential) else model.operations
+        listed = private.sublayers(model) if isinstance(model, keras.Sequential) else model.operations
         for layer, below in zip(listed, entry["config"]["layers"]):
             yield layer, below
             yield from _entries(layer, below)
@@ -156,20 +106,20 @@ def last(layer):
     """The layer that computes a model's output; linear activations, which only cast, are passed over."""
     layer = unwrap(layer)
     if is_graph(layer):
-        return last(tree.flatten(layer.outputs)[0]._keras_history.operation)
+        return last(maker(tree.flatten(layer.outputs)[0]))
     if type(layer) is _L.Activation and layer.activation is keras.activations.linear:
-        return last(layer._inbound_nodes[0].input_tensors[0]._keras_history.operation)
+        return last(maker(nodes(layer)[0].input_tensors[0]))
     return layer
 
 
 def _last(tensor, has_kernel):
-    layer, node, index = tensor._keras_history
+    layer, node, index = history(tensor)
     if is_graph(layer):
         return _last(tree.flatten(layer.outputs)[index], has_kernel)
     if isinstance(layer, keras.Layer) and has_kernel(layer):
-        inputs = [t for t in tree.flatten(layer._inbound_nodes[node].arguments.keras_tensors)]
+        inputs = [t for t in tree.flatten(nodes(layer)[node].arguments.keras_tensors)]
         return _last_of(layer, None, has_kernel, inputs)
-    inputs = layer._inbound_nodes[node].input_tensors
+    inputs = nodes(layer)[node].input_tensors
     return _last(inputs[0], has_kernel) if len(inputs) == 1 else []
 
 
@@ -205,28 +155,11 @@ def _follow(layer, has_kernel, inputs):
         return None
 
 
-def _walk(root):
-    """(path, layer or variable, the layers from the root down to it), each once, parents first."""
-    seen = set()
-    root = unwrap(root)
-    stack = [("", root, (root,))]
-    while stack:
-        path, item, owners = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield path, item, owners
-        if item is owners[-1]:
-            for name, child in reversed([(name, unwrap(child)) for name, child in _contents(item)]):
-                is_layer = isinstance(child, keras.Layer)
-                stack.append((f"{path}/{name}" if path else name, child, owners + (child,) * is_layer))
-
-
 def _contents(layer):
     """(name, layer or variable) directly below a layer, in the order in which Keras met them, layers first."""
     if is_graph(layer):
         return [(child.name, child) for child in layer.layers]
-    below = (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)
+    below = private.contents(layer)
     names = {
         id(item): f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}"
         for n, item in enumerate(below)
@@ -244,31 +177,10 @@ def _contents(layer):
 
 def _attributes(layer):
     """(name, value), what may hold layers or weights last: the first name counts, on each backend the same."""
-    # PyTorch keeps a module's modules apart from its other attributes.
-    found = {**vars(layer), **vars(layer).get("_modules", {})}
-    kept = [
-        (name, value)
-        for name, value in found.items()
-        if name not in _LISTS and not name.startswith(("_self_", "_obj_"))
-    ]
-    return sorted(kept, key=lambda item: not isinstance(item[1], (keras.Layer, keras.Variable)))
-
-
-# Where Keras, TensorFlow ("_self_", "_obj_") or PyTorch lists what other attributes hold.
-_LISTS = {
-    "_layers",
-    "_trainable_variables",
-    "_non_trainable_variables",
-    "_metrics",
-    "_seed_generators",
-    "_losses",
-    "_tracker",
-    "_parameters",
-    "_modules",
-    "_buffers",
-    "_torch_params",
-    "_functional",
-}
+    return sorted(
+        private.attributes(layer).items(),
+        key=lambda item: not isinstance(item[1], (keras.Layer, keras.Variable)),
+    )
 
 
 def _public(layer, name, value):
@@ -288,3 +200,7 @@ def _items(value, path):
     elif isinstance(value, (list, tuple)):
         for n, item in enumerate(value):
             yield from _items(item, f"{path}/{n}")
+
+
+_paths = Paths(keras.Layer, unwrap, _contents)
+layers, variables, owned_variables = _paths.layers, _paths.variables, _paths.owned_variables

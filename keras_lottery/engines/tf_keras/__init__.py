@@ -6,11 +6,13 @@ import json
 import tensorflow as tf
 
 from ..bytecode import with_canonical_code
-from ..resize import resize  # noqa: F401  part of the engine
-from ..rest import of_length, rest  # noqa: F401  part of the engine
-from ..select import FROZEN, head_layers, select
-from . import walk
-from .building import NAMES, build, shapes  # noqa: F401  part of the engine
+from ..precision import without_dtype
+from ..private import copy_trainable, flat_layers, freeze, has_mask, maker
+from ..resize import resize
+from ..rest import of_length, rest
+from ..select import FROZEN, head_paths, select
+from . import private, walk
+from .building import NAMES, build, shapes
 from .compiled import (
     build_metrics,
     build_optimizer,
@@ -25,13 +27,17 @@ from .compiled import (
     steps_taken,
     weight_copies,
 )
-from .copying import check, copy_state, load_state, rebuild  # noqa: F401  part of the engine
-from .float32 import in_float32, is_float32  # noqa: F401  part of the engine
-from .gradients import gradients  # noqa: F401  part of the engine
-from .learning_rate import load_rates, make_shiftable, rates, shift_rate  # noqa: F401  part of the engine
+from .copying import check, copy_state, load_state, rebuild
+from .float32 import in_float32, is_float32
+from .gradients import gradients
+from .graph import calls, ends, operation
+from .learning_rate import load_rates, make_shiftable, rates, shift_rate
 from .legacy import tf_keras
-from .randomness import keep_randomness, load_random_state, random_state  # noqa: F401  part of the engine
+from .randomness import keep_randomness, load_random_state, random_state
 from .schedule import LotteryPruningSchedule
+from .walk import custom_objects, is_graph, layers, owned_variables, unwrap
+from .walk import last as last_layer
+from .walk import variables as layer_variables
 from .wrapper import LotteryPrune
 
 keras, nest = tf_keras, tf.nest  # the Keras of this engine, and its nests
@@ -45,9 +51,9 @@ def choose(model, skip=None, include=None, prune_head=False):
 
 def wrap_paths(model, paths, scope="global", blocks=None, schedule=None):
     """A copy of `model` in which exactly the weights `paths` have masks, all True."""
-    variables = walk.variables(model)
+    known = walk.variables(model)
     schedule = schedule and LotteryPruningSchedule.of(schedule)
-    return rebuild(model, {path: tuple(variables[path].shape) for path in paths}, scope, blocks, schedule)
+    return rebuild(model, {path: tuple(known[path].shape) for path in paths}, scope, blocks, schedule)
 
 
 def strip(model):
@@ -114,24 +120,13 @@ def reasons(model):
     }
 
 
-def variables(model):
-    """{path: variable} of the whole state but masks."""
-    return walk.variables(model)
-
-
 def heads(model):
     """Paths of the output layers."""
-    found = head_layers(walk, model)
-    return [path for path, layer in walk.layers(model).items() if any(layer is head for head in found)]
-
-
-def layers(model):
-    """{path: layer} of all layers, wrappers left out."""
-    return walk.layers(model)
+    return head_paths(walk, model)
 
 
 def _wrappers(model):
-    return [layer for layer in model._flatten_layers() if isinstance(layer, LotteryPrune)]
+    return [layer for layer in flat_layers(model) if isinstance(layer, LotteryPrune)]
 
 
 def _held(model):
@@ -148,7 +143,7 @@ def architecture(model):
     config = _without_wrappers(json.loads(model.to_json()))
     config["class_name"] = tf_keras.saving.get_registered_name(type(model))
     default = json.loads(json.dumps(tf_keras.layers.Layer().get_config()["dtype"]))
-    return _without_dtype(with_canonical_code(config), default)
+    return without_dtype(with_canonical_code(config), default)
 
 
 def _without_wrappers(config):
@@ -160,18 +155,9 @@ def _without_wrappers(config):
     return [_without_wrappers(item) for item in config] if isinstance(config, list) else config
 
 
-def _without_dtype(config, default):
-    if isinstance(config, dict):
-        return {
-            k: v
-            if k == "inbound_nodes"
-            else _without_dtype(v, default)  # a call's dtype is what tf.cast is given
-            for k, v in config.items()
-            if not (k == "dtype" and v == default)
-        }
-    if isinstance(config, list):
-        return [_without_dtype(item, default) for item in config]
-    return config
+def variables(model):
+    """{path: variable} of the whole state but masks."""
+    return walk.variables(model)
 
 
 def values(model):
@@ -196,13 +182,11 @@ def freeze_all_but(model, paths):
     below = walk.layers(model)
     keep = [below[path] for path in paths]
     for layer in below.values():
-        if not any(
-            layer is owner or walk.is_graph(layer) or layer in owner._flatten_layers() for owner in keep
-        ):
-            layer._trainable = False
+        if not any(layer is owner or walk.is_graph(layer) or layer in flat_layers(owner) for owner in keep):
+            freeze(layer)
 
 
-def scope(model):
+def strategy_scope(model):
     """The strategy's scope that the model was made in."""
     return model.distribute_strategy.scope()
 
@@ -219,7 +203,7 @@ def unify_replicas(model):
 
 def steps_per_execution(model):
     """Steps that a compiled model takes at a time."""
-    every = getattr(model, "_steps_per_execution", None)
+    every = private.steps_per_execution(model)
     return 1 if every is None else int(every.numpy())
 
 
@@ -258,13 +242,13 @@ def unfused(model):
     """
     fused = [
         layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, tf_keras.layers.LSTM) and layer._could_use_gpu_kernel
+        for layer in flat_layers(model)
+        if isinstance(layer, tf_keras.layers.LSTM) and private.fuses(layer)
     ]
     try:
         for layer in fused:
-            layer._could_use_gpu_kernel = False
+            private.set_fuses(layer, False)
         yield
     finally:
         for layer in fused:
-            layer._could_use_gpu_kernel = True
+            private.set_fuses(layer, True)

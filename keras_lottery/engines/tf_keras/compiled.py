@@ -1,26 +1,21 @@
 """What a tf_keras model was compiled with: its optimizer's state, and compiling a copy alike."""
 
-import contextlib
-import json
-
 import numpy as np
 import tensorflow as tf
 
 from ...core.errors import LotteryError
-from .. import slots
-from ..configs import keep_from_decay, remade, told
-from ..shifting import unshifted
-from ..untold import optimizers, untold
-from . import walk
+from .. import compiling, slots
+from ..compiling import account, arguments_anew, loss  # noqa: F401  part of the engine
+from ..configs import remade
+from ..private import flat_layers
+from ..untold import optimizers
+from . import private, walk
 from .legacy import tf_keras
 
 
 def check_compiled(model):
     """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as it is."""
-    if getattr(model, "optimizer", None) is None:
-        raise LotteryError(
-            f"the model {model.name!r} is not compiled: call model.compile(optimizer, loss) first."
-        )
+    compiling.check_compiled(model)
     kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
     others = [
         name
@@ -45,12 +40,7 @@ def compile_like(model, other):
     Raises:
       LotteryError: one of them cannot be made anew.
     """
-    arguments = dict(other._compile_config.config)
-    with unshifted(other.optimizer):
-        arguments["optimizer"] = _anew(other.optimizer)
-    keep_from_decay(other.optimizer, arguments["optimizer"], walk.variables(other), walk.variables(model))
-    for name in ("metrics", "weighted_metrics"):
-        arguments[name] = tf.nest.map_structure(_anew, arguments.get(name))
+    arguments = arguments_anew(model, other, _anew, walk.variables, tf.nest)
     try:
         model.compile(**arguments)
     except TypeError as error:
@@ -62,17 +52,13 @@ def compile_like(model, other):
 
 def compiled(model):
     """JSON-able account of optimizer, loss and precision, to tell one run from another."""
-    given = model._compile_config.config
-    with unshifted(model.optimizer):
-        optimizer = told(model.optimizer, tf_keras.utils.serialize_keras_object)
-    account = {
-        "optimizer": optimizer,
-        "loss": given.get("loss"),
-        "loss_weights": given.get("loss_weights"),
-        "precision": tf_keras.mixed_precision.global_policy().name,
-        **untold(model.optimizer, tf.nest.flatten(given.get("loss")), walk.variables(model)),
-    }
-    return json.loads(json.dumps(account, default=_told))
+    return account(
+        model,
+        tf_keras.utils.serialize_keras_object,
+        walk.variables(model),
+        tf.nest,
+        precision=tf_keras.mixed_precision.global_policy().name,
+    )
 
 
 def _anew(item):
@@ -91,19 +77,6 @@ def _anew(item):
     return remade(item, remake)
 
 
-def _told(value):
-    with contextlib.suppress(AttributeError, NotImplementedError, TypeError, ValueError):
-        return [type(value).__name__, value.get_config()]
-    if hasattr(value, "item"):
-        return value.item()
-    return getattr(value, "__name__", type(value).__name__)
-
-
-def loss(model):
-    """The loss as it was given to compile."""
-    return model._compile_config.config.get("loss")
-
-
 def build_optimizer(model):
     """Make the slots of the model's optimizer, if they are not there yet.
 
@@ -115,12 +88,12 @@ def build_optimizer(model):
     if not isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
         optimizer.build(model.trainable_variables)
         return
-    for layer in model._flatten_layers():
+    for layer in flat_layers(model):
         if isinstance(layer, tf_keras.layers.Embedding) and layer.embeddings.constraint is not None:
             raise LotteryError(
                 "legacy optimizers cannot hold pruned embeddings: use tf_keras.optimizers, not .legacy."
             )
-    optimizer._create_all_weights(model.trainable_variables)
+    private.make_slots(optimizer, model.trainable_variables)
 
 
 def build_metrics(model, train):
@@ -140,7 +113,7 @@ def build_metrics(model, train):
     if not model.compiled_loss.built:
         model.compiled_loss.build(outputs)
     if not model.compiled_metrics.built:
-        model.compiled_metrics.build(outputs, model.compiled_metrics._conform_to_outputs(outputs, labels))
+        model.compiled_metrics.build(outputs, private.like_outputs(model, outputs, labels))
 
 
 def optimizer_state(model):
@@ -169,10 +142,8 @@ def load_optimizer(model, arrays):
     for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
         variable.assign(value)
     for inner in optimizers(model.optimizer):
-        if model.run_eagerly and hasattr(
-            inner, "_u_product_counter"
-        ):  # Nadam's own count of steps; a traced step holds it
-            inner._u_product_counter = int(inner.iterations) + 1
+        if model.run_eagerly:
+            private.recount_products(inner)
 
 
 def finalize_optimizer(model):
@@ -196,5 +167,5 @@ def _optimizer_variables(optimizer):
         if isinstance(item, tf.Variable):
             found.setdefault(id(item), item)
         else:
-            stack.extend(reversed(list(item._trackable_children().values())))
+            stack.extend(reversed(list(private.children(item).values())))
     return list(found.values())

@@ -4,8 +4,10 @@ from ...core.errors import LotteryError
 from ..adapted import check_none_adapted
 from ..configs import check_copied, given_a_lambda, own_parts
 from ..own import METHODS, own_methods, way_out
-from . import walk
-from .legacy import PruneLowMagnitude, tf_keras
+from ..private import copy_trainable, flat_layers
+from . import private, walk
+from .legacy import tf_keras
+from .private import PruneLowMagnitude
 from .wrapper import LotteryPrune
 
 
@@ -22,7 +24,7 @@ def check(model):
             "functional model, tf_keras.Model(inputs, outputs)."
         )
     _check_class(model)
-    for layer in model._flatten_layers():
+    for layer in flat_layers(model):
         if isinstance(layer, PruneLowMagnitude) and not isinstance(layer, LotteryPrune):
             raise LotteryError(
                 f"TF-MOT's own wrapper {layer.name!r} prunes a layer of {model.name!r}: take such wrappers out first, "
@@ -32,10 +34,9 @@ def check(model):
 
 def _check_class(model, names=("call", *METHODS)):
     """Raises LotteryError where a copy would lose what the model's own class does."""
-    functional = tf_keras.src.engine.functional
     kind, sequential = type(model), isinstance(model, tf_keras.Sequential)
-    plain = tf_keras.Sequential if sequential else functional.Functional
-    kept = not sequential and functional.has_functional_like_constructor(kind)
+    functional, made_as_one = private.functional_class(kind)
+    plain, kept = tf_keras.Sequential if sequential else functional, made_as_one and not sequential
     if own := own_methods(model, kind if kept else plain, names):
         raise LotteryError(
             f"{kind.__name__} has its own {own}, which a copy of {model.name!r} would lose: {way_out(model, tf_keras)}, or give it a class "
@@ -59,18 +60,18 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
     def copy_layer(layer):
         own = {
             tf_keras.saving.get_registered_name(part): part
-            for below in layer._flatten_layers()
+            for below in flat_layers(layer)
             for part in own_parts(below)
         }
         try:
             with tf_keras.utils.custom_object_scope(own):
                 new = type(layer).from_config(layer.get_config())
         except (NotImplementedError, TypeError, ValueError) as error:
-            said = given_a_lambda(layer._flatten_layers()) or in_a_line(error)
+            said = given_a_lambda(flat_layers(layer)) or in_a_line(error)
             raise LotteryError(
                 f"layer {layer.name!r} ({type(layer).__name__}) cannot be copied from its config: {said}"
             ) from error
-        new._name = layer.name  # which not every config holds
+        private.set_name(new, layer.name)  # which not every config holds
         prefix = paths[id(layer)] + "/"
         below, blocked = (
             {path[len(prefix) :]: value for path, value in of.items() if path.startswith(prefix)}
@@ -90,16 +91,14 @@ def rebuild(model, shapes, scope="global", blocks=None, schedule=None):
     below = walk.layers(new)
     for path, layer in walk.layers(model).items():
         check_copied(path, layer, below[path])
-        below[path]._trainable = layer._trainable  # no config knows it of layers in layers
+        copy_trainable(layer, below[path])  # no config knows it of layers in layers
     return new
 
 
 def _copy_graph(model, copy):
-    with tf_keras.src.saving.serialization_lib.SafeModeScope(
-        safe_mode=False
-    ):  # Lambda layers, from this very process
+    with private.from_this_process():
         new = tf_keras.models.clone_model(model, clone_function=copy)
-    new._trainable = model._trainable
+    copy_trainable(model, new)
     return new
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..masked import masked
+from . import private
 
 
 class Hold:
@@ -43,15 +44,15 @@ def hold(variable, mask):
     """
     constraint = Hold(mask, variable.constraint)
     for part in _parts(variable):
-        part._constraint = constraint
-        if not list(_inner(part)):
+        private.set_constraint(part, constraint)
+        if not list(private.inner(part)):
             _mask_assign(part, constraint)
     _follow_mask(variable, constraint)
 
 
 def is_held(variable):
     """Whether `hold` was called with this variable."""
-    return isinstance(getattr(variable, "_constraint", None), Hold)
+    return isinstance(private.constraint(variable), Hold)
 
 
 def _mask_assign(variable, constraint):
@@ -95,11 +96,5 @@ def _follow_mask(variable, constraint):
 def _parts(variable):
     """The variable and all it is made of: autocast's inner one, one for each replica."""
     yield variable
-    for inner in _inner(variable):
+    for inner in private.inner(variable):
         yield from _parts(inner)
-
-
-def _inner(variable):
-    if hasattr(variable, "_variable"):  # AutoCastVariable
-        yield variable._variable
-    yield from getattr(variable, "_values", ())  # DistributedVariable

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from ...core.errors import LotteryError
 from ..shifting import Shifting, is_shiftable, parts, rate
+from . import private
 from .legacy import tf_keras
 
 _SCHEDULE = tf_keras.optimizers.schedules.LearningRateSchedule
@@ -32,7 +33,7 @@ def make_shiftable(model):
     """
     with model.distribute_strategy.scope():
         for optimizer in parts(model.optimizer):
-            if getattr(optimizer, "_initial_decay", 0.0) > 0:
+            if private.decay(optimizer) > 0:
                 raise LotteryError(
                     f"{type(optimizer).__name__}(decay=...) reads the optimizer's count of steps, which starts anew with each "
                     "round: give learning_rate=tf_keras.optimizers.schedules.InverseTimeDecay(...), or rewind='init'."
@@ -54,10 +55,7 @@ def shift_rate(model, step):
     for optimizer in parts(model.optimizer):
         if isinstance(rate(optimizer), Shifted):
             rate(optimizer).shift.assign(step)
-            if hasattr(
-                optimizer, "_current_learning_rate"
-            ):  # what `optimizer.learning_rate` shows until the next step
-                optimizer._current_learning_rate.assign(rate(optimizer)(optimizer.iterations))
+            private.show_rate(optimizer, rate(optimizer)(optimizer.iterations))
 
 
 def rates(model):

@@ -10,11 +10,10 @@ _before = os.environ.get("TF_USE_LEGACY_KERAS")
 getattr(tf.keras, "layers")
 import tf_keras  # noqa: E402
 import tensorflow_model_optimization as tfmot  # noqa: E402
-from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import PruneLowMagnitude  # noqa: E402
 
 if _before is None:
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
 else:
     os.environ["TF_USE_LEGACY_KERAS"] = _before
 
-__all__ = ["PruneLowMagnitude", "tf_keras", "tfmot"]
+__all__ = ["tf_keras", "tfmot"]

@@ -1,5 +1,8 @@
 """The state of random layers (Dropout and the like), which tf_keras leaves out of a layer's variables."""
 
+from ..private import flat_layers
+from . import private
+
 
 def keep_randomness(model):
     """Let random layers draw from generators whose state a backup can hold.
@@ -8,9 +11,7 @@ def keep_randomness(model):
     model's strategy scope, before the model is trained for the first time.
     """
     for source in _random_sources(model):
-        if source._rng_type == source.RNG_LEGACY_STATEFUL:
-            source._rng_type, source._built = source.RNG_STATEFUL, False
-        source._maybe_init()
+        private.draw_from_generator(source)
 
 
 def random_state(model):
@@ -25,13 +26,10 @@ def load_random_state(model, arrays):
 
 
 def _generators(model):
-    return [
-        source._generator
-        for source in _random_sources(model)
-        if getattr(source, "_generator", None) is not None
-    ]
+    found = [private.generator(source) for source in _random_sources(model)]
+    return [generator for generator in found if generator is not None]
 
 
 def _random_sources(model):
-    found = [vars(layer).get("_random_generator") for layer in model._flatten_layers()]
-    return list({id(source): source for source in found if hasattr(source, "_rng_type")}.values())
+    found = [private.random_source(layer) for layer in flat_layers(model)]
+    return list({id(source): source for source in found if source is not None}.values())

@@ -1,40 +1,28 @@
-"""Stable names for the layers and weights of a tf_keras model.
-
-A path is the names of the layers from the model down, then the attributes below the
-last of them: "backbone/conv1/kernel", "mha/_query_dense/kernel", "rnn/cell/cells/0/kernel".
-Wrapped and plain models have the same paths; a shared layer has the first one it is met at.
-"""
+"""The layers and weights of a tf_keras model, and their paths; see `engines.paths`."""
 
 import tensorflow as tf
 
-from .legacy import PruneLowMagnitude, tf_keras
+from .. import configs
+from ..paths import Paths
+from ..private import history, maker, nodes
+from ..select import kernels, on_request
+from . import private
+from .legacy import tf_keras
+from .private import PruneLowMagnitude
 
 _L = tf_keras.layers
 
-# Weights worth pruning, by the class (subclasses included) of the layer that owns them.
-KERNELS = {
-    ("kernel",): (
-        _L.Dense,
-        _L.EinsumDense,
-        _L.Conv1D,  # and the transposes, which are subclasses
-        _L.Conv2D,
-        _L.Conv3D,
-        _L.LocallyConnected1D,
-        _L.LocallyConnected2D,
-    ),
-    ("kernel", "recurrent_kernel"): (
-        _L.SimpleRNNCell,
-        _L.GRUCell,
-        _L.LSTMCell,
-        type(_L.ConvLSTM2D(1, 1).cell),
-    ),
-    ("pointwise_kernel",): (_L.SeparableConv1D, _L.SeparableConv2D),
-}
-# Few weights that do much, or rows looked up one at a time: only when asked for.
-ON_REQUEST = {
-    "depthwise_kernel": (_L.DepthwiseConv1D, _L.DepthwiseConv2D, _L.SeparableConv1D, _L.SeparableConv2D),
-    "embeddings": (_L.Embedding,),
-}
+KERNELS = kernels(
+    _L,
+    _L.Dense,
+    _L.EinsumDense,
+    _L.Conv1D,  # and the transposes, which are subclasses
+    _L.Conv2D,
+    _L.Conv3D,
+    _L.LocallyConnected1D,
+    _L.LocallyConnected2D,
+)
+ON_REQUEST = on_request(_L)
 
 
 def unwrap(layer):
@@ -44,25 +32,12 @@ def unwrap(layer):
 
 def is_graph(layer):
     """Whether this is a Sequential or functional model, whose layers have names of their own."""
-    return isinstance(layer, tf_keras.Model) and bool(getattr(layer, "_is_graph_network", False))
+    return isinstance(layer, tf_keras.Model) and private.is_graph_network(layer)
 
 
-def layers(model):
-    """{path: layer} of every layer below `model`, wrappers left out, each layer once."""
-    return {path: owners[-1] for path, item, owners in _walk(model) if path and item is owners[-1]}
-
-
-def variables(layer):
-    """{path: variable} of all state of a model or layer but masks: weights, BatchNorm statistics, seeds."""
-    return {path: item for path, item, owners in _walk(layer) if item is not owners[-1]}
-
-
-def owned_variables(model):
-    """(path, variable, name in its layer, layers from the top one below `model` down to its own)."""
-    for path, item, owners in _walk(model):
-        if item is not owners[-1]:
-            name = next(name for name, child in _contents(owners[-1]) if child is item)
-            yield path, item, name, owners[1:]
+def custom_objects(model):
+    """As `configs.custom_objects`."""
+    return configs.custom_objects(tf_keras, model)
 
 
 def taken_by(layer, graph):
@@ -81,38 +56,21 @@ def last(layer):
     """The layer that computes a model's output; linear activations, which only cast, are passed over."""
     layer = unwrap(layer)
     if is_graph(layer):
-        return last(layer.outputs[0]._keras_history.layer)
+        return last(maker(layer.outputs[0]))
     if type(layer) is tf_keras.layers.Activation and layer.activation is tf_keras.activations.linear:
-        return last(layer._inbound_nodes[0].inbound_layers)
+        return last(nodes(layer)[0].inbound_layers)
     return layer
 
 
 def _last(tensor, has_kernel):
-    layer, node, index = tensor._keras_history
+    layer, node, index = history(tensor)
     plain = unwrap(layer)
     if is_graph(plain):
         return _last(tf.nest.flatten(plain.outputs)[index], has_kernel)
     if has_kernel(plain):
         return plain
-    inputs = tf.nest.flatten(layer._inbound_nodes[node].keras_inputs)
+    inputs = tf.nest.flatten(nodes(layer)[node].keras_inputs)
     return _last(inputs[0], has_kernel) if len(inputs) == 1 else None
-
-
-def _walk(root):
-    """(path, layer or variable, the layers from the root down to it), each once, parents first."""
-    seen = set()
-    root = unwrap(root)
-    stack = [("", root, (root,))]
-    while stack:
-        path, item, owners = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield path, item, owners
-        if item is owners[-1]:
-            for name, child in reversed([(name, unwrap(child)) for name, child in _contents(item)]):
-                is_layer = isinstance(child, tf_keras.layers.Layer)
-                stack.append((f"{path}/{name}" if path else name, child, owners + (child,) * is_layer))
 
 
 def _contents(layer):
@@ -122,23 +80,25 @@ def _contents(layer):
     tracked = list(_tracked(layer))
     known = {id(item) for _, item in tracked}
     # Made by add_weight but kept under no attribute.
-    loose = [v for v in layer._trainable_weights + layer._non_trainable_weights if id(v) not in known]
+    loose = [v for v in private.own_weights(layer) if id(v) not in known]
     found = [(name, child) for name, child in tracked if not _is_bookkeeping(layer, name)]
     return found + [(f"weight_{n}", variable) for n, variable in enumerate(loose)]
 
 
 def _is_bookkeeping(layer, name):
     """Seeds, which `randomness` knows, and what `adapt` has counted: no part of what a model computes, nor in Keras 3."""
-    return name.startswith("_random_generator/") or (
+    return private.is_random_source(name) or (
         isinstance(layer, tf_keras.layers.Normalization) and name == "count"
     )
 
 
 def _tracked(item, prefix=""):
-    for name, child in item._trackable_children().items():
+    for name, child in private.children(item).items():
         if isinstance(child, (tf_keras.layers.Layer, tf.Variable)):
             yield prefix + name, child
-        elif isinstance(
-            child, (tf.__internal__.tracking.TrackableDataStructure, tf.__internal__.tracking.AutoTrackable)
-        ):
+        elif private.is_structure(child):
             yield from _tracked(child, f"{prefix}{name}/")
+
+
+_paths = Paths(tf_keras.layers.Layer, unwrap, _contents)
+layers, variables, owned_variables = _paths.layers, _paths.variables, _paths.owned_variables

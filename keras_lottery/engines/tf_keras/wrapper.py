@@ -8,9 +8,10 @@ holds the zeros on the variables themselves.
 import tensorflow as tf
 
 from ...core.errors import LotteryError
-from . import walk
+from . import private, walk
 from .hold import hold, is_held
-from .legacy import PruneLowMagnitude, tf_keras
+from .legacy import tf_keras
+from .private import PruneLowMagnitude
 
 
 @tf_keras.utils.register_keras_serializable("keras_lottery")
@@ -30,10 +31,9 @@ class LotteryPrune(PruneLowMagnitude):
         if not hasattr(layer, "get_prunable_weights"):
             # TF-MOT takes the layers of its own list, and any layer that has this method.
             layer.get_prunable_weights = lambda: [variable for variable, _ in self.held()]
-        kwargs["dtype"] = layer._dtype_policy
+        kwargs["dtype"] = private.policy(layer)
         super().__init__(layer, pruning_schedule=pruning_schedule, **kwargs)
-        self._name = layer.name
-        self._autocast = layer._autocast
+        private.become(self, layer)
         self.supports_masking = layer.supports_masking
         self.stateful = layer.stateful
         self.shapes = {path: tuple(shape) for path, shape in shapes.items()}
@@ -43,7 +43,7 @@ class LotteryPrune(PruneLowMagnitude):
 
     def _init_call_fn_args(self, expects_training_arg=None):
         # Keras reads the arguments of call() here: they are the layer's own.
-        self._call_spec = self.layer._call_spec
+        private.take_arguments(self, self.layer)
 
     def build(self, input_shape):
         self.masks = {
@@ -61,7 +61,7 @@ class LotteryPrune(PruneLowMagnitude):
 
     def call(self, *args, **kwargs):
         # By name, since some layers' __call__ takes other positions than their call().
-        names = self._call_spec.arg_names
+        names = private.argument_names(self)
         if len(args) <= len(names):
             args, kwargs = args[:1], {**dict(zip(names[1:], args[1:])), **kwargs}
         outputs = self.layer(*args, **kwargs)

@@ -146,11 +146,11 @@ def _searched(search, model, loaded, info, place, run):
 
 def _rounds_tested(search, model, loaded, folders, steps, corrupted):
     """A row for each finished round."""
-    rows, engine = [], engines.engine(model)
+    rows, handle = [], engines.of(model)
     for number, folder in enumerate(folders):
         ticket = load_ticket(folder)
-        engine.set_masks(model, ticket.masks)
-        engine.load_state(model, ticket.trained)
+        handle.set_masks(ticket.masks)
+        handle.load_state(ticket.trained)
         on_the_way = folder != folders[-1] and (was_cut(ticket) or search.rewind_once and number)
         name = ON_THE_WAY if on_the_way else "ticket" if number else "dense"
         stays = search.rewind in KEPT or search.rewind_once and folder != folders[-1]

@@ -93,7 +93,7 @@ def check_net(net: Net, keras: str, scope: str, sparsity: float, source, targets
         model = saved.builder(net.model, net.width, keras)(source.input_shape, source.num_classes)
         wrapped = wrapping.wrap(model, scope=scope, block=net.block, verbose=False)
         check_leaves_some(wrapping.masks(wrapped), sparsity, scope)
-        ticket = from_model(wrapped, engines.engine(wrapped).values(wrapped), [])
+        ticket = from_model(wrapped, engines.of(wrapped).values(), [])
         for target in targets:
             transfer(ticket, num_classes=target.num_classes, input_shape=target.input_shape)
 
