@@ -85,7 +85,7 @@ def same_search(one, other, rounds):
             assert epoch == pytest.approx(again, abs=1e-4)
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.stress)])
 def test_two_workers_give_what_one_process_gives(tmp_path, rounds):
     flags = (f"--rounds={rounds}", "--epochs=1", "--compare_at=0.5")
@@ -141,7 +141,7 @@ def test_four_replicas_give_what_one_process_gives_though_killed(tmp_path):
     same_search(tmp_path / "one", tmp_path / "four", rounds=5)
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_path):
     first = "import os; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
     flags = "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax --strategy=mirrored".split()

@@ -141,6 +141,7 @@ def test_tensorflow_is_left_alone_where_it_is(tmp_path):
     run(sys.executable, WHO + USE + NOT_US, tmp_path, KERAS_BACKEND="jax")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("backend", [pytest.param("tensorflow", marks=pytest.mark.stress), "jax"])
 @pytest.mark.skipif(not runs_on("tf_keras"), reason="the world of tf_keras does it")
 def test_both_keras_side_by_side(backend, tmp_path):

@@ -87,7 +87,7 @@ def venv(source):
     return environment(source.parent / "venv", wheel)
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_import_comes_from_the_wheel(venv):
     out = check(
         [
@@ -107,7 +107,7 @@ def test_import_comes_from_the_wheel(venv):
         assert Path(file).resolve().is_relative_to(venv.resolve()), file
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_shipped_tickets_load_by_name(venv):
     out = check(
         [
@@ -124,7 +124,7 @@ def test_shipped_tickets_load_by_name(venv):
     assert sum(file.stat().st_size for file in (ROOT / "saved_models").rglob("*")) < 5_000_000
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_the_counters_source_is_in_the_wheel(venv):
     check(
         [
@@ -150,7 +150,7 @@ def test_every_package_is_named():
     }
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(venv, command):
     done = call([venv / BIN / command, "--helpshort"], venv.parent)
@@ -168,7 +168,7 @@ def site_of_apps(tmp_path):
     return tmp_path
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_commands_beside_another_package_called_apps(venv, site_of_apps):
     """The package takes no name but its own, as a command or as a module."""
     for args in (
@@ -179,7 +179,7 @@ def test_commands_beside_another_package_called_apps(venv, site_of_apps):
         assert done.returncode == 0 and "--final_sparsity" in done.stdout, done.stderr[-2000:]
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_an_editable_install_beside_another_package_called_apps(source, site_of_apps):
     """The commands and the shipped tickets lie outside keras_lottery there."""
     wheel = check(

@@ -107,7 +107,7 @@ def test_runs_that_lack_a_class_stay_with_the_next_and_no_person_is_on_two_sides
     assert (parts["test"] != people.split(photos, 1, "person")["test"]).any()
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_the_net_sees_what_it_was_pretrained_on(folder, study):
     photos = people.read(folder, 8)
     images, labels = next(iter(people.served(photos, np.arange(5), seed=0, train=False)))
@@ -122,7 +122,7 @@ def test_the_net_sees_what_it_was_pretrained_on(folder, study):
         assert (given != drawn).any()
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_every_control_is_trained_once_and_counted(study):
     studies = {by: study(by=by) for by in ("person", "photo")}
     for train, by in run.CONTROLS.values():
@@ -163,7 +163,7 @@ def test_every_control_is_trained_once_and_counted(study):
     np.testing.assert_array_equal(anchored.weights["conv/kernel"], np.where(kept, given, 0))
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_random_masks_keep_the_scale_of_what_stays(study):
     dense = trainings.untrained(study().net())
     masks = {path: np.arange(mask.size).reshape(mask.shape) % 4 == 0 for path, mask in dense.masks.items()}
@@ -176,7 +176,7 @@ def test_random_masks_keep_the_scale_of_what_stays(study):
     assert any((made.masks[path] != masks[path]).any() for path in masks)
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_a_killed_training_goes_on_to_the_same_weights(study, tmp_path):
     def dense(place, *callbacks):
         one = study(place)
@@ -196,7 +196,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(study, tmp_path):
         np.testing.assert_array_equal(value, resumed.trained[path])
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_a_ticket_stands_beside_the_dense_net_that_was_trained_as_often():
     def row(seed, control, sparsity, trainings, accuracy):
         return {
@@ -222,7 +222,7 @@ def test_a_ticket_stands_beside_the_dense_net_that_was_trained_as_often():
     assert corrected == f"+0.60 ± {half * (1 + 3 * 200 / 800) ** 0.5:.2f}"  # the variance is 1/n + test/train
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_a_file_gets_the_test_photos_right_that_its_net_does(study, tmp_path, capfd):
     one = study()
     ticket, parts = trainings.untrained(one.net()), people.split(one.photos, 3, "person")

@@ -19,7 +19,7 @@ COMMANDS = {
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_the_ten_lines_of_python_run(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def test_every_flag_shown_exists():
                 assert known, f"lottery-{command} has no --{flag}"
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_the_phones_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(
         r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "phone" / "README.md").read_text(), re.S

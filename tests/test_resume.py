@@ -77,7 +77,9 @@ def callbacks():
     ]
 
 
-def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
+@pytest.mark.quick("0")
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_search_from_every_state_that_a_kill_can_leave(first, tmp_path):
     """With BatchNorm, Dropout, moving averages, callbacks that stop a round early, and a late rewind step."""
     model = noisy()
 
@@ -101,7 +103,7 @@ def test_search_from_every_state_that_a_kill_can_leave(tmp_path):
             "weights.safetensors",
         )
     }
-    for copy in copies[:: 2 if KERAS3 else 1]:
+    for copy in copies[first::3]:
         for half in copy.rglob(".writing-*"):  # as if killed amid the write
             if half.is_file():
                 os.truncate(half, half.stat().st_size // 2)
@@ -199,7 +201,9 @@ def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
 @pytest.mark.skipif(
     not importlib.util.find_spec("tensorflow"), reason="the commands' data come through TensorFlow"
 )
-def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
+@pytest.mark.quick("2")
+@pytest.mark.parametrize("first", [2, 5])
+def test_transfer_from_states_that_a_kill_can_leave(first, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if not KERAS3:
         keras.backend.experimental.enable_tf_random_generator()
@@ -226,7 +230,7 @@ def test_transfer_from_states_that_a_kill_can_leave(tmp_path, monkeypatch):
     expected = files("run")
     assert len(copies) >= 10 and not any("epoch" in name or "writing" in name for name in expected)
     assert [row["control"] for row in result["rows"]] == ["ticket", "random"]
-    for copy in copies[2 :: 6 if KERAS3 else 3]:
+    for copy in copies[first::6]:
         shutil.rmtree("run")
         shutil.copytree(copy, "run")
         assert run() == result and files("run") == expected, copy

@@ -118,7 +118,7 @@ def test_flip_and_crop_leave_the_channels_equal(norb):
         places(images, norb.train[0])
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_a_ticket_is_found_on_it(norb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = command(
@@ -137,7 +137,7 @@ def test_a_ticket_is_found_on_it(norb, tmp_path, monkeypatch):
     assert lottery.load_ticket("find/round_01").masks["dense1/kernel"].shape == (32 * 32 * 3, 300)
 
 
-@pytest.mark.quick()
+@pytest.mark.matrix
 def test_a_ticket_of_other_images_is_carried_to_it(norb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = command(
