@@ -226,8 +226,19 @@ class DataConfig(Config):
     validation: float = option(0.1, "share of the training split held out for validation", _held_out)
     image_size: int | tuple | None = option(None, "resize images to this height and width", _image_size)
     channels: int | None = option(None, "1 makes images grey, 3 makes them RGB", _channels)
+    crop: bool = option(
+        False, "cut images to the shape of --image_size, instead of squeezing them", apart=True, was=False
+    )
+    skip_bad: bool = option(False, "leave out files that cannot be read, and list them", was=False)
     augment: bool = option(False, "random flip and pad-4 crop of training images", apart=True)
     batch_size: int = option(128, "images a step", _batch_size, apart=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.crop and self.image_size is None:
+            raise LotteryError(
+                "crop=True cuts images to the shape of image_size: give that too, such as image_size=96"
+            )
 
     @property
     def label(self) -> str:
@@ -236,7 +247,7 @@ class DataConfig(Config):
 
     def arguments(self) -> dict:
         """What `data.load` is called with, but for the seed."""
-        own = self.entries()
+        own = self.told()
         return {"name": own.pop("dataset"), **own}
 
 

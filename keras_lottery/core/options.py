@@ -17,7 +17,7 @@ def option(default, help, check=None, *, apart=False, was=MISSING):
         of None passes unchecked. By default a field that is True or False must be one of them.
       apart: whether runs that differ in it may not be compared with each other.
       was: its value where a run or a result does not say it, because it was made before the option existed;
-        by default `default`.
+        by default `default`. Where it is given, `told` leaves an option out that has this value.
     """
     if check is None and isinstance(default, bool):
         check = boolean
@@ -28,6 +28,7 @@ def option(default, help, check=None, *, apart=False, was=MISSING):
             "check": check,
             "apart": apart,
             "was": default if was is MISSING else was,
+            "later": was is not MISSING,
         },
     )
 
@@ -88,6 +89,15 @@ class Config:
     def entries(self) -> dict:
         """{name: value} of all options."""
         return {field.name: getattr(self, field.name) for field in options(type(self))}
+
+    def told(self) -> dict:
+        """`entries`, but for options with the value that they had before they existed: what earlier versions told, too."""
+        later = {
+            field.name: field.metadata["was"] for field in options(type(self)) if field.metadata["later"]
+        }
+        return {
+            name: value for name, value in self.entries().items() if name not in later or value != later[name]
+        }
 
     def unusual(self) -> dict:
         """{name: value} of the options that tell runs apart, where the value is not what it was before they existed."""

@@ -112,14 +112,10 @@ def load(
     """
     asked = DataConfig.of({**locals(), "dataset": dataset_name("name", name)})
     whole("seed", seed, **SEED)
-    true_or_false(download=download, crop=crop, skip_bad=skip_bad)
+    true_or_false(download=download)
     name, classes, size = asked.dataset, asked.classes, asked.image_size
     size = (size, size) if isinstance(size, int) else size
-    if crop and not size:
-        raise LotteryError(
-            "crop=True cuts images to the shape of image_size: give that too, such as image_size=96"
-        )
-    form = sources.Form(size, asked.channels, bool(crop))
+    form = sources.Form(size, asked.channels, asked.crop)
     if name == "digits":
         source = sources.from_digits(form)
     elif _is_folder(name, data_dir):

@@ -3,12 +3,14 @@
 import dataclasses
 
 from ..config import SearchConfig
-from ..core.checks import SEED, above_zero, share, whole, whole_or_text
+from ..core.checks import SEED, above_zero, share, whole, whole_or_text, zero_or_more
 from ..core.errors import LotteryError
 from ..core.options import Config, check_of, listed, one_of, option
+from ..models.preprocessing import WORDS
 from ..tickets.ticket import STARTS
 from .controls import CONTROLS
 
+GOALS = ("size", "download", "latency")
 CHOICES = ", ".join(name for name in CONTROLS if name != "ticket")
 
 
@@ -72,6 +74,39 @@ def _range(check):
         return low, high
 
     return checked
+
+
+@dataclasses.dataclass(frozen=True)
+class ShrinkConfig(Config):
+    """Which model is made small for which photos, by how much it may suffer, and where the file goes."""
+
+    model: str | None = option(
+        None, "a saved .keras or .h5 file, a network of keras.applications, or a builder's name"
+    )
+    weights: str | None = option(
+        None, "of a network of keras.applications: imagenet, none, or an .h5 file of save_weights"
+    )
+    code: str | None = option(
+        None, "a Python file of yours that defines the model's own layers; it is run, so know what is in it"
+    )
+    preprocessing: str = option(
+        "auto",
+        "how the model takes images: none (0..255), own (its first layers scale), minus1to1, 0to1, imagenet, caffe; "
+        "auto finds out",
+        one_of(("auto", *WORDS)),
+    )
+    output: str | None = option(None, "the .tflite file to write")
+    goal: str = option("size", "the best file for what: size, download or latency", one_of(GOALS))
+    max_loss: float = option(
+        0.5, "points of validation accuracy that the file may lose; one image is always allowed", zero_or_more
+    )
+    epochs: int = option(6, "epochs of each training", whole)
+    budget: float | None = option(
+        None, "minutes: no further training begins that would not end by then", above_zero
+    )
+    seed: int = option(
+        0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED)
+    )
 
 
 @dataclasses.dataclass(frozen=True)

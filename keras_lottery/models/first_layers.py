@@ -39,17 +39,15 @@ def first(model, wanted: Callable, most: int = 1) -> First | None:
     if not takes_images(model):
         return None
     model = wrapping.strip(model) if wrapping.is_wrapped(model) else model
-    engine, graph = engines.engine(model), model
-    engine.variables(model)  # on JAX this brings the state of a training into the layers
+    handle, graph = engines.of(model), model
+    handle.variables()  # on JAX this brings the state of a training into the layers
     before, models = [], []
     while graph is not None:
-        layers, inner = _ahead(engine, graph, wanted, before)
+        layers, inner = _ahead(handle, graph, wanted, before)
         if not layers:
             return None
         layers = [layer for layer in graph.layers if wanted(layer)][:most] if inner is None else layers
-        models.append(
-            engine.keras.Model(graph.inputs, [engine.walk.taken_by(layer, graph)[0] for layer in layers])
-        )
+        models.append(handle.keras.Model(graph.inputs, [_taken_by(handle, layer, graph) for layer in layers]))
         graph = inner
 
     def taken(images):
@@ -66,8 +64,8 @@ def takes_images(model) -> bool:
     """Whether a model is a graph of layers with one input, images of known channels."""
     shape = getattr(model, "input_shape", None)
     images = isinstance(shape, tuple) and len(shape) == 4 and isinstance(shape[-1], int)
-    walk = engines.engine(model).walk
-    return images and bool(walk.is_graph(walk.unwrap(model)))
+    handle = engines.of(model)
+    return images and bool(handle.is_graph(handle.unwrap(model)))
 
 
 def takes_rgb(model):
@@ -79,17 +77,17 @@ def takes_rgb(model):
       LotteryError: the first layer with weights is no convolution of three channels.
     """
     changed = wrapping.strip(model)
-    engine, found = engines.engine(changed), first(changed, has_weights)
+    handle, found = engines.of(changed), first(changed, has_weights)
     layer = found and found.layers[0]
-    path = next((path for path, one in engine.layers(changed).items() if one is layer), None)
-    values = engine.values(changed)
+    path = next((path for path, one in handle.layers().items() if one is layer), None)
+    values = handle.values()
     kernel = values.get(f"{path}/kernel")
     if type(layer).__name__ != "Conv2D" or kernel is None or kernel.shape[2] != 3:
         raise LotteryError(
             f"{model.name!r} does not begin with a convolution of three channels, whose order could be reversed for "
             "preprocessing='caffe': give it images with blue first, less their mean, in a loop of your own."
         )
-    engine.load_state(changed, {**values, f"{path}/kernel": kernel[:, :, ::-1]})
+    handle.load_state({**values, f"{path}/kernel": kernel[:, :, ::-1]})
     return changed
 
 
@@ -99,16 +97,22 @@ def has_weights(layer) -> bool:
     return bool(layer.weights) and kind != "Normalization" and not kind.startswith("Random")
 
 
-def _ahead(engine, graph, wanted, before):
+def _ahead(handle, graph, wanted, before):
     """([the first wanted layer, or model with such layers in it], that model or None); those passed go to `before`."""
     for layer in graph.layers:
-        below = engine.layers(layer).values() if engine.walk.is_graph(layer) else ()
+        below = handle.on(layer).layers().values() if handle.is_graph(layer) else ()
         if any(map(wanted, below)):
             return [layer], layer
         if not below and wanted(layer):
             return [layer], None
         before += [layer, *below]
     return [], None
+
+
+def _taken_by(handle, layer, graph):
+    """The symbolic tensor that a layer of a graph takes where the graph calls it first."""
+    arguments = next(given for called, given, *_ in handle.calls(graph) if called is layer)
+    return handle.nest.flatten(arguments)[0]
 
 
 def as_array(tensor) -> np.ndarray:

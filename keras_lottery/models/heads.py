@@ -27,29 +27,65 @@ def new_head(model, num_classes: int):
     """
     num_classes = whole("num_classes", num_classes, 2)
     plain = wrapping.strip(model)
-    engine = engines.engine(plain)
-    if not engine.walk.is_graph(plain):
+    handle = engines.of(plain)
+    if not handle.is_graph(plain):
         raise LotteryError(
             f"{model.name!r} is no functional or Sequential model: its head cannot be replaced."
         )
     if len(plain.outputs) != 1:
         raise LotteryError(f"{model.name!r} has {len(plain.outputs)} outputs: a new head needs exactly one.")
-    head = _head(engine, plain)
+    head = _head(handle, plain)
     if head is None:
-        return _added(engine.keras, plain, num_classes)
+        return _added(handle.keras, plain, num_classes)
     try:
-        changed = engine.resize(_with_logits(engine.architecture(plain), head), [head], num_classes)
-        made = engine.build(changed)
+        changed = handle.resize(_with_logits(handle.architecture(), head), [head], num_classes)
+        made = handle.build(changed)
     except LotteryError as error:
         raise LotteryError(str(error).replace("the ticket's model", repr(model.name))) from error
-    kept = {path: value for path, value in engine.values(plain).items() if not path.startswith(f"{head}/")}
-    engine.load_state(made, {**engine.values(made), **kept})
+    kept = {path: value for path, value in handle.values().items() if not path.startswith(f"{head}/")}
+    other = handle.on(made)
+    other.load_state({**other.values(), **kept})
     return made
 
 
-def _head(engine, model):
+def of_size(model, height: int, width: int):
+    """A copy of `model` that takes images of another size, with all its weights.
+
+    Args:
+      model: functional or Sequential, of either Keras, one input of (height, width, channels).
+
+    Raises:
+      LotteryError: some of its weights are for its own size, such as those of a Dense layer after Flatten.
+
+    >>> import tf_keras
+    >>> L = tf_keras.layers
+    >>> net = tf_keras.Sequential([L.Input((8, 8, 3)), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(2)])
+    >>> of_size(net, 12, 16).input_shape
+    (None, 12, 16, 3)
+    """
+    plain = wrapping.strip(model)
+    handle = engines.of(plain)
+    shape = (height, width, plain.input_shape[3])
+    heads = handle.heads()
+    try:
+        made = handle.build(handle.resize(handle.architecture(), heads, plain.output_shape[-1], shape))
+    except LotteryError as error:
+        raise LotteryError(str(error).replace("the ticket's model", repr(model.name))) from error
+    resized = handle.on(made)
+    values, now = handle.values(), resized.values()
+    unfit = [path for path in values if path not in now or values[path].shape != now[path].shape]
+    if unfit:
+        raise LotteryError(
+            f"{model.name!r} has weights for images of {plain.input_shape[1]}x{plain.input_shape[2]} alone, such as "
+            f"{unfit[0]!r}: leave image_size out."
+        )
+    resized.load_state(values)
+    return made
+
+
+def _head(handle, model):
     """The path of the layer that gives the classes; None where features come out."""
-    heads, layers = engine.heads(model), list(engine.layers(model).items())
+    heads, layers = handle.heads(), list(handle.layers().items())
     if len(heads) != 1 or len(model.outputs[0].shape) != 2:
         return None
     paths = [path for path, _ in layers]

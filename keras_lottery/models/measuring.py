@@ -86,9 +86,9 @@ def trained(model) -> bool | None:
     >>> trained(tf_keras.Sequential([L.Input((4, 4, 1)), L.BatchNormalization()]))
     False
     """
-    engine = engines.engine(model)
-    values = engine.values(model)
-    norms = [path for path, layer in engine.layers(model).items() if is_batch_norm(layer)]
+    handle = engines.of(model)
+    values = handle.values()
+    norms = [path for path, layer in handle.layers().items() if is_batch_norm(layer)]
     if not norms:
         return None
     return any(

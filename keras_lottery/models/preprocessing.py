@@ -146,15 +146,15 @@ def known_of(model) -> str | None:
     """
     if takes := inside(model).takes:
         return takes
-    engine = engines.engine(model)
+    handle = engines.of(model)
     nets = [
         model,
-        *(layer for layer in engine.layers(model).values() if isinstance(layer, engine.keras.Model)),
+        *(layer for layer in handle.layers().values() if isinstance(layer, handle.keras.Model)),
     ]
     words = (word for net in nets for name, word in _KNOWN.items() if re.match(name, net.name.lower()))
     word = next(words, None)
     # Models of this package share the name vgg19, and not those of its layers.
-    ours = word == "caffe" and any(name.endswith("conv1_1") for name in engine.layers(model))
+    ours = word == "caffe" and any(name.endswith("conv1_1") for name in handle.layers())
     return None if ours else word
 
 

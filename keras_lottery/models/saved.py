@@ -173,6 +173,11 @@ def builder(model, width=1.0, keras="tf_keras", weights=None):
     return fitting
 
 
+def opened(path, keras="tf_keras"):
+    """The uncompiled model in a .keras or .h5 file; raises LotteryError for what this Keras cannot read."""
+    return _load(path, engines.engine_of(keras))
+
+
 def _load(path, engine):
     path, name = Path(path), engine.keras.__name__
     if keras_of(path) not in (None, name):

@@ -80,13 +80,6 @@ def _entries(model, entry):
             yield from _entries(layer, below)
 
 
-def taken_by(layer, graph):
-    """The symbolic tensors that a layer of a model takes where the model calls it first."""
-    graph = getattr(graph, "_functional", graph)  # of a Sequential
-    calls = (node for nodes in graph._nodes_by_depth.values() for node in nodes)
-    return next(node.input_tensors for node in calls if node.operation is layer)
-
-
 def last_layers(model, has_kernel):
     """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
     model = unwrap(model)

@@ -40,12 +40,6 @@ def custom_objects(model):
     return configs.custom_objects(tf_keras, model)
 
 
-def taken_by(layer, graph):
-    """The symbolic tensors that a layer of a model takes where the model calls it first."""
-    calls = (n for n in range(len(layer._inbound_nodes)) if f"{layer.name}_ib-{n}" in graph._network_nodes)
-    return tf.nest.flatten(layer._inbound_nodes[next(calls)].input_tensors)
-
-
 def last_layers(model, has_kernel):
     """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
     found = [_last(tensor, has_kernel) for tensor in tf.nest.flatten(model.outputs)]

@@ -7,7 +7,7 @@ from ...config import Run
 from ...tflite.of_ticket import export
 from .control_job import train_control
 from .search_job import find, settled
-from .shared import check_net, load, prepare
+from .shared import about, check_net, load, prepare
 from .transfer_job import transfer
 
 __all__ = [

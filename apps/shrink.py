@@ -1,0 +1,40 @@
+"""Make a model small for a phone: fine-tune it on your photos, prune it as far as it bears, write it as .tflite.
+
+Example:
+  lottery-shrink --model=my_model.keras --dataset=photos --output=my.tflite
+
+photos/ has one sub-folder of photos for each class. The model is a saved .keras or .h5 file of either Keras, or the name of a
+network of keras.applications with --weights=imagenet. Its image size, its scaling and whether its head fits are found out.
+"""
+
+from absl import flags
+
+from keras_lottery.config import DataConfig, Machine, Recipe, Run
+from keras_lottery.experiments.configs import ShrinkConfig
+
+from . import flags as shared
+
+CONFIGS = (ShrinkConfig, DataConfig, Recipe, Machine, Run)
+DEFAULTS = {"batch_size": 32, "optimizer": "adam", "learning_rate": 0.001, "run_dir": "runs/shrink"}
+FLAGS = flags.FlagValues()
+for config in CONFIGS:
+    shared.define(FLAGS, config, **DEFAULTS)
+
+
+def main():
+    from keras_lottery.experiments import shrink
+
+    result = shrink.shrink(*(shared.read(FLAGS, config) for config in CONFIGS))
+    shrink.show(result)
+    print(
+        f"{result['output']} takes uint8 photos and holds the names of the classes; its ticket is {result['ticket']}; next:"
+    )
+    print(f"  lottery-benchmark {result['run_dir']}/dense.tflite {result['output']}")
+
+
+def run():
+    shared.run_command("lottery-shrink", main, FLAGS)
+
+
+if __name__ == "__main__":
+    run()

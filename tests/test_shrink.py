@@ -1,0 +1,172 @@
+"""One command from a model and photos to a file: what it finds out, when it stops, what it writes."""
+
+import json
+
+import numpy as np
+import pytest
+from small import command, python
+from world import KIND, keras
+
+import keras_lottery as lottery
+from apps import shrink as app
+from keras_lottery.experiments import shrink
+from keras_lottery.experiments.shrink.enough import Enough, UntilEnough
+
+pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="the commands' data are TensorFlow's")
+L = keras.layers
+QUICK = ["--dataset=digits", "--epochs=2", "--noverbose", "--precision=float32", "--seed=1"]
+
+
+def net(*first, classes=10):
+    """A small net of 8x8 grey images whose first layers are given."""
+    return keras.Sequential(
+        [
+            L.Input((8, 8, 1)),
+            *first,
+            L.Conv2D(8, 3, padding="same", use_bias=False, name="one"),
+            L.BatchNormalization(name="bn"),
+            L.ReLU(),
+            L.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="two"),
+            L.BatchNormalization(name="bn2"),
+            L.ReLU(),
+            L.GlobalAveragePooling2D(),
+            L.Dense(classes, name="head"),
+        ]
+    )
+
+
+def trained(normalization, *first, classes=None):
+    """Such a net, trained on digits in a scaling."""
+    keras.utils.set_random_seed(0)
+    data = lottery.data.load("digits", normalization=normalization, classes=classes, batch_size=32)
+    model = net(*first, classes=data.num_classes)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    model.fit(data.train, epochs=3, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The folder of three saved nets: one that scales itself, one of -1..1, one of other classes."""
+    folder = tmp_path_factory.mktemp("models")
+    trained((0.0, 1 / 255), L.Rescaling(1 / 127.5, -1, name="scale")).save(folder / "own.keras")
+    trained((0.5, 0.5)).save(folder / "minus1to1.h5")
+    trained((0.5, 0.5), classes=[0, 1, 2]).save(folder / "three.keras")
+    return folder
+
+
+def run(folder, model, *flags):
+    given = [f"--model={model}", f"--output={folder / 'net.tflite'}", f"--run_dir={folder / 'run'}"]
+    return command(app, *given, *QUICK, *flags)
+
+
+def test_a_model_that_scales_itself(models, tmp_path):
+    code, out, err = run(tmp_path, models / "own.keras")
+    assert code == 0, err
+    assert (
+        "takes images in the scaling 'own'" in out and "its head fits" in out and "points lost in test" in out
+    )
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (
+        result["preprocessing"] == "own"
+        and (tmp_path / "net.tflite").stat().st_size == result["after"]["bytes"]
+    )
+    rows = result["rounds"]
+    assert rows[0]["sparsity"] == 0 and result["chosen"] == max(
+        n for n, row in enumerate(rows) if row["fits"]
+    )
+    assert result["after"]["bytes"] < result["before"]["bytes"] and result["test"]["images"] == 359
+    assert (tmp_path / "net.labels.txt").exists() or "classes" in out
+    masks = lottery.load_ticket(result["ticket"]).masks
+    assert 1 - sum(mask.sum() for mask in masks.values()) / sum(mask.size for mask in masks.values()) == (
+        pytest.approx(result["sparsity"])
+    )
+    again = run(tmp_path, models / "own.keras", "--overwrite")
+    assert again[0] == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["rounds"] == rows
+
+
+def test_how_a_model_takes_images_is_measured(models, tmp_path):
+    code, out, err = run(tmp_path, models / "minus1to1.h5")
+    assert code == 0, err
+    assert "images as minus1to1" in out and ", then " in out and "scaled as minus1to1" in out
+    asked = run(tmp_path / "asked", models / "minus1to1.h5", "--preprocessing=minus1to1")
+    assert asked[0] == 0 and "images as" not in asked[1]
+    one, other = (
+        json.loads((folder / "run" / "result.json").read_text())["rounds"]
+        for folder in (tmp_path, tmp_path / "asked")
+    )
+    assert one == other
+
+
+def test_other_classes_get_a_new_head(models, tmp_path):
+    code, out, err = run(tmp_path, models / "three.keras")
+    assert code == 0 and "it gets a new one" in out, err
+    code, out, err = run(tmp_path / "size", models / "three.keras", "--image_size=12")
+    assert code == 0 and "10 classes, 12x12x1" in out, err
+    code, out, err = run(tmp_path / "name", "resnet8")
+    assert code == 0 and "is not trained" in out, err
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--model="], "no model given"),
+        (["--output="], "no output given"),
+        (["--model=gone.keras"], "there is no such file"),
+        (["--model=resnet21"], "no model is called 'resnet21'"),
+        (["--goal=speed"], "--goal=speed is unknown: choose 'size', 'download', 'latency'"),
+        (["--preprocessing=tanh"], "--preprocessing=tanh is unknown"),
+        (["--max_loss=-1"], "--max_loss=-1.0 is impossible"),
+        (["--budget=0"], "--budget=0.0 is impossible"),
+        (["--validation=0"], "leaves no images to judge rounds by"),
+        (["--weights=imagenet"], "is for names: a saved model has its own"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_trained(models, tmp_path, monkeypatch, flags, said):
+    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("training has begun"))
+    code, out, err = run(tmp_path, models / "own.keras", *flags)
+    assert code == 2 and err.count("\n") == 1 and said in err, err
+    assert not (tmp_path / "run").exists() and not (tmp_path / "net.tflite").exists()
+
+
+def test_a_file_that_is_there_stays(models, tmp_path):
+    (tmp_path / "net.tflite").write_bytes(b"mine")
+    code, _, err = run(tmp_path, models / "own.keras")
+    assert code == 2 and "exists" in err and (tmp_path / "net.tflite").read_bytes() == b"mine"
+
+
+def test_two_rounds_in_a_row_that_lose_too_much_are_enough(tmp_path):
+    """A round that loses too much between good ones ends nothing; what may be lost is one image at least."""
+
+    def rounds(*accuracies, allowed=1.0):
+        found = []
+        for number, accuracy in enumerate(accuracies):
+            found.append({"round": number, "metrics": {"val_accuracy": accuracy}})
+        callback = UntilEnough(tmp_path, allowed, None, 6)
+        callback.check(found)
+
+    rounds(0.9, 0.8)
+    rounds(0.9, 0.8, 0.9)
+    rounds(0.9, 0.8, 0.9, 0.8)
+    rounds(0.9, 0.891, 0.89)
+    with pytest.raises(Enough, match="the last 2 rounds lost 10.0 and 20.0 points"):
+        rounds(0.9, 0.9, 0.8, 0.7)
+    given = type("Given", (), {"data": type("Data", (), {"sizes": {"validation": 50}})})
+    config = type("Config", (), {"max_loss": 0.5})
+    assert shrink._allowed(config, given) == 2.0
+
+
+def test_a_file_of_keras_3_is_read_by_it(tmp_path):
+    code = (
+        "import keras; L = keras.layers;"
+        "keras.Sequential([L.Input((8, 8, 1)), L.Rescaling(1 / 255), L.Conv2D(4, 3), L.BatchNormalization(),"
+        "L.ReLU(), L.GlobalAveragePooling2D(), L.Dense(10)]).save('net.keras')"
+    )
+    assert python("-c", code, cwd=tmp_path).returncode == 0
+    flags = ["--model=net.keras", "--output=net.tflite", *QUICK, "--epochs=1"]
+    done = python("-m", "apps.shrink", *flags, cwd=tmp_path)
+    assert done.returncode == 0 and "wrote" not in done.stderr, done.stderr
+    result = json.loads((tmp_path / "runs" / "shrink" / "result.json").read_text())
+    assert result["backend"] == "tensorflow" and np.isfinite(result["test"]["points_lost"])
