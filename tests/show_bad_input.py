@@ -35,7 +35,7 @@ CASES = [
     (FIND, f"--classes={'9' * 5000},1", "class '9+[.]{3}9+' is not in digits", LATE),
     (FIND, "--rewind=banana", "rewind=banana is unknown: give 'init', a step", EARLY),
     (FIND, "--rewind=-5", "rewind=-5 is unknown", EARLY),
-    (FIND, "--rewind=1000 --epochs=2", "rewind=1000 is past the first round, which has 20 steps", LATE),
+    (FIND, "--rewind=1000 --epochs=2", "rewind=1000 is past the first round, which has 22 steps", LATE),
     (FIND, "--scope=locale", "scope=locale is unknown: choose 'global', 'layer'", EARLY),
     (FIND, "--compare_at=0.5,often", "compare_at=often is impossible: give a share between 0 and 1", EARLY),
     (FIND, "--compare_at=95", "compare_at=95 is impossible", EARLY),
