@@ -151,8 +151,8 @@ BREAKAGES = [
         (
             "the order of batches does not follow the seed",
             "pipeline.py",
-            "tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows",
-            "tf.random.experimental.stateless_shuffle(rows, seed=[0, epoch]) if shuffle else rows",
+            "order = shuffled(rows, seed=[int(seed), epoch]) if shuffle else rows",
+            "order = shuffled(rows, seed=[0, epoch]) if shuffle else rows",
             "tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
         ),
         (
@@ -286,7 +286,7 @@ BREAKAGES = [
         ),
         (
             "a residual block forgets its shortcut",
-            "models/__init__.py",
+            "models/builders.py",
             'x = layers.Add(name=f"{name}_add")([x, shortcut])',
             'x = layers.Add(name=f"{name}_add")([x, x])',
             "tests/test_models.py::test_size_is_the_literatures",
@@ -359,8 +359,8 @@ BREAKAGES = [
         (
             "a killed training begins again with the first epoch's batches",
             "resumable.py",
-            "engine.set_epoch(self.train, self.start.epoch + len(self.history))",
-            "engine.set_epoch(self.train, self.start.epoch)",
+            "self.handle.set_epoch(self.train, self.start.epoch + len(self.history))",
+            "self.handle.set_epoch(self.train, self.start.epoch)",
             "tests/test_resume.py::test_search_from_every_state_that_a_kill_can_leave",
         ),
         (
@@ -390,29 +390,29 @@ BREAKAGES = [
         (
             "weights are pruned by their value, not their magnitude",
             "rewind.py",
-            "scores = {path: np.abs(v.numpy()) for path, v in self.engine.prunable(self.model).items()}",
-            "scores = {path: v.numpy() for path, v in self.engine.prunable(self.model).items()}",
+            "scores = {path: np.abs(v.numpy()) for path, v in self.handle.prunable().items()}",
+            "scores = {path: v.numpy() for path, v in self.handle.prunable().items()}",
             "tests/test_rewind.py::test_what_is_pruned_is_the_smallest_of_the_trained",
         ),
         (
             "optimizer slots are kept",
             "rewind.py",
-            "state = self.engine.optimizer_state(self.model) if going_on else self.optimizer_start",
-            "state = self.engine.optimizer_state(self.model)",
+            "state = self.handle.optimizer_state() if going_on else self.optimizer_start",
+            "state = self.handle.optimizer_state()",
             "tests/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "BatchNorm statistics are not rewound",
             "rewind.py",
-            "self.engine.load_state(self.model, self.point)",
-            'self.engine.load_state(self.model, {**self.point, **{p: v for p, v in self.engine.values(self.model).items() if "moving" in p}})',
+            "self.handle.load_state(self.point)",
+            'self.handle.load_state({**self.point, **{p: v for p, v in self.handle.values().items() if "moving" in p}})',
             "tests/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "the learning rate is that of a step later",
             "rewind.py",
-            "engine.shift_rate(model, int(beside.get(_COUNT, step)))",
-            "engine.shift_rate(model, int(beside.get(_COUNT, step)) + 1)",
+            "handle.shift_rate(int(beside.get(_COUNT, step)))",
+            "handle.shift_rate(int(beside.get(_COUNT, step)) + 1)",
             "tests/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
         ),
         (
@@ -425,21 +425,21 @@ BREAKAGES = [
         (
             "random layers are not rewound",
             "rewind.py",
-            "engine.load_random_state(model, random_of(beside))",
+            "handle.load_random_state(random_of(beside))",
             "pass",
             "tests/test_rewind_rule.py::test_a_round_without_zeros_is_the_dense_training_over_again",
         ),
         (
             "a learning rate that a callback lowered stays lowered",
             "rewind.py",
-            "engine.load_rates(model, rates)",
+            "handle.load_rates(rates)",
             "pass",
             "tests/test_rewind.py::test_learning_rate_that_a_callback_lowered tests/test_rewind_rule.py::test_a_rate_that_was_lowered_before_the_step_stays_lowered",
         ),
         (
             "a dead net is trained on",
             "alive.py",
-            "if answers_alike(model):",
+            "if answers_alike(handle):",
             "if False:",
             "tests/test_alive.py::test_a_dead_net_is_refused_with_the_last_good_ticket_named",
         ),

@@ -260,7 +260,7 @@ def test_gradual_goes_on_after_a_kill(tmp_path):
             model,
             data,
             epochs=4,
-            backup=backup,
+            kept=resumable.Kept(backup),
             callbacks=[GradualPruning(0.75, end=20, every=3), *others],
             verbose=0,
         )

@@ -463,7 +463,9 @@ def test_callbacks_keep_arrays_of_any_kind(tmp_path):
     model = compiled(lottery.wrap(dense()))
     callback, again = KeepsArrays(), KeepsArrays()
     train = engines.of(model).batches(*arrays(), batch_size=32, seed=0)
-    resumable.fit(model, train, epochs=1, backup=tmp_path / "a", callbacks=[callback], verbose=0)
+    resumable.fit(
+        model, train, epochs=1, kept=resumable.Kept(tmp_path / "a"), callbacks=[callback], verbose=0
+    )
     callback_memory.recall(tmp_path / "a", [again])
     assert "records" not in vars(again) and "itself" not in vars(again) and "masked" not in vars(again)
     for old, new in zip(

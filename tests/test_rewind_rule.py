@@ -232,7 +232,7 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
             train,
             epochs=EPOCHS,
             start=start,
-            label=f"round {round.number}",
+            kept=resumable.Kept(label=f"round {round.number}"),
             verbose=0,
             callbacks=[RewindCallback(rewinder, round), spy],
         )

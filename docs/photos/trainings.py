@@ -110,7 +110,13 @@ def trained(study: Study, start: Ticket, name: str, epochs: int, number: int = 0
         backup = folder.with_suffix(".safetensors")
         print(f"{folder}: {epochs} epochs", flush=True)
         history = resumable.fit(
-            model, study.train, study.validation, epochs=epochs, backup=backup, callbacks=callbacks, verbose=2
+            model,
+            study.train,
+            study.validation,
+            epochs=epochs,
+            kept=resumable.Kept(backup),
+            callbacks=callbacks,
+            verbose=2,
         )
         from_model(model, begun, [], {"history": history}).save(folder)
         files.remove(backup)

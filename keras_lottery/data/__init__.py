@@ -113,45 +113,19 @@ def load(
     asked = DataConfig.of({**locals(), "dataset": dataset_name("name", name)})
     whole("seed", seed, **SEED)
     true_or_false(download=download)
-    name, classes, size = asked.dataset, asked.classes, asked.image_size
-    size = (size, size) if isinstance(size, int) else size
-    form = sources.Form(size, asked.channels, asked.crop)
-    if name == "digits":
-        source = sources.from_digits(form)
-    elif _is_folder(name, data_dir):
-        source = from_folder(name, form, skip_bad)
-    else:
-        from keras_lottery.data import tfds_source
-
-        source = tfds_source.find(name, data_dir, form, download)
-    keep, class_names = chosen(name, source.class_names, classes)
+    source = _source(asked, download)
     pixels = normalization is not None and Pixels.of(normalization, source.channels)
-    labels, parts, decoded = source.read(train_split, test_split)
-    labels = relabel(name, labels, keep, len(source.class_names))
-    parts = _parts(name, labels, parts, class_names, validation)
-    images, readable = decoded()
-    if not readable.all():
-        parts = {k: rows[readable[rows]] for k, rows in parts.items()}
-        _no_empty_part(name, parts)
-        _no_empty_class(name, labels[parts["train"]], class_names, validation)
+    images, labels, parts, class_names = _read(asked, source)
     pixels = pixels or Pixels(*_moments(images, parts["train"]))
-
     tensors = hold(images), hold(labels)
     del images
 
     def serve(part, **how):
-        return stream(
-            tensors,
-            parts[part],
-            batch_size=asked.batch_size,
-            seed=seed,
-            mean=pixels.mean,
-            std=pixels.std,
-            **how,
-        )
+        how |= {"batch_size": asked.batch_size, "seed": seed, "mean": pixels.mean, "std": pixels.std}
+        return stream(tensors, parts[part], **how)
 
     return Data(
-        name=name,
+        name=asked.dataset,
         train=serve("train", shuffle=True, augment=augment),
         validation=serve("validation", shuffle=False) if len(parts["validation"]) else None,
         test=serve("test", shuffle=False),
@@ -161,19 +135,58 @@ def load(
         mean=pixels.mean,
         std=pixels.std,
         sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
-        settings={
-            "label": label(name, classes),
-            "train_split": train_split,
-            "test_split": test_split,
-            "validation": validation,
-            "image_size": list(size) if size else None,
-            **({"crop": True} if crop else {}),
-            "channels": form.channels,
-            "augment": bool(augment),
-            "batch_size": asked.batch_size,
-            "seed": int(seed),
-        },
+        settings=_settings(asked, seed),
     )
+
+
+def _source(asked, download):
+    """Where the images come from; nothing is decoded yet."""
+    form = sources.Form(_size(asked), asked.channels, asked.crop)
+    if asked.dataset == "digits":
+        return sources.from_digits(form)
+    if _is_folder(asked.dataset, asked.data_dir):
+        return from_folder(asked.dataset, form, asked.skip_bad)
+    from keras_lottery.data import tfds_source
+
+    return tfds_source.find(asked.dataset, asked.data_dir, form, download)
+
+
+def _read(asked, source):
+    """(images, labels, {part: rows}, names of the classes); all that can be refused is, before images are decoded."""
+    name = asked.dataset
+    keep, class_names = chosen(name, source.class_names, asked.classes)
+    labels, parts, decoded = source.read(asked.train_split, asked.test_split)
+    labels = relabel(name, labels, keep, len(source.class_names))
+    parts = _parts(name, labels, parts, class_names, asked.validation)
+    images, readable = decoded()
+    if not readable.all():
+        parts = {k: rows[readable[rows]] for k, rows in parts.items()}
+        _no_empty_part(name, parts)
+        _no_empty_class(name, labels[parts["train"]], class_names, asked.validation)
+    return images, labels, parts, class_names
+
+
+def _size(asked):
+    """(height, width) that images are brought to, or None."""
+    size = asked.image_size
+    return (size, size) if isinstance(size, int) else size
+
+
+def _settings(asked, seed):
+    """The arguments that made the data, as `Data.describe` tells them."""
+    size = _size(asked)
+    return {
+        "label": asked.label,
+        "train_split": asked.train_split,
+        "test_split": asked.test_split,
+        "validation": asked.validation,
+        "image_size": list(size) if size else None,
+        **({"crop": True} if asked.crop else {}),
+        "channels": asked.channels,
+        "augment": asked.augment,
+        "batch_size": asked.batch_size,
+        "seed": int(seed),
+    }
 
 
 def _is_folder(name, data_dir):

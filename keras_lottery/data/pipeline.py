@@ -156,17 +156,10 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
         )
         return (finish(batch[0], key), *batch[1:]) if len(batch) > 1 else finish(batch[0], key)
 
-    content = functools.cache(
-        lambda: fingerprint(
-            [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))],
-            size,
-            int(seed),
-            shuffle,
-            augment,
-            mean,
-            std,
-        )
-    )
+    @functools.cache
+    def content():
+        arrays = [tensor.numpy() for tensor in (rows, *tf.nest.flatten(tensors))]
+        return fingerprint(arrays, size, int(seed), shuffle, augment, mean, std)
 
     def labels():
         """Those of the rows that are served, as an array; None where there are none, or several outputs'."""
@@ -175,26 +168,18 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
     def starting_at(first):
         def one_pass(_):
             epoch = _next(counter)
-            order = (
-                tf.random.experimental.stateless_shuffle(rows, seed=[int(seed), epoch]) if shuffle else rows
-            )
+            shuffled = tf.random.experimental.stateless_shuffle
+            order = shuffled(rows, seed=[int(seed), epoch]) if shuffle else rows
             order = tf.concat([order, order[:filled]], 0)
             index = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=shuffle)
             return index.enumerate().skip(first).map(lambda step, index: (epoch, step, index))
 
-        dataset = (
-            tf.data.Dataset.range(1)
-            .flat_map(one_pass)
-            .map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
-        )
+        dataset = tf.data.Dataset.range(1).flat_map(one_pass)
+        dataset = dataset.map(one_batch, num_parallel_calls=min(os.cpu_count(), 8))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps - first)).prefetch(2)
         dataset = dataset.with_options(_options())
-        dataset._lottery_epoch, dataset._lottery_from, dataset._lottery_content = (
-            counter,
-            starting_at,
-            content,
-        )
-        dataset._lottery_labels = labels
+        dataset._lottery_epoch, dataset._lottery_from = counter, starting_at
+        dataset._lottery_content, dataset._lottery_labels = content, labels
         return dataset
 
     return starting_at(0)

@@ -162,10 +162,8 @@ def _cycled(how, handle, loaded, begin, backup):
             loaded.validation,
             epochs=how.epochs,
             start=begin,
-            backup=backup,
-            label=f"training {number}" if how.cycles else "",
+            kept=resumable.Kept(backup, f"training {number}" if how.cycles else "", how.goes_on),
             callbacks=[*how.callbacks, *([how.best] if how.best else [])],
-            goes_on=how.goes_on,
             verbose=how.verbose,
         )
     return history

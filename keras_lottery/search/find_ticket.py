@@ -21,7 +21,7 @@ from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
 from ..training.labels import check_labels
-from ..training.resumable import fit
+from ..training.resumable import Kept, fit
 from .alive import naming_the_last_good
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
@@ -238,16 +238,13 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
             given.validation_data,
             epochs=search.epochs,
             start=state.place(round),
-            backup=backup,
-            label=f"round {round.number}",
+            kept=Kept(backup, f"round {round.number}", search.rewind == "finetune", held),
             callbacks=[
                 *callbacks,
                 RewindCallback(state.rewinder, round, state.keep_rewind_point),
                 stopping,
                 *([LongEpochs()] if given.steps is None else []),
             ],
-            held=held,
-            goes_on=search.rewind == "finetune",
             verbose=verbose,
         )
         state.finish(round, history, stopping.record())

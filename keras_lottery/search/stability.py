@@ -16,7 +16,7 @@ from ..core.types import Model, PathLike
 from ..training import run_folder
 from ..training.batch_norm import BATCHES, BatchNormStatistics
 from ..training.check_data import content, open_data
-from ..training.resumable import Start, fit
+from ..training.resumable import Kept, Start, fit
 
 STABLE = 2.0  # points of error; Frankle et al. 2020, section 2
 POINTS = 11
@@ -159,7 +159,7 @@ def instability(
             continue
         if verbose:
             print(f"training {number + 1} of 2 under another data order", flush=True)
-        fit(model, train, epochs=epochs, start=start, backup=backup, label=f"order {number}", verbose=verbose)
+        fit(model, train, epochs=epochs, start=start, kept=Kept(backup, f"order {number}"), verbose=verbose)
         ends.append(handle.values())
         if file:
             write_arrays(file, ends[-1])

@@ -9,6 +9,7 @@ import bisect
 import contextlib
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import engines
@@ -62,6 +63,24 @@ class Start:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """Where the state after each epoch of a training is kept, and what of it another training takes.
+
+    Attributes:
+      file: of the state; None keeps nothing.
+      label: what is trained. Of a file with another label only the state of random layers is taken, unless the
+        training's `Start` has one: it goes on from one training to the next.
+      goes_on: take the optimizer, too, from a file with another label.
+      held: what is not new of the first callbacks, as `callback_memory.recall` gives it; else what they hold now.
+    """
+
+    file: Path | None = None
+    label: str = ""
+    goes_on: bool = False
+    held: Sequence = ()
+
+
 def fit(
     model,
     train,
@@ -69,11 +88,8 @@ def fit(
     *,
     epochs,
     start=Start(),
-    backup=None,
-    label="",
+    kept=Kept(),
     callbacks=(),
-    held=(),
-    goes_on=False,
     verbose="auto",
 ):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
@@ -86,14 +102,9 @@ def fit(
       train, validation_data: what Keras' fit takes; `train` in its own order.
       epochs: the number of the last epoch.
       start: the `Start` of the training.
-      backup: file for the state after each epoch, or None.
-      label: what is trained. Of a backup with another label only the state of random
-        layers is taken, unless `start` has one: it goes on from one training to the next.
+      kept: where the state after each epoch goes.
       callbacks: their numbers, texts, arrays and functions of Keras, and lists and dicts
-        of these, go into the backup too, where they are new.
-      held: what is not new of the first callbacks, as `recall` gives it; else what they
-        hold now.
-      goes_on: take the optimizer, too, from a backup with another label.
+        of these, are kept too, where they are new.
       verbose: as for fit.
 
     Returns:
@@ -103,11 +114,10 @@ def fit(
     handle = engines.of(model)
     handle.build_optimizer()
     handle.build_metrics(train)
-    keeper = _Backup(
-        handle, backup, label, callbacks, [*held, *map(held_by, callbacks[len(held) :])], train, start
-    )
+    held = [*kept.held, *map(held_by, callbacks[len(kept.held) :])]
+    keeper = _Backup(handle, kept, callbacks, held, train, start)
     team.wait()
-    keeper.restore(goes_on)
+    keeper.restore()
     first = epochs if keeper.stopped else start.epoch + len(keeper.history)
     # Of unknown length a training has one first epoch, whose end tf_keras finds by a step that it counts.
     length = start.length or (keeper.history[0]["stop"] if keeper.history else None)
@@ -117,7 +127,7 @@ def fit(
         fits.begun_within_an_epoch(train, rest, start)
     else:
         fits(rest, first, epochs)
-    check_loss(keeper.history, label or "the training")
+    check_loss(keeper.history, kept.label or "the training")
     return keeper.history
 
 
@@ -202,15 +212,15 @@ class BestEpoch(Callback):
 class _Backup(StepCounter):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
-    def __init__(self, handle, path, label, callbacks, held, train, start):
+    def __init__(self, handle, kept, callbacks, held, train, start):
         super().__init__(start.step)
-        self.handle, self.path = handle, path and Path(path)
-        self.label = label
+        self.handle, self.path = handle, kept.file and Path(kept.file)
+        self.label, self.goes_on = kept.label, kept.goes_on
         self.callbacks, self.held = callbacks, held
         self.train, self.start = train, start
         self.history, self.stopped, self.memories = [], False, {}
 
-    def restore(self, goes_on):
+    def restore(self):
         """Take up the training where the file left it, if there is one."""
         self.random = (
             self.start.random
@@ -220,7 +230,7 @@ class _Backup(StepCounter):
         random, notes = files.read_arrays(self.path, "random/")
         if notes["label"] == self.label or not self.random:
             self.random = random
-        if goes_on or notes["label"] == self.label:
+        if self.goes_on or notes["label"] == self.label:
             self.handle.load_optimizer(list(_saved(self.path, "optimizer/").values()))
         if notes["label"] == self.label:
             self.history, self.stopped = notes["history"], notes["stopped"]
