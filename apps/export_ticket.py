@@ -34,13 +34,16 @@ def main():
     if "test" in result:
         test = result["test"]
         print(
-            f"on {test['examples']:,} test images: the model {100 * test['keras']:.2f}%, the file {100 * test['file']:.2f}%"
+            f"on {test['examples']:,} test images: the model {100 * test['keras']:.2f}%, the file "
+            f"{100 * test['file']:.2f}%"
         )
     print(
-        f"{result['output']} has {result['bytes']:,} bytes; its figures are in {result['output']}.json. Run it with:"
+        f"{result['output']} has {result['bytes']:,} bytes; its figures are in {result['output']}.json. "
+        "Run it with:"
     )
     print(
-        f"  python -c \"from ai_edge_litert.interpreter import Interpreter; print(Interpreter('{result['output']}').get_input_details())\""
+        '  python -c "from ai_edge_litert.interpreter import Interpreter; '
+        f"print(Interpreter('{result['output']}').get_input_details())\""
     )
 
 

@@ -24,8 +24,8 @@ FLAGS[
 flags.DEFINE_bool(
     "fast",
     False,
-    "a ticket for three dense trainings: --rate=0.32 --budget=3x --rewind_once, to --final_sparsity=0.9 unless told "
-    "otherwise; a higher rate where the rounds would be more than the epochs",
+    "a ticket for three dense trainings: --rate=0.32 --budget=3x --rewind_once, to --final_sparsity=0.9 "
+    "unless told otherwise; a higher rate where the rounds would be more than the epochs",
     FLAGS,
 )
 flags.DEFINE_list(

@@ -70,7 +70,8 @@ class Numbers(flags.ArgumentParser):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as `kill`, a cluster's scheduler or a container gives it: the command ends as it does on Ctrl-C."""
+    """SIGTERM, as `kill`, a cluster's scheduler or a container gives it: the command ends as it does on
+    Ctrl-C."""
 
 
 def _terminate(*_):
@@ -92,7 +93,8 @@ def run_command(command, main, values=FLAGS):
         if not is_of_lost_worker(error):
             raise
         print(
-            f"{command}: another worker is gone; starting again from the last finished epoch, once it is back",
+            f"{command}: another worker is gone; starting again from the last finished epoch, once it is "
+            "back",
             file=sys.stderr,
         )
         drain()
@@ -142,7 +144,8 @@ def execute(command, main, values, argv):
                 ):  # which XLA says
                     return _mistake(
                         command,
-                        "there is not enough memory: give a smaller --batch_size, smaller images or a smaller net",
+                        "there is not enough memory: give a smaller --batch_size, smaller images or a "
+                        "smaller net",
                     )
                 raise
     except flags.Error as error:

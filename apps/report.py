@@ -1,10 +1,12 @@
-"""Put finished runs side by side: means over seeds, intervals, verdicts and plots, as Markdown, CSV, PNG and one HTML page.
+"""Put finished runs side by side: means over seeds, intervals, verdicts and plots, as Markdown, CSV, PNG and
+one HTML page.
 
 Example:
-  lottery-report --results=runs/a-0/result.json,runs/a-1/result.json,runs/a-2/result.json --output=docs/results
-  lottery-report --rows=docs/results/rows.jsonl --output=docs/results   # the same again, from the rows it wrote
-  lottery-report --rows=runs/resnet18/rows.jsonl,runs/vgg19/rows.jsonl --primary=primary.json --output=docs/study
-  lottery-report --tickets=runs/a-0/round_09,runs/a-1/round_09   # zeros by layer, and how much the tickets overlap
+  lottery-report --results=runs/a-0/result.json,runs/a-1/result.json,runs/a-2/result.json
+  --output=docs/results lottery-report --rows=docs/results/rows.jsonl --output=docs/results   # the same
+  again, from the rows it wrote lottery-report --rows=runs/resnet18/rows.jsonl,runs/vgg19/rows.jsonl
+  --primary=primary.json --output=docs/study lottery-report --tickets=runs/a-0/round_09,runs/a-1/round_09   #
+  zeros by layer, and how much the tickets overlap
 """
 
 from pathlib import Path
@@ -21,8 +23,8 @@ flags.DEFINE_list(
 flags.DEFINE_string(
     "primary",
     None,
-    "JSON file of the comparisons that a plan names beforehand: pooled over nets, corrected together, all else "
-    "marked exploratory (default: primary.json beside the first rows.jsonl, if it is there)",
+    "JSON file of the comparisons that a plan names beforehand: pooled over nets, corrected together, all "
+    "else marked exploratory (default: primary.json beside the first rows.jsonl, if it is there)",
 )
 flags.DEFINE_list("tickets", [], "tickets of one net, to print what they are made of and how much they share")
 flags.DEFINE_string("output", "report", "folder for rows.jsonl, rows.csv, tables.md, page.html and the plots")

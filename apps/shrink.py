@@ -1,10 +1,12 @@
-"""Make a model small for a phone: fine-tune it on your photos, prune it as far as it bears, write it as .tflite.
+"""Make a model small for a phone: fine-tune it on your photos, prune it as far as it bears, write it as
+.tflite.
 
 Example:
   lottery-shrink --model=my_model.keras --dataset=photos --output=my.tflite
 
-photos/ has one sub-folder of photos for each class. The model is a saved .keras or .h5 file of either Keras, or the name of a
-network of keras.applications with --weights=imagenet. Its image size, its scaling and whether its head fits are found out.
+photos/ has one sub-folder of photos for each class. The model is a saved .keras or .h5 file of either Keras,
+or the name of a network of keras.applications with --weights=imagenet. Its image size, its scaling and
+whether its head fits are found out.
 """
 
 from absl import flags
@@ -27,7 +29,8 @@ def main():
     result = shrink.shrink(*(shared.read(FLAGS, config) for config in CONFIGS))
     shrink.show(result)
     print(
-        f"{result['output']} takes uint8 photos and holds the names of the classes; its ticket is {result['ticket']}; next:"
+        f"{result['output']} takes uint8 photos and holds the names of the classes; its ticket is "
+        f"{result['ticket']}; next:"
     )
     print(f"  lottery-benchmark {result['run_dir']}/dense.tflite {result['output']}")
 

@@ -41,8 +41,8 @@ def main():
         print("every trial diverged: give lower rates, --learning_rate_range=LOW,HIGH, and another --run_dir")
         return
     print(
-        f"the run is in {FLAGS.run_dir}; the best trial with its test accuracy, or a new run of its settings with another "
-        "--run_dir:"
+        f"the run is in {FLAGS.run_dir}; the best trial with its test accuracy, or a new run of its "
+        "settings with another --run_dir:"
     )
     print(f"  {find_line(result['rows'][0])}")
 

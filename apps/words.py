@@ -16,7 +16,8 @@ def in_flags(text, names):
 
     name=value becomes --name=value; a name alone does where it cannot be an English word.
 
-    >>> in_flags("optimizer='adm' is unknown. Give another run_dir, or overwrite=True.", ["optimizer", "run_dir", "overwrite"])
+    >>> text = "optimizer='adm' is unknown. Give another run_dir, or overwrite=True."
+    >>> in_flags(text, ["optimizer", "run_dir", "overwrite"])
     '--optimizer=adm is unknown. Give another --run_dir, or --overwrite.'
     >>> in_flags("control='randon' is unknown; width=1e+06, sizes=[8, 9]", ["controls", "width", "sizes"])
     '--controls=randon is unknown; --width=1e+06, --sizes=8,9'

@@ -2,9 +2,9 @@
 
     python benchmarks/bound.py [--blocks 5] [--precision auto]
 
-resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it, PyTorch in
-float32 and its default layout, and in its fastest setting as search.py takes it. A process a side, in turn. The
-figures go to results/bound_PRECISION_PROCESSOR.json.
+resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it,
+PyTorch in float32 and its default layout, and in its fastest setting as search.py takes it. A process a side,
+in turn. The figures go to results/bound_PRECISION_PROCESSOR.json.
 """
 
 import argparse

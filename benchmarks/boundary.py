@@ -2,10 +2,10 @@
 
     python benchmarks/boundary.py [--models resnet20 conv2 resnet18 vgg19] [--times 7]
 
-Each net is a process of its own, with all cores. A boundary prunes globally, rewinds and resets the optimizer; it is
-timed between training steps at batch 128, from 0% on by 20% of the survivors at a time. Memory is what the process held
-at most during boundaries over what it held before them, as a multiple of the bytes of the weights. `retraces` counts how
-often the training step was traced again.
+Each net is a process of its own, with all cores. A boundary prunes globally, rewinds and resets the
+optimizer; it is timed between training steps at batch 128, from 0% on by 20% of the survivors at a time.
+Memory is what the process held at most during boundaries over what it held before them, as a multiple of the
+bytes of the weights. `retraces` counts how often the training step was traced again.
 """
 
 import argparse
@@ -97,9 +97,9 @@ def main():
         rows.append(row := bench.in_a_process(__file__, name, None, f"--times={given.times}"))
         print(
             f"{name:>9}, {row['weights'] / 1e6:.2f} M weights: boundary {row['boundary_seconds']:.3f} s, "
-            f"{row['boundary_over_step']['median']:.2f} steps, {row['boundary_memory_over_weights']:.2f} x the weights' memory; "
-            f"ticket saved in {row['ticket_save_seconds']:.2f} s, loaded in {row['ticket_load_seconds']:.2f} s; "
-            f"{row['retraces']} retraces",
+            f"{row['boundary_over_step']['median']:.2f} steps, {row['boundary_memory_over_weights']:.2f} x "
+            f"the weights' memory; ticket saved in {row['ticket_save_seconds']:.2f} s, loaded in "
+            f"{row['ticket_load_seconds']:.2f} s; {row['retraces']} retraces",
             flush=True,
         )
     bench.write("boundary", rows)

@@ -1,10 +1,11 @@
-"""Images a second from this package's input pipeline, from one written per image with tf.data, and what a step takes.
+"""Images a second from this package's input pipeline, from one written per image with tf.data, and what a
+step takes.
 
     python benchmarks/input.py [--images 20000] [--epochs 5]
 
-CIFAR-10's shape (random uint8 images, since the pixels' values cost nothing): normalised, flipped and cropped from a
-frame of 4 zeros, batch 128. One epoch of each pipeline follows the other, with all cores, and nothing else running; the
-step is resnet20's, plain Keras at the precision that the commands choose.
+CIFAR-10's shape (random uint8 images, since the pixels' values cost nothing): normalised, flipped and cropped
+from a frame of 4 zeros, batch 128. One epoch of each pipeline follows the other, with all cores, and nothing
+else running; the step is resnet20's, plain Keras at the precision that the commands choose.
 """
 
 import argparse
@@ -74,7 +75,8 @@ def main():
             }
         )
         print(
-            f"{name:>9}: {rate:,.0f} images/s, {rate / consumed:.1f} times what resnet20's step takes ({consumed:,.0f}/s, {precision})"
+            f"{name:>9}: {rate:,.0f} images/s, {rate / consumed:.1f} times what resnet20's step takes "
+            f"({consumed:,.0f}/s, {precision})"
         )
     bench.write("input", rows, images_a_second_of_the_step=round(consumed), precision=precision)
 

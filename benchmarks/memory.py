@@ -2,8 +2,9 @@
 
     python benchmarks/memory.py [--model vgg19] [--rounds 3] [--blocks 3]
 
-Each side is a fresh process that trains on 512 random images at batch 128 with the same precision, plain Keras for two
-epochs, the search (with a run folder) for one epoch a round. A figure is the largest resident set of the process.
+Each side is a fresh process that trains on 512 random images at batch 128 with the same precision, plain
+Keras for two epochs, the search (with a run folder) for one epoch a round. A figure is the largest resident
+set of the process.
 """
 
 import argparse
@@ -61,8 +62,8 @@ def main():
         "unit": "MiB",
     }
     print(
-        f"{given.model}: a search takes {row['search']} MiB at most, {row['search_over_plain']['median']:.2f} times the "
-        f"{row['plain']} MiB of one plain training"
+        f"{given.model}: a search takes {row['search']} MiB at most, "
+        f"{row['search_over_plain']['median']:.2f} times the {row['plain']} MiB of one plain training"
     )
     bench.write("memory", [row])
 

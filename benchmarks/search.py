@@ -1,19 +1,21 @@
-"""A whole ticket search in this package, by hand with stock TF-MOT, and by hand in PyTorch, on the same images.
+"""A whole ticket search in this package, by hand with stock TF-MOT, and by hand in PyTorch, on the same
+images.
 
-    python benchmarks/search.py [--dataset fashion_mnist] [--data_dir DIR] [--images 6400] [--blocks 3] [--precision auto]
+    python benchmarks/search.py [--dataset fashion_mnist] [--data_dir DIR] [--images 6400] [--blocks 3]
+    [--precision auto]
 
-Dense training and 5 prunings of 20%, 2 epochs each, of resnet20 at batch 128, SGD with momentum 0.9, rewound to the
-initial weights. Each side is a fresh process with all cores; the sides follow each other in a block, in an order that
-turns, and ratios are medians over the blocks. Time runs from the first line that builds a net to the last weight; the
-reading of the images, which all get in memory, and imports are not in it.
+Dense training and 5 prunings of 20%, 2 epochs each, of resnet20 at batch 128, SGD with momentum 0.9, rewound
+to the initial weights. Each side is a fresh process with all cores; the sides follow each other in a block,
+in an order that turns, and ratios are medians over the blocks. Time runs from the first line that builds a
+net to the last weight; the reading of the images, which all get in memory, and imports are not in it.
 
   ours              keras_lottery.find_ticket with what the commands choose
-  tfmot             each round wrapped anew by prune_low_magnitude, whose schedule drops the smallest of the trained
-                    weights in each layer at once, then compiled anew from the initial weights. In float32: TF-MOT
-                    refuses mixed precision
-  pytorch           masks multiplied into the weights before each forward pass, as OpenLTH does; float32, default layout
-  pytorch-fastest   the same with channels_last, and with bfloat16 autocast where ours trains in it: a processor that
-                    does not compute in bfloat16 is slower with it
+  tfmot             each round wrapped anew by prune_low_magnitude, whose schedule drops the smallest of the
+                    trained weights in each layer at once, then compiled anew from the initial weights. In
+                    float32: TF-MOT refuses mixed precision
+  pytorch           masks multiplied into the weights before each forward pass, as OpenLTH does; float32,
+  default layout pytorch-fastest   the same with channels_last, and with bfloat16 autocast where ours trains
+                    in it: a processor that does not compute in bfloat16 is slower with it
 
 The figures go to results/search_PRECISION_PROCESSOR.json, by what ours trained in and on.
 """
@@ -264,8 +266,9 @@ def main():
         for name in names[block % 4 :] + names[: block % 4]:
             found[name].append(bench.in_a_process(__file__, name, None, *flags))
             print(
-                f"block {block + 1}, {name}: {found[name][-1]['seconds']:.1f} s, {found[name][-1]['sparsity']:.1%} zeros, "
-                f"test accuracy {found[name][-1]['test_accuracy']:.1%}",
+                f"block {block + 1}, {name}: {found[name][-1]['seconds']:.1f} s, "
+                f"{found[name][-1]['sparsity']:.1%} zeros, test accuracy "
+                f"{found[name][-1]['test_accuracy']:.1%}",
                 flush=True,
             )
     rows = []

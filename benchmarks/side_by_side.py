@@ -1,4 +1,5 @@
-"""What all benchmarks share: both sides in turn, ratios of neighbours, a process a case, one JSON file a benchmark."""
+"""What all benchmarks share: both sides in turn, ratios of neighbours, a process a case, one JSON file a
+benchmark."""
 
 import importlib.metadata
 import json
@@ -63,7 +64,8 @@ def _status(name):
 
 
 def in_a_process(file, case, environment=None, *flags):
-    """What `answer(...)` of the benchmark in `file` was given, in a fresh process that is started with --case=JSON."""
+    """What `answer(...)` of the benchmark in `file` was given, in a fresh process that is started with
+    --case=JSON."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **(environment or {})}
     done = subprocess.run(
         [sys.executable, file, f"--case={json.dumps(case)}", *flags],

@@ -2,8 +2,8 @@
 
     python benchmarks/start.py [--blocks 9]
 
-Each case is a fresh process; the cases follow each other in a block, in an order that turns. "all names" also touches
-every public name, which is the most that a user can come to pay.
+Each case is a fresh process; the cases follow each other in a block, in an order that turns. "all names" also
+touches every public name, which is the most that a user can come to pay.
 """
 
 import argparse

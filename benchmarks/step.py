@@ -2,11 +2,11 @@
 
     python benchmarks/step.py [--pairs 40] [--cases tf_keras,conv2 tf_keras,conv2,mixed_bfloat16]
 
-Each backend and net is a process of its own, one thread. The same net is trained plainly, plainly again, wrapped at
-90% zeros by this package and, on tf_keras in float32, by TF-MOT's prune_low_magnitude with a schedule that does not
-prune in these steps (its best case; it refuses mixed precision). One step of each follows the other, in an order that
-turns; a ratio is the median over the neighbours. The mask alone is what holds the zeros after an update, on all
-weights. The first step traces and compiles.
+Each backend and net is a process of its own, one thread. The same net is trained plainly, plainly again,
+wrapped at 90% zeros by this package and, on tf_keras in float32, by TF-MOT's prune_low_magnitude with a
+schedule that does not prune in these steps (its best case; it refuses mixed precision). One step of each
+follows the other, in an order that turns; a ratio is the median over the neighbours. The mask alone is what
+holds the zeros after an update, on all weights. The first step traces and compiles.
 """
 
 import argparse
@@ -177,8 +177,8 @@ def main():
         stock = f", TF-MOT {row['tfmot']['median']:.3f}" if "tfmot" in row else ""
         print(
             f"{backend:>10} {name:>9} {precision}: masked {row['masked']['median']:.3f} times the plain step "
-            f"({row['masked']['quartiles'][0]:.3f} to {row['masked']['quartiles'][1]:.3f}){stock}; the mask alone "
-            f"{row['mask_alone_share']:.2%}; first step {row['first_step_seconds']}",
+            f"({row['masked']['quartiles'][0]:.3f} to {row['masked']['quartiles'][1]:.3f}){stock}; the "
+            f"mask alone {row['mask_alone_share']:.2%}; first step {row['first_step_seconds']}",
             flush=True,
         )
     bench.write("step", rows, threads=1)

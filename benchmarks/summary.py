@@ -11,8 +11,10 @@ from keras_lottery.experiments.report.between import put
 
 TITLE = """# What the training engine costs
 
-Each table is one command's, its figures are in `results/`. Both sides of a ratio ran in turn in one go; a ratio is the
-median over neighbours, quartiles in brackets. `make bench` measures all of it again (about an hour on two cores).
+Each table is one command's, its figures are in `results/`. Both sides of a ratio ran in turn in one go; a \
+ratio is the
+median over neighbours, quartiles in brackets. `make bench` measures all of it again (about an hour on two \
+cores).
 """
 
 
@@ -53,8 +55,9 @@ def step():
         for row in found
     ]
     return (
-        "A step at batch 128, one thread (`python benchmarks/step.py`). Goal: masked at most 1.02 times plain. `again` is the "
-        "plain model a second time, which is what noise makes of 1. A mask takes a byte a weight, a quarter of the weights' memory.",
+        "A step at batch 128, one thread (`python benchmarks/step.py`). Goal: masked at most 1.02 times "
+        "plain. `again` is the plain model a second time, which is what noise makes of 1. A mask takes a "
+        "byte a weight, a quarter of the weights' memory.",
         table(
             (
                 "on",
@@ -85,8 +88,9 @@ def boundary():
         for row in found
     ]
     return (
-        "A round's boundary: prune globally, rewind, reset the optimizer (`python benchmarks/boundary.py`). Goals: at most one step "
-        "for resnet18, 2 s for vgg19, no retrace; a ticket saved and loaded in at most 1 s for 20 M weights.",
+        "A round's boundary: prune globally, rewind, reset the optimizer (`python "
+        "benchmarks/boundary.py`). Goals: at most one step for resnet18, 2 s for vgg19, no retrace; a "
+        "ticket saved and loaded in at most 1 s for 20 M weights.",
         table(
             (
                 "net",
@@ -118,8 +122,9 @@ def search():
         for row in file["rows"]
     ]
     return (
-        "A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what the sides are is told there). A processor's rows stay "
-        "until it is measured again; the package may have changed since.",
+        "A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what "
+        "the sides are is told there). A processor's rows stay until it is measured again; the package may "
+        "have changed since.",
         table(("ours on", "images", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows),
     )
 
@@ -127,8 +132,8 @@ def search():
 def where():
     rows = [(row["of"], row["at"], f"{row['share']:.1%}") for row in read("where")["rows"]]
     return (
-        "Where the time of that search goes (`python benchmarks/where.py`). TensorFlow runs operations beside each other, so those of "
-        "a step may sum up to more than the step.",
+        "Where the time of that search goes (`python benchmarks/where.py`). TensorFlow runs operations "
+        "beside each other, so those of a step may sum up to more than the step.",
         table(("of", "at", "share of its time"), rows),
     )
 
@@ -140,8 +145,8 @@ def bound():
         for row in file["rows"]
     ]
     return (
-        "A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what separates any search that "
-        "Keras trains from PyTorch's before it does anything of its own.",
+        "A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what "
+        "separates any search that Keras trains from PyTorch's before it does anything of its own.",
         table(("tf_keras on", "side", "step / tf_keras"), rows),
     )
 
@@ -152,7 +157,8 @@ def memory():
         for row in read("memory")["rows"]
     ]
     return (
-        "The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one plain training.",
+        "The largest memory of a search (`python benchmarks/memory.py`). Goal: at most 1.25 times one "
+        "plain training.",
         table(("net", "plain training, MiB", "search, MiB", "ratio"), rows),
     )
 
@@ -204,16 +210,17 @@ def in_short():
         return  # not measured here
     by_hand = "; ".join(_by_hand(on, file) for on, file in read_all("search").items())
     yield (
-        f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a plain Keras step ({', '.join(steps)}). "
-        f"A whole search of resnet20 by hand takes {by_hand} ([benchmarks](benchmarks/README.md))."
+        f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a "
+        f"plain Keras step ({', '.join(steps)}). A whole search of resnet20 by hand takes {by_hand} "
+        "([benchmarks](benchmarks/README.md))."
     )
 
 
 def _by_hand(on, file):
     times = {row["side"]: row["over_ours"]["median"] for row in file["rows"]}
     return (
-        f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch in float32 and {times['pytorch-fastest']:.2f} "
-        f"times with PyTorch's fastest settings on {on}"
+        f"{times['tfmot']:.1f} times as long with stock TF-MOT, {times['pytorch']:.1f} times with PyTorch "
+        f"in float32 and {times['pytorch-fastest']:.2f} times with PyTorch's fastest settings on {on}"
     )
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/versions.py --before=CHECKOUT [--blocks 7]
 
-CHECKOUT is a clone at the commit to compare with. Each case is a fresh process, which does all four and says how long each
-took; the two sides take turns. The ratio is this checkout's time over the other's.
+CHECKOUT is a clone at the commit to compare with. Each case is a fresh process, which does all four and says
+how long each took; the two sides take turns. The ratio is this checkout's time over the other's.
 """
 
 import argparse

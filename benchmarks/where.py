@@ -1,9 +1,10 @@
-"""Where the time of a search goes: that of search.py, by what the program was at, and a step by what TensorFlow was at.
+"""Where the time of a search goes: that of search.py, by what the program was at, and a step by what
+TensorFlow was at.
 
     python benchmarks/where.py [--dataset fashion_mnist] [--data_dir DIR] [--images 6400]
 
-One search with all cores, in which a callback reads the clock; then TensorFlow's profiler over ten steps of the same
-model. Operations run beside each other, so their sum may pass a step's time.
+One search with all cores, in which a callback reads the clock; then TensorFlow's profiler over ten steps of
+the same model. Operations run beside each other, so their sum may pass a step's time.
 """
 
 import argparse

@@ -85,7 +85,7 @@ def __dir__():
     return sorted(__all__)
 
 
-# A wrapped model that `keras.saving` loads names a class of ours, which Keras must know by then. Where Keras is
-# not imported yet, the first name that is used here does this.
+# A wrapped model that `keras.saving` loads names a class of ours, which Keras must know by then. Where Keras
+# is not imported yet, the first name that is used here does this.
 if "keras" in sys.modules:
     importlib.import_module(f"{__name__}.engines")

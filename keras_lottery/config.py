@@ -1,6 +1,7 @@
 """What a run is told: the options of searches, nets, data, recipes and machines, each written once.
 
-Commands make their flags of these fields, functions take the configs, and run folders, results and reports read them.
+Commands make their flags of these fields, functions take the configs, and run folders, results and reports
+read them.
 """
 
 import dataclasses
@@ -84,13 +85,14 @@ class SearchConfig(Config):
     )
     rewind: int | str = option(
         "init",
-        "init, a step of the first training (later rounds train from it to that training's end), trained (its end), "
-        "lr or finetune (keep weights)",
+        "init, a step of the first training (later rounds train from it to that training's end), trained "
+        "(its end), lr or finetune (keep weights)",
         _rewind,
     )
     rewind_once: bool = option(
         False,
-        "rewind before the last round alone: those between go on with what they have learned, and can be short",
+        "rewind before the last round alone: those between go on with what they have learned, and can be "
+        "short",
         apart=True,
     )
     structured: bool = option(
@@ -157,7 +159,8 @@ class Net(Config):
 
 
 def dataset_name(name, value) -> str:
-    """`value` as what a data set is called; raises LotteryError, which calls it `name`, unless it is text or a path."""
+    """`value` as what a data set is called; raises LotteryError, which calls it `name`, unless it is text or
+    a path."""
     if not isinstance(value, (str, os.PathLike)):
         raise LotteryError(
             f"{name}={shown(value)}: expected text: digits, a TFDS name or a folder of images (./NAME)"
@@ -265,7 +268,8 @@ def label(name, classes=None) -> str:
             runs[-1] = runs[-1][0], kept
         else:
             runs.append((kept, kept))
-    return f"{os.fsdecode(name)}[{','.join(first if first == last else f'{first}-{last}' for first, last in runs)}]"
+    kept = ",".join(first if first == last else f"{first}-{last}" for first, last in runs)
+    return f"{os.fsdecode(name)}[{kept}]"
 
 
 def _learning_rate(name, value):
@@ -295,7 +299,8 @@ class Recipe(Config):
     )
     weight_decay: float = option(
         0.0,
-        "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much for the same number)",
+        "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much "
+        "for the same number)",
         zero_or_more,
     )
 
@@ -303,7 +308,8 @@ class Recipe(Config):
         super().__post_init__()
         if isinstance(self.learning_rate, list) and len(self.learning_rate) != 1 and self.schedule != "step":
             raise LotteryError(
-                f"learning_rate={self.learning_rate!r}: several rates are for schedule='step', not {self.schedule!r}."
+                f"learning_rate={self.learning_rate!r}: several rates are for schedule='step', not "
+                f"{self.schedule!r}."
             )
 
 
@@ -314,7 +320,8 @@ class Machine(Config):
     precision: str = option(
         "auto",
         "auto, float32, mixed_bfloat16 or mixed_float16. auto is the fastest here: "
-        "mixed_bfloat16 on TPUs and processors that have it, mixed_float16 on GPUs with tensor cores. Weights stay float32",
+        "mixed_bfloat16 on TPUs and processors that have it, mixed_float16 on GPUs with tensor cores. "
+        "Weights stay float32",
         one_of(PRECISIONS),
     )
     backend: str = option(
@@ -332,12 +339,13 @@ class Machine(Config):
 
 @dataclasses.dataclass(frozen=True)
 class Machines(Machine):
-    """What the numbers are computed with, where a run is one training after the other: also on several machines."""
+    """What the numbers are computed with, where a run is one training after the other: also on several
+    machines."""
 
     strategy: str = option(
         "none",
-        "none, mirrored to train on all devices of this machine, multiworker on the machines that TF_CONFIG names, "
-        "each of which runs this command, or tpu",
+        "none, mirrored to train on all devices of this machine, multiworker on the machines that "
+        "TF_CONFIG names, each of which runs this command, or tpu",
         one_of(STRATEGIES),
     )
     tpu: str | None = option(None, "name or address of the TPU for --strategy=tpu (default: local)")

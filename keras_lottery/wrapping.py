@@ -126,7 +126,8 @@ def masks(model: Model) -> Masks:
 
 
 def sparsity(model: Model) -> float:
-    """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one, frozen ones too."""
+    """Share of zeros, 0..1, over the weights with a mask or, in a plain model, over those that could get one,
+    frozen ones too."""
     return _sparsity(_built(model))
 
 
@@ -195,7 +196,8 @@ def _built(model):
 
 
 def _blocks(handle, paths, block):
-    """{path: block} of the kernels that are pruned in blocks: those of Dense layers with a multiple of so many inputs."""
+    """{path: block} of the kernels that are pruned in blocks: those of Dense layers with a multiple of so
+    many inputs."""
     if block == 1:
         return {}
     variables, dense = handle.variables(), handle.keras.layers.Dense
@@ -203,7 +205,8 @@ def _blocks(handle, paths, block):
     fitting = [path for path in kernels if path in paths and variables[path].shape[0] % block == 0]
     if not fitting:
         raise LotteryError(
-            f"block={block} fits no kernel of {handle.model.name!r}: a Dense layer is needed that has a multiple of {block} inputs."
+            f"block={block} fits no kernel of {handle.model.name!r}: a Dense layer is needed that has a "
+            f"multiple of {block} inputs."
         )
     return dict.fromkeys(fitting, int(block))
 
@@ -230,8 +233,8 @@ def _rows(handle, reasons):
 def _overview(rows):
     pruned = [row for row in rows if row["pruned"]]
     lines = [
-        f"{sum(row['size'] for row in pruned):,} of {sum(row['size'] for row in rows):,} parameters are pruned in "
-        f"rounds, {len(pruned)} of {len(rows)} weights; lottery.summary(model) lists them."
+        f"{sum(row['size'] for row in pruned):,} of {sum(row['size'] for row in rows):,} parameters are "
+        f"pruned in rounds, {len(pruned)} of {len(rows)} weights; lottery.summary(model) lists them."
     ]
     for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
         paths = [row["path"] for row in rows if row["reason"] == reason]

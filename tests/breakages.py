@@ -1,4 +1,5 @@
-"""Breakages that the tests must catch, a line of the package's code each; `python tests/mutations.py` tries them."""
+"""Breakages that the tests must catch, a line of the package's code each; `python tests/mutations.py` tries
+them."""
 
 import dataclasses
 
@@ -91,14 +92,16 @@ BREAKAGES = [
             "files.py",
             'return path.with_name(f".writing-{path.name}.{os.getpid()}")',
             "return path",
-            "tests/test_resume.py::test_disk_full tests/test_export.py::test_a_full_disk_leaves_the_old_file_and_nothing_else",
+            "tests/test_resume.py::test_disk_full "
+            "tests/test_export.py::test_a_full_disk_leaves_the_old_file_and_nothing_else",
         ),
         (
             "arrays of other shapes have the same fingerprint",
             "fingerprint.py",
             'content.update(f"{array.dtype} {array.shape}".encode())',
             'content.update(f"{array.dtype}".encode())',
-            "tests/test_same_run.py::test_other_data_of_our_own_batches_are_another_run tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
+            "tests/test_same_run.py::test_other_data_of_our_own_batches_are_another_run "
+            "tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
         ),
         (
             "pixels are scaled by 256",
@@ -136,14 +139,16 @@ BREAKAGES = [
             "trust.py",
             'if "class_name" in value:',
             'if "class_name" in value and value["class_name"] not in ("Lambda", "__lambda__"):',
-            "tests/test_hostile_files.py::test_no_file_runs_code tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
+            "tests/test_hostile_files.py::test_no_file_runs_code "
+            "tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
         ),
         (
             "a file in a file is opened",
             "trust.py",
             'FILES = ("vocabulary", "idf_weights")',
             'FILES = ("idf_weights",)',
-            "tests/test_hostile_files.py::test_no_file_runs_code tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
+            "tests/test_hostile_files.py::test_no_file_runs_code "
+            "tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
         ),
     ),
     *_of(
@@ -191,7 +196,8 @@ BREAKAGES = [
             "tf_keras/hold.py",
             "else constraint.keep(tf.convert_to_tensor(value, variable.dtype))",
             "else tf.convert_to_tensor(value, variable.dtype)",
-            "tests/test_zeros.py::test_averages_that_fit_writes_back tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
+            "tests/test_zeros.py::test_averages_that_fit_writes_back "
+            "tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
         ),
         (
             "a constraint of the user's is forgotten",
@@ -203,8 +209,10 @@ BREAKAGES = [
         (
             "bias correction goes on from the round before",
             "tf_keras/compiled.py",
-            "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n        variable.assign(value)",
-            "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n        variable.assign(variable if variable.dtype == tf.int64 else value)",
+            "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n     "
+            "   variable.assign(value)",
+            "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n     "
+            "   variable.assign(variable if variable.dtype == tf.int64 else value)",
             "tests/test_rewind.py::test_rewinding_is_exact",
         ),
         (
@@ -226,7 +234,8 @@ BREAKAGES = [
             "select.py",
             "elif not (variable.trainable and all(layer.trainable for layer in owners)):",
             "elif not variable.trainable:",
-            "tests/test_select.py::test_frozen_layers_stay_dense_and_frozen tests/test_select.py::test_a_frozen_model_has_nothing_to_prune",
+            "tests/test_select.py::test_frozen_layers_stay_dense_and_frozen "
+            "tests/test_select.py::test_a_frozen_model_has_nothing_to_prune",
         ),
     ),
     *_of(
@@ -236,14 +245,16 @@ BREAKAGES = [
             "hold.py",
             "return self._assign(self._kept_in_trace(value))",
             "return self._assign(value)",
-            "tests/test_zeros.py::test_optimizer tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
+            "tests/test_zeros.py::test_optimizer "
+            "tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
         ),
         (
             "the model sees weights without their mask, so that gradients are not masked",
             "hold.py",
             "scope.add_update((self.variable, _keep(mask, value, value.dtype)))",
             "scope.add_update((self.variable, value))",
-            "tests/test_zeros.py::test_optimizer tests/test_zeros.py::test_stateless_loop tests/test_zeros.py::test_regularizer_of_masked_weights",
+            "tests/test_zeros.py::test_optimizer tests/test_zeros.py::test_stateless_loop "
+            "tests/test_zeros.py::test_regularizer_of_masked_weights",
         ),
         (
             "optimizer slots are kept on JAX",
@@ -275,14 +286,16 @@ BREAKAGES = [
             "config.py",
             "return rates if isinstance(value, (list, tuple)) else rates[0]",
             "return rates[0]",
-            "tests/test_bad_input.py tests/test_config.py tests/test_commands.py::test_more_controls_and_other_settings",
+            "tests/test_bad_input.py tests/test_config.py "
+            "tests/test_commands.py::test_more_controls_and_other_settings",
         ),
         (
             "wrap forgets the scope",
             "wrapping.py",
             "paths, scope=scope, blocks=blocks, schedule=schedule)",
             "paths, blocks=blocks, schedule=schedule)",
-            "tests/test_search.py::test_final_sparsity_is_exact_and_scope_layer tests/test_rewind.py::test_scope_layer_prunes_each_layer_alike",
+            "tests/test_search.py::test_final_sparsity_is_exact_and_scope_layer "
+            "tests/test_rewind.py::test_scope_layer_prunes_each_layer_alike",
         ),
         (
             "a residual block forgets its shortcut",
@@ -306,7 +319,8 @@ BREAKAGES = [
             "window.py",
             "before, after = total // 2, total - total // 2",
             "before, after = total - total // 2, total // 2",
-            "tests/test_effective.py::test_effective_weights_are_those_that_change_an_output tests/test_effective.py::test_each_layer_passes_on_what_it_computes",
+            "tests/test_effective.py::test_effective_weights_are_those_that_change_an_output "
+            "tests/test_effective.py::test_each_layer_passes_on_what_it_computes",
         ),
         (
             "channels that must stay are favoured like others",
@@ -342,7 +356,8 @@ BREAKAGES = [
         (
             "what is frozen is drawn anew",
             "anew.py",
-            "if all(layer.trainable for layer in owners) and (variable.trainable or learns_statistics(owners[-1]))",
+            "if all(layer.trainable for layer in owners) and (variable.trainable or "
+            "learns_statistics(owners[-1]))",
             "if variable.trainable or learns_statistics(owners[-1])",
             "tests/test_anew.py",
         ),
@@ -405,7 +420,8 @@ BREAKAGES = [
             "BatchNorm statistics are not rewound",
             "rewind.py",
             "self.handle.load_state(self.point)",
-            'self.handle.load_state({**self.point, **{p: v for p, v in self.handle.values().items() if "moving" in p}})',
+            "self.handle.load_state({**self.point, **{p: v for p, v in self.handle.values().items() if "
+            '"moving" in p}})',
             "tests/test_rewind.py::test_rewinding_is_exact",
         ),
         (
@@ -434,7 +450,8 @@ BREAKAGES = [
             "rewind.py",
             "handle.load_rates(rates)",
             "pass",
-            "tests/test_rewind.py::test_learning_rate_that_a_callback_lowered tests/test_rewind_rule.py::test_a_rate_that_was_lowered_before_the_step_stays_lowered",
+            "tests/test_rewind.py::test_learning_rate_that_a_callback_lowered "
+            "tests/test_rewind_rule.py::test_a_rate_that_was_lowered_before_the_step_stays_lowered",
         ),
         (
             "a dead net is trained on",
@@ -448,21 +465,24 @@ BREAKAGES = [
             "lottery_callback.py",
             "if self.counter.step >= self.schedule.total_steps:",
             "if self.counter.step > self.schedule.total_steps:",
-            "tests/test_rewind_rule.py::test_one_fit_ends_at_its_last_step_and_its_schedule_reads_the_rewind_step",
+            "tests/test_rewind_rule.py::"
+            "test_one_fit_ends_at_its_last_step_and_its_schedule_reads_the_rewind_step",
         ),
         (
             "a barrier is measured from one end alone",
             "stability.py",
             '"barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}',
             '"barrier": 100 * (max(errors) - errors[0])}',
-            "tests/test_stability.py::test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them",
+            "tests/test_stability.py::"
+            "test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them",
         ),
         (
             "a budget is overdrawn",
             "stopping.py",
             "if done + self.steps > self._allowed(done) or self._has_settled():",
             "if done > self._allowed(done) or self._has_settled():",
-            "tests/test_stopping.py::test_a_budget_of_steps_is_shared_out_and_kept tests/test_stopping.py::test_no_budget_is_overdrawn",
+            "tests/test_stopping.py::test_a_budget_of_steps_is_shared_out_and_kept "
+            "tests/test_stopping.py::test_no_budget_is_overdrawn",
         ),
     ),
     *_of(
@@ -472,7 +492,8 @@ BREAKAGES = [
             "convert.py",
             "{name: array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}",
             "{name: 0 * array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}",
-            "tests/test_export.py::test_every_format_is_tried_measured_and_the_smallest_good_one_written tests/test_export.py::test_int8_reads_each_pixel_as_it_is",
+            "tests/test_export.py::test_every_format_is_tried_measured_and_the_smallest_good_one_written "
+            "tests/test_export.py::test_int8_reads_each_pixel_as_it_is",
         ),
         (
             "the zero point is lost",
@@ -544,7 +565,8 @@ BREAKAGES = [
             "the random control keeps other counts than the ticket",
             "controls.py",
             'return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)',
-            'return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)',
+            'return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), '
+            "dense.weights)",
             "tests/test_controls.py::test_random_keeps_counts_over_the_dense_rewind_weights",
         ),
         (
@@ -566,7 +588,8 @@ BREAKAGES = [
             "metrics.py",
             "bins = np.maximum(np.ceil(confidence * BINS).astype(int) - 1, 0)",
             "bins = np.minimum(np.floor(confidence * BINS).astype(int), BINS - 1)",
-            "tests/test_metrics.py::test_figures_are_those_of_their_definitions tests/test_metrics.py::test_calibration_error_by_hand",
+            "tests/test_metrics.py::test_figures_are_those_of_their_definitions "
+            "tests/test_metrics.py::test_calibration_error_by_hand",
         ),
         (
             "images do not add to the spread",

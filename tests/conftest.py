@@ -29,7 +29,8 @@ if world.BACKEND == "tensorflow":
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark as `matrix` the cases of a test that its mark quick(case, ...) does not name: make test-all runs them."""
+    """Mark as `matrix` the cases of a test that its mark quick(case, ...) does not name: make test-all runs
+    them."""
     cases = {}
     for item in items:
         for mark in item.iter_markers("quick"):
@@ -46,7 +47,8 @@ def pytest_collection_modifyitems(items):
 def fresh_keras():
     """Each test starts from the same seeds, names and precision."""
     world.keras.backend.clear_session(**{"free_memory": False} if world.KERAS3 else {})
-    gc.freeze()  # what imports and earlier tests left is not searched at each of Keras' and TFLite's collections
+    # what imports and earlier tests left is not searched at each of Keras' and TFLite's collections
+    gc.freeze()
     world.keras.utils.set_random_seed(0)
     yield
     world.set_policy("float32")

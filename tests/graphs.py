@@ -12,7 +12,8 @@ from zoo import Composite, Input, L, Model, MyConv
 
 
 def drawn(most):
-    """Settings of a test of random models: `most` of them, the same each time, or as many new ones as RANDOM_MODELS says."""
+    """Settings of a test of random models: `most` of them, the same each time, or as many new ones as
+    RANDOM_MODELS says."""
     return settings(
         max_examples=int(os.environ.get("RANDOM_MODELS", most)),
         deadline=None,
@@ -23,7 +24,8 @@ def drawn(most):
 
 
 def draw_weights(model, rng, sparsity=0.8, dead=0.2):
-    """Give a model sparse kernels in which some whole channels are dead, and all else that it holds random values."""
+    """Give a model sparse kernels in which some whole channels are dead, and all else that it holds random
+    values."""
     for path, variable in zoo.ENGINE.variables(model).items():
         name, value = path.split("/")[-1], array(variable)
         shape = value.shape

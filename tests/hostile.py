@@ -1,4 +1,5 @@
-"""Hostile files: what runs code or opens files when Keras builds a model, at each place of each kind of file."""
+"""Hostile files: what runs code or opens files when Keras builds a model, at each place of each kind of
+file."""
 
 import gzip
 import json

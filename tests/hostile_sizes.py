@@ -1,7 +1,7 @@
 """Files that would take gigabytes or hang, opened one after another: `python tests/hostile_sizes.py FOLDER`.
 
-Prints JSON that names each file that was not refused in one line, took over 10 s, or took the process 1 GB above
-what opening a good file takes.
+Prints JSON that names each file that was not refused in one line, took over 10 s, or took the process 1 GB
+above what opening a good file takes.
 """
 
 import gzip
@@ -129,7 +129,8 @@ def first_tensor(value):
 
 
 def more(*kinds):
-    """Puts layers before all others, one after the other, the first on the model's input: (module, class, settings)."""
+    """Puts layers before all others, one after the other, the first on the model's input: (module, class,
+    settings)."""
 
     def change(config):
         graph, last = config["config"]["layers"], "given"

@@ -2,8 +2,8 @@
 
     python tests/house.py
 
-A room is a package or a module that stands alone; `FLOORS` has them from the ground up. A room imports from floors below
-it, from its own floor without a circle, and never from above.
+A room is a package or a module that stands alone; `FLOORS` has them from the ground up. A room imports from
+floors below it, from its own floor without a circle, and never from above.
 """
 
 import ast
@@ -95,8 +95,8 @@ def main():
     for number, floor in reversed(list(enumerate(FLOORS, 1))):
         print(f"{number}  {'  '.join(floor)}")
     print(
-        f"{len(ROOMS)} rooms, {len(FLOORS)} floors, {len(drawn)} arrows, {len(upward(drawn))} imports from above; "
-        f"{'a circle: ' + ' -> '.join(circle(drawn)) if circle(drawn) else 'no circle'}"
+        f"{len(ROOMS)} rooms, {len(FLOORS)} floors, {len(drawn)} arrows, {len(upward(drawn))} imports from "
+        f"above; {'a circle: ' + ' -> '.join(circle(drawn)) if circle(drawn) else 'no circle'}"
     )
     for told in upward(drawn):
         print(f"  {told}")

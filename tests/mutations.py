@@ -1,12 +1,13 @@
 """Break the package, a line at a time, and see whether the tests notice.
 
-    python tests/mutations.py                     # all of `breakages.BREAKAGES`, each by the tests that it names
-    python tests/mutations.py --only=seed         # those with a word in what they are
+    python tests/mutations.py                     # all of `breakages.BREAKAGES`, each by the tests that it
+    names python tests/mutations.py --only=seed         # those with a word in what they are
     python tests/mutations.py --whole             # and by all tests what the named ones let pass
 
-First the tests that a breakage names run on a copy of this checkout as it is, where they must pass; then each breakage is
-put into the copy, and they must fail. What was tried is kept in a file and not tried again while the checkout stays the
-same: stopped, it goes on. The exit code is the number of breakages that no test caught.
+First the tests that a breakage names run on a copy of this checkout as it is, where they must pass; then each
+breakage is put into the copy, and they must fail. What was tried is kept in a file and not tried again while
+the checkout stays the same: stopped, it goes on. The exit code is the number of breakages that no test
+caught.
 """
 
 import argparse
@@ -48,7 +49,8 @@ def copy_of_checkout(folder):
 
 
 def outcome(folder, tests, keras):
-    """What pytest says of some tests in a copy: {"code": its exit code, "failed": the first test that fails, "seconds"}."""
+    """What pytest says of some tests in a copy: {"code": its exit code, "failed": the first test that fails,
+    "seconds"}."""
     environment = {
         **os.environ,
         **WORLDS[keras],
@@ -67,7 +69,8 @@ def outcome(folder, tests, keras):
 
 
 class Trials:
-    """Outcomes of tests in a copy of the checkout, those that are in the file of this very checkout not tried again."""
+    """Outcomes of tests in a copy of the checkout, those that are in the file of this very checkout not tried
+    again."""
 
     def __init__(self, folder, file):
         self.folder, self.file = folder, file

@@ -1,6 +1,8 @@
-"""What is given to a command, and what it says: `python tests/show_bad_input.py` prints the table, as Markdown.
+"""What is given to a command, and what it says: `python tests/show_bad_input.py` prints the table, as
+Markdown.
 
-tests/test_bad_input.py takes each row: one line on stderr, exit code 2, nothing on stdout, before any training.
+tests/test_bad_input.py takes each row: one line on stderr, exit code 2, nothing on stdout, before any
+training.
 """
 
 import contextlib
@@ -273,7 +275,8 @@ def main():
         for app, given, _, _ in CASES:
             code, out, err = say(app, given)
             print(
-                f"| `{f'lottery-{app} {given}'.strip()}` | {err.strip().partition(': ')[2] if code == 2 else code} |",
+                f"| `{f'lottery-{app} {given}'.strip()}` | "
+                f"{err.strip().partition(': ')[2] if code == 2 else code} |",
                 flush=True,
             )
         os.chdir(ROOT)

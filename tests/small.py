@@ -178,7 +178,8 @@ def python(*arguments, **options):
 
 
 def start(*arguments, **options):
-    """Start the same and return its Popen. It hears Ctrl-C, which a shell makes background jobs ignore, these tests too."""
+    """Start the same and return its Popen. It hears Ctrl-C, which a shell makes background jobs ignore, these
+    tests too."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(

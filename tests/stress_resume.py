@@ -1,4 +1,5 @@
-"""Kill -9 at random moments, start again, compare: `python tests/stress_resume.py [kills] [seed]`, from the checkout.
+"""Kill -9 at random moments, start again, compare: `python tests/stress_resume.py [kills] [seed]`, from the
+checkout.
 
 A search and a transfer, each with controls, on digits with a net that has BatchNorm and Dropout, run in
 processes of their own. Half of the kills come just before a random file operation below the run folder, or
@@ -79,7 +80,8 @@ JOBS = {"search": search, "transfer": transfer, "both": both, "arrays": arrays}
 
 
 def child(kind, run_dir, kill_at, amid):
-    """Run the job; die by SIGKILL before file operation number `kill_at`, or halfway through that write. Print how many there were."""
+    """Run the job; die by SIGKILL before file operation number `kill_at`, or halfway through that write.
+    Print how many there were."""
     count = 0
 
     def watch(event, arguments):
@@ -168,7 +170,8 @@ def stress(cwd, kind, reference, operations, seconds, kills, draw, say=print):
         killed += not done
         left = sorted(path.name for path in (cwd / "run").rglob("*")) if (cwd / "run").exists() else []
         say(
-            f"{kind}: {how}: {'finished' if done else f'killed ({killed}); in the folder: ' + ' '.join(left[:9])[:100]}",
+            f"{kind}: {how}: "
+            f"{'finished' if done else f'killed ({killed}); in the folder: ' + ' '.join(left[:9])[:100]}",
             flush=True,
         )
         if done:

@@ -1,4 +1,5 @@
-"""What a file cannot bring back of a model is said as it is wrapped, with the cure; what a copy would lose is refused."""
+"""What a file cannot bring back of a model is said as it is wrapped, with the cure; what a copy would lose is
+refused."""
 
 import warnings
 

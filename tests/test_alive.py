@@ -1,4 +1,5 @@
-"""Pruning tells which layers lose all their weights, and refuses a net whose answers no longer depend on its input."""
+"""Pruning tells which layers lose all their weights, and refuses a net whose answers no longer depend on its
+input."""
 
 import warnings
 
@@ -32,7 +33,8 @@ def still(model):
 def test_a_dead_net_is_refused_with_the_last_good_ticket_named(tmp_path):
     with pytest.raises(
         Dead,
-        match=r"pruned to 63.89% zeros the net gives one answer, whatever its input, since no weight is left in b/kernel. "
+        match=r"pruned to 63.89% zeros the net gives one answer, whatever its input, since no weight is "
+        r"left in b/kernel. "
         rf".*scope='layer'.*last good ticket is that of round 1, 40.00% sparse, in {tmp_path}/round_01",
     ) as error:
         search(
@@ -86,7 +88,8 @@ def test_one_fit_of_all_rounds(dead):
         callback = lottery.LotteryCallback()
         with pytest.raises(
             Dead,
-            match="since no weight is left in b/kernel.*that of round 1, 40.00% sparse, in LotteryCallback.ticket",
+            match="since no weight is left in b/kernel.*that of round 1, 40.00% sparse, in "
+            "LotteryCallback.ticket",
         ):
             model.fit(*arrays(), epochs=9, verbose=0, callbacks=[callback])
         assert callback.ticket.sparsity == pytest.approx(0.4) and len(callback.ticket.rounds) == 2

@@ -1,4 +1,5 @@
-"""New weights are drawn for what trains; what is frozen or was adapted to data stays the ticket's in every control, at every start."""
+"""New weights are drawn for what trains; what is frozen or was adapted to data stays the ticket's in every
+control, at every start."""
 
 import warnings
 
@@ -41,7 +42,8 @@ class Table(L.Layer):
 
 
 def pretrained():
-    """Adapted Normalization, a frozen backbone with BatchNorm, a constant, a frozen layer; the rest trains, a BatchNorm with it."""
+    """Adapted Normalization, a frozen backbone with BatchNorm, a constant, a frozen layer; the rest trains, a
+    BatchNorm with it."""
     image = L.Input((8, 8, 1))
     x = L.BatchNormalization(name="norm")(L.Conv2D(4, 3, name="conv")(image))
     backbone = keras.Model(image, L.GlobalAveragePooling2D()(L.ReLU()(x)), name="backbone")
@@ -128,7 +130,8 @@ def test_every_control_keeps_what_is_frozen_or_adapted(found, control, classes):
 
 
 def test_what_is_kept_is_computed_with(found):
-    """With the ticket's own weights loaded over newly drawn ones, the model computes what the ticket's does."""
+    """With the ticket's own weights loaded over newly drawn ones, the model computes what the ticket's
+    does."""
     _, ticket, _, _ = found
     one, other = ticket.model("random"), ticket.model("rewind")
     ENGINE.load_state(

@@ -47,7 +47,8 @@ def built(architecture, to):
 
 
 def state(model):
-    """{path: variable} but seeds; Normalization has no count in Keras 3 and may show its mean as adapt_mean."""
+    """{path: variable} but seeds; Normalization has no count in Keras 3 and may show its mean as
+    adapt_mean."""
     found = {
         path.replace("/adapt_", "/"): variable for path, variable in engines.of(model).variables().items()
     }
@@ -109,7 +110,8 @@ def outputs(model, x):
 
 
 def dilates():
-    """Whether TensorFlow computes dilated transposed convolutions here: oneDNN does, its own kernels do not."""
+    """Whether TensorFlow computes dilated transposed convolutions here: oneDNN does, its own kernels do
+    not."""
     import tensorflow as tf
 
     try:
@@ -248,7 +250,8 @@ stack(
             L.Softmax(),
             *map(
                 L.Activation,
-                "elu exponential gelu mish selu silu swish softplus softsign log_softmax relu6 leaky_relu tanh".split(),
+                "elu exponential gelu mish selu silu swish softplus softsign log_softmax relu6 leaky_relu "
+                "tanh".split(),
             ),
         ]
         for layer in (activation, L.Dense(9, "linear"))

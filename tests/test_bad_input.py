@@ -50,7 +50,8 @@ def test_there_are_twenty_and_more():
 
 
 def test_the_library_speaks_of_arguments_and_the_commands_of_flags():
-    """What the library raises and warns of has no flag in it; the commands put its arguments in their words."""
+    """What the library raises and warns of has no flag in it; the commands put its arguments in their
+    words."""
     for file in sorted((ROOT / "keras_lottery").rglob("*.py")):
         for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
             if getattr(call.func, "id", getattr(call.func, "attr", "")) in (

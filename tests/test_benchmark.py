@@ -1,4 +1,5 @@
-"""Files side by side: exact bytes, outputs that compare across dtypes, broken files as rows; never how fast."""
+"""Files side by side: exact bytes, outputs that compare across dtypes, broken files as rows; never how
+fast."""
 
 import dataclasses
 import doctest
@@ -116,7 +117,8 @@ def test_a_quantized_file_is_given_what_the_float_file_is_given(contents):
 
 
 def test_inputs_are_of_the_right_kind():
-    """Normal for floats, all of a byte's values for pixels, and of indices only the two that are sure to be there."""
+    """Normal for floats, all of a byte's values for pixels, and of indices only the two that are sure to be
+    there."""
     made, problems = loading.load(
         {
             "float": of_layer(L.ReLU(), (20, 15, 3)),
@@ -347,22 +349,30 @@ INFO: Initialized TensorFlow Lite runtime.
 INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
 INFO: The input model file size (MB): 5.31679
 INFO: Initialized session in 12.345ms.
-INFO: Running benchmark for at least 10 iterations and at least 0.5 seconds but terminate if exceeding 150 seconds.
+INFO: Running benchmark for at least 10 iterations and at least 0.5 seconds but terminate if exceeding 150 \
+seconds.
 INFO: count=61 first=9876 curr=8011 min=7990 max=9876 avg=8123.4 std=241
 
-INFO: Running benchmark for at least 100 iterations and at least 1 seconds but terminate if exceeding 150 seconds.
+INFO: Running benchmark for at least 100 iterations and at least 1 seconds but terminate if exceeding 150 \
+seconds.
 INFO: count=125 first=8012 curr=8010 min=7988 max=8300 avg=8000 std=31
 
 INFO: Inference timings in us: Init: 12345, First inference: 9876, Warmup (avg): 8123.4, Inference (avg): 8000
-INFO: Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual memory footprint of the model at runtime. Take the information at your discretion.
+INFO: Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to \
+the actual memory footprint of the model at runtime. Take the information at your discretion.
 INFO: Memory footprint delta from the start of the tool (MB): init=6.42969 overall=9.5
 INFO: Graph: [/data/local/tmp/sparse.tflite]
 INFO: Loaded model /data/local/tmp/sparse.tflite
-INFO: Inference timings in us: Init: 20000, First inference: 3.1e+03, Warmup (avg): 3.01e+03, Inference (avg): 2.0e+03
+INFO: Inference timings in us: Init: 20000, First inference: 3.1e+03, Warmup (avg): 3.01e+03, Inference \
+(avg): 2.0e+03
 INFO: Memory footprint delta from the start of the tool (MB): init=5 overall=6.25
 """
 AGAIN = PHONE.replace("(avg): 8000", "(avg): 1.0e+04").replace("2.0e+03", "4000").replace("INFO: ", "")
-LOGCAT = "11-02 10:00:00.023  4567  4567 I tflite  : Graph: [/data/local/tmp/a.tflite]\n11-02 10:00:00.123  4567  4567 I tflite  : Inference timings in us: Init: 5685, First inference: 18535, Warmup (avg): 14462.3, Inference (avg): 14575.2\n"
+LOGCAT = (
+    "11-02 10:00:00.023  4567  4567 I tflite  : Graph: [/data/local/tmp/a.tflite]\n11-02 10:00:00.123 "
+    " 4567  4567 I tflite  : Inference timings in us: Init: 5685, First inference: 18535, Warmup "
+    "(avg): 14462.3, Inference (avg): 14575.2\n"
+)
 
 
 def test_what_a_phone_printed_is_read():

@@ -1,4 +1,5 @@
-"""One ticket for tf_keras and for Keras 3 on each backend: the same search, the same bits, the same answers."""
+"""One ticket for tf_keras and for Keras 3 on each backend: the same search, the same bits, the same
+answers."""
 
 import importlib.util
 import json
@@ -95,7 +96,8 @@ arrays = np.load(folder + "/data.npz")
 if action == "find":
     model = net(keras)
     model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    ticket = lottery.find_ticket(model, (arrays["x"], arrays["y"]), epochs=1, rounds=2, rate=0.5, rewind=2, verbose=0)
+    ticket = lottery.find_ticket(model, (arrays["x"], arrays["y"]), epochs=1, rounds=2, rate=0.5, \
+rewind=2, verbose=0)
 else:
     ticket = lottery.load_ticket(folder + "/ticket")
     student = lottery.transfer(ticket, num_classes=4, keras="keras")
@@ -128,7 +130,8 @@ def elsewhere(backend, action, folder):
 @pytest.mark.stress
 @pytest.mark.parametrize("found_on", ["tf_keras", "jax"])
 def test_a_ticket_goes_round_all_worlds(tmp_path, found_on):
-    """Found in one world, loaded in each other, made a ticket there again: equal bits, predictions equal to 1e-5."""
+    """Found in one world, loaded in each other, made a ticket there again: equal bits, predictions equal to
+    1e-5."""
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     if found_on == "tf_keras":
         model = compiled(net(tf_keras))  # noqa: F821

@@ -1,4 +1,5 @@
-"""What else changes a layer's weights, before and after a strip: freezing, quantizing, LoRA, other variables."""
+"""What else changes a layer's weights, before and after a strip: freezing, quantizing, LoRA, other
+variables."""
 
 import numpy as np
 import pytest
@@ -80,7 +81,8 @@ def test_new_weights_in_a_wrapped_model_are_refused(call):
     layer, before = model.get_layer("a"), model.get_weights()
     with pytest.raises(
         lottery.LotteryError,
-        match=r"(the wrapped model|layer 'a').* has masks, which weights that (enable_lora|quantize) makes .*strip",
+        match=r"(the wrapped model|layer 'a').* has masks, which weights that (enable_lora|quantize) makes "
+        ".*strip",
     ):
         if call == "model":
             model.quantize("int8")

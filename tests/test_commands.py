@@ -86,8 +86,8 @@ def test_find_transfer_export(folder):
     (_, found, _), (_, carried, _), (_, exported, _) = said
     assert "random: a random mask with the same counts" not in found  # --noverbose
     assert (
-        "the run is in find, its last ticket (75.1% sparse) in find/round_02; next:\n  lottery-transfer --ticket=find/round_02"
-        in found
+        "the run is in find, its last ticket (75.1% sparse) in find/round_02; next:\n  lottery-transfer "
+        "--ticket=find/round_02" in found
     )
     assert (
         "the trained student in carry/ticket/student; next:\n  lottery-export --ticket=carry/ticket/student"
@@ -294,7 +294,8 @@ def test_too_little_memory_is_one_line(error, monkeypatch):
     code, out, err = command(find_ticket)
     assert (code, err) == (
         2,
-        "lottery-find: there is not enough memory: give a smaller --batch_size, smaller images or a smaller net\n",
+        "lottery-find: there is not enough memory: give a smaller --batch_size, smaller images or a "
+        "smaller net\n",
     )
 
 

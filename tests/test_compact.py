@@ -90,7 +90,8 @@ def test_random_graph(model):
 )
 @pytest.mark.parametrize("rank, name", [(rank, name) for rank in BLOCKS for name in BLOCKS[rank]])
 def test_block(rank, name):
-    """One block between sparse layers with dead channels, so that each rule is met whatever the random graphs draw."""
+    """One block between sparse layers with dead channels, so that each rule is met whatever the random graphs
+    draw."""
     if BACKEND == "jax" and name not in ("conv", "depthwise", "residual", "twin", "dense"):
         pytest.skip("compiles for long; the rule is the same on each backend")
     shape = {IMAGE: (4, 4, 3), SEQUENCE: (5, 4), FLAT: (6,)}[rank]
@@ -104,10 +105,11 @@ def test_block(rank, name):
         assert lottery.costs(lottery.compact(new)) == lottery.costs(new)  # nothing is left to take out
 
 
-OTHERS = """conv1d conv3d_transpose locally2d cells time_distributed_model norms_and_noise mask_into_lstm lstm_given_states
-    cross_attention vit shared_with_nested nested_used_twice two_inputs_two_outputs lambda_and_tf_ops lambda_and_keras_ops
-    sequential_without_input sequential_of_first_layer losses_added custom_kept call_arguments config_without_names
-    dots_in_names subclassed subclassed_in_a_graph""".split()
+OTHERS = """conv1d conv3d_transpose locally2d cells time_distributed_model norms_and_noise
+    mask_into_lstm lstm_given_states
+    cross_attention vit shared_with_nested nested_used_twice two_inputs_two_outputs lambda_and_tf_ops
+    lambda_and_keras_ops sequential_without_input sequential_of_first_layer losses_added custom_kept
+    call_arguments config_without_names dots_in_names subclassed subclassed_in_a_graph""".split()
 
 
 @pytest.mark.quick("vit", "nested_used_twice", "call_arguments", "lambda_and_tf_ops", "shared_with_nested")

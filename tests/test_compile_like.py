@@ -1,4 +1,5 @@
-"""A search takes over what the model was compiled with, also what no config tells, or says what it cannot take over."""
+"""A search takes over what the model was compiled with, also what no config tells, or says what it cannot
+take over."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""An option is written once: flags, checks, functions, run folders, studies and reports know it from its field."""
+"""An option is written once: flags, checks, functions, run folders, studies and reports know it from its
+field."""
 
 import dataclasses
 import inspect
@@ -103,7 +104,8 @@ def test_what_a_result_does_not_say_is_what_it_was_before_the_option_existed():
 
 
 def test_an_option_is_a_field_and_its_use(tmp_path):
-    """A checkout with one more field of SearchConfig, and one more keyword of find_ticket, knows it everywhere."""
+    """A checkout with one more field of SearchConfig, and one more keyword of find_ticket, knows it
+    everywhere."""
     for folder in ("keras_lottery", "apps"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     field = '    patience: int | None = option(\n        None, "end a round'
@@ -147,7 +149,8 @@ for app in (find_ticket, study, tune):
     assert "how warm a round is" in command(app, "--help")[1], app
 code, _, err = command(find_ticket, *DATA, "--warmth=2", "--run_dir=bad")
 assert code == 2 and "--warmth=2.0 is impossible" in err, err
-code, out, err = command(find_ticket, *DATA, "--rounds=1", "--epochs=1", "--warmth=0.5", "--run_dir=run", "--noverbose")
+code, out, err = command(find_ticket, *DATA, "--rounds=1", "--epochs=1", "--warmth=0.5", "--run_dir=run", \
+"--noverbose")
 assert code == 0, err
 assert json.loads(Path("run/config.json").read_text())["warmth"] == 0.5
 assert json.loads(Path("run/result.json").read_text())["warmth"] == 0.5

@@ -1,4 +1,5 @@
-"""Rows say between which steps each control trained, and the two controls of the rule are what their lines say."""
+"""Rows say between which steps each control trained, and the two controls of the rule are what their lines
+say."""
 
 import by_name
 import pytest
@@ -30,7 +31,8 @@ IN_EPOCH = STEPS + 1  # a rewind point within the second epoch
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
-    """A file of a small net with what a rewind must take back: BatchNorm, and the numbers that Dropout draws."""
+    """A file of a small net with what a rewind must take back: BatchNorm, and the numbers that Dropout
+    draws."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [

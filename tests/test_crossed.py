@@ -11,8 +11,9 @@ from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.crossed import pooled_seeds_and_images, seeds_and_images
 from keras_lottery.experiments.stats import paired
 
-# A net gets an image right where level + the seed's share + the image's share + the image's share for this net
-# + noise is above 0; all are normal, so the accuracy over all is Phi(level / root of the summed variances).
+# A net gets an image right where level + the seed's share + the image's share + the image's share for this
+# net + noise is above 0; all are normal, so the accuracy over all is Phi(level / root of the summed
+# variances).
 LEVELS, SEED, IMAGE = (1.50, 1.46), 0.016, 1.0
 MEASURED = (
     0.2,

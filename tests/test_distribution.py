@@ -19,8 +19,9 @@ from keras_lottery.experiments.machine import place
 from keras_lottery.training import run_folder
 
 pytestmark = pytest.mark.skipif(KERAS3, reason="the workers train with tf_keras")
-# Not Adam: a gradient of about its epsilon, of a weight that does nothing, makes a step of what rounding left of it.
-# Nor a learning rate at which rounding grows: 0.05 ends the dense training on one device and on four 4e-4 apart, 0.02 1e-7.
+# Not Adam: a gradient of about its epsilon, of a weight that does nothing, makes a step of what rounding left
+# of it. Nor a learning rate at which rounding grows: 0.05 ends the dense training on one device and on four
+# 4e-4 apart, 0.02 1e-7.
 FIND = (
     "--dataset=digits --model=conv2 --width=0.25 --rate=0.4 --optimizer=sgd --learning_rate=0.02 --rewind=5 "
     "--precision=float32 --batch_size=64 --noverbose"
@@ -28,7 +29,11 @@ FIND = (
 
 
 COMMAND = "from apps.find_ticket import run; run()"
-FOUR_DEVICES = "import tensorflow as tf; tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 4); "
+FOUR_DEVICES = (
+    "import tensorflow as tf; "
+    "tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], "
+    "[tf.config.LogicalDeviceConfiguration()] * 4); "
+)
 
 
 def start(run_dir, *flags, workers=0, index=0, ports=(), first=""):
@@ -144,7 +149,10 @@ def test_four_replicas_give_what_one_process_gives_though_killed(tmp_path):
 @pytest.mark.matrix
 def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_path):
     first = "import os; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
-    flags = "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax --strategy=mirrored".split()
+    flags = (
+        "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax "
+        "--strategy=mirrored"
+    ).split()
     done = python("-c", first + COMMAND, *flags, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2 and not done.stdout, done.stderr
     assert (

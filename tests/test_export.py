@@ -61,7 +61,8 @@ def run_dense(path, **inputs):
 
 
 def tensors_in(path):
-    """All weights of a file as they multiply: sparse ones after the file's own DENSIFY, without any delegate."""
+    """All weights of a file as they multiply: sparse ones after the file's own DENSIFY, without any
+    delegate."""
     interpreter = Interpreter(
         str(path),
         experimental_preserve_all_tensors=True,
@@ -115,7 +116,8 @@ def test_zeros_in_the_file_are_exactly_the_models(tmp_path, form, encoding):
         kernel = model.get_layer(name).kernel.numpy()
         kept = np.moveaxis(kernel, -1, 0) != 0  # TFLite keeps the output channel first
         assert 0.09 < kept.mean() < 0.11
-        # Eight bits of a converter of TensorFlow's may round a weight to zero; ours, and 16 and 32 bits, do not.
+        # Eight bits of a converter of TensorFlow's may round a weight to zero; ours, and 16 and 32 bits, do
+        # not.
         same = (
             np.array_equal
             if form != "int8-dynamic" and form != "int8"

@@ -1,4 +1,5 @@
-"""A training that diverges ends with one line that says since when and what to try; it makes no ticket and no student."""
+"""A training that diverges ends with one line that says since when and what to try; it makes no ticket and no
+student."""
 
 import json
 
@@ -37,7 +38,10 @@ class Spoils(keras.callbacks.Callback):
 @pytest.mark.parametrize("path, value", BAD)
 def test_a_search_ends_with_the_epoch_and_keeps_the_rounds_before(path, value, tmp_path):
     spoils = Spoils(path, value, first=1)
-    said = rf"^round 1 diverged in epoch 2 of 3, steps 4 to 6: 1 of the \d+ weights of '{path}' are NaN or infinite. Lower the learning rate.*"
+    said = (
+        rf"^round 1 diverged in epoch 2 of 3, steps 4 to 6: 1 of the \d+ weights of '{path}' are NaN or "
+        "infinite. Lower the learning rate.*"
+    )
     with pytest.raises(Diverged, match=said) as error:
         search(epochs=3, run_dir=tmp_path, callbacks=[spoils])
     assert "\n" not in str(error.value) and "clipnorm" in str(error.value) and "float32" in str(error.value)
@@ -112,7 +116,8 @@ def test_a_constant_infinity_is_no_divergence(tmp_path):
 
 
 def test_half_precision(tmp_path):
-    """float16 overflows where float32 does not: scaled losses skip such steps, and what comes through ends the run."""
+    """float16 overflows where float32 does not: scaled losses skip such steps, and what comes through ends
+    the run."""
     set_policy("mixed_float16")
     model = compiled(dense(), keras.optimizers.SGD(1e30))
     with pytest.raises(Diverged, match="float32 if it was mixed_float16"):

@@ -1,4 +1,5 @@
-"""Folders of photos as people have them: WebP, turned cameras, splits, odd shapes, and files that are no images."""
+"""Folders of photos as people have them: WebP, turned cameras, splits, odd shapes, and files that are no
+images."""
 
 import warnings
 

@@ -30,8 +30,8 @@ def test_import_is_silent_and_light():
     done = fresh(
         "import os, sys, keras_lottery\n"
         "assert 'TF_USE_LEGACY_KERAS' not in os.environ\n"
-        "heavy = {'tensorflow', 'keras', 'tf_keras', 'numpy', 'tensorflow_model_optimization'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "heavy = {'tensorflow', 'keras', 'tf_keras', 'numpy', 'tensorflow_model_optimization'} & "
+        "set(sys.modules)\nassert not heavy, heavy\n"
     )
     assert done.stdout == done.stderr == ""
 

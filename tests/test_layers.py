@@ -14,7 +14,8 @@ walk = zoo.ENGINE.walk
 
 # A step is traced and compiled for as long as all else takes: on JAX, only one for each case.
 ONE_STEP = world.BACKEND == "jax"
-# A layer that a model shares with one inside it: a plain model of Keras 3, too, computes something else when loaded.
+# A layer that a model shares with one inside it: a plain model of Keras 3, too, computes something else when
+# loaded.
 NOT_SAVED = {"shared_with_nested"} if world.KERAS3 else set()
 
 

@@ -11,14 +11,14 @@ from keras_lottery.experiments import machine
 
 SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
 
-# Trainable parameters at 10 classes.
-# - lenet: 266 k on MNIST, Frankle & Carbin 2019, figure 2 (266,200 weights and 410 biases).
-# - conv2, 4, 6: 4,300,992, 2,425,024 and 2,261,184 kernel weights on CIFAR-10 are what figure 2's "4.3 M" and "2.4 M"
-#   come to (Zhou et al. 2019, arXiv 1905.01067, table 1); its "1.7 M" for Conv-6 does not follow from its layers.
-# - resnet: He et al. 2016, table 6, says 0.27, 0.46 and 0.85 M for 20, 32 and 56 with parameter-free shortcuts; each of
+# Trainable parameters at 10 classes. - lenet: 266 k on MNIST, Frankle & Carbin 2019, figure 2 (266,200
+# weights and 410 biases). - conv2, 4, 6: 4,300,992, 2,425,024 and 2,261,184 kernel weights on CIFAR-10 are
+# what figure 2's "4.3 M" and "2.4 M" come to (Zhou et al. 2019, arXiv 1905.01067, table 1); its "1.7 M" for
+# Conv-6 does not follow from its layers. - resnet: He et al. 2016, table 6, says 0.27, 0.46 and 0.85 M for
+# 20, 32 and 56 with parameter-free shortcuts; each of
 #   the two projections adds its kernel and BatchNorm, as in OpenLTH: 2,752 in all.
-# - mobilenet: 4.2 M with 1,000 classes, Howard et al. 2017, table 8; here with 10.
-# - resnet18 and vgg19: 11.17 M and 20.04 M, Mehta 2019; to the weight the CIFAR nets of kuangliu/pytorch-cifar.
+# - mobilenet: 4.2 M with 1,000 classes, Howard et al. 2017, table 8; here with 10. - resnet18 and vgg19:
+# 11.17 M and 20.04 M, Mehta 2019; to the weight the CIFAR nets of kuangliu/pytorch-cifar.
 PARAMETERS = {
     "lenet": ((28, 28, 1), 266_200 + 410),
     "conv2": ((32, 32, 3), 4_300_992 + 650),

@@ -12,8 +12,8 @@ from small import ROOT
 from world import runs_on
 
 NEEDED = """
-    absl-py h5py jax jaxlib jinja2 keras markdown-it-py markupsafe mdurl ml_dtypes namex numpy opt_einsum optree packaging psutil pygments rich
-    safetensors scipy typing_extensions
+    absl-py h5py jax jaxlib jinja2 keras markdown-it-py markupsafe mdurl ml_dtypes namex numpy opt_einsum
+    optree packaging psutil pygments rich safetensors scipy typing_extensions
 """.split()
 
 USE = """
@@ -27,8 +27,10 @@ rng = np.random.default_rng(0)
 x, y = rng.normal(size=(96, 8, 8, 1)).astype("float32"), np.arange(96) % 3
 
 def net():
-    return keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(4, 3, name="conv"), L.BatchNormalization(name="bn"), L.ReLU(), L.Dropout(0.2),
-                             L.GlobalAveragePooling2D(), L.Dense(64, "relu", name="dense"), L.Dense(3, name="head")])
+    return keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(4, 3, name="conv"), \
+L.BatchNormalization(name="bn"), L.ReLU(), L.Dropout(0.2),
+                             L.GlobalAveragePooling2D(), L.Dense(64, "relu", name="dense"), L.Dense(3, \
+name="head")])
 
 def compiled(model):
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
@@ -40,12 +42,15 @@ model = compiled(lottery.wrap(net(), schedule=schedule))
 model.fit(x, y, batch_size=32, epochs=4, callbacks=[callback], verbose=0)
 assert abs(callback.ticket.sparsity - 0.75) < 0.01
 
-ticket = lottery.find_ticket(compiled(net()), (x, y), (x, y), epochs=2, rounds=2, rate=0.5, rewind=2, run_dir="run", verbose=0)
-again = lottery.find_ticket(compiled(net()), (x, y), (x, y), epochs=2, rounds=2, rate=0.5, rewind=2, run_dir="run", verbose=0)
+ticket = lottery.find_ticket(compiled(net()), (x, y), (x, y), epochs=2, rounds=2, rate=0.5, rewind=2, \
+run_dir="run", verbose=0)
+again = lottery.find_ticket(compiled(net()), (x, y), (x, y), epochs=2, rounds=2, rate=0.5, rewind=2, \
+run_dir="run", verbose=0)
 assert again.rounds == ticket.rounds and len(ticket.rounds) == 3
 ticket.save("ticket")
 loaded = lottery.load_ticket("ticket")
-assert loaded.info["jax"] and all(np.array_equal(loaded.masks[path], mask) for path, mask in ticket.masks.items())
+assert loaded.info["jax"] and all(np.array_equal(loaded.masks[path], mask) for path, mask in \
+ticket.masks.items())
 assert loaded.model("trained").predict(x, verbose=0).shape == (96, 3)
 
 student = compiled(lottery.transfer(loaded, num_classes=5, input_shape=(9, 7, 1)))
@@ -57,10 +62,12 @@ lottery.controls.random_mask(loaded, lottery.load_ticket("run/round_00"), 1).mod
 """
 
 NONE_OF_IT = """
-assert not {"tensorflow", "tf_keras", "tensorflow_model_optimization"} & {name.split(".")[0] for name in sys.modules}
+assert not {"tensorflow", "tf_keras", "tensorflow_model_optimization"} & {name.split(".")[0] for name in \
+sys.modules}
 """
 
-# Keras and JAX themselves ask for TensorFlow where it is there: to write a model's config, a cache. They do without.
+# Keras and JAX themselves ask for TensorFlow where it is there: to write a model's config, a cache. They do
+# without.
 WHO = """
 import sys, traceback
 
@@ -69,7 +76,8 @@ asked = []
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name in ("tensorflow", "tf_keras", "tensorflow_model_optimization"):
-            asking = [frame.filename for frame in traceback.extract_stack()[:-1] if "importlib" not in frame.filename]
+            asking = [frame.filename for frame in traceback.extract_stack()[:-1] if "importlib" not in \
+frame.filename]
             asked.append((name, asking[-1]))
             raise ModuleNotFoundError(name, name=name)
 
@@ -96,8 +104,10 @@ for round in range(2):
         net.compile("adam", "mse")
         ticket = lottery.find_ticket(net, (x, y), epochs=1, rounds=2, rate=0.5, verbose=0)
         for each in (callback.ticket, ticket):
-            assert each.sparsity == 0.75 and type(each.model()).__module__.split(".")[0] in (of.__name__, "keras_lottery")
-            assert isinstance(each.model(), of.Model) and isinstance(lottery.transfer(each, num_classes=3), of.Model)
+            assert each.sparsity == 0.75 and type(each.model()).__module__.split(".")[0] in (of.__name__, \
+"keras_lottery")
+            assert isinstance(each.model(), of.Model) and isinstance(lottery.transfer(each, \
+num_classes=3), of.Model)
 assert "TF_USE_LEGACY_KERAS" not in os.environ
 import tensorflow as tf
 assert tf.keras.Model is keras.Model

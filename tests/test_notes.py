@@ -1,4 +1,5 @@
-"""Notes of the caller's and settings of the search are kept apart: no note is taken for a setting, whatever it is called."""
+"""Notes of the caller's and settings of the search are kept apart: no note is taken for a setting, whatever
+it is called."""
 
 import json
 

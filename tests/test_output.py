@@ -17,7 +17,8 @@ def test_a_ticket_is_one_line():
     kept, total = (sum(int(count(mask)) for mask in ticket.masks.values()) for count in (np.sum, np.size))
     assert (
         repr(ticket)
-        == f"Ticket({ticket.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(ticket.masks)} tensors)"
+        == f"Ticket({ticket.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(ticket.masks)} "
+        "tensors)"
     )
     named = dataclasses.replace(ticket, info={"data": data.load("digits", classes=[0, 1]).describe()})
     assert repr(named).endswith(", found on digits[0-1])")

@@ -1,4 +1,5 @@
-"""Models that a user brings: of keras.applications, saved by either Keras, with layers of their own, with other classes."""
+"""Models that a user brings: of keras.applications, saved by either Keras, with layers of their own, with
+other classes."""
 
 import doctest
 import os

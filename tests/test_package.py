@@ -94,8 +94,8 @@ def test_import_comes_from_the_wheel(venv):
             venv / BIN / "python",
             "-c",
             "import keras_lottery.apps, keras_lottery.wrapping, importlib.metadata as m\n"
-            "print(keras_lottery.__file__, keras_lottery.wrapping.__file__, keras_lottery.apps.__file__, sep='\\n')\n"
-            "print(m.version('keras_lottery') == keras_lottery.__version__)\n"
+            "print(keras_lottery.__file__, keras_lottery.wrapping.__file__, keras_lottery.apps.__file__, "
+            "sep='\\n')\nprint(m.version('keras_lottery') == keras_lottery.__version__)\n"
             "from keras_lottery import *\n"
             "print(find_ticket.__code__.co_filename)",
         ],

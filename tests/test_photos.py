@@ -219,7 +219,8 @@ def test_a_ticket_stands_beside_the_dense_net_that_was_trained_as_often():
     assert cells == ["90%", "5", "96.10", "95.50", "91.00"]
     half = 4.303 * 0.1 / 3**0.5  # of the differences 0.5, 0.6, 0.7
     assert difference == f"+0.60 ± {half:.2f}: **beats**" and other == f"+5.10 ± {half:.2f}"
-    assert corrected == f"+0.60 ± {half * (1 + 3 * 200 / 800) ** 0.5:.2f}"  # the variance is 1/n + test/train
+    # The variance is 1/n + test/train.
+    assert corrected == f"+0.60 ± {half * (1 + 3 * 200 / 800) ** 0.5:.2f}"
 
 
 @pytest.mark.matrix

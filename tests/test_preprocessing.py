@@ -1,4 +1,5 @@
-"""How a model takes images: said by a word, seen in its first layers, known of keras.applications, or measured."""
+"""How a model takes images: said by a word, seen in its first layers, known of keras.applications, or
+measured."""
 
 import doctest
 import re
@@ -18,7 +19,8 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def photographs(n=64, side=12, seed=0):
-    """uint8 images of smooth colours, with the means and deviations of photos: each channel's other than the next."""
+    """uint8 images of smooth colours, with the means and deviations of photos: each channel's other than the
+    next."""
     rng = np.random.default_rng(seed)
     base = rng.normal(size=(n, 3, 3, 3)).repeat(side // 3, 1).repeat(side // 3, 2)
     noise = rng.normal(size=(n, side, side, 3))
@@ -161,7 +163,8 @@ def test_images_that_are_scaled_twice_are_told():
     for word in ("minus1to1", "0to1", "imagenet"):
         said = preprocessing.scaled_twice(scaling, of_word(word)(images))
         assert re.match(
-            r"images are scaled twice: '\w+' scales 0..255 itself \(its layer 'scale'\), and is given .*preprocessing=own",
+            r"images are scaled twice: '\w+' scales 0..255 itself \(its layer 'scale'\), and is given "
+            ".*preprocessing=own",
             said,
         )
     assert "\n" not in said
@@ -236,7 +239,8 @@ def test_grey_images_are_measured_without_the_words_for_colour():
 
 
 def test_without_batch_norm_the_head_tells():
-    """A net that takes the darkest images of -1..1 for class 0, those in the middle for 1, and the brightest for 2."""
+    """A net that takes the darkest images of -1..1 for class 0, those in the middle for 1, and the brightest
+    for 2."""
     model = net(batch_norm=False)
     weights = [np.zeros(array(w).shape, "float32") for w in model.weights]
     weights[0][1, 1, :, 0], weights[0][1, 1, :, 1] = 1 / 3, -1 / 3

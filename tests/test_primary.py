@@ -236,7 +236,8 @@ def test_rows_of_two_settings_are_not_taken_for_one_comparison():
     twice = [*rows(), *({**entry, "train_images": 50} for entry in rows())]
     with pytest.raises(
         LotteryError,
-        match="rows of 2 settings are the ticket minus dense-scratch at 90.0% of resnet on mnist: .*50 images",
+        match="rows of 2 settings are the ticket minus dense-scratch at 90.0% of resnet on mnist: .*50 "
+        "images",
     ):
         report.tables(twice, family=family())
     cells = [{**cell, "train_images": count} for cell in CELLS for count in (100, 50)]
@@ -300,15 +301,18 @@ def test_a_report_regenerates_from_the_rows_and_the_family_it_wrote(tmp_path):
             "sparsity=90 is impossible",
         ),
         (
-            '{"models": ["a"], "cells": [{"target": "mnist", "sparsity": 0.9, "control": "random", "seeds": 3}]}',
+            '{"models": ["a"], "cells": [{"target": "mnist", "sparsity": 0.9, "control": "random", '
+            '"seeds": 3}]}',
             "a cell has 'seeds'",
         ),
         (
-            '{"models": ["a"], "cells": [{"target": "m", "sparsity": 0.9, "control": "random"}], "margin": 0}',
+            '{"models": ["a"], "cells": [{"target": "m", "sparsity": 0.9, "control": "random"}], '
+            '"margin": 0}',
             "margin=0 is impossible",
         ),
         (
-            '{"models": ["a"], "cells": [{"target": "m", "sparsity": 0.9, "control": "random"}], "common_variance": "no"}',
+            '{"models": ["a"], "cells": [{"target": "m", "sparsity": 0.9, "control": "random"}], '
+            '"common_variance": "no"}',
             "common_variance='no'",
         ),
         ("{", "is damaged"),

@@ -1,6 +1,8 @@
-"""Names that Keras, TF-MOT, TensorFlow and PyTorch keep private: each is there, and only a few files of ours use any.
+"""Names that Keras, TF-MOT, TensorFlow and PyTorch keep private: each is there, and only a few files of ours
+use any.
 
-A release that drops one fails the test that bears its name. This file imports nothing of ours that would fail first.
+A release that drops one fails the test that bears its name. This file imports nothing of ours that would fail
+first.
 """
 
 import ast

@@ -1,4 +1,5 @@
-"""Random models of all kinds of layers: wrapped, trained, tightened, saved, stripped, the zeros always hold."""
+"""Random models of all kinds of layers: wrapped, trained, tightened, saved, stripped, the zeros always
+hold."""
 
 import tempfile
 

@@ -1,4 +1,5 @@
-"""resize: models and layers inside a model take another input and another head as those of the outermost model do."""
+"""resize: models and layers inside a model take another input and another head as those of the outermost
+model do."""
 
 import warnings
 
@@ -36,7 +37,8 @@ def ticket_of(model):
 
 
 def check(ticket, input_shape=None, new=()):
-    """A student with just the head and `new` not the ticket's, told of in warnings, that trains with its zeros held."""
+    """A student with just the head and `new` not the ticket's, told of in warnings, that trains with its
+    zeros held."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         student = lottery.transfer(ticket, num_classes=4, input_shape=input_shape)

@@ -1,4 +1,5 @@
-"""A killed run goes on to the same result, bit for bit, whenever it is killed; a folder is never taken for what it is not."""
+"""A killed run goes on to the same result, bit for bit, whenever it is killed; a folder is never taken for
+what it is not."""
 
 import collections
 import importlib.util
@@ -52,7 +53,8 @@ def deterministic():
 def states(folder, where, call):
     """Call; every state of `folder` that a kill could leave, as copies: (copies, result of the call).
 
-    One of each: taken just before a file operation, when the files under their final names were others than last time.
+    One of each: taken just before a file operation, when the files under their final names were others than
+    last time.
     """
     copies, seen = [], set()
 
@@ -179,7 +181,8 @@ def test_another_process_begins_from_other_weights_and_callbacks(tmp_path, more)
 
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
-    """BatchNorm has other statistics in each replica, Dropout other random numbers, and more of them where the batch is larger."""
+    """BatchNorm has other statistics in each replica, Dropout other random numbers, and more of them where
+    the batch is larger."""
     strategy = mirrored()
     model = noisy()
     x, y = arrays()
@@ -416,7 +419,8 @@ def test_damaged_run_folders_say_so(tmp_path):
 
 @skip_unless("tf_keras", reason="the files are written alike for every Keras")
 def test_disk_full(tmp_path):
-    """Writes of more than so many bytes fail: one line, nothing half-written, and with room again the run goes on."""
+    """Writes of more than so many bytes fail: one line, nothing half-written, and with room again the run
+    goes on."""
     code = (
         "import resource, sys; from small import *\n"
         "keras.utils.set_random_seed(0)\n"
@@ -427,7 +431,8 @@ def test_disk_full(tmp_path):
         "except lottery.LotteryError as error: print(error)\n"
         "print(sorted(files('run')))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
-        "assert everything(search(model, run_dir='run')) == everything(whole) and files('run') == files('whole')\n"
+        "assert everything(search(model, run_dir='run')) == everything(whole) and files('run') == "
+        "files('whole')\n"
     )
     done = python("-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,4 +1,5 @@
-"""The boundary between two rounds: exact, complete, never traced again, the same in both ways to run the rounds."""
+"""The boundary between two rounds: exact, complete, never traced again, the same in both ways to run the
+rounds."""
 
 import contextlib
 import functools
@@ -651,7 +652,8 @@ def test_several_steps_an_execution_rewind_at_their_step():
     model.fit(batches(), shuffle=False, epochs=EPOCHS * 2, callbacks=[callback], verbose=0)
     expected = masked(run("callback", 3)[1].states[3][0], callback.ticket.masks)
     for path, value in callback.ticket.weights.items():
-        # JAX compiles two steps otherwise than one. BatchNorm makes rounding of the bias's gradient, Adam steps of that.
+        # JAX compiles two steps otherwise than one. BatchNorm makes rounding of the bias's gradient, Adam
+        # steps of that.
         if not (runs_on("jax") and path in ("conv/bias", "bn/moving_mean")):
             np.testing.assert_allclose(value, expected[path], rtol=1e-5, atol=1e-6)
 

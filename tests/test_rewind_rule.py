@@ -1,4 +1,5 @@
-"""A round that rewinds to step k trains from k to T: against a search in NumPy, and at 0% zeros against the dense training."""
+"""A round that rewinds to step k trains from k to T: against a search in NumPy, and at 0% zeros against the
+dense training."""
 
 import contextlib
 import itertools
@@ -40,7 +41,8 @@ def cosine(rate=0.05):
     return keras.optimizers.schedules.CosineDecay(rate, END)
 
 
-# --- against a search of its own, in plain NumPy ------------------------------------------------------------------
+# --- against a search of its own, in plain NumPy
+# ------------------------------------------------------------------
 
 
 class Sgd:
@@ -192,7 +194,8 @@ def test_a_search_is_the_one_of_another_program(optimizer, scope, rewind, decays
             )
 
 
-# --- at 0% zeros a round is the dense training from step k on ---------------------------------------------------------
+# --- at 0% zeros a round is the dense training from step k on
+# ---------------------------------------------------------
 
 
 class Weights(keras.callbacks.Callback):
@@ -213,7 +216,8 @@ def data(kind):
 
 
 def twice(net, optimizer, train, rewind, end=END, **compiled):
-    """The states after each step of the dense training, and of a round at 0% zeros that rewinds to step `rewind`."""
+    """The states after each step of the dense training, and of a round at 0% zeros that rewinds to step
+    `rewind`."""
     with contextlib.redirect_stdout(None):
         model = lottery.wrap(net)
     model.compile(optimizer, LOGITS, metrics=["accuracy"], **compiled)
@@ -245,7 +249,8 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
 @pytest.mark.parametrize("rewind", [0, 3, STEPS, STEPS + 2, 2 * STEPS + 1])
 @pytest.mark.parametrize("kind", ["arrays", "in order"])
 def test_a_round_without_zeros_is_the_dense_training_over_again(rewind, kind):
-    """Bit for bit with plain SGD, which has no slots; with BatchNorm, Dropout, noise and a rate that follows a schedule."""
+    """Bit for bit with plain SGD, which has no slots; with BatchNorm, Dropout, noise and a rate that follows
+    a schedule."""
     dense, again = twice(noisy(), keras.optimizers.SGD(cosine(0.1)), data(kind), rewind)
     assert len(dense) == END and len(again) == END - rewind
     assert again == dense[rewind:]
@@ -281,7 +286,8 @@ def test_data_of_unknown_length_go_on_within_their_epoch():
 
 @skip_unless("tf_keras", "tensorflow", reason="a dataset that does not know its length is one of tf.data")
 def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
-    """tf_keras finds the end of a fit's first epoch by a step that it counts; the first after a kill is no such one."""
+    """tf_keras finds the end of a fit's first epoch by a step that it counts; the first after a kill is no
+    such one."""
 
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -428,7 +434,8 @@ def test_updates_after_a_rewind_are_those_of_a_new_optimizer_at_the_same_rate(na
             )
 
 
-# --- to callbacks a round that begins within an epoch is one training ---------------------------------------------------
+# --- to callbacks a round that begins within an epoch is one training
+# ---------------------------------------------------
 
 
 class Calls(keras.callbacks.Callback):
@@ -505,7 +512,8 @@ def test_a_rate_that_was_lowered_before_the_step_stays_lowered():
 
 
 def test_training_that_a_callback_stops_within_the_first_epoch_ends_whole():
-    """EarlyStopping puts the best weights back at the end, which comes once, after the epoch that a round begins in."""
+    """EarlyStopping puts the best weights back at the end, which comes once, after the epoch that a round
+    begins in."""
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -571,7 +579,8 @@ def test_nothing_is_traced_again_for_the_epoch_that_a_round_begins_in():
     assert WORLD == "torch" or len(set(seen)) == 1
 
 
-# --- all rounds in one fit ----------------------------------------------------------------------------------------------
+# --- all rounds in one fit
+# ----------------------------------------------------------------------------------------------
 
 
 def scheduled(rewind, optimizer):
@@ -621,7 +630,8 @@ def test_a_rate_set_by_epochs_is_refused_in_one_fit_with_a_rewind_step():
     assert callback.ticket.sparsity == pytest.approx(0.75, abs=0.01)
 
 
-# --- what is written down -------------------------------------------------------------------------------------------------
+# --- what is written down
+# -------------------------------------------------------------------------------------------------
 
 
 def test_the_rule_is_written_down_and_runs_of_the_old_one_are_not_gone_on_with(tmp_path):

@@ -55,7 +55,8 @@ def test_call():
 
 
 def test_a_round_that_rewinds_to_step_k_trains_from_k_to_the_end():
-    """Frankle et al. 2020, algorithm 2; rounds that keep their weights, and those that begin at the end, train all steps."""
+    """Frankle et al. 2020, algorithm 2; rounds that keep their weights, and those that begin at the end,
+    train all steps."""
 
     def spans(*given):
         return [(round.start, round.stop, round.rewind) for round in search_rounds([0.5, 0.75, 0.9], *given)]

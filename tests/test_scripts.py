@@ -1,4 +1,5 @@
-"""Scripts that no other test runs, in docs and benchmarks: each can be read, and what it takes from the package is there."""
+"""Scripts that no other test runs, in docs and benchmarks: each can be read, and what it takes from the
+package is there."""
 
 import ast
 import importlib

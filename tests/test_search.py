@@ -75,7 +75,8 @@ def batches(epoch, seed=7):
 
 @pytest.mark.parametrize("rewind", ["init", 3, np.int64(5), "trained", "lr"])
 def test_rewind_points(rewind, tmp_path):
-    """The dense ticket holds the weights at the rewind point; they are those of plain training to that step."""
+    """The dense ticket holds the weights at the rewind point; they are those of plain training to that
+    step."""
     steps = {"init": 0, "trained": 6}.get(rewind, rewind)
     model = compiled(dense(), keras.optimizers.Adam(0.01))
     ticket = search(model, rewind=rewind, run_dir=tmp_path, seed=7)
@@ -585,7 +586,8 @@ if BACKEND == "tensorflow":
         ),
         "length too high": (
             lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(7))),
-            "train cannot be used: Input dataset was expected to contain 7 elements but contained only 6 elements. Give assert_cardinality the",
+            "train cannot be used: Input dataset was expected to contain 7 elements but contained only 6 "
+            "elements. Give assert_cardinality the",
         ),
         "length too low": (
             lambda: search(train=batched(Y).apply(tf.data.experimental.assert_cardinality(5))),
@@ -642,7 +644,8 @@ def batched(labels):
         ),
         (
             lambda: batched(np.where(np.arange(96) == 95, 7, Y)),
-            "(Received a label value of 7 which is outside the valid range of .0, 3|= 7 is not in .0, 3).*Give as labels the numbers",
+            "(Received a label value of 7 which is outside the valid range of .0, 3|= 7 is not in .0, "
+            "3).*Give as labels the numbers",
         ),
     ],
 )

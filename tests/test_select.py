@@ -1,4 +1,5 @@
-"""What is pruned and what is not: skip, include, heads, frozen layers, and the lines for models that cannot be wrapped."""
+"""What is pruned and what is not: skip, include, heads, frozen layers, and the lines for models that cannot
+be wrapped."""
 
 import numpy as np
 import pytest

@@ -52,7 +52,8 @@ def norb(tmp_path_factory):
 
 
 def write_split(folder, split, count):
-    """The three files of a split, the right image the negative of the left; (left images at 32x32, labels)."""
+    """The three files of a split, the right image the negative of the left; (left images at 32x32,
+    labels)."""
     rng = np.random.default_rng(count)
     left = rng.integers(0, 256, (count, 96, 96), np.uint8)
     labels = np.arange(count, dtype=np.int32) % 5
@@ -70,7 +71,8 @@ def resized(image):
 
 
 def write_matrix(path, array):
-    """NORB's binary matrix format: magic, number of dimensions, at least three sizes, the values; little-endian."""
+    """NORB's binary matrix format: magic, number of dimensions, at least three sizes, the values;
+    little-endian."""
     array = array.astype("uint8" if array.dtype == np.uint8 else "<i4")
     sizes = [*array.shape, 1, 1][: max(3, array.ndim)]
     head = np.array([MAGIC[array.dtype.name], array.ndim, *sizes], "<i4")
@@ -181,8 +183,9 @@ def test_without_it_and_without_a_network_the_command_says_what_to_run(tmp_path,
     assert time.monotonic() - start < 5
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert re.match(
-        "lottery-find: smallnorb is not in .*/new and cannot be fetched: no answer from cs.nyu.edu; where there "
-        "is a network, run: python -c .*tfds.builder.'smallnorb', data_dir='.*/new'.*download_and_prepare",
+        "lottery-find: smallnorb is not in .*/new and cannot be fetched: no answer from cs.nyu.edu; where "
+        "there is a network, run: python -c .*tfds.builder.'smallnorb', "
+        "data_dir='.*/new'.*download_and_prepare",
         err,
     )
     assert not os.listdir(tmp_path)

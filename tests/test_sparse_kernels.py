@@ -85,7 +85,8 @@ def test_the_builder_is_born_in_that_form():
 
 @pytest.mark.parametrize("size, runs", [(15, True), (17, True), (16, False)])
 def test_same_padding_becomes_symmetric_where_that_is_the_same_function(size, runs):
-    """16 halves to 8 and 4, of which 'same' pads one side; 15 to 8, whose depthwise convolution spoils it; 17 to 9 and 5."""
+    """16 halves to 8 and 4, of which 'same' pads one side; 15 to 8, whose depthwise convolution spoils it; 17
+    to 9 and 5."""
     model, parts = net(size, "same"), file(net(size, "same"))
     before = flatbuffer.write(parts)
     sparse_kernels.pad_symmetrically(parts)

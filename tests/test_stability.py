@@ -1,4 +1,5 @@
-"""The error barrier between two trainings, BatchNorm on the way between them, and the rewind point chosen by it."""
+"""The error barrier between two trainings, BatchNorm on the way between them, and the rewind point chosen by
+it."""
 
 import json
 import math
@@ -155,7 +156,8 @@ def test_a_state_and_itself_have_no_barrier_and_the_model_stays():
 
 
 def test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them():
-    """The mean of two kernels varies less than either, which the mean of the ends' statistics does not know."""
+    """The mean of two kernels varies less than either, which the mean of the ends' statistics does not
+    know."""
     net = keras.Sequential(
         [
             L.Input((8,)),
@@ -350,7 +352,8 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     code, out, err = command(find_ticket, *AUTO)
     assert code == 0, err
     assert out.startswith(
-        "rewind=auto, over the steps 0, 1: at most 2 probes of 2 + 2 trainings, 8 trainings or 8 epochs in all\n"
+        "rewind=auto, over the steps 0, 1: at most 2 probes of 2 + 2 trainings, 8 trainings or 8 epochs in "
+        "all\n"
     )
     result = json.loads((tmp_path / "whole" / "auto" / "result.json").read_text())
     barriers = {probe["rewind"]: probe["barrier"] for probe in result["probes"]}

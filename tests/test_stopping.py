@@ -1,4 +1,5 @@
-"""Rounds that end early: within the budget, once the mask has settled, the same after a kill; never the last."""
+"""Rounds that end early: within the budget, once the mask has settled, the same after a kill; never the
+last."""
 
 import dataclasses
 import re
@@ -97,7 +98,8 @@ def test_the_budget_that_a_refusal_names_is_enough():
     strategies.integers(1, 11), strategies.integers(1, 20), strategies.integers(0, 1200), strategies.data()
 )
 def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
-    """Whatever each round takes of what it may: the last trains to its end, none less than to the end of its first epoch."""
+    """Whatever each round takes of what it may: the last trains to its end, none less than to the end of its
+    first epoch."""
     rewind = draw.draw(strategies.integers(0, STEPS * epochs - 1))
     planned = plan(rounds, rewind, epochs)
     first = max(1, -(-rewind // STEPS)) * STEPS
@@ -215,13 +217,15 @@ def test_killed_and_started_again_it_ends_alike(tmp_path, stopping):
     [
         (
             {"budget": 3 * STEPS},
-            "budget=12 is too small: 4 rounds, the last to its end and the others of one epoch or more, take 32 steps or 1.6x",
+            "budget=12 is too small: 4 rounds, the last to its end and the others of one epoch or more, "
+            "take 32 steps or 1.6x",
         ),
         ({"budget": "1.5x"}, "take 32 steps or 1.6x: give that"),
         ({"budget": "1x", "epochs": 9}, "take 48 steps or 1.34x: give that"),
         (
             {"budget": "soon"},
-            "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m",
+            "budget='soon' is impossible: give steps, such as 20000, dense trainings, such as 3x, or "
+            "minutes, such as 90m",
         ),
         ({"budget": "-3m"}, "impossible"),
         ({"budget": 0}, "impossible"),

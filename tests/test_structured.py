@@ -1,4 +1,5 @@
-"""Rounds that let channels die as wholes: the same zeros, more of them in channels that compacting takes out."""
+"""Rounds that let channels die as wholes: the same zeros, more of them in channels that compacting takes
+out."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""A study runs each of its runs once, whatever happens; one with more seeds, targets or controls keeps those it has."""
+"""A study runs each of its runs once, whatever happens; one with more seeds, targets or controls keeps those
+it has."""
 
 import dataclasses
 import json

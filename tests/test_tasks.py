@@ -35,7 +35,8 @@ class Backbone(keras.Model):
 
 @register
 class Classifier(keras.Model):
-    """As keras_hub.models.ImageClassifier: a backbone, a head, and a preprocessor that fit and predict call."""
+    """As keras_hub.models.ImageClassifier: a backbone, a head, and a preprocessor that fit and predict
+    call."""
 
     def __init__(self, backbone, classes, preprocessor=None, **kwargs):
         x = backbone.input
@@ -115,7 +116,8 @@ def test_a_task_is_refused_with_the_way_out(name):
 @skip_unless("keras", reason="tf_keras copies layer by layer, so a class with a constructor is left")
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_on_a_wrapped_backbone(name, tmp_path):
-    """Predicts as before, its own preprocessing included; trains with zeros held; saves, loads and trains on."""
+    """Predicts as before, its own preprocessing included; trains with zeros held; saves, loads and trains
+    on."""
     make, task = TASKS[name]
     backbone = make()
     plain = task(backbone)
@@ -159,7 +161,8 @@ def test_a_wrapped_model_has_what_its_class_has():
 
 @skip_unless("keras", reason="tf_keras copies layer by layer, so a class with a constructor is left")
 def test_a_search_in_a_tasks_own_fit(tmp_path):
-    """The masks, the ticket and its model are those of the task; the model of its ticket preprocesses as the task does."""
+    """The masks, the ticket and its model are those of the task; the model of its ticket preprocesses as the
+    task does."""
     wrapped = lottery.wrap(
         Backbone(6, name="body"),
         prune_head=True,

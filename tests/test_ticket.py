@@ -1,4 +1,5 @@
-"""A ticket comes back from its folder bit for bit, is as small as it can be, and never comes back wrong or runs code."""
+"""A ticket comes back from its folder bit for bit, is as small as it can be, and never comes back wrong or
+runs code."""
 
 import dataclasses
 import gzip
@@ -139,7 +140,8 @@ def test_fresh_process_loads_the_same(tmp_path):
     "sparsity, trained", [(0.9, True)] if KERAS3 else [(0.9, True), (0.9, False), (0.5, True)]
 )
 def test_size_is_what_bits_and_surviving_values_need(tmp_path, sparsity, trained, capsys):
-    """Card, JSON and architecture included: 1.1 of one bit a prunable weight, 4 bytes a surviving or dense value."""
+    """Card, JSON and architecture included: 1.1 of one bit a prunable weight, 4 bytes a surviving or dense
+    value."""
     metrics = dict(loss=0.123456789, accuracy=0.987654321, val_loss=0.5678912345, val_accuracy=0.912345678)
     rounds = [
         dict(round=n, sparsity=1 - 0.8**n, kept=0, total=1, metrics=metrics, history=[metrics] * 5)
@@ -156,7 +158,8 @@ def test_size_is_what_bits_and_surviving_values_need(tmp_path, sparsity, trained
     sizes = {name: len(content) for name, content in files(tmp_path / "t").items()}
     with capsys.disabled():
         print(
-            f"\nresnet20 {sparsity:.0%}, trained={trained}: {sum(sizes.values()):,} bytes, {sum(sizes.values()) / need:.3f} of {need:,}; {sizes}"
+            f"\nresnet20 {sparsity:.0%}, trained={trained}: {sum(sizes.values()):,} bytes, "
+            f"{sum(sizes.values()) / need:.3f} of {need:,}; {sizes}"
         )
     assert sum(sizes.values()) <= 1.1 * need
 
@@ -325,7 +328,8 @@ def test_loading_runs_no_code(tmp_path, monkeypatch):
 
 
 def test_architecture_that_was_swapped(saved, tmp_path):
-    """An architecture with other weights, its hashes made to fit, is refused in one line when the model is built."""
+    """An architecture with other weights, its hashes made to fit, is refused in one line when the model is
+    built."""
     folder = copied(saved, tmp_path / "t")
     pruned_ticket(keras.Sequential([L.Input((8,)), L.Dense(11, name="a"), L.Dense(3, name="head")])).save(
         tmp_path / "other"

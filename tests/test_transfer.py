@@ -1,4 +1,5 @@
-"""transfer: every surviving weight comes along bit for bit and trains, zeros hold, the head is new and dense."""
+"""transfer: every surviving weight comes along bit for bit and trains, zeros hold, the head is new and
+dense."""
 
 import numpy as np
 import pytest
@@ -231,7 +232,8 @@ def test_precision_may_change_on_the_way(there, here, tmp_path):
 
 
 def test_controls(tickets):
-    """Each control is what it says: same counts, dense weights of the rewind point, nothing of the ticket where it must not be."""
+    """Each control is what it says: same counts, dense weights of the rewind point, nothing of the ticket
+    where it must not be."""
     found, folder = tickets
     ticket, first = found["conv"], lottery.load_ticket(folder / "conv" / "round_00")
     rewind, _ = files.read_arrays(folder / "conv" / "rewind.safetensors")

@@ -84,7 +84,8 @@ def wait_for(happened, process):
 
 
 def test_result(folder):
-    """Best first, by the validation accuracy of the round at the wanted sparsity; each trial's price is said before it."""
+    """Best first, by the validation accuracy of the round at the wanted sparsity; each trial's price is said
+    before it."""
     code, out, err = folder.said
     assert code == 0 and not err, err
     assert out.startswith("2 trials of at most 3 epochs each, 6 in all\n")
@@ -105,8 +106,8 @@ def test_result(folder):
             and 0.01 / 3 <= row["learning_rate"] <= 0.03
         )
         assert (
-            f"learning rate {row['learning_rate']:g}, epochs a round 1, epochs in all {row['epochs_in_all']}\n"
-            in out
+            f"learning rate {row['learning_rate']:g}, epochs a round 1, epochs in all "
+            f"{row['epochs_in_all']}\n" in out
         )
 
 
@@ -151,7 +152,8 @@ def test_printed_command_is_the_best_trial(folder, monkeypatch):
 
 
 def test_again_and_more(folder, tmp_path, monkeypatch):
-    """The same command trains nothing, other settings are refused, and more trials are added to those that are there."""
+    """The same command trains nothing, other settings are refused, and more trials are added to those that
+    are there."""
     shutil.copytree(folder.where, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     with monkeypatch.context() as patch:
@@ -170,7 +172,8 @@ def test_again_and_more(folder, tmp_path, monkeypatch):
 
 @pytest.mark.stress
 def test_killed(folder, tmp_path, monkeypatch):
-    """kill -9 amid the second trial, and just before it is counted: every file is that of a run that was left alone."""
+    """kill -9 amid the second trial, and just before it is counted: every file is that of a run that was left
+    alone."""
     monkeypatch.chdir(tmp_path)
     Path("net.keras").write_bytes(folder.files["net.keras"])
     killed = start()

@@ -28,7 +28,8 @@ def same(values):
 
 
 def test_holm_worked_by_hand():
-    # sorted: 0.005 * 4 = 0.02; 0.01 * 3 = 0.03; 0.03 * 2 = 0.06; 0.04 * 1 = 0.04, but no less than the one before
+    # sorted: 0.005 * 4 = 0.02; 0.01 * 3 = 0.03; 0.03 * 2 = 0.06; 0.04 * 1 = 0.04, but no less than the one
+    # before
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert (
         holm([0.02]) == pytest.approx([0.02])
@@ -99,7 +100,8 @@ def test_corrected_words_are_the_rule_on_wider_intervals(cells):
     assume(not any(map(same, cells)))
     claimed = {}
     for claim, sign, beyond in (("beats", 1, 0), ("matches", 1, -0.5), ("is worse", -1, 0)):
-        # The cell that is furthest beyond, in its own standard errors, comes first; the first that fails is the last.
+        # The cell that is furthest beyond, in its own standard errors, comes first; the first that fails is
+        # the last.
         waiting = list(range(len(cells)))
         claimed[claim] = set()
         while waiting:
@@ -201,7 +203,8 @@ def test_a_diverged_run_is_an_error():
 
 
 def null_studies(seeds, spread, step, studies=1000, cells=12):
-    """Differences of a net from itself, (studies, cells, seeds), accuracies in whole steps (0: not rounded)."""
+    """Differences of a net from itself, (studies, cells, seeds), accuracies in whole steps (0: not
+    rounded)."""
     nets = np.random.default_rng(seeds).normal(90, spread, (2, studies, cells, seeds))
     return np.subtract(*(np.round(nets / step) * step if step else nets))
 

@@ -220,7 +220,8 @@ def test_tape_loop(graph, optimizer):
 @pytest.mark.parametrize("apart", [False, True], ids=["one_jit", "two_jits"])
 @pytest.mark.parametrize("optimizer", ["adamw", "accumulated_average", "scaled"])
 def test_stateless_loop(apart, optimizer):
-    """State goes in and comes out of jitted functions, as arrays: these hold the zeros as well, where one trace does all."""
+    """State goes in and comes out of jitted functions, as arrays: these hold the zeros as well, where one
+    trace does all."""
     import jax
 
     model, optimizer = lottery.wrap(net()), OPTIMIZERS[optimizer]()
@@ -295,7 +296,8 @@ def test_backward_loop(optimizer):
     hold_after_every_step(model, step)
 
 
-# Under a strategy, optimizers of Keras 3 cannot do anything every few steps: `merge_call` refuses to be in a branch.
+# Under a strategy, optimizers of Keras 3 cannot do anything every few steps: `merge_call` refuses to be in a
+# branch.
 @on_tensorflow
 @pytest.mark.parametrize(
     "optimizer",

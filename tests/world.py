@@ -35,7 +35,8 @@ def matrix_on(*worlds):
 
 
 def runs_on(*worlds):
-    """Whether the tests run in one of these worlds: "tf_keras", "tensorflow", "jax", "torch", or "keras" for the last three."""
+    """Whether the tests run in one of these worlds: "tf_keras", "tensorflow", "jax", "torch", or "keras" for
+    the last three."""
     return WORLD in worlds or KIND in worlds
 
 

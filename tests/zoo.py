@@ -32,7 +32,8 @@ CASES = {}
 
 
 def case(*pruned, name=None, only=("tf_keras", "keras"), **wrap):
-    """Keep what builds a model; `only`: the worlds that have what the model is made of, as `world.runs_on` takes them."""
+    """Keep what builds a model; `only`: the worlds that have what the model is made of, as `world.runs_on`
+    takes them."""
 
     def keep(build):
         if runs_on(*([only] if isinstance(only, str) else only)):

@@ -1,10 +1,12 @@
 """What a 90% ticket costs and what it reaches: cheaper searches beside eleven full rounds of 20%.
 
-    python docs/fast/curve.py --data_dir=DIR [--runs=runs/fast] [--nets lenet resnet8] [--searches NAME ...] [--precision=auto]
+    python docs/fast/curve.py --data_dir=DIR [--runs=runs/fast] [--nets lenet resnet8] [--searches NAME ...]
+    [--precision=auto]
 
-Every search trains its last round in full; its cost is the epochs of all rounds over those of one dense training. Figures
-are of the test split, which chose no epoch, round or rate within a search; the seeds are 0, 1 and 2. Rows go to docs/fast/rows.jsonl as they come, what is
-there is not run again, and docs/fast/README.md and README.md's lines on --fast are made of them.
+Every search trains its last round in full; its cost is the epochs of all rounds over those of one dense
+training. Figures are of the test split, which chose no epoch, round or rate within a search; the seeds are 0,
+1 and 2. Rows go to docs/fast/rows.jsonl as they come, what is there is not run again, and docs/fast/README.md
+and README.md's lines on --fast are made of them.
 """
 
 import argparse
@@ -108,12 +110,16 @@ def page(rows):
     lines = [
         "# Cheaper searches",
         "",
-        "Tickets at 90% on fashion_mnist, three seeds, each against the search with full rounds of 20% from the same seed in the same",
-        "precision. The cost is in dense trainings; a round's length is the dense training's where nothing ends it. \"Rewound once\" takes",
+        "Tickets at 90% on fashion_mnist, three seeds, each against the search with full rounds of 20% "
+        "from the same seed in the same",
+        "precision. The cost is in dense trainings; a round's length is the dense training's where nothing "
+        'ends it. "Rewound once" takes',
         "the weights back before the last round alone. `python docs/fast/curve.py` makes this page.",
         "",
-        "What --fast does was chosen after trials on resnet8, most of them with seed 0, whose test accuracies were seen: its figure there is",
-        "not independent of the choice, lenet's is. The rows that are rewound once were run on other processors than the rest.",
+        "What --fast does was chosen after trials on resnet8, most of them with seed 0, whose test "
+        "accuracies were seen: its figure there is",
+        "not independent of the choice, lenet's is. The rows that are rewound once were run on other "
+        "processors than the rest.",
         "",
     ]
     for rule, told in RULES.items():
@@ -134,8 +140,8 @@ def table(found, net):
     if not dense:
         return
     yield (
-        f"**{net}**, {how['images']:,} images less a tenth for validation, {how['epochs']} epochs, rewound to step {how['rewind']}; "
-        f"dense {estimate(dense).mean:.2f}%:"
+        f"**{net}**, {how['images']:,} images less a tenth for validation, {how['epochs']} epochs, rewound "
+        f"to step {how['rewind']}; dense {estimate(dense).mean:.2f}%:"
     )
     yield from (
         "",
@@ -149,7 +155,10 @@ def table(found, net):
             if search == FULL or not full
             else "{0.mean:+.2f} ± {0.half:.2f}".format(paired(accuracy(of), accuracy(full)))
         )
-        yield f"| {search} | {precision} | {cost(of):.1f} | {estimate(accuracy(of).values()).mean:.2f} | {difference} |"
+        yield (
+            f"| {search} | {precision} | {cost(of):.1f} | {estimate(accuracy(of).values()).mean:.2f} | "
+            f"{difference} |"
+        )
     yield ""
 
 
@@ -163,8 +172,9 @@ def in_short(rows):
                 difference = paired(accuracy(fast), accuracy(full))
                 old = "" if rule else " (measured when rounds trained T steps from step k on)"
                 yield (
-                    f"- {net} on Fashion-MNIST at 90% zeros, in {precision}: {cost(fast):.1f} dense trainings instead of {cost(full):.1f}, "
-                    f"{difference.mean:+.2f} ± {difference.half:.2f} points{old}"
+                    f"- {net} on Fashion-MNIST at 90% zeros, in {precision}: {cost(fast):.1f} dense "
+                    f"trainings instead of {cost(full):.1f}, {difference.mean:+.2f} ± "
+                    f"{difference.half:.2f} points{old}"
                 )
                 break
 

@@ -1,10 +1,13 @@
-"""Measure tickets as files for a phone: every variant's bytes, latency here, accuracy, and instructions on an emulated ARM processor.
+"""Measure tickets as files for a phone: every variant's bytes, latency here, accuracy, and instructions on an
+emulated ARM processor.
 
-    python docs/phone/measure.py --data_dir=DIR [TICKET or NAME=TICKET ...]    # those in saved_models if none is given
+    python docs/phone/measure.py --data_dir=DIR [TICKET or NAME=TICKET ...]    # those in saved_models if none
+    is given
 
-The dense net that a ticket was pruned from is the same net without zeros, so its dense float32 file weighs and takes what
-the ticket's dense float32 file does. Variants are chosen on at most 1,000 of the ticket's own validation images. Adds a line for each ticket to docs/phone/rows.jsonl,
-in the place of an older one of the same name.
+The dense net that a ticket was pruned from is the same net without zeros, so its dense float32 file weighs
+and takes what the ticket's dense float32 file does. Variants are chosen on at most 1,000 of the ticket's own
+validation images. Adds a line for each ticket to docs/phone/rows.jsonl, in the place of an older one of the
+same name.
 """
 
 import argparse
@@ -25,7 +28,8 @@ COUNTED = ("float32-dense", "float32-sparse", "int8-weights-sparse", "int8-dense
 
 
 def measure(name, ticket, data_dir):
-    """One row: the export's record, that of the compacted net, instructions by file, and dense int8's latency side by side."""
+    """One row: the export's record, that of the compacted net, instructions by file, and dense int8's latency
+    side by side."""
     source = load_ticket(ticket).info["data"]["name"]
     row = {"ticket": name, "data": source, "sparsity": load_ticket(ticket).sparsity}
     with tempfile.TemporaryDirectory() as folder:

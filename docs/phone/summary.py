@@ -30,8 +30,9 @@ def sizes(rows):
         small, sent = best(row["whole"], "bytes"), best(row["whole"], "zstd")
         lost = 100 * (row["whole"]["test"]["keras"] - row["whole"]["test"]["file"])
         yield (
-            f"| {row['ticket']} | {row['sparsity']:.1%} | {dense / 1000:,.0f} | {small['bytes'] / 1000:.0f}: **{dense / small['bytes']:.1f} x smaller** | "
-            f"{small['name']} | {sent['zstd'] / 1000:.0f}: {dense / sent['zstd']:.1f} x | {sent['name']} | {lost:.2f} |"
+            f"| {row['ticket']} | {row['sparsity']:.1%} | {dense / 1000:,.0f} | "
+            f"{small['bytes'] / 1000:.0f}: **{dense / small['bytes']:.1f} x smaller** | {small['name']} | "
+            f"{sent['zstd'] / 1000:.0f}: {dense / sent['zstd']:.1f} x | {sent['name']} | {lost:.2f} |"
         )
 
 
@@ -60,7 +61,8 @@ def speed(rows):
 
 
 def accuracies(rounds):
-    """Of each search: the dense net's test accuracy, that of its tickets, and the multiply-adds that compacting leaves."""
+    """Of each search: the dense net's test accuracy, that of its tickets, and the multiply-adds that
+    compacting leaves."""
     yield "| search | seeds | dense | 90% zeros | 95% zeros | work left by compacting at 95% |"
     yield "|---|---|---|---|---|---|"
     for search in dict.fromkeys(row["search"] for row in rounds):
@@ -100,7 +102,10 @@ def price(rounds, search, other):
         ]
         if len(found[0].keys() & found[1].keys()) > 1:
             difference = paired(*found)
-            yield f"- {search} minus {other}, {at:.0%} zeros, {difference.n} seeds: {difference.mean:+.2f} ± {difference.half:.2f} points"
+            yield (
+                f"- {search} minus {other}, {at:.0%} zeros, {difference.n} seeds: {difference.mean:+.2f} "
+                f"± {difference.half:.2f} points"
+            )
 
 
 def structured(rows, rounds, search="vgg19x0.5-structured-fashion"):
@@ -112,9 +117,11 @@ def structured(rows, rounds, search="vgg19x0.5-structured-fashion"):
     )
     fewer = row["instructions"]["whole int8-dense"] / row["instructions"]["compact int8-dense"]
     yield (
-        f"- A vgg19 with 95% zeros, found with `--structured` and compacted, takes in int8 {fewer:.1f} times fewer instructions on ARM and {1 / row['compact_int8_latency']:.1f} "
-        f"times less time on x86 than whole, and gets {ticket:.1f}% of Fashion-MNIST right, the dense net {dense:.1f}% (one seed). "
-        f"A small net has less to spare: conv6 at half width gets {small:.1f}% of CIFAR-10 right so, {without:.1f}% without `--structured`."
+        f"- A vgg19 with 95% zeros, found with `--structured` and compacted, takes in int8 {fewer:.1f} "
+        f"times fewer instructions on ARM and {1 / row['compact_int8_latency']:.1f} times less time on x86 "
+        f"than whole, and gets {ticket:.1f}% of Fashion-MNIST right, the dense net {dense:.1f}% (one "
+        f"seed). A small net has less to spare: conv6 at half width gets {small:.1f}% of CIFAR-10 right "
+        f"so, {without:.1f}% without `--structured`."
     )
 
 
@@ -151,8 +158,10 @@ def every(rows):
             yield (
                 f"| {v['name']} | "
                 + " | ".join("–" if number is None else f"{number:,}" for number in shown)
-                + f" | {_text(v['load_ms'], '.1f')} | {_text(v['latency'], '.2f')} | {_text(v['relative_difference'], '.0e')}"
-                + f" | {'–' if v['accuracy'] is None else format(100 * v['accuracy'], '.2f')} | {v['problem'] or ''} |"
+                + f" | {_text(v['load_ms'], '.1f')} | {_text(v['latency'], '.2f')} | "
+                f"{_text(v['relative_difference'], '.0e')}"
+                + f" | {'–' if v['accuracy'] is None else format(100 * v['accuracy'], '.2f')} | "
+                f"{v['problem'] or ''} |"
             )
 
 

@@ -1,4 +1,5 @@
-"""Gather what nets.sh trained: a row for each round of each search, and how much work `lottery.compact` takes out of it.
+"""Gather what nets.sh trained: a row for each round of each search, and how much work `lottery.compact` takes
+out of it.
 
 python docs/phone/trained.py RUNS_FOLDER    # writes docs/phone/trained.jsonl
 """
@@ -19,7 +20,8 @@ def work(model):
 
 
 def rounds(folder):
-    """A search's rounds: accuracy on the test images, and the share of multiply-adds that compacting leaves."""
+    """A search's rounds: accuracy on the test images, and the share of multiply-adds that compacting
+    leaves."""
     name, _, seed = folder.name.rpartition("-")
     for number, row in enumerate(run_folder.read_result(folder)["rows"]):
         model = lottery.strip(lottery.load_ticket(run_folder.round_folder(folder, number)).model("trained"))

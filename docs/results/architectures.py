@@ -1,4 +1,5 @@
-"""Public architectures through the whole road: which layers are pruned, which are not and why; fit, strip and export.
+"""Public architectures through the whole road: which layers are pruned, which are not and why; fit, strip and
+export.
 
     python docs/results/architectures.py [--backend tensorflow] [--only MobileNetV2,...]
 
@@ -101,10 +102,12 @@ def main():
     given = options.parse_args()
     os.environ["KERAS_BACKEND"] = given.backend
     lines = [
-        f"Keras 3 on {given.backend}; one round to 90% zeros in each layer on noise, stripped, exported. Written by",
+        f"Keras 3 on {given.backend}; one round to 90% zeros in each layer on noise, stripped, exported. "
+        "Written by",
         "`python docs/results/architectures.py`.",
         "",
-        "| net | weights pruned | of the parameters | left dense, and why | masked weights not 0 | .tflite dense, kB | sparse, kB | largest relative difference |",
+        "| net | weights pruned | of the parameters | left dense, and why | masked weights not 0 | .tflite "
+        "dense, kB | sparse, kB | largest relative difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in given.only.split(","):
@@ -114,8 +117,9 @@ def main():
             print(f"{name}: not done, {error}", file=sys.stderr)
             continue
         lines.append(
-            f"| {name} | {found['pruned']} of {found['weights']} | {found['share']:.1%} | {found['reasons']} | "
-            f"{found['nonzero']} | {found['dense'] / 1000:,.0f} | {found['sparse'] / 1000:,.0f} | {found['difference']:.1e} |"
+            f"| {name} | {found['pruned']} of {found['weights']} | {found['share']:.1%} | "
+            f"{found['reasons']} | {found['nonzero']} | {found['dense'] / 1000:,.0f} | "
+            f"{found['sparse'] / 1000:,.0f} | {found['difference']:.1e} |"
         )
         print(lines[-1], f"{found['seconds']:.0f} s", flush=True)
     Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")

@@ -1,15 +1,17 @@
-"""What the plan of the study chooses beforehand, by pilot trainings of the dense net whose seed no later run uses.
+"""What the plan of the study chooses beforehand, by pilot trainings of the dense net whose seed no later run
+uses.
 
     python docs/study/pilot.py rates NET --dataset=cifar10 --augment --epochs=6 --data_dir=DIR
     python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=1500 --data_dir=DIR
-    python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=600 --train_split=train[:5556] --data_dir=DIR
-    python docs/study/pilot.py connectivity NET --dataset=cifar10 --augment --epochs=6 --learning_rate=R --weight_decay=W --data_dir=DIR
+    python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=600
+    --train_split=train[:5556] --data_dir=DIR python docs/study/pilot.py connectivity NET --dataset=cifar10
+    --augment --epochs=6 --learning_rate=R --weight_decay=W --data_dir=DIR
 
-`rates` trains the net from new weights with each learning rate and weight decay of a grid: a row with its validation
-accuracy. `connectivity` measures linear mode connectivity at four rewind points k: two trainings from step k to the end
-under different data orders, and the error barrier between their ends (Frankle et al. 2020, arXiv 1912.05671, section 2).
-Rows go to docs/study/pilot.jsonl as they come; what is there is not run again, what was killed goes on in --runs. Without
-a command the tables of docs/study/pilot.md are made again.
+`rates` trains the net from new weights with each learning rate and weight decay of a grid: a row with its
+validation accuracy. `connectivity` measures linear mode connectivity at four rewind points k: two trainings
+from step k to the end under different data orders, and the error barrier between their ends (Frankle et al.
+2020, arXiv 1912.05671, section 2). Rows go to docs/study/pilot.jsonl as they come; what is there is not run
+again, what was killed goes on in --runs. Without a command the tables of docs/study/pilot.md are made again.
 """
 
 import argparse
@@ -169,7 +171,8 @@ def page():
     lines = [
         "# Pilot trainings",
         "",
-        f"The dense net, seed {SEED}, which no run of the study uses. `python docs/study/pilot.py` makes this page from pilot.jsonl.",
+        f"The dense net, seed {SEED}, which no run of the study uses. `python docs/study/pilot.py` makes "
+        "this page from pilot.jsonl.",
         "Validation accuracy at the end of the training; the test images are not looked at.",
         "",
     ]
@@ -184,7 +187,8 @@ def page():
             "| learning rate | weight decay | validation accuracy, % |",
             "|---|---|---|",
             *(
-                f"| {row['learning_rate']:g} | {row['weight_decay']:g} | {100 * row['validation_accuracy']:.2f}{' (chosen)' if row is best else ''} |"
+                f"| {row['learning_rate']:g} | {row['weight_decay']:g} | "
+                f"{100 * row['validation_accuracy']:.2f}{' (chosen)' if row is best else ''} |"
                 for row in sorted(alike, key=lambda row: (row["learning_rate"], row["weight_decay"]))
             ),
             "",
@@ -192,12 +196,14 @@ def page():
     measured = [row for row in rows() if row["what"] == "connectivity"]
     if measured:
         lines += [
-            "**Linear mode connectivity** of the dense net by rewind point: the error barrier between two trainings from step k, in points.",
+            "**Linear mode connectivity** of the dense net by rewind point: the error barrier between two "
+            "trainings from step k, in points.",
             "",
             "| net | k | barrier | errors at the two ends, % |",
             "|---|---|---|---|",
             *(
-                f"| {row['net']} | {row['rewind']} | {row['barrier']:.2f} | {100 * row['errors'][0]:.2f}, {100 * row['errors'][-1]:.2f} |"
+                f"| {row['net']} | {row['rewind']} | {row['barrier']:.2f} | {100 * row['errors'][0]:.2f}, "
+                f"{100 * row['errors'][-1]:.2f} |"
                 for row in measured
             ),
             "",

@@ -56,7 +56,8 @@ def main(folder, flagfile):
         path = Path("saved_models") / f"{model}-{made.source}-{100 * at:.0f}"
         dataclasses.replace(best, info=info).save(path, overwrite=True)
         print(
-            f"{path}: seed {best.settings['seed']}, {best.sparsity:.2%} zeros, {sum(f.stat().st_size for f in path.iterdir()):,} bytes"
+            f"{path}: seed {best.settings['seed']}, {best.sparsity:.2%} zeros, "
+            f"{sum(f.stat().st_size for f in path.iterdir()):,} bytes"
         )
 
 

@@ -53,7 +53,10 @@ def repeat(first):
     yield from ("| zeros | first | again | by seed |", "|---|---|---|---|")
     for cell, again in sorted(cells(report.read(HERE / "repeat.jsonl")).items()):
         means = [f"{estimate(values.values()).mean:.2f}" for values in (first[cell], again)]
-        yield f"| {cell[0]:.0%} | {' | '.join(means)} | {', '.join(f'{again[seed] - first[cell][seed]:+.2f}' for seed in sorted(again))} |"
+        yield (
+            f"| {cell[0]:.0%} | {' | '.join(means)} | "
+            f"{', '.join(f'{again[seed] - first[cell][seed]:+.2f}' for seed in sorted(again))} |"
+        )
 
 
 def _words(verdict):

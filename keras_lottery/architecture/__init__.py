@@ -33,8 +33,8 @@ def kind(architecture):
 def translate(architecture, to):
     """The same net as JSON of the other Keras; a copy where it already is of that kind.
 
-    Layers keep their names, weights of the same layer their shapes and meaning (Keras 3 calls a depthwise layer's
-    depthwise_kernel `kernel`). Seeds and the shapes that layers were built with are left out.
+    Layers keep their names, weights of the same layer their shapes and meaning (Keras 3 calls a depthwise
+    layer's depthwise_kernel `kernel`). Seeds and the shapes that layers were built with are left out.
 
     Args:
       architecture: functional or Sequential model as JSON-able dict, of either kind.
@@ -59,7 +59,8 @@ def translate(architecture, to):
         raise
     except Exception as error:  # JSON of no model, from a file
         raise LotteryError(
-            f"the architecture is no model's of {kind(architecture)}: {type(error).__name__} {line(str(error))}."
+            f"the architecture is no model's of {kind(architecture)}: {type(error).__name__} "
+            f"{line(str(error))}."
         ) from error
     return {**model, "backend": "tensorflow"} if to == "tf_keras" else model
 

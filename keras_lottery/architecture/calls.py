@@ -6,7 +6,8 @@ from .tensors import has_tensors, is_none, is_plain, is_tensor, map_tensors
 
 
 def call(layer, node, config, graph, to):
-    """One call of a layer. In between, tensors are tuples (layer's name, number of its call, number of its output)."""
+    """One call of a layer. In between, tensors are tuples (layer's name, number of its call, number of its
+    output)."""
     inputs, others = (_from_tf if to == "keras" else _from_keras)(layer, node, graph, to)
     if is_operation(layer):
         inputs, others = _operands(layer, inputs, others, config, graph, to)
@@ -21,7 +22,8 @@ def call(layer, node, config, graph, to):
 
 
 def _from_tf(layer, node, graph, to):
-    """([first argument], {name: argument}) of a tf_keras node, where each tensor of the first brings the others."""
+    """([first argument], {name: argument}) of a tf_keras node, where each tensor of the first brings the
+    others."""
     found = [{}]
 
     def read(tensor):
@@ -134,7 +136,8 @@ def moved(tensor, graph, to, ends=False):
 
 
 def _first_call(layer, kind, ends):
-    """The number of a layer's first call: models count their own making, in Keras 3 only among a model's outputs."""
+    """The number of a layer's first call: models count their own making, in Keras 3 only among a model's
+    outputs."""
     if kind == "keras":
         return int(ends and "input_layers" in layer["config"])
     return int(is_model(layer) and layer["config"]["layers"][0]["class_name"] == "InputLayer")

@@ -1,4 +1,5 @@
-"""What an architecture's JSON holds: entries of a class and its settings, each of a layer, a model, an operation or less."""
+"""What an architecture's JSON holds: entries of a class and its settings, each of a layer, a model, an
+operation or less."""
 
 from ..core.errors import LotteryError
 from . import tables
@@ -21,8 +22,8 @@ def other(to):
 def refuse(entry, to, why):
     """Raises LotteryError: `why` says what a layer has that cannot be carried."""
     raise LotteryError(
-        f"layer {entry['config'].get('name')!r} ({entry['class_name']}) cannot go from {other(to)} to {to}: {why}. "
-        f"The ticket can be used with {other(to)}, which it was found with."
+        f"layer {entry['config'].get('name')!r} ({entry['class_name']}) cannot go from {other(to)} to "
+        f"{to}: {why}. The ticket can be used with {other(to)}, which it was found with."
     )
 
 

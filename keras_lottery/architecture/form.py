@@ -13,7 +13,8 @@ def form(architecture):
     Args:
       architecture: what json.loads(model.to_json()) gives, of either Keras.
 
-    >>> layer = {"class_name": "Activation", "config": {"name": "relu", "trainable": True, "activation": "relu"}}
+    >>> config = {"name": "relu", "trainable": True, "activation": "relu"}
+    >>> layer = {"class_name": "Activation", "config": config}
     >>> form(layer)["config"]
     {'name': 'layer 0', 'trainable': True, 'activation': 'relu'}
     """
@@ -65,7 +66,8 @@ def _value(value, names):
 
 
 def _calls(value, own, names):
-    """Calls of layers, in which tensors stand as [name, call, output]: the names of the graph's `own` layers replaced."""
+    """Calls of layers, in which tensors stand as [name, call, output]: the names of the graph's `own` layers
+    replaced."""
     if isinstance(value, dict):
         return {key: _calls(item, own, names) for key, item in value.items()}
     if not isinstance(value, list):

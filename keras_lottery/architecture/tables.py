@@ -3,20 +3,23 @@
 Found by making every layer of tf_keras 2.21 and Keras 3.15 in both and comparing configs and outputs.
 """
 
-# Layers that compute the same from the same weights. Left out, though both have them: RandomCrop (Keras 3 crops in
-# training only), SpectralNormalization (tf_keras cannot read its own), Lambda (code), lookups and hashes (tables).
+# Layers that compute the same from the same weights. Left out, though both have them: RandomCrop (Keras 3
+# crops in training only), SpectralNormalization (tf_keras cannot read its own), Lambda (code), lookups and
+# hashes (tables).
 LAYERS = set(
     """Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average AveragePooling1D
-    AveragePooling2D AveragePooling3D BatchNormalization Bidirectional CategoryEncoding CenterCrop Concatenate Conv1D
-    Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D
-    Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Flatten GRU
-    GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
-    GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LSTM LSTMCell
-    LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention
-    Multiply Normalization PReLU Permute RNN RandomBrightness RandomContrast RandomFlip RandomRotation RandomTranslation
-    RandomZoom ReLU RepeatVector Rescaling Reshape Resizing SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell
-    Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D StackedRNNCells Subtract TimeDistributed
-    UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D""".split()
+    AveragePooling2D AveragePooling3D BatchNormalization Bidirectional CategoryEncoding CenterCrop
+    Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D
+    ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Discretization Dot
+    Dropout ELU EinsumDense Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise
+    GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
+    GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization Identity InputLayer LSTM LSTMCell
+    LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum
+    MultiHeadAttention Multiply Normalization PReLU Permute RNN RandomBrightness RandomContrast RandomFlip
+    RandomRotation RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape Resizing SeparableConv1D
+    SeparableConv2D SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D
+    StackedRNNCells Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D
+    ZeroPadding1D ZeroPadding2D ZeroPadding3D""".split()
 )
 # Layers of stock applications: {class: (module below applications, name that tf_keras registered it under)}.
 APPLICATIONS = {
@@ -26,20 +29,20 @@ APPLICATIONS = {
 }
 # Initializers, regularizers, constraints.
 OBJECTS = set(
-    """Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones Orthogonal
-    RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros L1 L2 L1L2 OrthogonalRegularizer MaxNorm
-    MinMaxNorm NonNeg UnitNorm""".split()
+    """Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
+    Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros L1 L2 L1L2
+    OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg UnitNorm""".split()
 )
 # Not hard_sigmoid: its slope is 1/5 in tf_keras, 1/6 in Keras 3.
 ACTIVATIONS = set(
-    """elu exponential gelu leaky_relu linear log_softmax mish relu relu6 selu sigmoid silu softmax softplus softsign
-    swish tanh""".split()
+    """elu exponential gelu leaky_relu linear log_softmax mish relu relu6 selu sigmoid silu softmax
+    softplus softsign swish tanh""".split()
 )
-# With a mask these do something else in one than in the other: merges where not all inputs have one, the last two where
-# everything is masked.
+# With a mask these do something else in one than in the other: merges where not all inputs have one, the last
+# two where everything is masked.
 MASK_DIFFERS = set(
-    """Add Average Concatenate GroupNormalization Identity Maximum Minimum Multiply Normalization Rescaling Subtract
-    MultiHeadAttention Softmax""".split()
+    """Add Average Concatenate GroupNormalization Identity Maximum Minimum Multiply Normalization
+    Rescaling Subtract MultiHeadAttention Softmax""".split()
 )
 
 RECURRENT = "RNN SimpleRNN GRU LSTM ConvLSTM1D ConvLSTM2D ConvLSTM3D"
@@ -57,7 +60,8 @@ class _Any:
 
 _ANY = _Any()
 
-# Settings that only one has: {kind: [(layers or "" for all, {setting: values that mean what the other does})]}.
+# Settings that only one has: {kind: [(layers or "" for all, {setting: values that mean what the other
+# does})]}.
 ONLY = {
     "tf_keras": [
         ("", {"dynamic": [False], "batch_input_shape": _ANY}),
@@ -106,7 +110,8 @@ ONLY = {
 # A setting with two names: {layer: (tf_keras, Keras 3)}.
 RENAMED = {"InputLayer": ("batch_input_shape", "batch_shape"), "LeakyReLU": ("alpha", "negative_slope")}
 
-# Operations on tensors: {Keras 3 class: (its module, tf function, {Keras 3 setting: (tf argument, its default)})}.
+# Operations on tensors: {Keras 3 class: (its module, tf function, {Keras 3 setting: (tf argument, its
+# default)})}.
 _REDUCE = {"axis": ("axis", None), "keepdims": ("keepdims", False)}
 OPERATIONS = {
     "Add": ("numpy", "__operators__.add", {}),
@@ -149,8 +154,8 @@ ARGUMENTS = {
         ["Attention", "AdditiveAttention"],
         ["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"],
     ),
-    "MultiHeadAttention": """query value key query_mask value_mask key_mask attention_mask return_attention_scores
-    training use_causal_mask""".split(),
+    "MultiHeadAttention": """query value key query_mask value_mask key_mask attention_mask
+    return_attention_scores training use_causal_mask""".split(),
 }
 # Those that mean the same in both.
 CARRIED = {"mask", "initial_state", "value", "key", "return_attention_scores", "use_causal_mask"}

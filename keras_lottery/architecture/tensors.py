@@ -2,7 +2,8 @@
 
 
 def is_tensor(value):
-    """Whether this is [layer, number of its call, number of its output], in tf_keras followed by other arguments."""
+    """Whether this is [layer, number of its call, number of its output], in tf_keras followed by other
+    arguments."""
     return (
         isinstance(value, (list, tuple))
         and 2 < len(value) < 5

@@ -1,8 +1,9 @@
-"""What the JSON of a model from a file may hold: data, and names that Keras exports or this process registered.
+"""What the JSON of a model from a file may hold: data, and names that Keras exports or this process
+registered.
 
 Everything that Keras makes from a file is in the JSON that it is given, at some depth. The JSON is therefore
-checked whole, against a list of allowed names, before Keras sees it. Nothing is looked up, imported or run for
-any other name.
+checked whole, against a list of allowed names, before Keras sees it. Nothing is looked up, imported or run
+for any other name.
 """
 
 import dataclasses
@@ -56,7 +57,8 @@ class Names:
     Attributes:
       classes: {class: modules that have it}; an entry with any other module is refused.
       functions: the same of functions.
-      symbols: {class of an operation that Keras looks up by name: (the setting that holds it, the allowed names)}.
+      symbols: {class of an operation that Keras looks up by name: (the setting that holds it, the allowed
+        names)}.
       registered: function of a name that returns what this process registered under it, or None.
       register: how a class is registered, for messages.
     """
@@ -266,8 +268,8 @@ def _below(value):
 def _refuse_name(name, module, names):
     where = f" of {line(module)}" if module else ""
     raise LotteryError(
-        f"it names {line(name)}{where}, which neither Keras has nor this process has registered; if it is yours or a "
-        "package's, "
+        f"it names {line(name)}{where}, which neither Keras has nor this process has registered; if it is "
+        "yours or a package's, "
         f"import what registers it first ({names.register})"
     )
 

@@ -6,8 +6,8 @@ from .graph import array
 
 # Functions of each number by itself.
 ELEMENTWISE = set(
-    """celu elu exponential gelu hard_sigmoid hard_silu hard_swish leaky_relu linear log_sigmoid mish relu relu6 selu
-    sigmoid silu softplus softsign swish tanh""".split()
+    """celu elu exponential gelu hard_sigmoid hard_silu hard_swish leaky_relu linear log_sigmoid mish relu
+    relu6 selu sigmoid silu softplus softsign swish tanh""".split()
 )
 
 

@@ -1,7 +1,10 @@
-"""Which channels of a graph must be kept: ids for channels, what joins them, what is constant, what is needed.
+"""Which channels of a graph must be kept: ids for channels, what joins them, what is constant, what is
+needed.
 
-Every axis of a tensor or weight along which channels lie has an array of ids. What must be cut together is joined: the
-inputs of an Add, a BatchNorm's statistics and what it normalises. A joined set is kept if any consumer needs one of its ids.
+Every axis of a tensor or weight along which channels lie has an array of ids. What must be cut together is
+joined: the inputs of an Add, a BatchNorm's statistics and what it normalises. A joined set is kept if any
+  consumer needs
+one of its ids.
 """
 
 import dataclasses
@@ -13,7 +16,8 @@ from scipy.sparse.csgraph import connected_components
 
 @dataclasses.dataclass(eq=False)
 class Lane:
-    """How the channels of a tensor lie: on which axis, their ids, and their values where they are constant, else nan.
+    """How the channels of a tensor lie: on which axis, their ids, and their values where they are constant,
+    else nan.
 
     `axis` None: nothing is known of the tensor, and all of it is kept.
     """
@@ -27,9 +31,10 @@ class Lane:
 class Mix:
     """A layer whose kernel take every input channel to every output channel.
 
-    A constant input that is cut goes where `fold` says: "bias" (it adds the same to every position), "carrier" (its
-    share, the same for every constant but for a factor, goes to the weights of one constant that is kept), or "keep"
-    (it is not cut).
+    A constant input that is cut goes where `fold` says: "bias" (it adds the same to every position),
+      "carrier" (its
+    share, the same for every constant but for a factor, goes to the weights of one constant that is kept), or
+    "keep" (it is not cut).
     """
 
     inputs: np.ndarray  # ids
@@ -126,7 +131,8 @@ class Channels:
         self.barred.add(id(layer))
 
     def keeper(self):
-        """A function from an array of ids to the bool array of those that are kept, at least one on each axis."""
+        """A function from an array of ids to the bool array of those that are kept, at least one on each
+        axis."""
         group = self.groups()
         kept = self.pinned(group)
         axes = [lane.ids for lane in self.lanes.values() if lane.axis is not None and len(lane.ids)]

@@ -13,21 +13,23 @@ from .rules import channels_of
 
 
 def compact(model: Model, *, verbose: bool = True) -> Model:
-    """A copy of `model` without the channels that do nothing; prints what each layer and the whole had and has.
+    """A copy of `model` without the channels that do nothing; prints what each layer and the whole had and
+    has.
 
-    A channel (a filter, a unit) does nothing if no weight leads on from it, or if no weight leads to it, so that its
-    value does not depend on the input: a constant, made of biases, BatchNorm and activations, which is added to the
-    biases of the next layer. Each channel taken out may leave others with nothing to do, before it and after it, until
-    none is left. What is computed in inference stays the same but for rounding. The masks of a ticket at 90% and more
-    often leave such channels, and dense kernels without them are smaller and faster in any runtime, int8 included.
+    A channel (a filter, a unit) does nothing if no weight leads on from it, or if no weight leads to it, so
+    that its value does not depend on the input: a constant, made of biases, BatchNorm and activations, which
+    is added to the biases of the next layer. Each channel taken out may leave others with nothing to do,
+    before it and after it, until none is left. What is computed in inference stays the same but for rounding.
+    The masks of a ticket at 90% and more often leave such channels, and dense kernels without them are
+    smaller and faster in any runtime, int8 included.
 
-    A constant that enters a padded convolution is not the same at the image's border, where the convolution sees zeros
-    instead. Of all such constants of a tensor one channel is kept and carries the others in its weights, which may fill
-    weights that were zero. All other zeros stay zeros.
+    A constant that enters a padded convolution is not the same at the image's border, where the convolution
+    sees zeros instead. Of all such constants of a tensor one channel is kept and carries the others in its
+    weights, which may fill weights that were zero. All other zeros stay zeros.
 
-    Convolutions of all kinds, Dense, BatchNormalization, activations, pooling, merging and reshaping are seen through,
-    in models in the model too. All other layers, also those of one's own, keep all that goes in and comes out, as do the
-    model's inputs and outputs. Every layer keeps at least one channel.
+    Convolutions of all kinds, Dense, BatchNormalization, activations, pooling, merging and reshaping are seen
+    through, in models in the model too. All other layers, also those of one's own, keep all that goes in and
+    comes out, as do the model's inputs and outputs. Every layer keeps at least one channel.
 
     Args:
       model: a built functional or Sequential model of either Keras; a wrapped one is stripped first.
@@ -39,12 +41,14 @@ def compact(model: Model, *, verbose: bool = True) -> Model:
     Raises:
       LotteryError: not a built Keras model, or one whose layers' calls cannot be read.
 
-    Source: neurons whose value never changes are folded into the next bias as in Sietsma & Dow 1988 ("Neural net
+    Source: neurons whose value never changes are folded into the next bias as in Sietsma & Dow 1988 ("Neural
+      net
     pruning: why and how"), section 3; dead filters follow from masks as in Li et al. 2017 (arXiv 1608.08710).
 
     Example:
       >>> import numpy as np, tf_keras, keras_lottery as lottery
-      >>> net = tf_keras.Sequential([tf_keras.layers.Dense(8, "relu", input_shape=(4,)), tf_keras.layers.Dense(2)])
+      >>> L = tf_keras.layers
+      >>> net = tf_keras.Sequential([L.Dense(8, "relu", input_shape=(4,)), L.Dense(2)])
       >>> net.layers[0].kernel.assign(net.layers[0].kernel * (np.arange(8) > 4))  # doctest: +ELLIPSIS
       <...
       >>> lottery.compact(net).layers[0].units  # doctest: +ELLIPSIS
@@ -84,7 +88,8 @@ def _compacted(handle):
 
 
 def _edit(channels, call, kept):
-    """(the layer that takes the place of a call's, {name: array} of its weights); None where it stays as it is."""
+    """(the layer that takes the place of a call's, {name: array} of its weights); None where it stays as it
+    is."""
     layer = id(call.layer)
     bound = [kept(ids) for (owner, _), ids in channels.bound.items() if owner == layer]
     if all(mask.all() for mask in bound):

@@ -14,19 +14,20 @@ _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 def costs(model: Model) -> list[dict]:
     """Channels, parameters and multiply-adds of each layer, for one example.
 
-    A layer multiplies each weight of its kernel once at each position: of the output for convolutions, depthwise and
-    separable ones, and Dense; of the input for transposed convolutions. So a convolution takes output positions x
-    kernel positions x inputs x outputs / groups. A layer that is called more than once counts each call. Zeros count
-    like other weights: this is the work of a runtime that does not know of them.
+    A layer multiplies each weight of its kernel once at each position: of the output for convolutions,
+    depthwise and separable ones, and Dense; of the input for transposed convolutions. So a convolution takes
+    output positions x kernel positions x inputs x outputs / groups. A layer that is called more than once
+    counts each call. Zeros count like other weights: this is the work of a runtime that does not know of
+      them.
 
     Args:
       model: a built functional or Sequential model of either Keras, wrapped or plain.
 
     Returns:
-      A list of dicts, one a layer with parameters, models in the model included, in the order of the model: path;
-      channels, of the output of convolutions and Dense, else None; parameters, all that the layer holds, BatchNorm's
-      statistics included; multiply_adds, 0 for layers that only scale or look up, None where they are not known (an
-      open image size, recurrent and attention layers, a layer of one's own).
+      A list of dicts, one a layer with parameters, models in the model included, in the order of the model:
+      path; channels, of the output of convolutions and Dense, else None; parameters, all that the layer
+      holds, BatchNorm's statistics included; multiply_adds, 0 for layers that only scale or look up, None
+      where they are not known (an open image size, recurrent and attention layers, a layer of one's own).
 
     Raises:
       LotteryError: not a built Keras model, or one whose layers' calls cannot be read.
@@ -64,7 +65,8 @@ def costs_of(handle):
 def multiply_adds_left(model):
     """Multiply-adds for one example in a runtime that skips zeros, a whole number.
 
-    They are those of each layer, as `costs` counts them, times the share of its kernel's weights that are not 0.
+    They are those of each layer, as `costs` counts them, times the share of its kernel's weights that are not
+    0.
 
     Args, Raises: as `costs`.
 

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-# With 1, less dies: compacting left 68% of a vgg19's work at 95% zeros, with 2 43% at the same accuracy. For a conv6 with
-# less to spare it was 40% and 22%, and 4 points of accuracy; but for as much work left, 90% zeros with 2 are better by 1.
+# With 1, less dies: compacting left 68% of a vgg19's work at 95% zeros, with 2 43% at the same accuracy. For
+# a conv6 with less to spare it was 40% and 22%, and 4 points of accuracy; but for as much work left, 90%
+# zeros with 2 are better by 1.
 EMPHASIS = 2
 
 
@@ -14,7 +15,8 @@ class Side:
     """The channels along an axis of a weight.
 
     axis: from the end, below 0.
-    groups: int array, the group of each channel, from 1; channels of one group live and die together. 0: one that stays.
+    groups: int array, the group of each channel, from 1; channels of one group live and die together. 0: one
+      that stays.
     writes: whether the weight writes the channels; otherwise it reads them.
     """
 
@@ -24,24 +26,28 @@ class Side:
 
 
 def favour_channels(scores, masks, sides):
-    """Scores times the strength of the channels that a weight reads and writes, so that weak channels die first.
+    """Scores times the strength of the channels that a weight reads and writes, so that weak channels die
+    first.
 
-    What a weight tensor gives to a channel is the sum of the kept scores along it over the mean of the tensor's living
-    channels. A channel's strength is what those that write it give, on average, times what those that read it give, squared; one
-    that nothing writes or nothing reads has none, and what is left of it goes before all else. Those that stay have 1.
+    What a weight tensor gives to a channel is the sum of the kept scores along it over the mean of the
+    tensor's living channels. A channel's strength is what those that write it give, on average, times what
+    those that read it give, squared; one that nothing writes or nothing reads has none, and what is left of
+    it goes before all else. Those that stay have 1.
 
     Args:
       scores: {path: real array}, not below 0.
       masks: {the same paths: bool array of the same shape}, True = kept so far.
-      sides: what `groups.sides` gives: the channels along the axes of weights. Other weights keep their scores.
+      sides: what `groups.sides` gives: the channels along the axes of weights. Other weights keep their
+        scores.
 
     Returns:
-      {path: real array}. Pruned by them, round after round, a model has the same number of zeros, and more of them
-      in whole channels.
+      {path: real array}. Pruned by them, round after round, a model has the same number of zeros, and more of
+      them in whole channels.
 
     >>> writes, reads = Side(-1, np.array([1, 2]), True), Side(-2, np.array([1, 2]), False)
     >>> scores = {"first": np.array([[3., 3.]]), "second": np.array([[5.], [0.]])}
-    >>> favour_channels(scores, {path: score > 0 for path, score in scores.items()}, {"first": [writes], "second": [reads]})["first"]
+    >>> masks = {path: score > 0 for path, score in scores.items()}
+    >>> favour_channels(scores, masks, {"first": [writes], "second": [reads]})["first"]
     array([[3., 0.]])
     """
     sides = {path: of for path, of in sides.items() if path in scores}

@@ -1,4 +1,5 @@
-"""A model of either Keras as one list of calls, models in the model written out; and the model anew with other layers."""
+"""A model of either Keras as one list of calls, models in the model written out; and the model anew with
+other layers."""
 
 import dataclasses
 import functools
@@ -20,8 +21,9 @@ class Value:
 class Call:
     """One call of a layer.
 
-    `kind` is the name of the layer's class if it is Keras' own, "operation" and its name for an operation, else "".
-    `fixed`: no more is known than which tensors go in and out, as with settings of the user's own or a mask.
+    `kind` is the name of the layer's class if it is Keras' own, "operation" and its name for an operation,
+    else "". `fixed`: no more is known than which tensors go in and out, as with settings of the user's own or
+    a mask.
     """
 
     layer: object
@@ -40,7 +42,8 @@ class Call:
 
 @dataclasses.dataclass(eq=False)
 class Graph:
-    """All calls, in an order in which they can be computed; `masked`: a Keras mask goes along with some tensor."""
+    """All calls, in an order in which they can be computed; `masked`: a Keras mask goes along with some
+    tensor."""
 
     calls: list
     outputs: list
@@ -56,8 +59,8 @@ def check_readable(handle):
         )
     if not _is_readable(engine, model):
         raise LotteryError(
-            f"{model.name!r} is a {type(model).__name__}, whose code says how its layers are called: a functional or "
-            "Sequential model is needed, keras.Model(inputs, outputs)."
+            f"{model.name!r} is a {type(model).__name__}, whose code says how its layers are called: a "
+            "functional or Sequential model is needed, keras.Model(inputs, outputs)."
         )
 
 
@@ -72,7 +75,8 @@ def read(handle):
 
 
 def rebuild(handle, made):
-    """The handle's model with other layers, {id of a layer: the one in its place}; it shares all others with the new one."""
+    """The handle's model with other layers, {id of a layer: the one in its place}; it shares all others with
+    the new one."""
     engine, made = handle.engine, dict(made)
 
     def new(layer):
@@ -111,7 +115,8 @@ def input_shape(layer, axis, size):
 
 
 def array(tensor):
-    """The NumPy array of a tensor or variable of any backend, in float64 where it holds numbers with a point."""
+    """The NumPy array of a tensor or variable of any backend, in float64 where it holds numbers with a
+    point."""
     value = np.asarray(tensor.numpy() if hasattr(tensor, "numpy") else tensor)
     return value if value.dtype.kind in "iub" else value.astype("float64")
 
@@ -248,7 +253,8 @@ def _is_setting(value):
 
 
 def _is_plain_setting(value):
-    """Whether a setting of a layer would do for any number of channels: all but arrays and objects of the user's."""
+    """Whether a setting of a layer would do for any number of channels: all but arrays and objects of the
+    user's."""
     if not isinstance(value, dict):
         return True
     if not _is_stock_module(str(value.get("module"))):

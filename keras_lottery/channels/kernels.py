@@ -42,7 +42,8 @@ def _mixing(channels, call, axis, name, size, fold, inward=-2, outward=-1):
 
 
 def separable(channels, call):
-    """Depthwise, then pointwise. What padding leaves of a constant differs by channel, so there it is not folded."""
+    """Depthwise, then pointwise. What padding leaves of a constant differs by channel, so there it is not
+    folded."""
     if not has_only(call, "depthwise_kernel", "pointwise_kernel", "bias"):
         return None
     layer, depth, point = call.layer, call.weights["depthwise_kernel"], call.weights["pointwise_kernel"]

@@ -1,7 +1,8 @@
 """What each kind of layer does to channels: what it joins, what of its weights is cut, where constants go on.
 
-A rule takes the `Channels` and a `Call` and gives the `Lane` of its output, or None where it does not know this call.
-All of it is about inference. `constants` are float64 arrays with nan where a channel follows the input.
+A rule takes the `Channels` and a `Call` and gives the `Lane` of its output, or None where it does not know
+this call. All of it is about inference. `constants` are float64 arrays with nan where a channel follows the
+input.
 """
 
 import numpy as np
@@ -22,7 +23,8 @@ def channels_of(graph):
 
 
 def _follow(channels, call, masked):
-    """Give each output of a call its lane; a call without a rule needs all that comes in and changes all that goes out."""
+    """Give each output of a call its lane; a call without a rule needs all that comes in and changes all that
+    goes out."""
     rule = None if call.fixed or masked and call.kind == "GlobalAveragePooling1D" else RULES.get(call.kind)
     try:
         lane = rule and rule(channels, call)

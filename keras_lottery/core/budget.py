@@ -28,9 +28,11 @@ def check_budget(budget):
     if text[-1:] in ("x", "m") and 0 < amount < math.inf:
         if text[-1] == "m" and team.is_joined():
             raise LotteryError(
-                f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such as 3x."
+                f"budget={budget!r}: the clocks of several machines differ: give steps, or trainings, such "
+                "as 3x."
             )
         return amount, text[-1]
     raise LotteryError(
-        f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or minutes, such as 90m."
+        f"budget={shown(budget)} is impossible: give steps, such as 20000, dense trainings, such as 3x, or "
+        "minutes, such as 90m."
     )

@@ -47,7 +47,8 @@ def whole(name, value, least=1, most=MOST):
 
 
 def true_or_false(**values):
-    """Raises LotteryError unless each value is True or False; text, for one, would count as True whatever it says."""
+    """Raises LotteryError unless each value is True or False; text, for one, would count as True whatever it
+    says."""
     for name, value in values.items():
         if not isinstance(value, (bool, np.bool_)):
             raise LotteryError(f"{name}={value!r} is impossible: give True or False.")

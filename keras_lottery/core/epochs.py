@@ -6,9 +6,9 @@ SMALL = 100  # whole batches; from here on a partial batch is less than 1% of th
 def steps(examples: int, batch_size: int) -> int:
     """The training batches of one epoch, all of `batch_size` examples.
 
-    A last, partial batch is filled up with the first examples of the epoch's order where the set has fewer than
-    100 whole batches, so that every example is seen in every epoch. A larger set leaves it out, which is less than
-    1% of the examples, others in each epoch.
+    A last, partial batch is filled up with the first examples of the epoch's order where the set has fewer
+    than 100 whole batches, so that every example is seen in every epoch. A larger set leaves it out, which is
+    less than 1% of the examples, others in each epoch.
 
     Args:
       examples: how many there are, int >= batch_size.

@@ -37,7 +37,8 @@ def check_writable(folder):
 
 @contextlib.contextmanager
 def new_file(path):
-    """A path to write to; it becomes `path` when the block ends without an error. Of a team the chief alone writes."""
+    """A path to write to; it becomes `path` when the block ends without an error. Of a team the chief alone
+    writes."""
     if not team.is_chief():
         with tempfile.TemporaryDirectory() as nowhere:
             yield Path(nowhere, "file")
@@ -58,7 +59,8 @@ def new_file(path):
 
 @contextlib.contextmanager
 def new_folder(path, overwrite=False):
-    """A folder to fill; it becomes `path` when the block ends without an error. Of a team the chief alone writes.
+    """A folder to fill; it becomes `path` when the block ends without an error. Of a team the chief alone
+    writes.
 
     Raises:
       LotteryError: `path` exists and overwrite is False, or it cannot be written.

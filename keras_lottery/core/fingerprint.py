@@ -6,7 +6,8 @@ import numpy as np
 
 
 def fingerprint(arrays, *how):
-    """A short hash of arrays in lists and dicts, which go by their sorted keys, and of plain values beside them.
+    """A short hash of arrays in lists and dicts, which go by their sorted keys, and of plain values beside
+    them.
 
     >>> fingerprint([np.zeros(2)]) == fingerprint([np.zeros(2)]) != fingerprint([np.zeros((2, 1))])
     True

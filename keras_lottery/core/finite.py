@@ -28,13 +28,15 @@ def check_finite(values, constants, what):
 
 
 def check_loss(history, what):
-    """Raises Diverged if the loss of the last epoch is no number; `history` is a list of the logs of each, NaN as None."""
+    """Raises Diverged if the loss of the last epoch is no number; `history` is a list of the logs of each,
+    NaN as None."""
     since = len(history)
     while since and "loss" in history[since - 1] and history[since - 1]["loss"] is None:
         since -= 1
     if since < len(history):
         raise Diverged(
-            f"{what} diverged: from epoch {since + 1} of {len(history)} on the loss is NaN or infinite. {CURE}"
+            f"{what} diverged: from epoch {since + 1} of {len(history)} on the loss is NaN or infinite. "
+            f"{CURE}"
         )
 
 

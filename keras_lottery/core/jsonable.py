@@ -11,7 +11,8 @@ MISSING = object()  # an entry that is not there, which None is not
 
 
 def plain(value):
-    """`value` as JSON knows it: lists for tuples and arrays, Python's numbers for NumPy's, None for NaN and infinity.
+    """`value` as JSON knows it: lists for tuples and arrays, Python's numbers for NumPy's, None for NaN and
+    infinity.
 
     >>> import numpy as np
     >>> plain({"loss": float("nan"), "shape": (2, np.int64(3))})
@@ -37,7 +38,8 @@ def plain(value):
 
 
 def text(value, depth=0):
-    """JSON with a line for each entry of the outer three levels: to be read, and not much larger than need be."""
+    """JSON with a line for each entry of the outer three levels: to be read, and not much larger than need
+    be."""
     if depth == 3 or not value or not isinstance(value, (dict, list)):
         return json.dumps(value)
     begin, end = "{}" if isinstance(value, dict) else "[]"

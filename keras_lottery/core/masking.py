@@ -61,7 +61,8 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
     for path, score in scores.items():
         if np.isnan(score).any():
             raise Diverged(
-                f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip gradients."
+                f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip "
+                "gradients."
             )
     groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
@@ -90,13 +91,14 @@ def check_leaves_some(masks, sparsity, scope):
     for name, size in groups.items():
         if pruned_count(size, sparsity) == size:
             raise LotteryError(
-                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune less, with fewer "
-                "rounds or a smaller rate or final_sparsity."
+                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune "
+                "less, with fewer rounds or a smaller rate or final_sparsity."
             )
 
 
 def random(masks, seed, blocks=None):
-    """Masks with the same number of kept weights in each tensor, at random places; blocks as in `prune` move whole.
+    """Masks with the same number of kept weights in each tensor, at random places; blocks as in `prune` move
+    whole.
 
     >>> int(random({"w": np.array([True, False, False])}, seed=1)["w"].sum())
     1
@@ -108,8 +110,8 @@ def random(masks, seed, blocks=None):
 def erdos_renyi(masks, seed, blocks=None):
     """Random masks that keep as many weights in all as `masks`, in Erdos-Renyi-kernel ratios.
 
-    Of each tensor a share is kept in proportion to the sum of its dimensions over their product, at most the whole
-    tensor and at least one weight; blocks as in `prune` move whole.
+    Of each tensor a share is kept in proportion to the sum of its dimensions over their product, at most the
+    whole tensor and at least one weight; blocks as in `prune` move whole.
 
     Args:
       masks: {path: bool array}, True = kept. What is kept in all is at least one weight a tensor.
@@ -118,7 +120,8 @@ def erdos_renyi(masks, seed, blocks=None):
 
     Source: Evci et al. 2020 (arXiv 1911.11134), section 3, "sparsity distribution".
 
-    >>> masks = erdos_renyi({"wide": np.arange(400).reshape(20, 20) < 80, "small": np.zeros((2, 2), bool)}, seed=0)
+    >>> wide, small = np.arange(400).reshape(20, 20) < 80, np.zeros((2, 2), bool)
+    >>> masks = erdos_renyi({"wide": wide, "small": small}, seed=0)
     >>> {path: int(mask.sum()) for path, mask in masks.items()}
     {'wide': 76, 'small': 4}
     """
@@ -165,7 +168,8 @@ def shuffled(array, rng, block=1):
 def changed(before, after, masks):
     """Share of the weights that `after` drops from `masks` which `before` keeps, 0..1.
 
-    >>> changed({"w": np.array([False, True, True])}, {"w": np.array([True, False, True])}, {"w": np.ones(3, bool)})
+    >>> before, after = np.array([False, True, True]), np.array([True, False, True])
+    >>> changed({"w": before}, {"w": after}, {"w": np.ones(3, bool)})
     1.0
     """
     dropped = sum(int((mask & ~after[path]).sum()) for path, mask in masks.items())

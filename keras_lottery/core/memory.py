@@ -4,7 +4,8 @@ from .errors import LotteryError
 
 
 def check(what, size, cure):
-    """Raises LotteryError if the `size` bytes that `what` need are more than this machine has free; `cure` says what to do."""
+    """Raises LotteryError if the `size` bytes that `what` need are more than this machine has free; `cure`
+    says what to do."""
     import psutil
 
     free = psutil.virtual_memory().available

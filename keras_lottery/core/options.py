@@ -1,4 +1,5 @@
-"""What a run is told, each option written once: its default, its help, its check, and whether it tells runs apart."""
+"""What a run is told, each option written once: its default, its help, its check, and whether it tells runs
+apart."""
 
 import dataclasses
 
@@ -13,8 +14,8 @@ def option(default, help, check=None, *, apart=False, was=MISSING):
     Args:
       default: its value where nobody says another.
       help: one line for people, without a full stop.
-      check: a function of (name, value) that gives the value in its standard form, or raises LotteryError. A default
-        of None passes unchecked. By default a field that is True or False must be one of them.
+      check: a function of (name, value) that gives the value in its standard form, or raises LotteryError. A
+        default of None passes unchecked. By default a field that is True or False must be one of them.
       apart: whether runs that differ in it may not be compared with each other.
       was: its value where a run or a result does not say it, because it was made before the option existed;
         by default `default`. Where it is given, `told` leaves an option out that has this value.
@@ -91,7 +92,8 @@ class Config:
         return {field.name: getattr(self, field.name) for field in options(type(self))}
 
     def told(self) -> dict:
-        """`entries`, but for options with the value that they had before they existed: what earlier versions told, too."""
+        """`entries`, but for options with the value that they had before they existed: what earlier versions
+        told, too."""
         later = {
             field.name: field.metadata["was"] for field in options(type(self)) if field.metadata["later"]
         }
@@ -100,7 +102,8 @@ class Config:
         }
 
     def unusual(self) -> dict:
-        """{name: value} of the options that tell runs apart, where the value is not what it was before they existed."""
+        """{name: value} of the options that tell runs apart, where the value is not what it was before they
+        existed."""
         told = {
             field.name: getattr(self, field.name) for field in options(type(self)) if field.metadata["apart"]
         }
@@ -114,7 +117,8 @@ def options(config) -> list:
 
 
 def usual(*configs) -> dict:
-    """{name: value} of all options of some configs that tell runs apart: what they are where a result does not say."""
+    """{name: value} of all options of some configs that tell runs apart: what they are where a result does
+    not say."""
     return {
         field.name: field.metadata["was"]
         for config in configs

@@ -1,4 +1,5 @@
-"""How images become a model's input, and back: (x / 255 - mean) / std, a mean and deviation for each channel."""
+"""How images become a model's input, and back: (x / 255 - mean) / std, a mean and deviation for each
+channel."""
 
 import dataclasses
 
@@ -40,8 +41,8 @@ class Pixels:
             fits = False
         if not fits:
             raise LotteryError(
-                f"normalization is {shown(normalization)}: expected (mean, std) of pixels / 255, each one number or "
-                f"one for each of {channels} channels, std above 0."
+                f"normalization is {shown(normalization)}: expected (mean, std) of pixels / 255, each one "
+                f"number or one for each of {channels} channels, std above 0."
             )
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
 

@@ -1,4 +1,5 @@
-"""Processes that train, each with its share of the cores. Imports nothing heavy: thread pools are made when TensorFlow is."""
+"""Processes that train, each with its share of the cores. Imports nothing heavy: thread pools are made when
+TensorFlow is."""
 
 import concurrent.futures
 import contextlib
@@ -19,7 +20,8 @@ def pool(jobs, of=None):
 
 @contextlib.contextmanager
 def ended_with_this_block():
-    """If the block is left by an error or a signal, end the processes of all pools rather than wait for what they do."""
+    """If the block is left by an error or a signal, end the processes of all pools rather than wait for what
+    they do."""
     try:
         yield
     except BaseException:

@@ -44,7 +44,8 @@ class Round:
 
 
 def search_rounds(sparsities, rewind, stop, rewind_once=False):
-    """The rounds of a search: a round that rewinds to step k trains from k to T, the end of the dense training.
+    """The rounds of a search: a round that rewinds to step k trains from k to T, the end of the dense
+    training.
 
     Args:
       sparsities: of the rounds after the dense one.
@@ -68,7 +69,8 @@ def search_rounds(sparsities, rewind, stop, rewind_once=False):
 
 
 def rule(rewind):
-    """The entry of a configuration for what its rounds train: {} where no round begins at a later step than 0."""
+    """The entry of a configuration for what its rounds train: {} where no round begins at a later step than
+    0."""
     return {"rule": RULE} if isinstance(rewind, int) and rewind else {}
 
 
@@ -136,7 +138,8 @@ def _pruning(sparsities, rate):
 
 
 def steepest(sparsities):
-    """The largest share of the surviving weights that a round prunes, to two decimals; `sparsities` as `round_sparsities` gives.
+    """The largest share of the surviving weights that a round prunes, to two decimals; `sparsities` as
+    `round_sparsities` gives.
 
     >>> steepest([0.6, 0.8, 0.9])
     0.6
@@ -149,7 +152,8 @@ def _one_after_the_other(rounds, rate, wanted):
     wanted = [share("final_sparsity", at) for at in wanted]
     if rounds is not None or wanted != sorted(set(wanted)) or not wanted:
         raise LotteryError(
-            f"final_sparsity={wanted!r}: give rising sparsities, such as [0.8, 0.9], with rate and without rounds."
+            f"final_sparsity={wanted!r}: give rising sparsities, such as [0.8, 0.9], with rate and without "
+            "rounds."
         )
     sparsities = []
     for before, at in zip([0.0, *wanted], wanted):
@@ -251,20 +255,23 @@ def check_rewind(rewind, round_steps=None):
         return rewind
     if isinstance(rewind, bool) or not isinstance(rewind, numbers.Integral) or rewind < 0:
         raise LotteryError(
-            f"rewind={shown(rewind)} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, 'trained', 'lr' or "
-            "'finetune'."
+            f"rewind={shown(rewind)} is unknown: give 'init', a step (0, 1, 2, ...) of the first round, "
+            "'trained', 'lr' or 'finetune'."
         )
     if round_steps is not None and rewind >= round_steps:
         raise LotteryError(
-            f"rewind={shown(rewind)} is past the first round, which has {round_steps} steps: give an earlier step."
+            f"rewind={shown(rewind)} is past the first round, which has {round_steps} steps: give an "
+            "earlier step."
         )
     return int(rewind)
 
 
 def check_rewind_once(rewind_once, rewind):
-    """Raises LotteryError if it is no bool or there is nothing to take the weights back to; `rewind` as `check_rewind` gives it."""
+    """Raises LotteryError if it is no bool or there is nothing to take the weights back to; `rewind` as
+    `check_rewind` gives it."""
     true_or_false(rewind_once=rewind_once)
     if rewind_once and rewind in KEPT:
         raise LotteryError(
-            f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: leave out one of them."
+            f"rewind_once takes the weights back before the last round, and rewind={rewind!r} never does: "
+            "leave out one of them."
         )

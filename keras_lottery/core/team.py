@@ -1,4 +1,5 @@
-"""The processes that train one model together: all compute the same, the chief writes the files, the others read them."""
+"""The processes that train one model together: all compute the same, the chief writes the files, the others
+read them."""
 
 _chief, _wait = True, None
 
@@ -25,6 +26,7 @@ def is_chief():
 
 
 def wait():
-    """Return once every process of the team has come here: what the chief wrote before is there, what it writes next is not."""
+    """Return once every process of the team has come here: what the chief wrote before is there, what it
+    writes next is not."""
     if _wait is not None:
         _wait()

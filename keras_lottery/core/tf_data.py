@@ -8,7 +8,8 @@ def inputs(dataset):
 
 
 def repeats(dataset):
-    """How many passes over its input one pass over a data set is: the count of a repeat, -1 for no end, else 1."""
+    """How many passes over its input one pass over a data set is: the count of a repeat, -1 for no end, else
+    1."""
     return int(dataset._count) if type(dataset).__name__ == "_RepeatDataset" else 1
 
 

@@ -30,15 +30,18 @@ _AROUND = (
     "The above exception",
 )  # how lines begin that say where, not what
 _CURES = {  # by what TensorFlow says
-    "Input dataset was expected to contain": "Give assert_cardinality the number of batches that there are, or leave it out.",
+    "Input dataset was expected to contain": "Give assert_cardinality the number of batches that there "
+    "are, or leave it out.",
     "outside the valid range": "Give as labels the numbers of the model's outputs, from 0.",
-    " is not in [0, ": "Give as labels the numbers of the model's outputs, from 0, and to an Embedding numbers below its input_dim.",
+    " is not in [0, ": "Give as labels the numbers of the model's outputs, from 0, and to an Embedding "
+    "numbers below its input_dim.",
 }
 
 
 @contextlib.contextmanager
 def told_in_one_line(name="the data"):
-    """In this block, what Keras or its backend refuses becomes a LotteryError of one line; errors of other code stay what they are."""
+    """In this block, what Keras or its backend refuses becomes a LotteryError of one line; errors of other
+    code stay what they are."""
     tf = sys.modules.get("tensorflow")
     refused = [getattr(tf.errors, f"{name}Error") for name in _REFUSED] if tf else []
     try:
@@ -59,7 +62,8 @@ def told_in_one_line(name="the data"):
 
 
 def _line(error):
-    """The line of an error's message that says what is wrong, which is the last one, without the places around it."""
+    """The line of an error's message that says what is wrong, which is the last one, without the places
+    around it."""
     lines = [
         re.sub(r"^{{.*?}} *", "", line.strip()) for line in str(getattr(error, "message", error)).splitlines()
     ]

@@ -23,8 +23,8 @@ class Data:
     """What `load` returns.
 
     `train`, `validation` (None where there is none) and `test` are tf.data.Datasets of (float32 images of
-    (batch, height, width, channels), int64 labels of (batch,)). `mean` and `std`, one float a channel of pixels / 255,
-    are what they were normalised by. `sizes` counts the examples of each part.
+    (batch, height, width, channels), int64 labels of (batch,)). `mean` and `std`, one float a channel of
+    pixels / 255, are what they were normalised by. `sizes` counts the examples of each part.
     """
 
     name: str
@@ -80,30 +80,31 @@ def load(
 
     Args:
         name: "digits" (scikit-learn's, 8x8x1), a TFDS name ("mnist", "cmaterdb/bangla"), or a folder with one
-            sub-folder of images a class, or with train/, validation/ (or val/, valid/) and test/ folders of that kind.
-            A folder without test/, and digits, get a fixed test split of 20% of each class. Images are PNG, JPEG, BMP,
-            GIF or WebP, and are turned upright as their EXIF data say.
+            sub-folder of images a class, or with train/, validation/ (or val/, valid/) and test/ folders of
+            that kind. A folder without test/, and digits, get a fixed test split of 20% of each class. Images
+            are PNG, JPEG, BMP, GIF or WebP, and are turned upright as their EXIF data say.
         data_dir: where TFDS data are; None for TFDS's own place.
         train_split, test_split: splits or slices of them in TFDS's notation, such as "train[:80%]".
         classes: the labels (ints or names) to keep, relabelled 0, 1, ... in the order given; None for all.
-        validation: the share of train to hold out, in [0, 1); the same images for every seed. A validation/ folder
-            takes its place unless it is 0.
+        validation: the share of train to hold out, in [0, 1); the same images for every seed. A validation/
+            folder takes its place unless it is 0.
         image_size: an int or (height, width) to resize to, bilinear with antialiasing; None to keep.
         crop: keep the aspect ratio by cropping the centre to the shape of `image_size`, instead of squeezing.
         channels: 1 or 3 to turn colour into grey or grey into colour; None to keep.
-        normalization: (mean, std) of pixels / 255 to normalise by, each one number or one a channel, such as those of
-            the data that a model was trained on; None for the train part's.
+        normalization: (mean, std) of pixels / 255 to normalise by, each one number or one a channel, such as
+            those of the data that a model was trained on; None for the train part's.
         augment: random flip and pad-4 crop of the train part.
         batch_size: int >= 1; seed: int in [0, 2**32), for order and augmentation.
         download: fetch TFDS data that are not there.
-        skip_bad: leave out a folder's files that cannot be read, with a warning that lists them, instead of an error.
+        skip_bad: leave out a folder's files that cannot be read, with a warning that lists them, instead of
+          an error.
 
     Returns:
         A `Data`.
 
     Raises:
-        LotteryError: anything about the arguments or the data that does not allow this, TFDS data that are not there
-            and cannot be fetched included.
+        LotteryError: anything about the arguments or the data that does not allow this, TFDS data that are
+            not there and cannot be fetched included.
 
     Example:
         >>> data = load("digits", classes=[0, 1, 2, 3, 4], batch_size=32)
@@ -152,7 +153,8 @@ def _source(asked, download):
 
 
 def _read(asked, source):
-    """(images, labels, {part: rows}, names of the classes); all that can be refused is, before images are decoded."""
+    """(images, labels, {part: rows}, names of the classes); all that can be refused is, before images are
+    decoded."""
     name = asked.dataset
     keep, class_names = chosen(name, source.class_names, asked.classes)
     labels, parts, decoded = source.read(asked.train_split, asked.test_split)

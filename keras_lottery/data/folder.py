@@ -22,13 +22,14 @@ def from_folder(name: str, form: Form, skip_bad: bool = False):
     All that file names and headers tell is checked here, before an image is decoded.
 
     Args:
-      name: the folder. Its splits, where it has them, are train/, test/ and validation/ (or val/, valid/). Without
-        test/, a fifth of each class of train/ is held out.
+      name: the folder. Its splits, where it has them, are train/, test/ and validation/ (or val/, valid/).
+        Without test/, a fifth of each class of train/ is held out.
       form: the size and channels to bring the images to.
       skip_bad: leave out files that cannot be read, with a warning, instead of refusing the folder.
 
     Raises:
-      LotteryError: no folder of that kind, files that cannot be used, sizes that differ without one to bring them to.
+      LotteryError: no folder of that kind, files that cannot be used, sizes that differ without one to bring
+        them to.
     """
     root = os.path.expanduser(name)
     if not os.path.isdir(root):
@@ -72,7 +73,8 @@ class Folder:
         self.spoilt, self.skip_bad = spoilt, skip_bad
 
     def read(self, train_split, test_split):
-        """labels, {part: rows}, and a function that decodes the images: (images, which of them could be read)."""
+        """labels, {part: rows}, and a function that decodes the images: (images, which of them could be
+        read)."""
         return self.labels, rows_of(self.name, self.splits, train_split, test_split), self._images
 
     def _images(self):
@@ -109,14 +111,15 @@ def _tops(name, root):
     if "train" not in found or others and "test" not in found:
         there = [f"{n}/" for n in sum(found.values(), []) + others[:1]]
         raise LotteryError(
-            f"{name} holds {', '.join(there)}: expected a sub-folder for each class, or train/ and, if there are such, "
-            "validation/ and test/ with a sub-folder for each class"
+            f"{name} holds {', '.join(there)}: expected a sub-folder for each class, or train/ and, if "
+            "there are such, validation/ and test/ with a sub-folder for each class"
         )
     return {split: os.path.join(root, *names) for split, names in found.items()}
 
 
 def _split(splits, labels):
-    """{split: rows}, each in a fixed order that mixes the classes, so that a slice of a split holds every class."""
+    """{split: rows}, each in a fixed order that mixes the classes, so that a slice of a split holds every
+    class."""
     rows = {split: np.flatnonzero(splits == split) for split in dict.fromkeys(splits)}
     if "test" not in rows:
         whole = rows.pop("train", rows.pop("", None))
@@ -125,7 +128,8 @@ def _split(splits, labels):
 
 
 def _readable(read, files, spoilt):
-    """{file: what `read` gives of it}, on several threads; files that it cannot read go to `spoilt`, {why: files}."""
+    """{file: what `read` gives of it}, on several threads; files that it cannot read go to `spoilt`, {why:
+    files}."""
 
     def one(file):
         try:
@@ -134,8 +138,8 @@ def _readable(read, files, spoilt):
             return None, str(error)
         except MemoryError as error:
             raise LotteryError(
-                f"{file} and the images read beside it need more memory than is free; give a smaller image_size, "
-                "or make them smaller"
+                f"{file} and the images read beside it need more memory than is free; give a smaller "
+                "image_size, or make them smaller"
             ) from error
 
     found = {}
@@ -198,7 +202,8 @@ def _kind(path):
 
 
 def _listing(top, class_names, spoilt):
-    """(file, label) of the images in a folder of classes; files that cannot be images go to `spoilt`, {why: files}."""
+    """(file, label) of the images in a folder of classes; files that cannot be images go to `spoilt`, {why:
+    files}."""
     new = sorted(set(_folders(top)) - set(class_names))
     if new:
         raise LotteryError(

@@ -13,8 +13,8 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 HEIC = (".heic", ".heif", ".hif", ".avif")
 CONVERT = (
-    "HEIC or AVIF, which phones write: convert to JPEG, on a Mac by `sips -s format jpeg FILE --out FILE.jpg`, elsewhere "
-    "by `magick FILE FILE.jpg`"
+    "HEIC or AVIF, which phones write: convert to JPEG, on a Mac by `sips -s format jpeg FILE --out "
+    "FILE.jpg`, elsewhere by `magick FILE FILE.jpg`"
 )
 BROKEN = "cannot be read as an image; expected a whole PNG, JPEG, BMP, GIF or WebP: replace or take out"
 TOO_LARGE = (
@@ -58,7 +58,8 @@ def header(file: str) -> Header:
 
 
 def pixels(file: str, form: Form) -> np.ndarray:
-    """The upright image in a file as uint8 (height, width, channels); the first of several frames, without transparency.
+    """The upright image in a file as uint8 (height, width, channels); the first of several frames, without
+    transparency.
 
     Args:
       file: its path.

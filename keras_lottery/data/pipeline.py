@@ -20,22 +20,23 @@ def batches(
 ):
     """Batch arrays, each new pass over the result being the next epoch.
 
-    Epoch n of a given seed is bit for bit the same in every process. The batches of a shuffled dataset are all of
-    one size: with fewer than 100 of them, a last, partial batch is filled up with the first examples of the epoch's
-    order; with more, it is left out. A set smaller than one batch is one batch. An unshuffled dataset has each
-    example once, and its last batch may be smaller.
+    Epoch n of a given seed is bit for bit the same in every process. The batches of a shuffled dataset are
+    all of one size: with fewer than 100 of them, a last, partial batch is filled up with the first examples
+    of the epoch's order; with more, it is left out. A set smaller than one batch is one batch. An unshuffled
+    dataset has each example once, and its last batch may be smaller.
 
     Args:
-        x: images or anything else, an array or a structure of arrays, first axis the examples. Kept in memory once
-            and handed out in its own dtype, but for float64, which becomes float32, and for images with `mean`.
+        x: images or anything else, an array or a structure of arrays, first axis the examples. Kept in memory
+            once and handed out in its own dtype, but for float64, which becomes float32, and for images with
+            `mean`.
         y: labels, the same number of examples, any dtype; or None.
         sample_weight: one weight an example; or None.
         batch_size: examples a batch, int >= 1.
         seed: int; with the epoch's number it fixes order and augmentation.
         shuffle: a new order every epoch.
-        augment: flip left-right with probability 1/2 and crop from a frame of 4 zeros (after normalising), for x of
-            shape (n, height, width, channels); as in Chen et al. 2020, "The Lottery Tickets Hypothesis for Supervised
-            and Self-supervised Pre-training in Computer Vision Models".
+        augment: flip left-right with probability 1/2 and crop from a frame of 4 zeros (after normalising),
+            for x of shape (n, height, width, channels); as in Chen et al. 2020, "The Lottery Tickets
+            Hypothesis for Supervised and Self-supervised Pre-training in Computer Vision Models".
         mean, std: one value a channel, of x / 255. Given, x becomes float32 (x / 255 - mean) / std.
 
     Returns:
@@ -114,7 +115,8 @@ def from_batch(dataset, first):
 
 
 def aligned(shape, dtype):
-    """An empty array that TensorFlow can use where it lies: its kernels abort on one not aligned to 64 bytes."""
+    """An empty array that TensorFlow can use where it lies: its kernels abort on one not aligned to 64
+    bytes."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     buffer = np.empty(size + 64, np.uint8)
     start = -buffer.ctypes.data % 64
@@ -122,9 +124,11 @@ def aligned(shape, dtype):
 
 
 def hold(array):
-    """An array of `aligned` -> a tensor in host memory that shares it, so do not write to it; any other is copied.
+    """An array of `aligned` -> a tensor in host memory that shares it, so do not write to it; any other is
+    copied.
 
-    tf.constant takes three times the memory on its way, and puts the tensor on a GPU, where tf.data cannot use it.
+    tf.constant takes three times the memory on its way, and puts the tensor on a GPU, where tf.data cannot
+    use it.
     """
     if array.dtype.kind not in "iuf":
         with tf.device("/CPU:0"):
@@ -186,7 +190,8 @@ def stream(tensors, rows, *, batch_size, seed, shuffle, augment=False, mean=None
 
 
 def generated(batches, count, like):
-    """A tf.data.Dataset of what a generator function gives, `count` batches of the shapes and dtypes of the dataset `like`."""
+    """A tf.data.Dataset of what a generator function gives, `count` batches of the shapes and dtypes of the
+    dataset `like`."""
     dataset = tf.data.Dataset.from_generator(batches, output_signature=like.element_spec)
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2).with_options(_options())
 
@@ -215,7 +220,8 @@ def _as_fit_takes(array):
         raise LotteryError(f"an array has rows of different lengths: {error}") from error
     if array.dtype == object:
         raise LotteryError(
-            f"an array holds objects such as {shown(next(iter(array.flat), None))}: give arrays of numbers or text"
+            f"an array holds objects such as {shown(next(iter(array.flat), None))}: give arrays of numbers "
+            "or text"
         )
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # DLPack takes no other
     return array.astype(np.float32) if array.dtype == np.float64 else array
@@ -290,7 +296,8 @@ def flip_and_crop(images, draws, normalise=_as_it_is):
 
 
 def _compiled(function, x, size):
-    """`function` through XLA, which is several times faster, or plainly where there is no XLA for this processor."""
+    """`function` through XLA, which is several times faster, or plainly where there is no XLA for this
+    processor."""
     compiled = tf.function(function, jit_compile=True)
     try:
         with tf.device("/CPU:0"):

@@ -29,7 +29,8 @@ class Form:
         """One uint8 image, or several of one shape, -> the same in this form."""
         if self.channels is not None:
             grey = tf.shape(image)[-1] < 3
-            # By index, since a branch that takes three channels cannot be traced for an image known to have one.
+            # By index, since a branch that takes three channels cannot be traced for an image known to have
+            # one.
             image = tf.gather(image, tf.where(grey, [0, 0, 0], [0, 1, 2]), axis=-1)
             if self.channels == 1:
                 image = tf.cond(grey, lambda: image[..., :1], lambda: tf.image.rgb_to_grayscale(image))
@@ -42,7 +43,8 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Arrays:
-    """A source that is in memory: images (n, h, w, c) uint8, labels (n,) int64, and the rows of each split."""
+    """A source that is in memory: images (n, h, w, c) uint8, labels (n,) int64, and the rows of each
+    split."""
 
     name: str
     images: np.ndarray
@@ -55,7 +57,8 @@ class Arrays:
         return self.images.shape[-1]
 
     def read(self, train_split, test_split):
-        """labels, {part: rows}, and a function that gives the images: (images, which of them could be read)."""
+        """labels, {part: rows}, and a function that gives the images: (images, which of them could be
+        read)."""
         parts = rows_of(self.name, self.splits, train_split, test_split)
         return self.labels, parts, lambda: (self.images, np.ones(len(self.labels), bool))
 
@@ -90,7 +93,8 @@ def from_digits(form):
 
 
 def slices(name, infos, train_split, test_split):
-    """Each split's TFDS notation -> [(split, first, end), ...]; both hold something, and nothing in common."""
+    """Each split's TFDS notation -> [(split, first, end), ...]; both hold something, and nothing in
+    common."""
     train, test = [
         _absolute(name, infos, *arg) for arg in (("train_split", train_split), ("test_split", test_split))
     ]

@@ -182,7 +182,8 @@ def _any_answers(urls):
                 if answer.ok:
                     answered.set()
 
-    # Daemons with one deadline: looking a name up can hang, past any timeout, and must not keep the process alive.
+    # Daemons with one deadline: looking a name up can hang, past any timeout, and must not keep the process
+    # alive.
     asking = [threading.Thread(target=ask, args=(url,), daemon=True) for url in urls]
     for thread in asking:
         thread.start()
@@ -201,7 +202,8 @@ def _folders(root):
 
 
 def _clear(folders):
-    """Take away what a failed fetch left: half-written folders, and empty ones. Whole downloads stay for next time."""
+    """Take away what a failed fetch left: half-written folders, and empty ones. Whole downloads stay for next
+    time."""
     for path in sorted(folders, key=len, reverse=True):
         if ".tmp." in path or ".incomplete" in path:
             shutil.rmtree(path, ignore_errors=True)
@@ -218,7 +220,10 @@ def _place(data_dir):
 def _command(name, data_dir):
     # Not `tfds build`: its command needs apache_beam, which TFDS does not install.
     where = f", data_dir={_place(data_dir)!r}" if data_dir else ""
-    return f'python -c "import tensorflow_datasets as tfds; tfds.builder({name!r}{where}).download_and_prepare()"'
+    return (
+        'python -c "import tensorflow_datasets as tfds; '
+        f'tfds.builder({name!r}{where}).download_and_prepare()"'
+    )
 
 
 def _first(text):

@@ -1,4 +1,5 @@
-"""An engine prunes the models of one Keras: `tf_keras` those of tf_keras by TF-MOT, `keras3` those of Keras 3.
+"""An engine prunes the models of one Keras: `tf_keras` those of tf_keras by TF-MOT, `keras3` those of Keras
+3.
 
 `of(model)` gives the `Handle` of a model, `engine_of(kind)` the `Engine` where there is no model yet.
 """
@@ -36,7 +37,8 @@ def of(model) -> Handle:
 
 
 def engine_of(kind=None) -> Engine:
-    """The engine for the models of a Keras: "tf_keras", "keras" (Keras 3), or None for the first that is there.
+    """The engine for the models of a Keras: "tf_keras", "keras" (Keras 3), or None for the first that is
+    there.
 
     Raises:
       LotteryError: it is not installed.
@@ -55,7 +57,8 @@ def engine_of(kind=None) -> Engine:
 
 
 class _Handle:
-    """A `Handle`, which hands each function of the engine on; it makes no copies and keeps no state of its own."""
+    """A `Handle`, which hands each function of the engine on; it makes no copies and keeps no state of its
+    own."""
 
     def __init__(self, model, engine):
         self.model, self.engine = model, engine
@@ -87,7 +90,8 @@ for _kind in _ENGINES:
 
 
 def _schedule():
-    """A LotterySchedule as TF-MOT knows schedules, where TF-MOT is imported; nobody else is made to import it."""
+    """A LotterySchedule as TF-MOT knows schedules, where TF-MOT is imported; nobody else is made to import
+    it."""
     if "tensorflow_model_optimization" in sys.modules:
         return importlib.import_module(f"{__name__}.tf_keras.schedule").LotteryPruningSchedule
     return LotterySchedule

@@ -5,7 +5,8 @@ from . import private
 
 
 def check_none_adapted(model):
-    """Raises LotteryError for a layer of `model`, of either Keras, whose vocabulary or bins a copy would lose."""
+    """Raises LotteryError for a layer of `model`, of either Keras, whose vocabulary or bins a copy would
+    lose."""
     for layer in private.flat_layers(model):
         lookup = private.lookup(layer)
         if (
@@ -15,8 +16,9 @@ def check_none_adapted(model):
             and lookup.input_vocabulary is None
         ):
             raise LotteryError(
-                f"{layer.name!r} is a {type(layer).__name__} that learnt by adapt() what a copy of it would not know: move it into the data "
-                "pipeline, or give its constructor what it learnt, as vocabulary=layer.get_vocabulary() or bin_boundaries=layer.bin_boundaries."
+                f"{layer.name!r} is a {type(layer).__name__} that learnt by adapt() what a copy of it "
+                "would not know: move it into the data pipeline, or give its constructor what it learnt, "
+                "as vocabulary=layer.get_vocabulary() or bin_boundaries=layer.bin_boundaries."
             )
 
 

@@ -40,8 +40,8 @@ def lost(handle):
     return (
         other
         and (
-            f"built from its configs it has another {other[0][0]!r}: the get_config of its layer must hold every "
-            "argument of its constructor"
+            f"built from its configs it has another {other[0][0]!r}: the get_config of its layer must hold "
+            "every argument of its constructor"
         )
         or ""
     )

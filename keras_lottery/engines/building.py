@@ -16,8 +16,8 @@ class Builder:
     Args:
       names: what files may hold.
       make: a function from checked JSON to the model.
-      counted: a function of (budget, symbolic) that gives a context: in it, weights are taken from the budget before
-        they are made and tensors are counted; symbolic ones are not made at all.
+      counted: a function of (budget, symbolic) that gives a context: in it, weights are taken from the budget
+        before they are made and tensors are counted; symbolic ones are not made at all.
       tensors: a function from a model to (name, shape, bytes per value) of each tensor in its graphs.
       variables: a function from a model to its {path: variable}.
       said: a function from an error of this Keras to a line of text.
@@ -39,7 +39,8 @@ class Builder:
         return self._built(lambda: self.make(trusted(architecture, self.names)))
 
     def shapes(self, architecture, most=math.inf):
-        """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, none of them made.
+        """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, none of them
+        made.
 
         Raises:
           LotteryError: as `build`, or they would take more.

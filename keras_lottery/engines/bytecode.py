@@ -7,10 +7,11 @@ import marshal
 def canonical(text: str) -> str:
     """The base64 text of marshalled code, without marks that depend on how often parts of it are referred to.
 
-    Since version 3 of its format, marshal marks what something else refers to as well, so the same code gives other
-    bytes at another moment; version 2 has no such marks. Nothing of the code is run.
+    Since version 3 of its format, marshal marks what something else refers to as well, so the same code gives
+    other bytes at another moment; version 2 has no such marks. Nothing of the code is run.
 
-    >>> first, again = (base64.b64encode(marshal.dumps(compile("1", "", "eval"), version)) for version in (2, 4))
+    >>> code = compile("1", "", "eval")
+    >>> first, again = (base64.b64encode(marshal.dumps(code, version)) for version in (2, 4))
     >>> first == again, canonical(first) == canonical(again)
     (False, True)
     """
@@ -18,7 +19,8 @@ def canonical(text: str) -> str:
 
 
 def with_canonical_code(config):
-    """The config of a model in memory, or of a layer, with the code of each Lambda's function in its canonical form."""
+    """The config of a model in memory, or of a layer, with the code of each Lambda's function in its
+    canonical form."""
     if isinstance(config, list):
         return [with_canonical_code(item) for item in config]
     if not isinstance(config, dict):

@@ -27,7 +27,8 @@ def arguments_anew(model, other, anew, variables, nest):
     """What `model` is to be compiled with to be compiled as `other` was: {argument: value}.
 
     Args:
-      anew: a function from an optimizer or metric to a new one of the same settings, and from anything else to itself.
+      anew: a function from an optimizer or metric to a new one of the same settings, and from anything else
+        to itself.
       variables: a function from a model to its {path: variable}.
       nest: the Keras' functions on nested structures.
 

@@ -35,7 +35,8 @@ _CURE = "Wrap the model, then compile the wrapped one."
 
 
 def own_parts(layer):
-    """The functions and classes, of activations, regularizers and the like, that a layer was given and no Keras has."""
+    """The functions and classes, of activations, regularizers and the like, that a layer was given and no
+    Keras has."""
     given = [
         part for name, part in vars(layer).items() if not hasattr(type(layer), name)
     ]  # no wrapped methods
@@ -48,7 +49,8 @@ def own_parts(layer):
 
 
 def custom_objects(keras, model):
-    """{registered name: class or function} of layers, and of what they were given, that is not Keras' own, for a copy made in this process.
+    """{registered name: class or function} of layers, and of what they were given, that is not Keras' own,
+    for a copy made in this process.
 
     Raises:
       LotteryError: two of them have one name.
@@ -63,7 +65,8 @@ def custom_objects(keras, model):
             and named.setdefault(name, own) is not own
         ):
             raise LotteryError(
-                f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their names: rename one."
+                f"two classes or functions in {model.name!r} are called {name!r}, and a copy goes by their "
+                "names: rename one."
             )
     return named
 
@@ -73,12 +76,16 @@ def given_a_lambda(layers):
     for layer in layers:
         given = [getattr(part, "__name__", "") for part in vars(layer).values()]
         if type(layer).__name__ != "Lambda" and "<lambda>" in given:
-            return f"{layer.name!r} was given a lambda, which no config can name: give it a function that has a name"
+            return (
+                f"{layer.name!r} was given a lambda, which no config can name: give it a function that "
+                "has a name"
+            )
     return ""
 
 
 def check_copied(path, old, new):
-    """Raises LotteryError if a copy lacks an argument of a user's class, kept under its name, that no config told."""
+    """Raises LotteryError if a copy lacks an argument of a user's class, kept under its name, that no config
+    told."""
     for name in _arguments(type(old)):
         for own in {name, f"_{name}"} & vars(old).keys():
             value, made = vars(old)[own], vars(new).get(own)

@@ -55,7 +55,8 @@ def float32_config(config):
 
 
 def without_dtype(config, default):
-    """A copy of the JSON of a model that leaves open each dtype which is `default`, that of the global policy."""
+    """A copy of the JSON of a model that leaves open each dtype which is `default`, that of the global
+    policy."""
     if isinstance(config, dict):
         return {  # a call's dtype is what a cast is given
             key: value if key == "inbound_nodes" else without_dtype(value, default)

@@ -1,4 +1,5 @@
-"""What tf_keras and Keras 3 keep private and code for both of them needs; `tests/test_private_names.py` tries each name.
+"""What tf_keras and Keras 3 keep private and code for both of them needs; `tests/test_private_names.py` tries
+each name.
 
 What one engine alone needs is in its own `private`.
 """
@@ -56,7 +57,8 @@ def lookup(layer):
 
 
 def rate(optimizer):
-    """The learning rate as an optimizer holds it: a variable, a schedule or a function; None if it has none."""
+    """The learning rate as an optimizer holds it: a variable, a schedule or a function; None if it has
+    none."""
     return vars(optimizer).get("_learning_rate")
 
 

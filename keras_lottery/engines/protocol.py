@@ -1,4 +1,5 @@
-"""What an engine is: `Engine`, what it does where there is no model yet, and `Handle`, what it does with a model."""
+"""What an engine is: `Engine`, what it does where there is no model yet, and `Handle`, what it does with a
+model."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,8 @@ class Engine(Protocol):
         """A new plain model, randomly initialised, from its JSON, which is checked first."""
 
     def shapes(self, architecture: dict, most: float = math.inf) -> dict[str, tuple]:
-        """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, none of them made."""
+        """{path: (shape, dtype)} of the weights that `build` would make, at most `most` bytes, none of them
+        made."""
 
     def resize(
         self,
@@ -91,7 +93,8 @@ class Engine(Protocol):
 class Handle(Engine, Protocol):
     """A model with its engine: the functions of the engine that take a model, with this one in them.
 
-    `engines.of` gives one. Ask for it once and pass it on: `handle.masks()` is `handle.engine.masks(handle.model)`.
+    `engines.of` gives one. Ask for it once and pass it on: `handle.masks()` is
+      `handle.engine.masks(handle.model)`.
     """
 
     model: Any
@@ -116,7 +119,8 @@ class Handle(Engine, Protocol):
         """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
 
     def kernels(self) -> Arrays:
-        """{path: array} of the weights with a mask or, in a plain model, of those that could get one, also frozen."""
+        """{path: array} of the weights with a mask or, in a plain model, of those that could get one, also
+        frozen."""
 
     def masks(self) -> Arrays:
         """{path: bool array}, True = kept; empty for a model that is not wrapped."""
@@ -193,7 +197,8 @@ class Handle(Engine, Protocol):
         """[(slot, weight)] of the slots that begin as copies of the weights; asked before the first step."""
 
     def reset_optimizer(self, start: Sequence[np.ndarray], copies: Sequence[tuple] = ()) -> None:
-        """Put the optimizer back to `start`, except for `copies`, which become those of the present weights."""
+        """Put the optimizer back to `start`, except for `copies`, which become those of the present
+        weights."""
 
     def finalize_optimizer(self) -> None:
         """What fit does at its end: write averaged weights into the model, where the optimizer averages."""

@@ -30,13 +30,15 @@ def resize(architecture, heads, num_classes, input_shape=None):
       input_shape: (height, width, channels) or any shape without the batch; None keeps it.
 
     Raises:
-      LotteryError: no single Dense or convolution head that the model lists, several inputs, an impossible shape.
+      LotteryError: no single Dense or convolution head that the model lists, several inputs, an impossible
+        shape.
     """
     changed = copy.deepcopy(architecture)
     if "layers" not in changed["config"]:
         raise LotteryError(
-            f"the ticket's model is a {changed['class_name']}, whose class says what its layers are: transfer replaces the "
-            "head of functional and Sequential models. Build it as one, and find the ticket again."
+            f"the ticket's model is a {changed['class_name']}, whose class says what its layers are: "
+            "transfer replaces the head of functional and Sequential models. Build it as one, and find the "
+            "ticket again."
         )
     if len(heads) != 1:
         raise LotteryError(
@@ -47,13 +49,13 @@ def resize(architecture, heads, num_classes, input_shape=None):
     if head is None:
         where = next((n for n in range(len(names) - 1, 0, -1) if _find(changed, names[:n])), len(names))
         raise LotteryError(
-            f"the output layer {heads[0]!r} lies inside {'/'.join(names[:where])!r}, whose class makes it: transfer can replace a "
-            "Dense or convolution layer that the model itself lists."
+            f"the output layer {heads[0]!r} lies inside {'/'.join(names[:where])!r}, whose class makes it: "
+            "transfer can replace a Dense or convolution layer that the model itself lists."
         )
     if head["class_name"] not in _UNITS:
         raise LotteryError(
-            f"the output layer {heads[0]!r} is a {head['class_name']}: transfer can replace a Dense or convolution layer with "
-            "units or filters."
+            f"the output layer {heads[0]!r} is a {head['class_name']}: transfer can replace a Dense or "
+            "convolution layer with units or filters."
         )
     head["config"][_UNITS[head["class_name"]]] = int(num_classes)
     head["config"]["dtype"] = "float32"
@@ -76,7 +78,8 @@ def _find(architecture, names):
 
 
 def _set_input(architecture, shape):
-    """Give the model another input, and the models in it what that makes theirs; whether the size is another."""
+    """Give the model another input, and the models in it what that makes theirs; whether the size is
+    another."""
     inputs = _inputs(architecture)
     if len(inputs) != 1:
         raise LotteryError(
@@ -85,7 +88,8 @@ def _set_input(architecture, shape):
     old = inputs[0]["config"][_shape_name(inputs[0])]
     if len(old) != len(shape):
         raise LotteryError(
-            f"input_shape={tuple(shape[1:])} has {len(shape) - 1} axes, the ticket's model has {tuple(old[1:])}."
+            f"input_shape={tuple(shape[1:])} has {len(shape) - 1} axes, the ticket's model has "
+            f"{tuple(old[1:])}."
         )
     _pass_on(architecture, old, shape, (True, True))
     return shape[1:-1] != old[1:-1]
@@ -125,7 +129,8 @@ def _pass_on(model, old, shape, given):
 
 
 def _changed(mine, old, shape, channels, size):
-    """The shape of a model's input, as `_pass_on` says; None for a size that follows from the input's in ways unknown."""
+    """The shape of a model's input, as `_pass_on` says; None for a size that follows from the input's in ways
+    unknown."""
     if channels and mine[1:] == old[1:] and size:
         return list(shape)
     between = [None] * len(mine[1:-1]) if size and shape[1:-1] != old[1:-1] else mine[1:-1]
@@ -133,7 +138,8 @@ def _changed(mine, old, shape, channels, size):
 
 
 def _sources(call):
-    """Names of the layers whose outputs a call takes: of each ["name", node, tensor, ...] in what either Keras writes."""
+    """Names of the layers whose outputs a call takes: of each ["name", node, tensor, ...] in what either
+    Keras writes."""
     if isinstance(call, list) and len(call) > 2 and isinstance(call[0], str) and isinstance(call[1], int):
         return [call[0], *_sources(call[3:])]
     below = call.values() if isinstance(call, dict) else call if isinstance(call, list) else ()
@@ -164,7 +170,8 @@ def _shape_name(entry):
 def _forget_shapes(config, other_size):
     """Drop the shapes that layers were built with; they are built anew from the input.
 
-    A layer that is another's activation keeps its own, without the size if that is another: Keras 3 builds it by nothing else.
+    A layer that is another's activation keeps its own, without the size if that is another: Keras 3 builds it
+    by nothing else.
     """
     if isinstance(config, dict):
         for name in ("build_config", "build_input_shape"):

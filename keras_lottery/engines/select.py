@@ -107,7 +107,8 @@ class _matcher:
         for item in self.given:
             if not (isinstance(item, (str, type)) or callable(item)):
                 raise LotteryError(
-                    f"{argument}={item!r} is not understood: give layer names, layer classes or a function of the layer."
+                    f"{argument}={item!r} is not understood: give layer names, layer classes or a function "
+                    "of the layer."
                 )
 
     def __call__(self, path, owners):

@@ -1,4 +1,5 @@
-"""Learning-rate schedules that are read some steps ahead, for the rounds that rewind to a later step than the first."""
+"""Learning-rate schedules that are read some steps ahead, for the rounds that rewind to a later step than the
+first."""
 
 import contextlib
 
@@ -7,7 +8,8 @@ from .configs import optimizers
 
 
 class Shifting:
-    """What `Shifted`, an engine's learning-rate schedule read `shift` steps ahead of the optimizer's count, has of either Keras.
+    """What `Shifted`, an engine's learning-rate schedule read `shift` steps ahead of the optimizer's count,
+    has of either Keras.
 
     Args:
       schedule: a LearningRateSchedule.
@@ -29,7 +31,8 @@ class Shifting:
 
 
 def is_shiftable(schedule):
-    """Whether a schedule is one of ours that a variable moves; one that a file gave back has a number there."""
+    """Whether a schedule is one of ours that a variable moves; one that a file gave back has a number
+    there."""
     return isinstance(schedule, Shifting) and not isinstance(schedule.shift, int)
 
 

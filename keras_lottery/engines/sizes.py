@@ -116,8 +116,8 @@ def check_sizes(shapes, given):
     else:
         return
     raise LotteryError(
-        f"the ticket's architecture does not fit its weights: {line(path)} is {needed} in the one, {told} in the "
-        "other."
+        f"the ticket's architecture does not fit its weights: {line(path)} is {needed} in the one, {told} "
+        "in the other."
     )
 
 

@@ -58,7 +58,8 @@ def is_plain(value):
 
 
 def _attributes(item):
-    """{name: what tells it}: a user's functions in an object, and what the config of a user's class leaves out."""
+    """{name: what tells it}: a user's functions in an object, and what the config of a user's class leaves
+    out."""
     if inspect.isfunction(item):
         return {} if item.__module__.startswith(KERAS) else {"function": _told(item)}
     if not hasattr(item, "__dict__"):

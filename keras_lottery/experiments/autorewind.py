@@ -1,4 +1,5 @@
-"""A search that finds its own rewind point: the earliest step from which the ticket is stable to data order."""
+"""A search that finds its own rewind point: the earliest step from which the ticket is stable to data
+order."""
 
 import bisect
 import dataclasses
@@ -95,8 +96,8 @@ def find(
     probes = [{"rewind": probed, **probes[probed]} for probed in sorted(probes)]
     if step is None:
         raise LotteryError(
-            f"no ticket is stable (a barrier below {STABLE:g}): {describe(probes)}. Train longer (epochs), prune less "
-            "(rounds, final_sparsity) or lower learning_rate."
+            f"no ticket is stable (a barrier below {STABLE:g}): {describe(probes)}. Train longer (epochs), "
+            "prune less (rounds, final_sparsity) or lower learning_rate."
         )
     result = {**searched(step, compare_at), "run_dir": str(place.run_dir), "probes": probes}
     files.write_json(place.run_dir / run_folder.RESULT, result)
@@ -153,7 +154,8 @@ def _open(search, net, data, place, loaded, run):
 
 
 def _instability(ticket, step, search, data, place, loaded, folder, verbose):
-    """What `stability.instability` gives of a ticket that was rewound to a step, trained under two data orders."""
+    """What `stability.instability` gives of a ticket that was rewound to a step, trained under two data
+    orders."""
     steps = len(loaded.train) * search.epochs
     other = data_sets.load(**data.arguments(), seed=(search.seed + 1) % 2**32).train
     with place.devices():
@@ -179,7 +181,8 @@ def candidates(steps):
 
 
 def earliest(grid, stable):
-    """The first of the rising `grid` for which stable(step), None if there is none; asks len(grid).bit_length() times at most.
+    """The first of the rising `grid` for which stable(step), None if there is none; asks
+    len(grid).bit_length() times at most.
 
     Takes it that what is stable at one step is so at all later ones.
 
@@ -206,6 +209,6 @@ def _cost(grid, trainings, controls, epochs):
     total = probes * (trainings + 2) + controls
     also = f" and {controls} controls" if controls else ""
     return (
-        f"rewind=auto, over the steps {', '.join(map(str, grid))}: at most {probes} probes of {trainings} + 2 trainings{also}, "
-        f"{total} trainings or {total * epochs} epochs in all"
+        f"rewind=auto, over the steps {', '.join(map(str, grid))}: at most {probes} probes of {trainings} "
+        f"+ 2 trainings{also}, {total} trainings or {total * epochs} epochs in all"
     )

@@ -91,8 +91,8 @@ class ShrinkConfig(Config):
     )
     preprocessing: str = option(
         "auto",
-        "how the model takes images: none (0..255), own (its first layers scale), minus1to1, 0to1, imagenet, caffe; "
-        "auto finds out",
+        "how the model takes images: none (0..255), own (its first layers scale), minus1to1, 0to1, "
+        "imagenet, caffe; auto finds out",
         one_of(("auto", *WORDS)),
     )
     output: str | None = option(None, "the .tflite file to write")

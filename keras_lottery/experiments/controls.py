@@ -1,8 +1,9 @@
 """What a ticket is compared with: the same training from other masks or other weights.
 
-A control is a Ticket of its own and the weights it starts from, so it is built, carried to another data set and
-trained exactly as the ticket is. Three find their mask on the target itself: see `saliency` and `gradual`.
-Newly drawn is what trains: what is frozen, and what Normalization was adapted to, is the ticket's in every control.
+A control is a Ticket of its own and the weights it starts from, so it is built, carried to another data set
+and trained exactly as the ticket is. Three find their mask on the target itself: see `saliency` and
+`gradual`. Newly drawn is what trains: what is frozen, and what Normalization was adapted to, is the ticket's
+in every control.
 """
 
 import dataclasses
@@ -26,16 +27,20 @@ CONTROLS = {
     "late-reset": "its mask over the dense net's trained weights (the paper's late reset)",
     "reinit": "its mask over newly drawn weights",
     "random": "a random mask with the same counts in each tensor, over the dense rewind weights",
-    "random-rescaled": "as random, with each tensor divided by the square root of its share of kept weights: outputs keep their scale",
-    "random-erk": "a random mask with as many weights in all, in Erdos-Renyi-kernel ratios, over the dense rewind weights, rescaled",
+    "random-rescaled": "as random, with each tensor divided by the square root of its share of kept "
+    "weights: outputs keep their scale",
+    "random-erk": "a random mask with as many weights in all, in Erdos-Renyi-kernel ratios, over the dense "
+    "rewind weights, rescaled",
     "shuffled": "its mask and its rewind weights, moved to random places of each tensor together",
     "one-shot": "the dense net's trained weights pruned once, by magnitude, over the dense rewind weights",
     "snip": "newly drawn weights, pruned by SNIP on the target before training",
     "grasp": "newly drawn weights, pruned by GraSP on the target before training",
     "gradual": "newly drawn weights, pruned by magnitude little by little while they train on the target",
     "dense-transferred": "the dense net with its trained weights",
-    "dense-rewound": "the dense net from the rewind point; on the source a check, for it is the dense training over again",
-    "dense-cyclic": "the dense net trained as often as the ticket, with as many restarts of the learning rate and without pruning",
+    "dense-rewound": "the dense net from the rewind point; on the source a check, for it is the dense "
+    "training over again",
+    "dense-cyclic": "the dense net trained as often as the ticket, with as many restarts of the learning "
+    "rate and without pruning",
     "dense-scratch": "the dense net newly drawn",
     "dense-longer": "the dense net newly drawn, trained twice as long: whether the budget is enough",
 }
@@ -122,7 +127,8 @@ def masks_and_start(control: str, ticket: Ticket, dense: Ticket | None, seed: in
 
 
 def first_step(control: str, ticket: Ticket) -> int:
-    """The step of the dense training at which a control begins on the source: k with weights of the rewind point k, else 0."""
+    """The step of the dense training at which a control begins on the source: k with weights of the rewind
+    point k, else 0."""
     return ticket.settings["rewind"] if control in FROM_POINT and ticket.settings.get("rule") else 0
 
 
@@ -137,28 +143,32 @@ def trainings_before(control: str, ticket: Ticket) -> int:
 
 
 def check(control: str, dense: Ticket | None, on: str = "target") -> None:
-    """Raises LotteryError for an unknown control, or one that needs `dense` where it is None or was not trained in full."""
+    """Raises LotteryError for an unknown control, or one that needs `dense` where it is None or was not
+    trained in full."""
     known("control", control, CONTROLS)
     if dense is not None:
         of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search, or None")
     if on == "target" and control in ON_SOURCE:
         raise LotteryError(
-            f"control {control!r} goes through the rounds of the search without pruning, on its data: lottery-study trains it on the source."
+            f"control {control!r} goes through the rounds of the search without pruning, on its data: "
+            "lottery-study trains it on the source."
         )
     if control not in (*_OF_TICKET, "shuffled") and dense is None:
         raise LotteryError(
-            f"control {control!r} needs the dense weights of the search, round_00 beside the ticket's folder: "
-            "give a ticket of a search's run folder, RUN_DIR/round_NN."
+            f"control {control!r} needs the dense weights of the search, round_00 beside the ticket's "
+            "folder: give a ticket of a search's run folder, RUN_DIR/round_NN."
         )
     if control in _OF_DENSE and was_cut(dense):
         raise LotteryError(
-            f"control {control!r} needs the dense net trained in full, and its search ended that after {len(dense.rounds[0]['history'])} of "
-            f"{dense.settings['epochs']} epochs: search without budget, early_bird and fast, or leave it out."
+            f"control {control!r} needs the dense net trained in full, and its search ended that after "
+            f"{len(dense.rounds[0]['history'])} of {dense.settings['epochs']} epochs: search without "
+            "budget, early_bird and fast, or leave it out."
         )
 
 
 def random_mask(ticket: Ticket, dense: Ticket, seed: int) -> Ticket:
-    """A Ticket with as many weights in each tensor as `ticket`, at random places, of the dense rewind weights.
+    """A Ticket with as many weights in each tensor as `ticket`, at random places, of the dense rewind
+    weights.
 
     Args:
       ticket: a Ticket.
@@ -170,14 +180,16 @@ def random_mask(ticket: Ticket, dense: Ticket, seed: int) -> Ticket:
 
 
 def erdos_renyi_mask(ticket: Ticket, dense: Ticket, seed: int) -> Ticket:
-    """A Ticket with as many weights in all as `ticket`, at random places in Erdos-Renyi-kernel ratios, of the dense rewind weights.
+    """A Ticket with as many weights in all as `ticket`, at random places in Erdos-Renyi-kernel ratios, of the
+    dense rewind weights.
 
     Args:
       ticket: a Ticket.
       dense: the Ticket of round 0 of the same search: all weights at the rewind point.
       seed: int.
 
-    Source: Evci et al. 2020 (arXiv 1911.11134), section 3; as a control of pruning Liu et al. 2022 (arXiv 2202.02643).
+    Source: Evci et al. 2020 (arXiv 1911.11134), section 3; as a control of pruning Liu et al. 2022 (arXiv
+      2202.02643).
     """
     _check_pair(ticket, dense)
     return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)
@@ -186,8 +198,8 @@ def erdos_renyi_mask(ticket: Ticket, dense: Ticket, seed: int) -> Ticket:
 def rescaled(ticket: Ticket) -> Ticket:
     """A Ticket whose pruned tensors are divided by the square root of their share of kept weights.
 
-    A sum over fewer random weights is smaller by that factor, so in a net without BatchNorm a random mask of 10% gives
-    logits near 0 that learn late. Divided, they are of the dense net's scale.
+    A sum over fewer random weights is smaller by that factor, so in a net without BatchNorm a random mask of
+    10% gives logits near 0 that learn late. Divided, they are of the dense net's scale.
     """
     of_kind("ticket", ticket, Ticket, "a Ticket")
 
@@ -239,7 +251,8 @@ def _check_pair(ticket, dense):
     other = [path for path, mask in ticket.masks.items() if np.shape(dense.weights.get(path)) != mask.shape]
     if other:
         raise LotteryError(
-            f"dense is of another net than the ticket: {other[0]!r} has another shape there, or none. Give round 0 of its search."
+            f"dense is of another net than the ticket: {other[0]!r} has another shape there, or none. Give "
+            "round 0 of its search."
         )
 
 

@@ -21,7 +21,8 @@ CONTROLS = ("random", "dense-scratch", "dense-transferred")
 
 
 def run(run_dir, backend="auto"):
-    """Run the demo in `run_dir`, which is made anew, on a backend of `config.BACKENDS`; returns its rows (name, sparsity, accuracy, bytes)."""
+    """Run the demo in `run_dir`, which is made anew, on a backend of `config.BACKENDS`; returns its rows
+    (name, sparsity, accuracy, bytes)."""
     run_dir = Path(run_dir)
     shutil.rmtree(run_dir, ignore_errors=True)
     machine = Machine(precision="float32", backend=backend)
@@ -54,10 +55,12 @@ def run(run_dir, backend="auto"):
         table.add_row(row["name"], f"{row['sparsity']:.1%}", f"{row['accuracy']:.1%}", f"{row['bytes']:,}")
     Console(markup=False).print(table)
     print(
-        f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in {found['ticket']},"
+        f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in "
+        f"{found['ticket']},"
     )
     print(
-        f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder a class:"
+        f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder "
+        "a class:"
     )
     print(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER --channels=1 --image_size=8")
     return rows

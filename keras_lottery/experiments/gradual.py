@@ -13,7 +13,8 @@ from ..training.callback import StepCounter
 class GradualPruning(StepCounter):
     """Prunes a wrapped model by magnitude while it trains, fast at first, then ever slower.
 
-    The sparsity at a step is final * (1 - (1 - (step - begin) / (end - begin)) ** 3), which is TF-MOT's PolynomialDecay.
+    The sparsity at a step is final * (1 - (1 - (step - begin) / (end - begin)) ** 3), which is TF-MOT's
+    PolynomialDecay.
 
     Args:
       final_sparsity: share of zeros from step `end` on, 0..1, in the model's scope.

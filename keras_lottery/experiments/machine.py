@@ -42,7 +42,8 @@ def place(strategy, backend, tpu=None):
         )
     if strategy in ("multiworker", "tpu") and backend != "tf_keras":
         raise LotteryError(
-            f"strategy={strategy!r} is for backend='tf_keras', not {backend!r}: choose that, or strategy='mirrored'."
+            f"strategy={strategy!r} is for backend='tf_keras', not {backend!r}: choose that, or "
+            "strategy='mirrored'."
         )
     if backend == "jax":
         import keras
@@ -91,8 +92,9 @@ def check_batches(loaded, more=None):
     for which, examples in sizes.items():
         if examples % devices:
             raise LotteryError(
-                f"strategy='mirrored' with backend='jax': {devices} devices cannot share {which} evenly, of {examples} "
-                f"examples: choose sizes that {devices} divides, or backend='tf_keras', whose devices can."
+                f"strategy='mirrored' with backend='jax': {devices} devices cannot share {which} evenly, "
+                f"of {examples} examples: choose sizes that {devices} divides, or backend='tf_keras', "
+                "whose devices can."
             )
 
 
@@ -124,7 +126,8 @@ def _multiworker(tf, tpu):
 
 
 def is_of_lost_worker(error):
-    """Whether an error came since another worker stopped: this one's TensorFlow cannot go on, a new process can."""
+    """Whether an error came since another worker stopped: this one's TensorFlow cannot go on, a new process
+    can."""
     if not team.is_joined():
         return False
     import tensorflow as tf
@@ -140,7 +143,8 @@ def _is_chief():
     Raises:
       LotteryError: it is missing or names no task of its cluster that trains.
     """
-    example = """TF_CONFIG='{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'"""
+    workers = '"worker": ["host1:12345", "host2:12345"]'
+    example = f"""TF_CONFIG='{{"cluster": {{{workers}}}, "task": {{"type": "worker", "index": 0}}}}'"""
     try:
         config = json.loads(os.environ["TF_CONFIG"])
         cluster, kind, index = config["cluster"], config["task"]["type"], int(config["task"]["index"])
@@ -154,7 +158,8 @@ def _is_chief():
             else "does not name a worker or the chief of its cluster"
         )
         raise LotteryError(
-            f"strategy='multiworker': the environment variable TF_CONFIG {said}. Give each machine its own, such as {example}."
+            f"strategy='multiworker': the environment variable TF_CONFIG {said}. Give each machine its "
+            f"own, such as {example}."
         ) from None
     return kind == "chief" if "chief" in cluster else (kind, index) == ("worker", 0)
 
@@ -172,7 +177,8 @@ def _tpu(tf, tpu):
     except (ValueError, OSError, tf.errors.OpError) as error:
         said = str(error).strip().partition("\n")[0].rstrip(".")[:200]
         raise LotteryError(
-            f"no TPU at {tpu or 'local'!r}: {said}. Give its name, as tpu='NAME', on a machine that reaches it."
+            f"no TPU at {tpu or 'local'!r}: {said}. Give its name, as tpu='NAME', on a machine that "
+            "reaches it."
         ) from error
 
 
@@ -202,8 +208,8 @@ def choose_backend(name="auto"):
         keras = sys.modules.get("keras")
         if keras is not None and keras.backend.backend() != name:
             raise LotteryError(
-                f"backend={name!r}: Keras runs on {keras.backend.backend()} in this process already: start Python with "
-                f"the environment variable KERAS_BACKEND={name}."
+                f"backend={name!r}: Keras runs on {keras.backend.backend()} in this process already: start "
+                f"Python with the environment variable KERAS_BACKEND={name}."
             )
         os.environ["KERAS_BACKEND"] = name
     return name
@@ -226,7 +232,8 @@ def kind(backend):
 
 
 def set_precision(name="auto", backend="tf_keras", strategy="none"):
-    """Set Keras' global policy; "auto" is the fastest that TensorFlow has on these devices, on other backends float32.
+    """Set Keras' global policy; "auto" is the fastest that TensorFlow has on these devices, on other backends
+    float32.
 
     On processors that is mixed_bfloat16 where they compute in it (docs/fast measures what it
     costs), on accelerators what tensorflow.org/guide/mixed_precision says: mixed_float16 on

@@ -118,8 +118,8 @@ def left(model):
     """What is left of a wrapped model, ready for JSON.
 
     Returns:
-      A dict of effective_sparsity, 0..1, see `channels.effective`, and multiply_adds, for one image where zeros are
-      skipped; each None, with a warning, where that is not known of the model's layers.
+      A dict of effective_sparsity, 0..1, see `channels.effective`, and multiply_adds, for one image where
+      zeros are skipped; each None, with a warning, where that is not known of the model's layers.
     """
     handle, masks = engines.of(model), wrapping.masks(model)
     plain = handle.on(handle.strip())

@@ -52,14 +52,15 @@ def _once(name, values):
 class Study(Config):
     """What a study compares: tickets of a source, carried to targets, beside controls, over seeds.
 
-    The `search` is told once for all: its sparsities, rewind points and seeds are the study's own. Controls belong to
-    the first of the rewind points. `data` says what all data sets share.
+    The `search` is told once for all: its sparsities, rewind points and seeds are the study's own. Controls
+    belong to the first of the rewind points. `data` says what all data sets share.
 
     Raises:
       LotteryError: an impossible value, or values that contradict each other.
 
     Example:
-      >>> Study("cifar10", targets=("mnist",), sparsities=(0.9,), data=DataConfig(batch_size=64)).datasets["mnist"].batch_size
+      >>> study = Study("cifar10", targets=("mnist",), data=DataConfig(batch_size=64))
+      >>> study.datasets["mnist"].batch_size
       64
     """
 
@@ -123,13 +124,14 @@ class Study(Config):
         self.target_recipe  # noqa: B018
         if self.source_name in self.target_names:
             raise LotteryError(
-                f"targets: {self.source_name!r} is the source: leave it out, the searches test their tickets on it."
+                f"targets: {self.source_name!r} is the source: leave it out, the searches test their "
+                "tickets on it."
             )
         shortening = [name for name in ("rewind_once", "budget", "early_bird") if getattr(self.search, name)]
         if shortening and len(self.sparsities) > 1:
             raise LotteryError(
-                f"{shortening[0]} makes a ticket of the last round alone, and sparsities={list(self.sparsities)} asks for "
-                "several: give one of them, or leave it out."
+                f"{shortening[0]} makes a ticket of the last round alone, and "
+                f"sparsities={list(self.sparsities)} asks for several: give one of them, or leave it out."
             )
         for control in dict.fromkeys((*self.controls, *self.source_controls)):
             self._check_control(str(control))
@@ -139,8 +141,9 @@ class Study(Config):
         known("control", control, [name for name in controls.CONTROLS if name != "ticket"])
         if control in controls.ON_SOURCE and self.rewinds[0] not in KEPT:
             raise LotteryError(
-                f"control {control!r} is trained as often as a ticket whose weights stay, and rewind point {self.rewinds[0]!r} takes "
-                f"them back: leave it out, or put {' or '.join(KEPT)} first among the rewind points."
+                f"control {control!r} is trained as often as a ticket whose weights stay, and rewind point "
+                f"{self.rewinds[0]!r} takes them back: leave it out, or put {' or '.join(KEPT)} first "
+                "among the rewind points."
             )
         if told and (control in controls.DENSE or not at or share(control, at) not in self.sparsities):
             raise LotteryError(
@@ -206,7 +209,8 @@ class Study(Config):
         return self.target_epochs or max(1, round(self.target_steps / batches))
 
     def wants(self, control, sparsity, on) -> bool:
-        """Whether a control is asked for at a sparsity, on the "source" or on a "target"; a dense one at None."""
+        """Whether a control is asked for at a sparsity, on the "source" or on a "target"; a dense one at
+        None."""
         asked = self.source_controls if on == "source" else self.controls
         if control in asked:
             return control not in controls.ON_SOURCE or on == "source"

@@ -49,7 +49,8 @@ def make_optimizer(
     if schedule != "constant":
         if steps is None:
             raise LotteryError(
-                f"schedule={schedule!r} goes by the steps of one training: give steps=NUMBER, or schedule='constant'."
+                f"schedule={schedule!r} goes by the steps of one training: give steps=NUMBER, or "
+                "schedule='constant'."
             )
         steps = whole("steps", steps, most=2**63 - 1)
     rate, optimizers = rates[0], engines.engine_of(keras).keras.optimizers
@@ -69,7 +70,8 @@ def compile_classifier(model, optimizer):
 
 
 def classifier_loss(model, **how):
-    """The loss of a model with logits or probabilities for integer labels; `how` is for Keras' loss, such as its reduction."""
+    """The loss of a model with logits or probabilities for integer labels; `how` is for Keras' loss, such as
+    its reduction."""
     handle = engines.of(model)
     return handle.keras.losses.SparseCategoricalCrossentropy(
         from_logits=not _gives_probabilities(handle), **how
@@ -77,7 +79,8 @@ def classifier_loss(model, **how):
 
 
 def _gives_probabilities(handle):
-    """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for any numbers sum to 1."""
+    """Whether a model ends in a softmax or sigmoid: its last layer is one, or its outputs for any numbers sum
+    to 1."""
     keras, model = handle.keras, handle.model
     layer = handle.last_layer(model)
     activation = getattr(layer, "activation", None)

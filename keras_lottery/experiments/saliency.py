@@ -16,8 +16,8 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
     """Masks at `sparsity` that keep the weights with the highest scores on one batch.
 
     snip: |weight * gradient| (Lee et al. 2019, arXiv 1810.02340, section 4).
-    grasp: weight * (Hessian @ gradient), so that what is dropped weakens the gradient least (Wang et al. 2020,
-      arXiv 2002.07376, section 3), with the outputs divided by 200.
+    grasp: weight * (Hessian @ gradient), so that what is dropped weakens the gradient least (Wang et al.
+      2020, arXiv 2002.07376, section 3), with the outputs divided by 200.
 
     Scores are computed in float32, whatever the model's precision. The model stays as it is.
 
@@ -40,7 +40,8 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
     handle, masks = engines.of(model), wrapping.masks(model)  # which says so if it has none
     if not callable(loss):
         raise LotteryError(
-            f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of Keras."
+            f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of "
+            "Keras."
         )
     if x is None or y is None or np.ndim(x) and np.ndim(y) and not 0 < len(x) == len(y):
         raise LotteryError("x and y are no batch: give as many labels as inputs, one or more.")

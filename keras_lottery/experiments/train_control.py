@@ -23,7 +23,8 @@ from .saliency import CRITERIA, saliency_masks
 
 
 def on_target(control, sparsity, loaded, steps):
-    """What a control that prunes on the target does: (to the compiled model, callbacks, the first epoch at `sparsity`)."""
+    """What a control that prunes on the target does: (to the compiled model, callbacks, the first epoch at
+    `sparsity`)."""
     if control in CRITERIA:
 
         def mask(net):
@@ -74,7 +75,8 @@ class Training:
       callbacks: others.
       verbose: as for `fit`.
       save: keep the trained model as folder/student, and the row as folder/result.json.
-      point: (step, run folder) of the rewind point that it trains on from, on the data of its search; None for step 0.
+      point: (step, run folder) of the rewind point that it trains on from, on the data of its search; None
+        for step 0.
       cycles: trainings before this one, each from the weights that the last one left.
       goes_on: with the optimizer, too, that it left.
       before: steps that its weights were trained before, on the same data.
@@ -106,7 +108,8 @@ def train_or_tell(how: Training, sparsity, make, loaded):
 
 
 def train(how: Training, make, loaded):
-    """Train one control, the model that make() gives, going on where it was stopped; its row. A finished one is read."""
+    """Train one control, the model that make() gives, going on where it was stopped; its row. A finished one
+    is read."""
     backup, finished = how.folder / run_folder.BACKUP, how.folder / run_folder.RESULT
     if not finished.exists():
         model = make()
@@ -150,7 +153,8 @@ def failed(control, sparsity, error):
 
 
 def _cycled(how, handle, loaded, begin, backup):
-    """Train `cycles` times and once more, each training from the weights of the last; the history of the last."""
+    """Train `cycles` times and once more, each training from the weights of the last; the history of the
+    last."""
     handle.build_optimizer()
     copies, fresh = handle.weight_copies(), handle.optimizer_state()
     for number in range(resumable.number(backup), how.cycles + 1):

@@ -41,24 +41,28 @@ def tune(
     machine: Machine,
     run: Run,
 ) -> dict:
-    """Try ticket searches of several settings; the best one has the highest validation accuracy at the last sparsity.
+    """Try ticket searches of several settings; the best one has the highest validation accuracy at the last
+    sparsity.
 
-    The first settings are drawn at random, each later one is what a Gaussian process over the trials before takes for
-    the most promising. The seed decides what is drawn, and each trial is trained with it. Of trials that are equally
-    good the one of fewer epochs is the better. The test split chooses nothing. A trial is the search `jobs.find` in a
-    folder of its own, so a killed run goes on amid a trial and runs no finished one again; more trials can be added
-    to a finished run.
+    The first settings are drawn at random, each later one is what a Gaussian process over the trials before
+    takes for the most promising. The seed decides what is drawn, and each trial is trained with it. Of trials
+    that are equally good the one of fewer epochs is the better. The test split chooses nothing. A trial is
+    the search `jobs.find` in a folder of its own, so a killed run goes on amid a trial and runs no finished
+    one again; more trials can be added to a finished run.
 
     Args:
-      search: its `final_sparsity` is where tickets are compared; rate, rewind and epochs are those of the trials.
+      search: its `final_sparsity` is where tickets are compared; rate, rewind and epochs are those of the
+        trials.
 
     Returns:
-      The result, a JSON-able dict, which is in run_dir/result.json as well: its rows are the trials, best first.
+      The result, a JSON-able dict, which is in run_dir/result.json as well: its rows are the trials, best
+      first.
 
     Raises:
       LotteryError: an impossible argument, or a run_dir that holds another configuration.
 
-    Source: Bayesian optimization by the upper confidence bound, Srinivas et al. 2010 (arXiv 0912.3995), as keras-tuner
+    Source: Bayesian optimization by the upper confidence bound, Srinivas et al. 2010 (arXiv 0912.3995), as
+      keras-tuner
     has it.
     """
     search = _checked(search)
@@ -101,7 +105,8 @@ def _checked(search):
     """The search that trials vary."""
     if CLUSTER in os.environ:
         raise LotteryError(
-            f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: unset it."
+            f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: "
+            "unset it."
         )
     if search.rounds is not None:
         raise LotteryError("rounds follow from final_sparsity and the rate of each trial: leave rounds out.")
@@ -116,8 +121,8 @@ def _trial(name, setting, of, place, verbose):
     own = dataclasses.replace(search, **{name: setting[name] for name in ("rate", "rewind", "epochs")})
     cost = _cost(search, setting["rate"], setting["epochs"])
     print(
-        f"{name}: rate {setting['rate']:g}, rewind {setting['rewind']}, learning rate {setting['learning_rate']:g}, "
-        f"epochs a round {setting['epochs']}, epochs in all {cost}",
+        f"{name}: rate {setting['rate']:g}, rewind {setting['rewind']}, learning rate "
+        f"{setting['learning_rate']:g}, epochs a round {setting['epochs']}, epochs in all {cost}",
         flush=True,
     )
     with _alone(folder):
@@ -253,8 +258,8 @@ def draw(trial, ranges, trials, seed):
         hyperparameters=space,
     )
     oracle.verbose = 0
-    # A kill can cut keras-tuner's own files. A resumed run draws the same settings anew instead, and the folders of
-    # the trials say which of them are finished.
+    # A kill can cut keras-tuner's own files. A resumed run draws the same settings anew instead, and the
+    # folders of the trials say which of them are finished.
     with tempfile.TemporaryDirectory() as scratch:
         try:
             TicketTuner(trial, oracle=oracle, directory=scratch, project_name="tune").search()

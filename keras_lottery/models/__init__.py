@@ -1,7 +1,8 @@
 """The networks of the lottery ticket literature, small enough to train here.
 
-`build` gives an uncompiled functional model, of either Keras, that ends in float32 logits. Layer names depend on the network
-alone, never on what was built before, so that a mask saved under a layer's name finds the same layer later.
+`build` gives an uncompiled functional model, of either Keras, that ends in float32 logits. Layer names depend
+on the network alone, never on what was built before, so that a mask saved under a layer's name finds the same
+layer later.
 """
 
 import difflib
@@ -32,19 +33,20 @@ def build(name, input_shape, num_classes, width=1, keras=None, weights=None):
     """A new, uncompiled functional model: (batch, h, w, c) in, float32 logits (batch, num_classes) out.
 
     lenet: fully connected, 300-100. LeCun et al. 1998; Frankle & Carbin 2019 (arXiv 1803.03635), figure 2.
-    conv2, conv4, conv6: pairs of 3x3 convolutions, 64 / 128 / 256 filters, a pool after each pair; dense 256, 256.
-      Frankle & Carbin 2019, figure 2.
-    resnet8, 14, 20, 32, 56: 6n+2 layers, 16/32/64 filters. He et al. 2016 (arXiv 1512.03385), section 4.2, with
-      projection shortcuts as in OpenLTH and Renda et al. 2020.
+    conv2, conv4, conv6: pairs of 3x3 convolutions, 64 / 128 / 256 filters, a pool after each pair; dense 256,
+      256. Frankle & Carbin 2019, figure 2.
+    resnet8, 14, 20, 32, 56: 6n+2 layers, 16/32/64 filters. He et al. 2016 (arXiv 1512.03385), section 4.2,
+      with projection shortcuts as in OpenLTH and Renda et al. 2020.
     resnet18: 64/128/256/512 filters, two blocks each, 3x3 stem. He et al. 2016, table 1, in the CIFAR form of
       Mehta 2019 (arXiv 1905.07785).
-    vgg19: 16 convolutions with BatchNorm, one linear layer. Simonyan & Zisserman 2015 (arXiv 1409.1556), column E, in
-      the CIFAR form of Mehta 2019.
-    mobilenet: 13 pairs of a depthwise and a 1x1 convolution, for RGB images of 64 pixels and more. Howard et al. 2017
-      (arXiv 1704.04861), table 1; padded explicitly, as the sparse kernels of mobile runtimes need it (`tflite.sparse_kernels`).
+    vgg19: 16 convolutions with BatchNorm, one linear layer. Simonyan & Zisserman 2015 (arXiv 1409.1556),
+      column E, in the CIFAR form of Mehta 2019.
+    mobilenet: 13 pairs of a depthwise and a 1x1 convolution, for RGB images of 64 pixels and more. Howard et
+      al. 2017 (arXiv 1704.04861), table 1; padded explicitly, as the sparse kernels of mobile runtimes need
+      it (`tflite.sparse_kernels`).
 
-    Every other name is one of keras.applications, such as MobileNetV2: its network up to the average pooling, and a new
-    last layer; see `applications.build`.
+    Every other name is one of keras.applications, such as MobileNetV2: its network up to the average pooling,
+    and a new last layer; see `applications.build`.
 
     Args:
       name: one of `names()`, or of `applications.names()`.
@@ -52,11 +54,12 @@ def build(name, input_shape, num_classes, width=1, keras=None, weights=None):
       num_classes: int, at least 2. The last layer is called "logits" and stays float32 under mixed precision.
       width: multiplies every hidden layer's filters and units (rounded, at least 1); may be a fraction.
       keras: "tf_keras" or "keras" (Keras 3); None for tf_keras where it is installed, else Keras 3.
-      weights: of keras.applications' networks: "imagenet", an .h5 file written by save_weights, or None for new ones.
+      weights: of keras.applications' networks: "imagenet", an .h5 file written by save_weights, or None for
+        new ones.
 
     Raises:
-      LotteryError: an unknown name, a shape, class count or width out of range, a Keras that is not installed, or
-        weights that cannot be fetched or do not fit.
+      LotteryError: an unknown name, a shape, class count or width out of range, a Keras that is not
+        installed, or weights that cannot be fetched or do not fit.
 
     >>> build("resnet8", (32, 32, 3), num_classes=10).count_params()
     78714
@@ -78,7 +81,8 @@ def build(name, input_shape, num_classes, width=1, keras=None, weights=None):
 
     weights = _count(builder, shape, scale, num_classes)
     memory.check(
-        f"width={width:g}: the {weights:.3g} weights of {name} for images of {'x'.join(map(str, shape))}, in training,",
+        f"width={width:g}: the {weights:.3g} weights of {name} for images of {'x'.join(map(str, shape))}, "
+        "in training,",
         TRAINED * weights,
         "give a smaller width" if width > 1 else "give smaller images, or another net",
     )
@@ -105,14 +109,16 @@ def check_name(name, width=1, weights=None, keras=None) -> bool:
     if name in names():
         if weights not in (None, "none"):
             raise LotteryError(
-                f"weights={weights!r} is for the networks of keras.applications, such as MobileNetV2: {name} has none. Leave it out."
+                f"weights={weights!r} is for the networks of keras.applications, such as MobileNetV2: "
+                f"{name} has none. Leave it out."
             )
         return False
     if name not in applications.names(keras):
         raise LotteryError(f"no model is called {name!r}{_near(name, keras)} Known: {', '.join(names())}.")
     if above_zero("width", width) != 1:
         raise LotteryError(
-            f"width={width!r} is for {', '.join(names())}: {name} of keras.applications has the width it has. Leave it out."
+            f"width={width!r} is for {', '.join(names())}: {name} of keras.applications has the width it "
+            "has. Leave it out."
         )
     return True
 

@@ -13,7 +13,8 @@ _EXAMPLES = "MobileNetV2, EfficientNetB0, ResNet50"
 
 
 def names(keras=None) -> tuple:
-    """The names of the networks that a Keras has: "tf_keras" or "keras" (Keras 3), None for the first that is there.
+    """The names of the networks that a Keras has: "tf_keras" or "keras" (Keras 3), None for the first that is
+    there.
 
     >>> "MobileNetV2" in names("tf_keras")
     True
@@ -27,20 +28,22 @@ def names(keras=None) -> tuple:
 def build(name: str, input_shape: tuple, num_classes: int, weights=None, keras=None):
     """A new, uncompiled model of keras.applications: images in, float32 logits (batch, num_classes) out.
 
-    The network up to its average pooling is Keras', the Dense layer "logits" on it is new, so that any number of classes and
-    any size of images that the network takes will do. See `preprocessing.known_of` for how it takes images.
+    The network up to its average pooling is Keras', the Dense layer "logits" on it is new, so that any number
+    of classes and any size of images that the network takes will do. See `preprocessing.known_of` for how it
+    takes images.
 
     Args:
       name: as Keras has it, such as "MobileNetV2"; one of `names()`.
       input_shape: (height, width, channels).
       num_classes: int >= 2.
-      weights: None for new ones; "imagenet" for those that Keras downloads once and keeps in ~/.keras; or an .h5 file
-        written by save_weights of this network, with a head or without. A file's head is taken where it has been
-        saved by a model of this function with as many classes.
+      weights: None for new ones; "imagenet" for those that Keras downloads once and keeps in ~/.keras; or an
+        .h5 file written by save_weights of this network, with a head or without. A file's head is taken where
+        it has been saved by a model of this function with as many classes.
       keras: "tf_keras" or "keras" (Keras 3); None for the first that is there.
 
     Raises:
-      LotteryError: an unknown name, a shape that the network does not take, weights that cannot be fetched or do not fit.
+      LotteryError: an unknown name, a shape that the network does not take, weights that cannot be fetched or
+        do not fit.
 
     >>> build("MobileNetV2", (32, 32, 3), 5, keras="tf_keras").output_shape
     (None, 5)
@@ -52,7 +55,8 @@ def build(name: str, input_shape: tuple, num_classes: int, weights=None, keras=N
         )
     if weights == "imagenet" and input_shape[-1] != 3:
         raise LotteryError(
-            f"weights='imagenet' of {name} take images of 3 channels, and these have {input_shape[-1]}: give channels=3."
+            f"weights='imagenet' of {name} take images of 3 channels, and these have {input_shape[-1]}: "
+            "give channels=3."
         )
     file = None if weights in (None, "none", "imagenet") else _file(name, weights)
     body = _body(engine, name, input_shape, "imagenet" if weights == "imagenet" else None)
@@ -74,8 +78,9 @@ def _body(engine, name, input_shape, weights):
     except Exception as error:  # Keras raises Exception itself where nothing can be fetched
         if "URL fetch failure" in str(error):
             raise LotteryError(
-                f"weights='imagenet' of {name} are not in Keras' cache and cannot be fetched ({short(error)}): run this once "
-                "where there is a network, or give a file of weights, weights=FILE.h5, or weights=None for new ones."
+                f"weights='imagenet' of {name} are not in Keras' cache and cannot be fetched "
+                f"({short(error)}): run this once where there is a network, or give a file of weights, "
+                "weights=FILE.h5, or weights=None for new ones."
             ) from error
         if not isinstance(error, ValueError):
             raise
@@ -87,18 +92,20 @@ def _file(name, weights):
     file = checked_path(weights, "None, 'imagenet' or the name of an .h5 file")
     if not os.path.isfile(file):
         raise LotteryError(
-            f"weights={str(weights)!r} of {name}: there is no such file; give None, 'imagenet' or an .h5 file of weights."
+            f"weights={str(weights)!r} of {name}: there is no such file; give None, 'imagenet' or an .h5 "
+            "file of weights."
         )
     if not str(file).endswith(".h5"):
         raise LotteryError(
-            f"weights={str(weights)!r} of {name}: expected an .h5 file written by save_weights; a whole model, .keras, is "
-            "given as the model itself."
+            f"weights={str(weights)!r} of {name}: expected an .h5 file written by save_weights; a whole "
+            "model, .keras, is given as the model itself."
         )
     return file
 
 
 def _load(engine, name, model, body, file):
-    """Load a file of weights of the whole model, of the network without a head, or of Keras' own with its head."""
+    """Load a file of weights of the whole model, of the network without a head, or of Keras' own with its
+    head."""
     classes, errors = _classes(file), []
     for into in (model, body, _with_head(engine.keras, body, classes)):  # which share the body
         try:
@@ -112,20 +119,21 @@ def _load(engine, name, model, body, file):
         whole.load_weights(str(file))
     except Exception as error:
         raise LotteryError(
-            f"weights={str(file)!r} are not those of {name} in {engine.keras.__name__}: {short(errors[1])}. Expected what "
-            "save_weights writes for this network, with the same Keras."
+            f"weights={str(file)!r} are not those of {name} in {engine.keras.__name__}: "
+            f"{short(errors[1])}. Expected what save_weights writes for this network, with the same Keras."
         ) from error
     for old, new in zip(whole.weights, body.weights):  # its head comes last
         if tuple(old.shape) != tuple(new.shape):
             raise LotteryError(
-                f"weights={str(file)!r} have {new.name} as {tuple(old.shape)}, and {name} for these images has "
-                f"{tuple(new.shape)}: give images of as many channels."
+                f"weights={str(file)!r} have {new.name} as {tuple(old.shape)}, and {name} for these images "
+                f"has {tuple(new.shape)}: give images of as many channels."
             )
         new.assign(old)
 
 
 def _classes(file):
-    """The outputs of the last layer with weights in an .h5 file that lists its layers; 1,000 for one of another form."""
+    """The outputs of the last layer with weights in an .h5 file that lists its layers; 1,000 for one of
+    another form."""
     import h5py
 
     try:

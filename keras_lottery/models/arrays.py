@@ -46,8 +46,8 @@ def stored(file):
                     and item.size * item.dtype.itemsize > item.id.get_storage_size() + 64
                 ):
                     raise LotteryError(
-                        f"its {line(name)} is told as {item.shape}, of which the file does not hold all: save it "
-                        "by Keras again"
+                        f"its {line(name)} is told as {item.shape}, of which the file does not hold all: "
+                        "save it by Keras again"
                     )
                 total += item.id.get_storage_size()
     if listed > total:
@@ -56,7 +56,8 @@ def stored(file):
 
 
 def _check_attributes(item):
-    """Raises LotteryError for an attribute of more texts than a model has layers: they may be one text many times."""
+    """Raises LotteryError for an attribute of more texts than a model has layers: they may be one text many
+    times."""
     for name in item.attrs:
         told = item.attrs.get_id(name)
         if told.dtype.hasobject and math.prod(told.shape or ()) > LAYERS:

@@ -1,7 +1,8 @@
 """The layers of the literature's networks, in the notation of either Keras."""
 
-# A builder takes Keras' layers, the input tensor and `scale` (a layer's count in the literature -> its count at this
-# width), and gives the features under the last layer, with the initialiser its source uses for all kernels.
+# A builder takes Keras' layers, the input tensor and `scale` (a layer's count in the literature -> its count
+# at this width), and gives the features under the last layer, with the initialiser its source uses for all
+# kernels.
 
 
 def _lenet(layers, x, scale):
@@ -35,7 +36,8 @@ def _conv(*pairs):
 
 
 def _resnet(stacks, blocks):
-    """Basic blocks: `blocks` of them for each of `stacks`' filters; every stack but the first halves the image."""
+    """Basic blocks: `blocks` of them for each of `stacks`' filters; every stack but the first halves the
+    image."""
 
     def builder(layers, x, scale):
         x = _conv_bn(layers, x, scale(stacks[0]), "stem")
@@ -60,7 +62,8 @@ def _block(layers, x, filters, stride, name):
 
 
 def _vgg(*stacks):
-    """Stacks of (filters, convolutions), each closed by a pool. The convolutions have biases, as in the source."""
+    """Stacks of (filters, convolutions), each closed by a pool. The convolutions have biases, as in the
+    source."""
 
     def builder(layers, x, scale):
         for i, (filters, depth) in enumerate(stacks, 1):
@@ -75,7 +78,8 @@ def _vgg(*stacks):
 
 
 def _mobilenet(*blocks):
-    """Blocks of (filters, stride). Padding is explicit where the stride is 2: 'same' would pad one side more."""
+    """Blocks of (filters, stride). Padding is explicit where the stride is 2: 'same' would pad one side
+    more."""
 
     def builder(layers, x, scale):
         x = layers.ZeroPadding2D(1, name="stem_pad")(x)
@@ -119,8 +123,8 @@ def _conv_bn(layers, x, filters, name, size=3, stride=1, use_bias=False):
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    # The momentum and epsilon of the PyTorch code that the field's figures come from. Keras' own momentum of 0.99
-    # also needs several hundred steps before the moving averages mean anything.
+    # The momentum and epsilon of the PyTorch code that the field's figures come from. Keras' own momentum of
+    # 0.99 also needs several hundred steps before the moving averages mean anything.
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
 
 

@@ -11,14 +11,15 @@ from ..core.errors import LotteryError
 
 
 def register(path) -> tuple:
-    """Run a Python file and register the layers and functions that it defines, so that models which name them can be loaded.
+    """Run a Python file and register the layers and functions that it defines, so that models which name them
+    can be loaded.
 
-    This runs all code in the file: give one that you wrote or have read. It is the one way in which this package runs code
-    from a file; a model's or a ticket's own file runs none.
+    This runs all code in the file: give one that you wrote or have read. It is the one way in which this
+    package runs code from a file; a model's or a ticket's own file runs none.
 
     Args:
-      path: a .py file. Its classes that Keras can save (with get_config) and its functions are known under their own names;
-        what it registers itself, by @register_keras_serializable, stays as it is.
+      path: a .py file. Its classes that Keras can save (with get_config) and its functions are known under
+        their own names; what it registers itself, by @register_keras_serializable, stays as it is.
 
     Returns:
       The names registered, a tuple of str.

@@ -1,4 +1,5 @@
-"""How many weights a builder's net would have, counted without making it: stand-ins for Keras' layers that only count."""
+"""How many weights a builder's net would have, counted without making it: stand-ins for Keras' layers that
+only count."""
 
 import math
 from typing import NamedTuple

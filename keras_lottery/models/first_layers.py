@@ -1,4 +1,5 @@
-"""The first layers of a model of either Keras: what they do to images, in which order they take the channels."""
+"""The first layers of a model of either Keras: what they do to images, in which order they take the
+channels."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,7 +17,8 @@ class First:
     Attributes:
       layers: those layers, in the order in which the model computes.
       before: the layers from the input on that come before them.
-      taken: a function of images (n, height, width, channels) that gives what each of the layers takes of them, arrays.
+      taken: a function of images (n, height, width, channels) that gives what each of the layers takes of
+        them, arrays.
     """
 
     layers: list
@@ -84,21 +86,24 @@ def takes_rgb(model):
     kernel = values.get(f"{path}/kernel")
     if type(layer).__name__ != "Conv2D" or kernel is None or kernel.shape[2] != 3:
         raise LotteryError(
-            f"{model.name!r} does not begin with a convolution of three channels, whose order could be reversed for "
-            "preprocessing='caffe': give it images with blue first, less their mean, in a loop of your own."
+            f"{model.name!r} does not begin with a convolution of three channels, whose order could be "
+            "reversed for preprocessing='caffe': give it images with blue first, less their mean, in a "
+            "loop of your own."
         )
     handle.load_state({**values, f"{path}/kernel": kernel[:, :, ::-1]})
     return changed
 
 
 def has_weights(layer) -> bool:
-    """Whether a layer has weights that training changes or learns; Normalization, which is adapted before, has none."""
+    """Whether a layer has weights that training changes or learns; Normalization, which is adapted before,
+    has none."""
     kind = type(layer).__name__
     return bool(layer.weights) and kind != "Normalization" and not kind.startswith("Random")
 
 
 def _ahead(handle, graph, wanted, before):
-    """([the first wanted layer, or model with such layers in it], that model or None); those passed go to `before`."""
+    """([the first wanted layer, or model with such layers in it], that model or None); those passed go to
+    `before`."""
     for layer in graph.layers:
         below = handle.on(layer).layers().values() if handle.is_graph(layer) else ()
         if any(map(wanted, below)):

@@ -8,9 +8,9 @@ from ..core.errors import LotteryError
 def new_head(model, num_classes: int):
     """A copy of `model` that ends in `num_classes` new logits, with all other weights kept.
 
-    The last Dense layer or convolution is replaced by one with so many outputs and no activation. A network without a head,
-    such as one of keras.applications with include_top=False, gets average pooling, where it gives feature maps, and a
-    Dense layer.
+    The last Dense layer or convolution is replaced by one with so many outputs and no activation. A network
+    without a head, such as one of keras.applications with include_top=False, gets average pooling, where it
+    gives feature maps, and a Dense layer.
 
     Args:
       model: functional or Sequential, of either Keras.
@@ -59,7 +59,8 @@ def of_size(model, height: int, width: int):
 
     >>> import tf_keras
     >>> L = tf_keras.layers
-    >>> net = tf_keras.Sequential([L.Input((8, 8, 3)), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(2)])
+    >>> layers = [L.Input((8, 8, 3)), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(2)]
+    >>> net = tf_keras.Sequential(layers)
     >>> of_size(net, 12, 16).input_shape
     (None, 12, 16, 3)
     """
@@ -76,8 +77,8 @@ def of_size(model, height: int, width: int):
     unfit = [path for path in values if path not in now or values[path].shape != now[path].shape]
     if unfit:
         raise LotteryError(
-            f"{model.name!r} has weights for images of {plain.input_shape[1]}x{plain.input_shape[2]} alone, such as "
-            f"{unfit[0]!r}: leave image_size out."
+            f"{model.name!r} has weights for images of {plain.input_shape[1]}x{plain.input_shape[2]} "
+            f"alone, such as {unfit[0]!r}: leave image_size out."
         )
     resized.load_state(values)
     return made

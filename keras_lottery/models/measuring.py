@@ -1,4 +1,5 @@
-"""Which scaling of images a trained model was made for, measured on photos; and whether it is trained at all."""
+"""Which scaling of images a trained model was made for, measured on photos; and whether it is trained at
+all."""
 
 import dataclasses
 
@@ -23,8 +24,8 @@ class Measured:
 
     Attributes:
       scaling: a Scaling.
-      divergence: between what the first BatchNorms see and what they saw in training, in nats (the mean over their
-        channels of KL(seen || stored), both taken for normal); None for a model without BatchNorm.
+      divergence: between what the first BatchNorms see and what they saw in training, in nats (the mean over
+        their channels of KL(seen || stored), both taken for normal); None for a model without BatchNorm.
       correct: bool array (photos,), which the model gets right; None where its head does not fit the labels.
     """
 
@@ -46,13 +47,13 @@ class Measured:
 def measure(model, images, labels=None, candidates=CANDIDATES):
     """The best and the second best of several scalings for a trained model, each a Measured.
 
-    The scaling is the best that brings the first BatchNorms what they saw in training; where the model's head has an
-    output for each class and another scaling is clearly more accurate, that one is.
+    The scaling is the best that brings the first BatchNorms what they saw in training; where the model's head
+    has an output for each class and another scaling is clearly more accurate, that one is.
 
     Args:
       model: of either Keras, functional or Sequential, trained.
-      images: uint8 (n, height, width, channels), about 200, of the model's size, and not enlarged to it: blurred images
-        have less contrast than those that a net was trained on.
+      images: uint8 (n, height, width, channels), about 200, of the model's size, and not enlarged to it:
+        blurred images have less contrast than those that a net was trained on.
       labels: int (n,), classes as the model's outputs count them; None if its head is for others.
       candidates: words, or Scalings.
 
@@ -79,7 +80,8 @@ _ASK = f"say how it takes images, preprocessing={', '.join(CANDIDATES)} or own"
 
 
 def trained(model) -> bool | None:
-    """Whether a model's BatchNorm statistics are others than at the start; None for a model without BatchNorm.
+    """Whether a model's BatchNorm statistics are others than at the start; None for a model without
+    BatchNorm.
 
     >>> import tf_keras
     >>> L = tf_keras.layers
@@ -153,7 +155,8 @@ def _ranked(model, images, found):
 
 
 def _clearly_better(one, other):
-    """Whether one is right more often than the other by three standard errors: McNemar's test, on the same photos."""
+    """Whether one is right more often than the other by three standard errors: McNemar's test, on the same
+    photos."""
     if one.correct is None:
         return False
     gained, lost = (one.correct & ~other.correct).sum(), (other.correct & ~one.correct).sum()

@@ -1,4 +1,5 @@
-"""How uint8 images become what a trained model expects: by a word, by what its first layers do, by whose model it is."""
+"""How uint8 images become what a trained model expects: by a word, by what its first layers do, by whose
+model it is."""
 
 import dataclasses
 import re
@@ -23,7 +24,8 @@ _NORMALIZATION = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), 1 / 255),
 }
-# The name that keras.applications gives a model -> what its `preprocess_input` does, unless its first layers do it.
+# The name that keras.applications gives a model -> what its `preprocess_input` does, unless its first layers
+# do it.
 _KNOWN = {
     r"mobilenet_\d\.\d+_": "minus1to1",
     r"mobilenetv2_\d": "minus1to1",
@@ -45,7 +47,8 @@ class Scaling:
     Attributes:
       name: one of `WORDS`, or what the caller calls a mean and deviation of his own.
       pixels: mean and deviation of pixels / 255, each one float a channel in the order of the images.
-      bgr: whether the channels are then reversed; `first_layers.takes_rgb` gives a model that needs no such step.
+      bgr: whether the channels are then reversed; `first_layers.takes_rgb` gives a model that needs no such
+        step.
 
     >>> of_word("minus1to1")(np.uint8([[[0, 255, 255]]])).tolist()
     [[[-1.0, 1.0, 1.0]]]
@@ -67,8 +70,9 @@ def of_word(word: str, channels: int = 3) -> Scaling:
     """The scaling that a word stands for.
 
     Args:
-      word: "none" (0..255), "own" (0..255 too, for the model's first layers scale), "minus1to1", "0to1", "imagenet" (mean and
-        deviation of ImageNet's channels, as PyTorch's models take them) or "caffe" (blue first, less ImageNet's mean).
+      word: "none" (0..255), "own" (0..255 too, for the model's first layers scale), "minus1to1", "0to1",
+        "imagenet" (mean and deviation of ImageNet's channels, as PyTorch's models take them) or "caffe" (blue
+        first, less ImageNet's mean).
       channels: of the images.
 
     Raises:
@@ -80,8 +84,8 @@ def of_word(word: str, channels: int = 3) -> Scaling:
     known("preprocessing", word, WORDS)
     if word in ("imagenet", "caffe") and channels != 3:
         raise LotteryError(
-            f"preprocessing={word!r} is for images of 3 channels, and these have {channels}: give channels=3 or another of "
-            f"{', '.join(WORDS)}."
+            f"preprocessing={word!r} is for images of 3 channels, and these have {channels}: give "
+            f"channels=3 or another of {', '.join(WORDS)}."
         )
     return Scaling(word, Pixels.of(_NORMALIZATION[word], channels), bgr=word == "caffe")
 
@@ -91,7 +95,8 @@ class Inside(NamedTuple):
 
     Attributes:
       layers: their names, those of Rescaling, Normalization and Resizing layers.
-      takes: the word for what the model is to be fed: "own" for 0..255, "0to1", or None where nothing is scaled inside.
+      takes: the word for what the model is to be fed: "own" for 0..255, "0to1", or None where nothing is
+        scaled inside.
       resizing: (height, width) that the model brings images to by itself, or None.
     """
 
@@ -103,7 +108,8 @@ class Inside(NamedTuple):
 def inside(model) -> Inside:
     """Which scaling and resizing a model has in its first layers, those of models in it too.
 
-    The layers are run on a black and a white image, so that operations such as `preprocess_input` are seen as well.
+    The layers are run on a black and a white image, so that operations such as `preprocess_input` are seen as
+    well.
 
     >>> import tf_keras
     >>> L = tf_keras.layers
@@ -140,7 +146,8 @@ def _takes(black, white):
 
 
 def known_of(model) -> str | None:
-    """The word for what a model of keras.applications, or one that is built on such, expects; None for any other.
+    """The word for what a model of keras.applications, or one that is built on such, expects; None for any
+    other.
 
     Where the model scales images itself, it is what its first layers take.
     """
@@ -172,6 +179,6 @@ def scaled_twice(model, images) -> str:
         return ""
     by = f"its layer {found.layers[0]!r}" if found.layers else "one of its first operations"
     return (
-        f"images are scaled twice: {model.name!r} scales 0..{most} itself ({by}), and is given {low:.3g}..{high:.3g}; "
-        f"give it preprocessing={found.takes}, or leave that layer out."
+        f"images are scaled twice: {model.name!r} scales 0..{most} itself ({by}), and is given "
+        f"{low:.3g}..{high:.3g}; give it preprocessing={found.takes}, or leave that layer out."
     )

@@ -36,8 +36,8 @@ def set_masks(handle, masks):
         )
     if emptied:
         warnings.warn(
-            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through there is "
-            f"lost, unless a shortcut goes past it. {_cure(scope)}",
+            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through "
+            f"there is lost, unless a shortcut goes past it. {_cure(scope)}",
             stacklevel=3,
         )
 
@@ -61,7 +61,8 @@ def _cure(scope):
 
 
 def answers_alike(handle):
-    """Whether the outputs of a model for random batches are all equal, bit for bit; False where none can be drawn."""
+    """Whether the outputs of a model for random batches are all equal, bit for bit; False where none can be
+    drawn."""
     model, nest = handle.model, handle.nest
     structure = handle.inputs()
     if structure is None:

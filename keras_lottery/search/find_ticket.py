@@ -144,7 +144,8 @@ def find_ticket(
 class _Given:
     """The data of a search, and what tells them from others.
 
-    `steps` is that of an epoch, None if unknown; `account` and `validated` describe the two parts for a run folder.
+    `steps` is that of an epoch, None if unknown; `account` and `validated` describe the two parts for a run
+    folder.
     """
 
     train: object
@@ -263,20 +264,23 @@ def _checked_callbacks(callbacks, keras):
     for callback in callbacks:
         if getattr(callback, "prunes", False) is True:
             raise LotteryError(
-                f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after each round: leave it out."
+                f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after "
+                "each round: leave it out."
             )
         if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
         kinds = {kind.__module__.partition(".")[0] for kind in type(callback).__mro__} & {"keras", "tf_keras"}
         if kinds and keras not in kinds:
             raise LotteryError(
-                f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of {keras}: give callbacks of {keras}."
+                f"callbacks holds a {type(callback).__name__} of {kinds.pop()}, and the model is one of "
+                f"{keras}: give callbacks of {keras}."
             )
     return callbacks
 
 
 def _ready(handle, scope, verbose):
-    """The handle of the model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks full."""
+    """The handle of the model to run the rounds on: wrapped, compiled, its optimizer fresh, its masks
+    full."""
     with handle.strategy_scope():  # or the replicas would share the optimizer's slots
         if not handle.masks():
             given = handle.model
@@ -303,10 +307,12 @@ def _check_names(run_dir, config):
         )
         if was is None or now is None:
             raise LotteryError(
-                f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now {len(config['weights'])}: "
-                f"{was or now!r} is in one of them alone. Give another run_dir, or overwrite=True to start anew."
+                f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now "
+                f"{len(config['weights'])}: {was or now!r} is in one of them alone. Give another run_dir, "
+                "or overwrite=True to start anew."
             )
         raise LotteryError(
-            f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the layers, or call "
-            "keras.backend.clear_session() before the model is built, to go on; or pass overwrite=True."
+            f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the "
+            "layers, or call keras.backend.clear_session() before the model is built, to go on; or pass "
+            "overwrite=True."
         )

@@ -45,7 +45,8 @@ class LotteryCallback(Callback):
       32 of ...
       >>> model.compile("sgd", "mse")
       >>> callback = lottery.LotteryCallback()
-      >>> _ = model.fit(np.ones((64, 4)), np.ones((64, 2)), batch_size=16, epochs=3, callbacks=[callback], verbose=0)
+      >>> x, y = np.ones((64, 4)), np.ones((64, 2))
+      >>> _ = model.fit(x, y, batch_size=16, epochs=3, callbacks=[callback], verbose=0)
       >>> callback.ticket.sparsity
       0.75
     """
@@ -67,8 +68,8 @@ class LotteryCallback(Callback):
         wrapping.check_unpruned(self.handle)
         if self.params["steps"] is None:
             raise LotteryError(
-                "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or for a Dataset "
-                "train = train.apply(tf.data.experimental.assert_cardinality(steps))."
+                "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or "
+                "for a Dataset train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
         check_stateless(self.handle)
         check_leaves_some(self.masks, self.schedule.sparsities[-1], how["scope"])
@@ -124,8 +125,9 @@ class LotteryCallback(Callback):
         self.ticket = self._ticket()
         if self.counter.step < self.schedule.total_steps:
             warnings.warn(
-                f"fit ended after {self.counter.step} of {self.schedule.total_steps} steps: the ticket is that of round "
-                f"{len(self.rounds) - 1} of {self.schedule.rounds}, {self.ticket.sparsity:.1%} sparse.",
+                f"fit ended after {self.counter.step} of {self.schedule.total_steps} steps: the ticket is "
+                f"that of round {len(self.rounds) - 1} of {self.schedule.rounds}, "
+                f"{self.ticket.sparsity:.1%} sparse.",
                 stacklevel=2,
             )
 
@@ -145,11 +147,13 @@ class LotteryCallback(Callback):
         return from_model(self.model, self.rewinder.point or self.start, self.rounds)
 
     def _check_rates(self):
-        """Raises LotteryError if another callback set the learning rate, by epochs that a rewound round does not repeat."""
+        """Raises LotteryError if another callback set the learning rate, by epochs that a rewound round does
+        not repeat."""
         if self.plan[-1].start and not all(map(np.array_equal, self.handle.rates(), self.rates)):
             raise LotteryError(
-                f"a callback set the learning rate by epochs, and a round that begins at step {self.plan[-1].start} begins within the "
-                "epochs of one fit: use find_ticket, or compile with a LearningRateSchedule."
+                "a callback set the learning rate by epochs, and a round that begins at step "
+                f"{self.plan[-1].start} begins within the epochs of one fit: use find_ticket, or compile "
+                "with a LearningRateSchedule."
             )
 
     def _check_masks(self):

@@ -15,8 +15,9 @@ from ..training.callback import StepCounter
 from ..training.resumable import Start
 from . import alive
 
-# Names of what stands beside a rewind point's weights: learning rates, and the optimizer's count of steps, which is not
-# the training's where Keras counts a step past the end of data of unknown length, or loss scaling leaves steps out.
+# Names of what stands beside a rewind point's weights: learning rates, and the optimizer's count of steps,
+# which is not the training's where Keras counts a step past the end of data of unknown length, or loss
+# scaling leaves steps out.
 _RATE, _COUNT = "learning_rate/", "optimizer/steps"
 
 
@@ -54,7 +55,8 @@ class Rewinder:
             self.point = handle.values()
 
     def begin(self):
-        """The dense training begins: if it is what rounds rewind to, so do the numbers that random layers draw."""
+        """The dense training begins: if it is what rounds rewind to, so do the numbers that random layers
+        draw."""
         if self.rewind == 0 and not self.handle.steps_taken():
             self.beside = self.handle.random_state()
 
@@ -205,11 +207,13 @@ def record(masks, number, logs):
 
 
 def check_stateless(handle):
-    """Raises LotteryError for a recurrent layer that keeps its state from batch to batch, which no rewind would find."""
+    """Raises LotteryError for a recurrent layer that keeps its state from batch to batch, which no rewind
+    would find."""
     for path, layer in handle.layers().items():
         if isinstance(layer, handle.keras.layers.RNN) and layer.stateful:
             raise LotteryError(
-                f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with stateful=False."
+                f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with "
+                "stateful=False."
             )
 
 
@@ -226,15 +230,18 @@ def check_steps(handle, marks, epoch_steps=None):
         for step in (step for step in steps if step and not isinstance(step, str)):
             if getattr(handle.model, "autotune_steps_per_execution", False):
                 raise LotteryError(
-                    f"the {name}, step {step}, may fall inside an execution with steps_per_execution='auto': give a number."
+                    f"the {name}, step {step}, may fall inside an execution with "
+                    "steps_per_execution='auto': give a number."
                 )
             if every > 1 and epoch_steps is None:
                 raise LotteryError(
-                    f"the {name}, step {step}, may fall inside an execution of steps_per_execution={every}, since it is unknown how "
-                    "many steps an epoch has: tell it, train = train.apply(tf.data.experimental.assert_cardinality(steps))."
+                    f"the {name}, step {step}, may fall inside an execution of "
+                    f"steps_per_execution={every}, since it is unknown how many steps an epoch has: tell "
+                    "it, train = train.apply(tf.data.experimental.assert_cardinality(steps))."
                 )
             if step % (epoch_steps or every) % every:
                 within = f" within epochs of {epoch_steps}" if epoch_steps and epoch_steps % every else ""
                 raise LotteryError(
-                    f"the {name}, step {step}, is no multiple of steps_per_execution={every}{within}: change one of them."
+                    f"the {name}, step {step}, is no multiple of steps_per_execution={every}{within}: "
+                    "change one of them."
                 )

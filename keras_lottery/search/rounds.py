@@ -92,7 +92,8 @@ class Rounds:
             return self.handle.values()
         if rewinder.point is None:
             raise LotteryError(
-                f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of steps ended at it: give an earlier one or more epochs."
+                f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of "
+                "steps ended at it: give an earlier one or more epochs."
             )
         return dict(rewinder.point)
 
@@ -106,13 +107,15 @@ class Rounds:
 
 
 def _check_given(handle, initial, run_dir):
-    """Raises LotteryError if what the run's model was given, frozen or adapted, is not what this one was: it is another model."""
+    """Raises LotteryError if what the run's model was given, frozen or adapted, is not what this one was: it
+    is another model."""
     now, drawn = handle.values(), drawn_anew(handle)
     for path in sorted(now.keys() - drawn):
         if path in initial and not _alike(initial[path], now[path]):
             raise LotteryError(
-                f"{str(run_dir)!r} holds the run of a model with another {path!r}, which is frozen or adapted to data: give another "
-                "run_dir, the model with the weights that it had to go on, or overwrite=True to start anew."
+                f"{str(run_dir)!r} holds the run of a model with another {path!r}, which is frozen or "
+                "adapted to data: give another run_dir, the model with the weights that it had to go on, "
+                "or overwrite=True to start anew."
             )
 
 

@@ -1,4 +1,5 @@
-"""Stability to data order: whether two trainings from the same weights end in one linearly connected valley."""
+"""Stability to data order: whether two trainings from the same weights end in one linearly connected
+valley."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,8 @@ POINTS = 11
 
 
 def interpolate(a: dict, b: dict, alpha: float) -> dict:
-    """(1 - alpha) * a + alpha * b of two states {path: array}, each in its own dtype; what is not real is that of `a`.
+    """(1 - alpha) * a + alpha * b of two states {path: array}, each in its own dtype; what is not real is
+    that of `a`.
 
     >>> interpolate({"w": np.float32([0, 2])}, {"w": np.float32([0, 4])}, 0.25)["w"].tolist()
     [0.0, 2.5]
@@ -78,7 +80,8 @@ def barrier(
         other = [path for path, value in before.items() if np.shape(state.get(path)) != value.shape]
         if other:
             raise LotteryError(
-                f"{name} is no state of this model: {other[0]!r} has another shape there, or none. Give two states of {model.name!r}."
+                f"{name} is no state of this model: {other[0]!r} has another shape there, or none. Give "
+                f"two states of {model.name!r}."
             )
     errors = []
     try:

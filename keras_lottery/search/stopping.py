@@ -54,7 +54,8 @@ class Stopping(StepCounter):
         self.ends_count = ends_count
         if self.budget and self.budget[1] == "steps" and steps is None:
             raise LotteryError(
-                "budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or give dense trainings, such as 3x."
+                "budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or "
+                "give dense trainings, such as 3x."
             )
         if self.budget and self.budget[1] != "m":
             a_step = steps or 1  # unknown, an epoch counts as one step, and rounds as begun at 0
@@ -65,13 +66,16 @@ class Stopping(StepCounter):
             )
             if self._steps_allowed(a_step) < least:
                 raise LotteryError(
-                    f"budget={budget!r} is too small: {len(plan)} rounds, the last to its end and the others of one epoch or more, take "
-                    f"{f'{least:,} steps' if steps else f'{least} epochs'} or {math.ceil(100 * least / (epochs * a_step)) / 100:g}x: give that, or fewer "
-                    "rounds by a higher rate."
+                    f"budget={budget!r} is too small: {len(plan)} rounds, the last to its end and the "
+                    "others of one epoch or more, take "
+                    f"{f'{least:,} steps' if steps else f'{least} epochs'} or "
+                    f"{math.ceil(100 * least / (epochs * a_step)) / 100:g}x: give that, or fewer rounds by "
+                    "a higher rate."
                 )
 
     def _least(self, steps):
-        """The fewest steps that the search can take: of each round but the last, those to the end of its first epoch."""
+        """The fewest steps that the search can take: of each round but the last, those to the end of its
+        first epoch."""
 
         def shortest(round):
             if round is self.plan[-1]:

@@ -24,7 +24,8 @@ def checked(normalization, specs):
 
 
 def extremes(images):
-    """uint8 images of which one has the values 0 and 255, so that a range taken from them is that of all pixels."""
+    """uint8 images of which one has the values 0 and 255, so that a range taken from them is that of all
+    pixels."""
     first = images[:1].copy()
     first[0, 0, 0], first[0, -1, -1] = 0, 255
     return np.concatenate([images, first])

@@ -52,8 +52,8 @@ def _fitting(array, spec):
         ) from None
     if array.dtype.kind in "iu" and not np.array_equal(array, given):
         raise LotteryError(
-            f"images holds {given.dtype} numbers from {given.min():g} to {given.max():g}: input {spec.name!r} takes "
-            f"{spec.dtype}, so give whole numbers of its range, pixels as they are."
+            f"images holds {given.dtype} numbers from {given.min():g} to {given.max():g}: input "
+            f"{spec.name!r} takes {spec.dtype}, so give whole numbers of its range, pixels as they are."
         )
     if array.ndim == 0 or len(array) == 0 or array.shape[1:] != tuple(spec.shape[1:]):
         raise LotteryError(

@@ -37,7 +37,8 @@ ENCODINGS = ("dense", "sparse")  # sparse: a tensor with enough zeros keeps only
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """One input of a model: its name in the file and in the model, the shape of one example with a batch of 1, its dtype."""
+    """One input of a model: its name in the file and in the model, the shape of one example with a batch of
+    1, its dtype."""
 
     name: str
     label: str
@@ -95,8 +96,8 @@ def call(handle, pixels=None):
 def to_tflite(model, formats, samples=None, pixels=None):
     """The model as files: {(format, encoding): bytes, or in words why there is no such file}.
 
-    TensorFlow converts. A model on JAX or PyTorch is saved and converted by another process, where Keras runs on
-    TensorFlow.
+    TensorFlow converts. A model on JAX or PyTorch is saved and converted by another process, where Keras runs
+    on TensorFlow.
 
     Args:
       formats: some of FORMATS.
@@ -140,7 +141,8 @@ def to_tflite(model, formats, samples=None, pixels=None):
         )
         if done.returncode < 0:
             raise LotteryError(
-                f"{model.name!r} does not convert: TensorFlow's converter ended with {signal.Signals(-done.returncode).name}."
+                f"{model.name!r} does not convert: TensorFlow's converter ended with "
+                f"{signal.Signals(-done.returncode).name}."
             )
         if done.returncode:
             said = [
@@ -169,7 +171,8 @@ def first_line(error):
 
 
 def _identifiers(names):
-    """Names as a signature takes them, each once: what Keras calls alike ("o", "o") is told apart ("o", "o_1")."""
+    """Names as a signature takes them, each once: what Keras calls alike ("o", "o") is told apart ("o",
+    "o_1")."""
     made = []
     for name in names:
         name = re.sub(r"\W", "_", name if re.match("[A-Za-z]", name) else f"input_{name}", flags=re.ASCII)
@@ -241,8 +244,8 @@ def _save(tf, handle, folder, pixels):
         tf.saved_model.save(held, folder, signatures=traced)
     except (OSError, tf.errors.OpError) as error:  # no space left, for one
         raise LotteryError(
-            f"the converter's own files cannot be written to {tempfile.gettempdir()!r}: {first_line(error)}. TMPDIR "
-            "names another folder."
+            f"the converter's own files cannot be written to {tempfile.gettempdir()!r}: "
+            f"{first_line(error)}. TMPDIR names another folder."
         ) from error
 
 
@@ -324,8 +327,9 @@ def _main(folder):
         model = keras.saving.load_model(folder / "model.keras", custom_objects=own, compile=False)
     except Exception as error:
         sys.exit(
-            f"error: the model cannot be loaded by the process that converts it: {first_line(error)}. Put layer classes "
-            "of your own into a module, which both can import, or export on the TensorFlow backend."
+            f"error: the model cannot be loaded by the process that converts it: {first_line(error)}. Put "
+            "layer classes of your own into a module, which both can import, or export on the TensorFlow "
+            "backend."
         )
     samples = dict(np.load(folder / "samples.npz")) if given["samples"] else None
     try:

@@ -1,4 +1,5 @@
-"""TFLite's sparse encoding of a tensor: for each row along the last dimension, where its values, or blocks of them, are."""
+"""TFLite's sparse encoding of a tensor: for each row along the last dimension, where its values, or blocks of
+them, are."""
 
 import numpy as np
 
@@ -56,7 +57,8 @@ def has_broken_blocks(content):
 
 
 def encode(array):
-    """(the values to store, a `schema.SparsityParametersT`) of an array, in the blocks that take the fewest bytes."""
+    """(the values to store, a `schema.SparsityParametersT`) of an array, in the blocks that take the fewest
+    bytes."""
     blocks = [block for block in BLOCKS if array.shape[-1] % block == 0]
     return min((_encoded(array, block) for block in blocks), key=lambda made: size(*made))
 

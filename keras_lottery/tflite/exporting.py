@@ -1,4 +1,5 @@
-"""A trained model as a .tflite file: of all ways to encode it, the best for a goal, and never one that was not run."""
+"""A trained model as a .tflite file: of all ways to encode it, the best for a goal, and never one that was
+not run."""
 
 import contextlib
 import dataclasses
@@ -29,15 +30,17 @@ SECONDS = 0.3  # to invoke each file for
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One way to encode the model: what it weighs, how fast it is here, and how far its outputs are from the Keras model's.
+    """One way to encode the model: what it weighs, how fast it is here, and how far its outputs are from the
+    Keras model's.
 
     format: how numbers are kept, see `convert.FORMATS`; encoding: "dense" or "sparse".
-    bytes, gzip, zstd: of the file, and of the file as a download. load_ms, latency_ms: milliseconds on this machine;
-      `latency` is over that of the first file that runs.
-    largest_difference: absolute; relative_difference: over the output's largest absolute value, the worst of all outputs.
+    bytes, gzip, zstd: of the file, and of the file as a download. load_ms, latency_ms: milliseconds on this
+      machine; `latency` is over that of the first file that runs.
+    largest_difference: absolute; relative_difference: over the output's largest absolute value, the worst of
+      all outputs.
     accuracy: share of the labelled images that it gets right, 0..1.
-    sparse_tensors: how many tensors are sparse-encoded in the file; sparse_kernels: how many of its 1x1 convolutions
-      and fully connected layers sparse kernels of an ARM processor can run.
+    sparse_tensors: how many tensors are sparse-encoded in the file; sparse_kernels: how many of its 1x1
+      convolutions and fully connected layers sparse kernels of an ARM processor can run.
     What could not be measured is None; `problem` says in words why the file cannot be used.
     """
 
@@ -64,7 +67,8 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """What `export` wrote: the file's path and a row for each variant that was tried, the written one `chosen`.
+    """What `export` wrote: the file's path and a row for each variant that was tried, the written one
+    `chosen`.
 
     accuracy: the Keras model's on the labelled images, 0..1; None without labels.
     """
@@ -75,7 +79,10 @@ class Export:
     variants: tuple[Variant, ...]
 
     def __repr__(self):
-        return f"Export({self.path}: {self.chosen.name}, {self.chosen.bytes:,} bytes, the best of {len(self.variants)} for {self.goal})"
+        return (
+            f"Export({self.path}: {self.chosen.name}, {self.chosen.bytes:,} bytes, the best of "
+            f"{len(self.variants)} for {self.goal})"
+        )
 
     def _repr_html_(self):
         rows = [
@@ -115,41 +122,48 @@ def export(
     overwrite: bool = False,
     verbose: bool = True,
 ) -> Export:
-    """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an `Export`.
+    """Write a Keras model, of either Keras, as a .tflite file, checked by running it; print and return an
+    `Export`.
 
-    Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its non-zero values.
-    Each file is loaded with LiteRT as a phone would, run, compared with `model` and measured. The best for the goal is
-    written, of those that load and are as good as the model: with labels, that lose at most `max_loss` points of its
+    Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its
+    non-zero values. Each file is loaded with LiteRT as a phone would, run, compared with `model` and
+    measured. The best for the goal is written, of those that load and are as good as the model: with labels,
+      that lose at most `max_loss` points of its
     accuracy; without, whose outputs agree to 1e-3 of their scale.
 
     A wrapped model is stripped first; a mixed-precision model is exported, and compared, as float32.
-    The file takes one example at a time: a batch of 1 is what phones run, recurrent layers do not convert with an
-    open batch size, and with every shape known the file is smaller. Inputs and outputs are float32 in every format, so
-    that one file can take another's place, and only TFLite's own operations are used.
+    The file takes one example at a time: a batch of 1 is what phones run, recurrent layers do not convert
+    with an open batch size, and with every shape known the file is smaller. Inputs and outputs are float32 in
+    every format, so that one file can take another's place, and only TFLite's own operations are used.
 
     Args:
-      model: a built Keras model, wrapped or plain, any number of inputs and outputs, all sizes but the batch known.
+      model: a built Keras model, wrapped or plain, any number of inputs and outputs, all sizes but the batch
+        known.
       path: the file to write, ending in .tflite; its folder is made. It appears whole or not at all.
-      goal: "size" for the fewest bytes, "download" for the fewest after zstd, "latency" for the fastest here, "accuracy"
-        for the one nearest to the model.
-      formats: those of `convert.FORMATS` to try, all by default: float32, float16, int8-weights, int8-dynamic, int8.
-      images: what to compare on, and what int8 takes its ranges from: an array (examples, ...) of the input's shape, or
-        for several inputs a list or a dict of such arrays, as for `model.predict`. By default 8 random examples:
-        normal, or whole numbers for whole-number inputs; int8 is then left out.
-      labels: int array (examples,), the classes of the images, for a model whose first output has a score a class; it
-        alone is then judged.
+      goal: "size" for the fewest bytes, "download" for the fewest after zstd, "latency" for the fastest here,
+        "accuracy" for the one nearest to the model.
+      formats: those of `convert.FORMATS` to try, all by default: float32, float16, int8-weights,
+        int8-dynamic, int8.
+      images: what to compare on, and what int8 takes its ranges from: an array (examples, ...) of the input's
+        shape, or for several inputs a list or a dict of such arrays, as for `model.predict`. By default 8
+        random examples: normal, or whole numbers for whole-number inputs; int8 is then left out.
+      labels: int array (examples,), the classes of the images, for a model whose first output has a score a
+        class; it alone is then judged.
       max_loss: points of accuracy, 0..100, that the file may lose on the labelled images.
-      normalization: (mean, std) of x / 255, one number each or one a channel: the file takes uint8 images as a camera
-        gives them and normalises them itself, and so are `images`.
+      normalization: (mean, std) of x / 255, one number each or one a channel: the file takes uint8 images as
+        a camera gives them and normalises them itself, and so are `images`.
       class_names: one name a class, packed into the file as labels.txt.
-      compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it was.
-      variants_dir: a folder to keep every variant in that works, such as float32-sparse.tflite, for `lottery-benchmark`.
+      compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it
+        was.
+      variants_dir: a folder to keep every variant in that works, such as float32-sparse.tflite, for
+        `lottery-benchmark`.
       overwrite: replace files that are there.
       verbose: print a row for each variant, and which was written.
 
     Raises:
-      LotteryError: the model is not a built Keras model or has open sizes; it does not convert; no variant loads
-        and is as good as the model; another argument does not fit; the file exists or cannot be written.
+      LotteryError: the model is not a built Keras model or has open sizes; it does not convert; no variant
+        loads and is as good as the model; another argument does not fit; the file exists or cannot be
+        written.
 
     >>> from keras_lottery import models
     >>> record = export(models.build("lenet", (8, 8, 1), 10), "lenet.tflite")  # doctest: +ELLIPSIS
@@ -274,7 +288,8 @@ def _checked_labels(labels, images, examples, max_loss):
         ) from None
     if labels.shape != (len(examples[0]),) or labels.dtype.kind not in "iu":
         raise LotteryError(
-            f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole numbers, one for each image."
+            f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole "
+            "numbers, one for each image."
         )
     return labels
 
@@ -353,7 +368,8 @@ def _variant(name, made, row, specs, examples, expected, truth):
 
 
 def accuracies(model, path, images, labels, normalization=None):
-    """What a Keras model and its .tflite file get right of labelled images, both 0..1: {"keras": .., "file": .., "examples": n}.
+    """What a Keras model and its .tflite file get right of labelled images, both 0..1: {"keras": .., "file":
+    .., "examples": n}.
 
     Args: as `export`.
     """
@@ -385,7 +401,8 @@ def _write(path, content):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keep TensorFlow's, MLIR's and XNNPACK's notes about a conversion off the terminal; C++ writes them to file 2."""
+    """Keep TensorFlow's, MLIR's and XNNPACK's notes about a conversion off the terminal; C++ writes them to
+    file 2."""
     terminal = os.dup(2)
     with open(os.devnull, "w") as sink:
         os.dup2(sink.fileno(), 2)

@@ -22,7 +22,8 @@ def read(content):
 
 
 def small(model):
-    """The objects as bytes, without what no runtime reads: names of inner tensors, ranges, buffers that nothing uses."""
+    """The objects as bytes, without what no runtime reads: names of inner tensors, ranges, buffers that
+    nothing uses."""
     _drop_what_nothing_reads(model)
     return write(model)
 
@@ -75,7 +76,8 @@ def add_buffer(model, data):
 
 
 def constant(model, tensor, dtype):
-    """A constant tensor's data as a flat array, the non-zero ones alone if it is sparse-encoded; None if it is no constant."""
+    """A constant tensor's data as a flat array, the non-zero ones alone if it is sparse-encoded; None if it
+    is no constant."""
     data = model.buffers[tensor.buffer].data
     return None if data is None or not len(data) else np.frombuffer(bytes(data), dtype)
 

@@ -1,4 +1,5 @@
-"""Class names inside a .tflite file: labels.txt, packed as TFLite's associated files are, a zip at the file's end."""
+"""Class names inside a .tflite file: labels.txt, packed as TFLite's associated files are, a zip at the file's
+end."""
 
 import io
 import unicodedata

@@ -21,10 +21,10 @@ TESTED = 10_000
 def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     """Write a ticket's weights as .tflite, checked by running it.
 
-    The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on images; the
-    class names are in it, and in its name with the ending .labels.txt. With a dataset the variant is chosen by accuracy
-    on validation images, then tested, and BatchNorm statistics that do not fit float32 are taken anew, see
-    `statistics`.
+    The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on
+    images; the class names are in it, and in its name with the ending .labels.txt. With a dataset the variant
+    is chosen by accuracy on validation images, then tested, and BatchNorm statistics that do not fit float32
+    are taken anew, see `statistics`.
 
     Args:
       config: what is written where.
@@ -41,8 +41,9 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     images = ticket.images
     if dataset and not images:
         raise LotteryError(
-            f"{config.ticket} does not say how its images were normalised, so {dataset['name']} cannot be given to "
-            "it; use keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training."
+            f"{config.ticket} does not say how its images were normalised, so {dataset['name']} cannot be "
+            "given to it; use keras_lottery.export(model, path, images=.., labels=..) with arrays as in "
+            "its training."
         )
     model = ticket.model(config.start)
     given = {

@@ -17,7 +17,8 @@ COLUMNS = {
 def show(record):
     """Print a row for each variant, what is wrong with some, and which was written.
 
-    latency is over that of the first file that runs, error the largest difference over the output's largest value.
+    latency is over that of the first file that runs, error the largest difference over the output's largest
+    value.
     """
     columns = {
         name: column for name, column in COLUMNS.items() if name != "top-1" or record.accuracy is not None

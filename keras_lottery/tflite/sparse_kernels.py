@@ -1,9 +1,9 @@
 """Which layers of a file the sparse kernels of an ARM processor can run, and the form that they ask for.
 
-XNNPACK, TFLite's default runtime, has sparse kernels for 1x1 convolutions alone, and runs them in a stretch of the
-graph whose every operation it can compute with channels first: from a first convolution on an RGB image to a
-mean over its height and width. See xnn_subgraph_rewrite_for_nchw in XNNPACK's subgraph.c. TFLite itself has kernels
-for fully connected layers with blocks of zeros.
+XNNPACK, TFLite's default runtime, has sparse kernels for 1x1 convolutions alone, and runs them in a stretch
+of the graph whose every operation it can compute with channels first: from a first convolution on an RGB
+image to a mean over its height and width. See xnn_subgraph_rewrite_for_nchw in XNNPACK's subgraph.c. TFLite
+itself has kernels for fully connected layers with blocks of zeros.
 """
 
 import collections
@@ -37,8 +37,9 @@ NAMES = {value: name for name, value in vars(Op).items() if not name.startswith(
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One operation with a kernel: the name of what it computes, its kind, the kernel's shape (output channels first,
-    for a depthwise one last), the share of zeros in it, and whether sparse kernels can run it, or why not."""
+    """One operation with a kernel: the name of what it computes, its kind, the kernel's shape (output
+    channels first, for a depthwise one last), the share of zeros in it, and whether sparse kernels can run
+    it, or why not."""
 
     name: str
     operation: str
@@ -71,10 +72,12 @@ def rows(model):
 
 
 def pad_symmetrically(model):
-    """Write 'same' padding with stride 2 as explicit padding where it is the same on both sides, which the kernels ask for.
+    """Write 'same' padding with stride 2 as explicit padding where it is the same on both sides, which the
+    kernels ask for.
 
-    With stride 2 it is so for images of odd height and width alone; for even ones 'same' pads one side only, and the
-    symmetric form would be another function. Left as it was unless more layers can run sparse thereby.
+    With stride 2 it is so for images of odd height and width alone; for even ones 'same' pads one side only,
+    and the symmetric form would be another function. Left as it was unless more layers can run sparse
+    thereby.
 
     Args:
       model: a `schema.ModelT`, changed in place.
@@ -240,7 +243,8 @@ def _place(graph, step):
             return (ENTRY, None) if _padded(step, 1) else (None, "needs explicit padding of 1 on each side")
         return (
             None,
-            f"is a {height}x{width} convolution with stride {strides[0]}: only 1x1 with stride 1 has sparse kernels",
+            f"is a {height}x{width} convolution with stride {strides[0]}: only 1x1 with stride 1 has "
+            "sparse kernels",
         )
     if step.builtin == Op.DEPTHWISE_CONV_2D and step.kernel:
         _, height, width, channels = step.kernel.shape
@@ -303,7 +307,8 @@ def _reasons(graph):
         if not _is_pointwise(step, places):
             return (
                 why
-                or f"is a {NAMES[step.builtin]} of {step.kernel.shape[1]}x{step.kernel.shape[2]}: only 1x1 convolutions have sparse kernels"
+                or f"is a {NAMES[step.builtin]} of {step.kernel.shape[1]}x{step.kernel.shape[2]}: only 1x1 "
+                "convolutions have sparse kernels"
             )
         if any(graph.tensor(index).type != schema.TensorType.FLOAT32 for index in step.operation.inputs[:2]):
             return "computes in integers: sparse kernels compute in floating point"
@@ -352,7 +357,8 @@ def _spoiled(graph, places, maker, stretch):
 
 
 def _stretches(steps, places, maker):
-    """A function from a step to the id of one that stands for all it is connected to, by steps that have a place."""
+    """A function from a step to the id of one that stands for all it is connected to, by steps that have a
+    place."""
     leader = {id(step): step for step in steps}
 
     def find(step):

@@ -1,7 +1,7 @@
 """A ticket's model in float32, as files compute, with BatchNorm statistics that fit.
 
-Those of a very sparse net that was trained in 16 bits may belong to its rounded activations: a channel that hardly
-varies is then shifted far where nothing is rounded, and tens of points of accuracy are lost.
+Those of a very sparse net that was trained in 16 bits may belong to its rounded activations: a channel that
+hardly varies is then shifted far where nothing is rounded, and tens of points of accuracy are lost.
 """
 
 import numpy as np
@@ -13,7 +13,8 @@ BATCHES = 16  # of training images
 
 
 def in_float32(ticket, start, loaded, max_loss):
-    """(the model in float32, what it gets right of the validation images before and after its statistics were taken anew).
+    """(the model in float32, what it gets right of the validation images before and after its statistics were
+    taken anew).
 
     They are where it gets more than `max_loss` points less right than in 16 bits; else the second is None.
     """
@@ -40,8 +41,8 @@ def in_float32(ticket, start, loaded, max_loss):
         handle.load_state(values)
         return model, None
     print(
-        f"BatchNorm statistics taken anew in float32, on training images: {before:.1%} of the validation images were right "
-        f"({in_16_bits:.1%} in 16 bits), now {after:.1%}"
+        f"BatchNorm statistics taken anew in float32, on training images: {before:.1%} of the validation "
+        f"images were right ({in_16_bits:.1%} in 16 bits), now {after:.1%}"
     )
     return model, {"in_16_bits": in_16_bits, "before": before, "after": after}
 

@@ -1,4 +1,5 @@
-"""The operations that unpack a kernel when a file is loaded: DENSIFY for sparse ones, DEQUANTIZE for rounded ones."""
+"""The operations that unpack a kernel when a file is loaded: DENSIFY for sparse ones, DEQUANTIZE for rounded
+ones."""
 
 import numpy as np
 
@@ -13,7 +14,8 @@ OPTIONS = {
 
 
 def step(model, builtin, source, result):
-    """An operation that unpacks the tensor `source` into the tensor `result`; the caller puts it into the graph."""
+    """An operation that unpacks the tensor `source` into the tensor `result`; the caller puts it into the
+    graph."""
     made = schema.OperatorT()
     made.opcodeIndex = flatbuffer.code(model, builtin, VERSIONS[builtin])
     made.inputs, made.outputs = np.array([source], "int32"), np.array([result], "int32")
@@ -22,7 +24,8 @@ def step(model, builtin, source, result):
 
 
 def densify_what_dequantize_reads(model):
-    """Put in the DENSIFY that TensorFlow's converter leaves out before the DEQUANTIZE of a float16 kernel in blocks (2.21).
+    """Put in the DENSIFY that TensorFlow's converter leaves out before the DEQUANTIZE of a float16 kernel in
+    blocks (2.21).
 
     Without it, DEQUANTIZE reads past the end of the stored values.
     """

@@ -1,7 +1,7 @@
 """Kernels kept as int8 that multiply as float32: the smallest file that every runtime loads.
 
-TFLite's converter has no such form. Its sparse int8 kernels feed integer operations, which the default runtime
-refuses; here each kernel is unpacked to float32 when the file is loaded.
+TFLite's converter has no such form. Its sparse int8 kernels feed integer operations, which the default
+runtime refuses; here each kernel is unpacked to float32 when the file is loaded.
 """
 
 import numpy as np
@@ -14,16 +14,17 @@ SMALLEST = 256  # values of a kernel for which the added operation is worth its 
 LARGEST_CODE = (
     63  # of 127: a download is 6% smaller for it, at half the error of rounding what flows between layers
 )
-# A fully connected layer of a later version reads sparse kernels itself. XNNPACK leaves such a layer to TFLite, but still
-# takes the DENSIFY two steps before it for its own and never runs it (prepare_ops_to_delegate, TensorFlow 2.21).
+# A fully connected layer of a later version reads sparse kernels itself. XNNPACK leaves such a layer to
+# TFLite, but still takes the DENSIFY two steps before it for its own and never runs it
+# (prepare_ops_to_delegate, TensorFlow 2.21).
 WITHOUT_BLOCKS = 6
 
 
 def quantize_weights(content):
     """A float32 file, dense or sparse-encoded, with its large kernels rounded to int8 per output channel.
 
-    Zeros stay zeros and no other weight becomes one. Scales are positive float32 with eight significant bits, biases
-    float32 with ten: the zeros below them take no bytes of a download.
+    Zeros stay zeros and no other weight becomes one. Scales are positive float32 with eight significant bits,
+    biases float32 with ten: the zeros below them take no bytes of a download.
 
     Args:
       content: the file's bytes.
@@ -119,5 +120,6 @@ def rounded(values, dimension):
 
 
 def _upwards(scales):
-    """Scales rounded up to the upper 16 of their 32 bits, so that a scale takes half the bytes of a download."""
+    """Scales rounded up to the upper 16 of their 32 bits, so that a scale takes half the bytes of a
+    download."""
     return ((scales.view("uint32") + np.uint32(0xFFFF)) & np.uint32(0xFFFF0000)).view("float32")

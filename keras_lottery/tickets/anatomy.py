@@ -27,9 +27,10 @@ class Layer:
 class Overlap:
     """Weights that two tickets both keep, and what chance would give.
 
-    `both` weights are kept by both, of `kept` in the smaller ticket: `share` = both / kept, nan where nothing is kept.
-    `chance` is the share expected of random masks with the same counts in each tensor and `deviation` its standard
-    deviation; `z` = (share - chance) / deviation, nan where chance leaves no choice (a tensor kept or pruned whole).
+    `both` weights are kept by both, of `kept` in the smaller ticket: `share` = both / kept, nan where nothing
+    is kept. `chance` is the share expected of random masks with the same counts in each tensor and
+    `deviation` its standard deviation; `z` = (share - chance) / deviation, nan where chance leaves no choice
+    (a tensor kept or pruned whole).
     """
 
     both: int
@@ -43,17 +44,19 @@ class Overlap:
 def layers(masks: Masks) -> list[Layer]:
     """One `Layer` a weight tensor, in the order of the masks.
 
-    An output (a unit, a filter) is an index of the last axis, an input one of the axis before it, as in the kernels of
-    Dense and Conv layers; ConvTranspose kernels have the two the other way round. A dead output has no weight left
-    that leads to it, a dead input none in this tensor that leads on from it: either could be cut out, dense, at no
-    loss but that of the biases. A vector joins no inputs to outputs, so nothing in it can be dead in this sense.
+    An output (a unit, a filter) is an index of the last axis, an input one of the axis before it, as in the
+    kernels of Dense and Conv layers; ConvTranspose kernels have the two the other way round. A dead output
+    has no weight left that leads to it, a dead input none in this tensor that leads on from it: either could
+    be cut out, dense, at no loss but that of the biases. A vector joins no inputs to outputs, so nothing in
+    it can be dead in this sense.
 
     Args:
       masks: {path: bool array}.
 
     >>> import numpy as np
-    >>> layers({"w": np.array([[True, False, True], [False, False, False]])})
-    [Layer(path='w', shape=(2, 3), kept=2, total=6, sparsity=0.6666666666666667, dead_outputs=1, dead_inputs=1)]
+    >>> [layer] = layers({"w": np.array([[True, False, True], [False, False, False]])})
+    >>> layer.kept, layer.total, layer.dead_outputs, layer.dead_inputs
+    (2, 6, 1, 1)
     """
     return [_layer(path, mask) for path, mask in masks.items()]
 
@@ -61,12 +64,12 @@ def layers(masks: Masks) -> list[Layer]:
 def overlap(masks_a: Masks, masks_b: Masks) -> tuple[Overlap, dict[str, Overlap]]:
     """How much two tickets of one net agree, overall and by tensor.
 
-    Of the weights that the ticket with fewer keeps (each tensor: the mask with fewer), the share that the other
-    keeps too: 1 where one is a subset of the other. Which of the two comes first does not matter.
+    Of the weights that the ticket with fewer keeps (each tensor: the mask with fewer), the share that the
+    other keeps too: 1 where one is a subset of the other. Which of the two comes first does not matter.
 
-    Random masks that keep a and b of n weights share a * b / n of them on average, hypergeometrically; over tensors,
-    whose masks are drawn apart, means and variances add up. Tickets that keep the same layers dense therefore do not
-    pass for alike.
+    Random masks that keep a and b of n weights share a * b / n of them on average, hypergeometrically; over
+    tensors, whose masks are drawn apart, means and variances add up. Tickets that keep the same layers dense
+    therefore do not pass for alike.
 
     Args:
       masks_a, masks_b: {path: bool array}, the same paths and shapes.
@@ -127,7 +130,8 @@ def _check_alike(masks_a, masks_b):
         if path not in masks_a or path not in masks_b:
             which = "second" if path in masks_a else "first"
             raise LotteryError(
-                f"weight {path!r} is missing from the {which} ticket: compare two tickets of one architecture."
+                f"weight {path!r} is missing from the {which} ticket: compare two tickets of one "
+                "architecture."
             )
         a, b = masks_a[path].shape, masks_b[path].shape
         if a != b:

@@ -4,7 +4,8 @@ from ..training.batch_norm import learns_statistics
 
 
 def drawn_anew(handle):
-    """Paths of the trainable weights of a model, by its handle, and of the BatchNorm statistics that train with them.
+    """Paths of the trainable weights of a model, by its handle, and of the BatchNorm statistics that train
+    with them.
 
     All other state says what the net was given rather than what it learned: frozen weights with the
     statistics beside them, what Normalization was adapted to, constants.

@@ -7,7 +7,8 @@ from ..core.files import sha256
 _CARD = """\
 # {{ name }}
 
-A lottery ticket: {{ "%.1f" % (100 * ticket.sparsity) }}% of {{ "{:,}".format(total) }} prunable weights are zero, {{ "{:,}".format(kept) }} are left.
+A lottery ticket: {{ "%.1f" % (100 * ticket.sparsity) }}% of {{ "{:,}".format(total) }} prunable weights \
+are zero, {{ "{:,}".format(kept) }} are left.
 
 ```python
 import keras_lottery as lottery
@@ -29,7 +30,8 @@ student = lottery.transfer(lottery.load_ticket("{{ name }}"), num_classes=5)
 | round |{{ " steps |" if steps }} sparsity | {{ metrics | join(" | ") }} |
 |---|---|{{ "---|" if steps }}{{ "---|" * metrics | length }}
 {% for r in ticket.rounds %}
-| {{ r.round }} |{% if steps %} {{ r.start }} to {{ r.stop }} |{% endif %} {{ "%.4f" % r.sparsity }} |{% for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
+| {{ r.round }} |{% if steps %} {{ r.start }} to {{ r.stop }} |{% endif %} {{ "%.4f" % r.sparsity }} |{% \
+for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
 
 {% endfor %}
 

@@ -62,8 +62,8 @@ def transfer(
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
     if not masks:
         raise LotteryError(
-            f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the images to the "
-            "ticket's number of channels."
+            f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the "
+            "images to the ticket's number of channels."
         )
     handle = assemble(
         engine,
@@ -76,8 +76,9 @@ def transfer(
     )
     if freeze_backbone:
         warnings.warn(
-            "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% sparsity a "
-            "published ResNet-50 ticket gets 40.7% where full fine-tuning gets 81.9%). Leave it False for accuracy.",
+            "freeze_backbone=True trains the head alone: linear probes of tickets collapse (at 90% "
+            "sparsity a published ResNet-50 ticket gets 40.7% where full fine-tuning gets 81.9%). Leave it "
+            "False for accuracy.",
             stacklevel=2,
         )
         handle.freeze_all_but(ticket.heads)
@@ -99,12 +100,14 @@ def _shape(input_shape):
         return tuple(whole("side", side) for side in input_shape)
     except (TypeError, LotteryError) as error:
         raise LotteryError(
-            f"input_shape={input_shape!r} is impossible: give (height, width, channels), as whole numbers from 1 up."
+            f"input_shape={input_shape!r} is impossible: give (height, width, channels), as whole numbers "
+            "from 1 up."
         ) from error
 
 
 def _new_paths(engine, ticket, after_head, architecture, input_shape):
-    """Paths of the weights that are not the ticket's: those of the head and after it, and a first kernel for other channels.
+    """Paths of the weights that are not the ticket's: those of the head and after it, and a first kernel for
+    other channels.
 
     after_head: the architecture with the new head and the ticket's input.
     """

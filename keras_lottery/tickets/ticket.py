@@ -68,7 +68,10 @@ class Ticket:
     def __repr__(self):
         kept, total = (sum(map(count, self.masks.values())) for count in (np.count_nonzero, np.size))
         found = f", found on {self.images.get('label', self.images['name'])}" if self.images else ""
-        return f"Ticket({self.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(self.masks)} tensors{found})"
+        return (
+            f"Ticket({self.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(self.masks)} "
+            f"tensors{found})"
+        )
 
     def _repr_html_(self):
         rows = [
@@ -204,8 +207,8 @@ def load_ticket(path: PathLike) -> Ticket:
         names = shipped()
         near = difflib.get_close_matches(Path(path).name, names, 1) or list(names)[:3]
         raise LotteryError(
-            f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or the name of "
-            f"one that comes with the package, such as {', '.join(near)}."
+            f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or "
+            f"the name of one that comes with the package, such as {', '.join(near)}."
         )
     return Ticket(**ticket_file.read(folder))
 
@@ -228,8 +231,8 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
     }
     if other:
         raise LotteryError(
-            f"start is no state of this model: {min(other)!r} is {_form(start, min(other))} in the one, {_form(trained, min(other))} "
-            "in the other. Give what the model held before its training."
+            f"start is no state of this model: {min(other)!r} is {_form(start, min(other))} in the one, "
+            f"{_form(trained, min(other))} in the other. Give what the model held before its training."
         )
     for state, other in ((start, trained), (trained, start)):
         check_finite(state, other, "no ticket is made of a training that diverged")
@@ -252,10 +255,12 @@ def _form(state, path):
 
 
 def as_built_by(keras, ticket):
-    """(engine, the ticket's architecture in its form) for "tf_keras", "keras", or None: the Keras that it is of.
+    """(engine, the ticket's architecture in its form) for "tf_keras", "keras", or None: the Keras that it is
+    of.
 
     Raises:
-      LotteryError: the architecture holds what no file may, cannot be built, or has other weights than the ticket.
+      LotteryError: the architecture holds what no file may, cannot be built, or has other weights than the
+        ticket.
     """
     check_depth(ticket.architecture)
     engine = engines.engine_of(keras or kind(ticket.architecture))
@@ -266,7 +271,8 @@ def as_built_by(keras, ticket):
 
 
 def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_by):
-    """The handle of a wrapped model of `architecture` with `masks` and `values`, newly drawn at the paths `new`, and with `draw` wherever it trains."""
+    """The handle of a wrapped model of `architecture` with `masks` and `values`, newly drawn at the paths
+    `new`, and with `draw` wherever it trains."""
     handle = engines.of(engine.build(architecture))
     shapes = {path: tuple(variable.shape) for path, variable in handle.variables().items()}
     given = {path: array.shape for path, array in {**masks, **values}.items()}
@@ -274,8 +280,8 @@ def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_
     for path in sorted({*given, *needed}):
         if given.get(path) != needed.get(path):
             raise LotteryError(
-                f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in the one, "
-                f"{given.get(path)} in the other."
+                f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in "
+                f"the one, {given.get(path)} in the other."
             )
     drawn = drawn_anew(handle)
     if stuck := sorted({*new} & shapes.keys() - drawn):

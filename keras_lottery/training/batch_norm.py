@@ -12,7 +12,8 @@ BATCHES = 50
 
 
 class BatchNormStatistics:
-    """Re-estimates the BatchNorm statistics of a state: those of a mean of two weights are not the mean of theirs.
+    """Re-estimates the BatchNorm statistics of a state: those of a mean of two weights are not the mean of
+    theirs.
 
     Each mean and variance becomes that of all the layer's inputs in the first `batches`
     batches of `train`, computed in training mode, and not a decayed average over them. A

@@ -1,4 +1,5 @@
-"""A callback that the fit of either Keras takes: tf_keras and Keras 3 ask for methods, not for their own class."""
+"""A callback that the fit of either Keras takes: tf_keras and Keras 3 ask for methods, not for their own
+class."""
 
 import math
 
@@ -45,7 +46,8 @@ class StepCounter(Callback):
         self._in_epoch = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        # With steps_per_execution `batch` is the last of several; Keras 3 lets it run past the end of the epoch.
+        # With steps_per_execution `batch` is the last of several; Keras 3 lets it run past the end of the
+        # epoch.
         done = min(batch + 1, self.params["steps"] or math.inf)
         self.step += done - self._in_epoch
         self._in_epoch = done

@@ -11,7 +11,8 @@ from ..core import files, team
 
 
 def recall(backup, callbacks):
-    """Give callbacks what the file remembers of them, if there is one; what they held before, for several calls of `fit`."""
+    """Give callbacks what the file remembers of them, if there is one; what they held before, for several
+    calls of `fit`."""
     held = [held_by(callback) for callback in callbacks]
     if backup is not None and Path(backup).exists():
         remind(callbacks, remembered(backup))
@@ -19,7 +20,8 @@ def recall(backup, callbacks):
 
 
 def keep(backup, callbacks, held):
-    """Bring up to date what the file of an ended training remembers of callbacks, which on_train_end may have changed."""
+    """Bring up to date what the file of an ended training remembers of callbacks, which on_train_end may have
+    changed."""
     if not team.is_chief():
         return
     arrays, notes = files.read_arrays(backup, "callback/")
@@ -64,7 +66,8 @@ def remembered(path):
 
 
 def memories_of(callbacks, held):
-    """({callback: {attribute: JSON-able form}}, their arrays by their names in a backup) of what is not as it was held."""
+    """({callback: {attribute: JSON-able form}}, their arrays by their names in a backup) of what is not as it
+    was held."""
     memories, arrays = {}, {}
     for own, callback, before in zip(_names(callbacks), callbacks, held):
         memory = {name: item for name, item in _memory(callback).items() if _changed(item, before.get(name))}
@@ -166,7 +169,8 @@ def _unpack(form, arrays):
 
 
 def _function(module, name):
-    """What Keras calls so: its callbacks keep functions of its own, such as the comparison of a monitored figure."""
+    """What Keras calls so: its callbacks keep functions of its own, such as the comparison of a monitored
+    figure."""
     return (
         getattr(sys.modules.get(module), name, None)
         if module.partition(".")[0] in ("keras", "tf_keras")

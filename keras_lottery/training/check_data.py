@@ -32,7 +32,8 @@ def open_data(handle, train, seed, name="train"):
     preprocesses = bool(own_methods(model, handle.keras.Model, ("fit",)))  # takes what its inputs do not
     if preprocesses and handle.keras.__name__ == "keras" and isinstance(train, (tuple, list)):
         raise LotteryError(
-            f"{type(model).__name__} has its own fit: give {name} as that takes it, such as a tf.data.Dataset of batches."
+            f"{type(model).__name__} has its own fit: give {name} as that takes it, such as a "
+            "tf.data.Dataset of batches."
         )
     if isinstance(train, (tuple, list)):
         train = train[:2] if len(train) == 3 and train[2] is None else train
@@ -61,7 +62,8 @@ def open_data(handle, train, seed, name="train"):
 
 
 def content(data):
-    """What tells our own batches from others of the same shapes; None where that is not known, or told by `open_data`."""
+    """What tells our own batches from others of the same shapes; None where that is not known, or told by
+    `open_data`."""
     digest = getattr(data, "_lottery_content", None)
     return digest and digest()
 
@@ -96,7 +98,8 @@ _UNSEEDED = "without a seed"  # but once, for all passes of this process
 
 
 def _shuffles(dataset):
-    """How data shuffle, if another pass or another process would not find their order again; None if it would."""
+    """How data shuffle, if another pass or another process would not find their order again; None if it
+    would."""
     if hasattr(dataset, "_lottery_epoch"):
         return None
     if tf_data.shuffles_anew(dataset):
@@ -111,7 +114,8 @@ def _shuffles(dataset):
 
 
 def _arrays(part, name):
-    """x, y or sample_weight as arrays. A list of arrays is several inputs or outputs, any other is one of numbers."""
+    """x, y or sample_weight as arrays. A list of arrays is several inputs or outputs, any other is one of
+    numbers."""
     if isinstance(part, dict):
         return {key: _arrays(item, name) for key, item in part.items()}
     if isinstance(part, (list, tuple)) and any(
@@ -157,7 +161,8 @@ def _steps(train, name):
 
 
 def _is_endless(dataset):
-    """Whether a tf.data.Dataset never ends, though it may not know: one that passes on what an endless one gives."""
+    """Whether a tf.data.Dataset never ends, though it may not know: one that passes on what an endless one
+    gives."""
     if hasattr(dataset, "cardinality") and int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
         return True
     inputs = tf_data.inputs(dataset)
@@ -177,8 +182,8 @@ class LongEpochs(Callback):
         if batch >= self.BATCHES and not self.told:
             self.told = True
             warnings.warn(
-                f"the epoch has had {batch:,} batches and goes on: if the data never end, stop this and give as many batches as one "
-                "epoch should have, such as train.take(STEPS).",
+                f"the epoch has had {batch:,} batches and goes on: if the data never end, stop this and "
+                "give as many batches as one epoch should have, such as train.take(STEPS).",
                 stacklevel=2,
             )
 

@@ -55,13 +55,14 @@ def _check_spec(handle, given, name):
         return
     if loss in _CLASS_NUMBERS and len(shape) == len(output) and shape[-1] == output[-1]:
         raise LotteryError(
-            f"{name} gives one-hot labels, of shape {shape}, and {loss} takes class numbers: give y.argmax(-1), or compile "
-            "the model with categorical_crossentropy."
+            f"{name} gives one-hot labels, of shape {shape}, and {loss} takes class numbers: give "
+            "y.argmax(-1), or compile the model with categorical_crossentropy."
         )
     if loss in _ONE_HOT and (len(shape) == len(output) - 1 or len(shape) == len(output) and shape[-1] == 1):
         raise LotteryError(
-            f"{name} gives labels of shape {shape}, and {loss} takes one-hot vectors of {output[-1]}: compile the model with "
-            f"sparse_categorical_crossentropy, or give keras.utils.to_categorical(y, {output[-1]})."
+            f"{name} gives labels of shape {shape}, and {loss} takes one-hot vectors of {output[-1]}: "
+            "compile the model with sparse_categorical_crossentropy, or give "
+            f"keras.utils.to_categorical(y, {output[-1]})."
         )
 
 
@@ -75,7 +76,8 @@ def check(handle, labels, name="train"):
     wrong = labels[(labels < -1e-6) | (labels > 1 + 1e-6)] if loss in _SHARES and one_hot else labels[:0]
     if wrong.size:
         raise LotteryError(
-            f"{wrong.size} labels of {name} are out of range, such as {wrong.flat[0]}: {loss} takes shares from 0 to 1."
+            f"{wrong.size} labels of {name} are out of range, such as {wrong.flat[0]}: {loss} takes shares "
+            "from 0 to 1."
         )
     if (
         loss not in _CLASS_NUMBERS
@@ -88,16 +90,16 @@ def check(handle, labels, name="train"):
     fractions = labels[labels != np.floor(labels)]
     if fractions.size:
         raise LotteryError(
-            f"{fractions.size} labels of {name} are no class numbers, such as {fractions.flat[0]}: give whole numbers, 0 to "
-            f"{output[-1] - 1}, or compile the model with another loss."
+            f"{fractions.size} labels of {name} are no class numbers, such as {fractions.flat[0]}: give "
+            f"whole numbers, 0 to {output[-1] - 1}, or compile the model with another loss."
         )
     fits = (labels >= 0) & (labels < output[-1])
     if settings.get("ignore_class") is not None:
         fits |= labels == settings["ignore_class"]
     if not fits.all():
         raise LotteryError(
-            f"{(~fits).sum()} labels of {name} are out of range, such as {labels[~fits].flat[0]}: the model has outputs for 0 "
-            f"to {output[-1] - 1}."
+            f"{(~fits).sum()} labels of {name} are out of range, such as {labels[~fits].flat[0]}: the "
+            f"model has outputs for 0 to {output[-1] - 1}."
         )
 
 
@@ -114,7 +116,8 @@ def _sides(shape):
 
 
 def _own_loss(handle):
-    """(name, settings) of the model's loss if it is one of Keras' own, alone or the only one in a list or dict; else (None, {})."""
+    """(name, settings) of the model's loss if it is one of Keras' own, alone or the only one in a list or
+    dict; else (None, {})."""
     loss = handle.loss()
     if isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
         (loss,) = loss.values() if isinstance(loss, dict) else loss
@@ -127,7 +130,8 @@ def _own_loss(handle):
 
 
 def check_numbers(array, what, name):
-    """Raises LotteryError unless an array holds finite numbers; `what` says what they are, `name` of which data."""
+    """Raises LotteryError unless an array holds finite numbers; `what` says what they are, `name` of which
+    data."""
     if not isinstance(array, np.ndarray):
         return
     if array.dtype.kind in "USO":
@@ -142,12 +146,14 @@ def check_numbers(array, what, name):
     wrong = array[~np.isfinite(array)] if array.dtype.kind == "f" else array[:0]
     if wrong.size:
         raise LotteryError(
-            f"{wrong.size} {what} of {name} are no numbers, such as {wrong.flat[0]}: leave out their examples."
+            f"{wrong.size} {what} of {name} are no numbers, such as {wrong.flat[0]}: leave out their "
+            "examples."
         )
 
 
 def _batches(data):
-    """Batches of a tf.data.Dataset or a PyDataset, from the first; none of what may start processes to make them."""
+    """Batches of a tf.data.Dataset or a PyDataset, from the first; none of what may start processes to make
+    them."""
     if hasattr(data, "element_spec"):
         return data
     if hasattr(type(data), "num_batches"):

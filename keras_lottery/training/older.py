@@ -59,7 +59,8 @@ def config(there, now, run_dir):
 
 
 def _labelled(there, now):
-    """`there` with what its data are called, which earlier versions did not write down of a part of the classes."""
+    """`there` with what its data are called, which earlier versions did not write down of a part of the
+    classes."""
     if isinstance(there.get("info"), dict) and isinstance(now.get("info"), dict):
         there = {**there, "info": _labelled(there["info"], now["info"])}
     if isinstance(there.get("data"), dict) and isinstance(now.get("data"), dict) and "label" in now["data"]:

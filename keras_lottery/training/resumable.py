@@ -22,7 +22,8 @@ from .callback_memory import held_by, memories_of, remembered, remind
 
 
 def number(backup):
-    """The number of the training, of several labelled by their numbers, that the file is of; 0 where there is none."""
+    """The number of the training, of several labelled by their numbers, that the file is of; 0 where there is
+    none."""
     if backup is None or not Path(backup).exists():
         return 0
     _, notes = files.read_arrays(backup, "none/")
@@ -69,10 +70,11 @@ class Kept:
 
     Attributes:
       file: of the state; None keeps nothing.
-      label: what is trained. Of a file with another label only the state of random layers is taken, unless the
-        training's `Start` has one: it goes on from one training to the next.
+      label: what is trained. Of a file with another label only the state of random layers is taken, unless
+        the training's `Start` has one: it goes on from one training to the next.
       goes_on: take the optimizer, too, from a file with another label.
-      held: what is not new of the first callbacks, as `callback_memory.recall` gives it; else what they hold now.
+      held: what is not new of the first callbacks, as `callback_memory.recall` gives it; else what they hold
+        now.
     """
 
     file: Path | None = None
@@ -182,7 +184,8 @@ class _Fits:
 
 @contextlib.contextmanager
 def _without_last_values(optimizer):
-    """Let fits within not end a training: averaged weights stay where they are, and are not written into the model."""
+    """Let fits within not end a training: averaged weights stay where they are, and are not written into the
+    model."""
     if hasattr(optimizer, "finalize_variable_values"):
         optimizer.finalize_variable_values = lambda var_list: None
     try:
@@ -192,7 +195,8 @@ def _without_last_values(optimizer):
 
 
 class BestEpoch(Callback):
-    """Keeps the state of the epoch with the best validation figure, from epoch `first` on; the first of equal ones."""
+    """Keeps the state of the epoch with the best validation figure, from epoch `first` on; the first of equal
+    ones."""
 
     def __init__(self, monitor="val_accuracy", first=0):
         super().__init__()
@@ -247,7 +251,10 @@ class _Backup(StepCounter):
 
     def _diverged(self, epoch):
         epochs = (self.params or {}).get("epochs")
-        return f"{self.label or 'the training'} diverged in epoch {epoch + 1} of {epochs}, steps {self.history[-1]['start'] + 1:,} to {self.history[-1]['stop']:,}"
+        return (
+            f"{self.label or 'the training'} diverged in epoch {epoch + 1} of {epochs}, steps "
+            f"{self.history[-1]['start'] + 1:,} to {self.history[-1]['stop']:,}"
+        )
 
     def go_on(self, random):
         """Put the data to the epoch that comes next, and random layers to `random`, if it is known."""

@@ -37,8 +37,8 @@ def finished_rounds(run_dir):
         number += 1
     if len(there) > number:
         raise LotteryError(
-            f"{str(run_dir)!r} holds {max(there)} but not {round_folder(run_dir, number).name}: bring it back, give another "
-            "run_dir, or overwrite=True to start anew."
+            f"{str(run_dir)!r} holds {max(there)} but not {round_folder(run_dir, number).name}: bring it "
+            "back, give another run_dir, or overwrite=True to start anew."
         )
     return number
 
@@ -88,13 +88,15 @@ def open_run(run_dir, kind, config, overwrite=False):
                 differences(chief, config) if chief else ["this machine does not see what the chief wrote"]
             )
             raise LotteryError(
-                f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one run_dir on a disk that all share."
+                f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one "
+                "run_dir on a disk that all share."
             )
     return run_dir
 
 
 def under_its_rule(run_dir, config, is_finished):
-    """`config` as a finished run in the folder has it that was made when rounds trained k to k + T steps; else `config`.
+    """`config` as a finished run in the folder has it that was made when rounds trained k to k + T steps;
+    else `config`.
 
     Args:
       run_dir, config: as for `open_run`.
@@ -108,8 +110,9 @@ def under_its_rule(run_dir, config, is_finished):
         return config
     if not is_finished():
         raise LotteryError(
-            f"{str(run_dir)!r} holds an unfinished run whose rounds train T steps from step k on, as this package did before; they "
-            "train from k to T now. Give another run_dir, or overwrite=True to start anew."
+            f"{str(run_dir)!r} holds an unfinished run whose rounds train T steps from step k on, as this "
+            "package did before; they train from k to T now. Give another run_dir, or overwrite=True to "
+            "start anew."
         )
     return {name: value for name, value in config.items() if name != "rule"}
 
@@ -138,6 +141,7 @@ def read_result(run_dir):
 
 
 def _empty(run_dir):
-    """Delete what is in the folder of a run; its configuration goes last, so that it stays one of ours until then."""
+    """Delete what is in the folder of a run; its configuration goes last, so that it stays one of ours until
+    then."""
     for path in sorted(run_dir.iterdir(), key=lambda path: path.name == CONFIG):
         delete(path)

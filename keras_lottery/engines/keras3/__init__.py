@@ -82,7 +82,8 @@ def prunable(model):
 
 
 def kernels(model):
-    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, also frozen.
+    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, also
+    frozen.
 
     They are those that the layers compute with: quantized ones, and the sum where LoRA adds to them.
     """
@@ -221,7 +222,8 @@ def _holds(model):
 
 
 def _computed_with(layer, name, variable):
-    """The array of a weight that a layer computes with, 0 where that is 0; quantized values keep their scale."""
+    """The array of a weight that a layer computes with, 0 where that is 0; quantized values keep their
+    scale."""
     value = array(getattr(layer, name, variable))
     if name == "kernel" and hasattr(layer, "kernel_zero") and layer.quantization_mode == "int4":
         zeros = array(layer.kernel_zero)[

@@ -12,8 +12,8 @@ from ...core.fingerprint import fingerprint
 class Batches(keras.utils.PyDataset):
     """(x, y) or (x, y, sample_weight) in shuffled batches; epoch n of a seed is the same in every process.
 
-    With fewer than 100 batches, a last, partial batch is filled up with the first examples of the epoch's order; with
-    more, it is left out. A set smaller than one batch is one batch.
+    With fewer than 100 batches, a last, partial batch is filled up with the first examples of the epoch's
+    order; with more, it is left out. A set smaller than one batch is one batch.
 
     Args:
       arrays: arrays or structures of arrays, first axis the examples.

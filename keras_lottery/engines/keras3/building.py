@@ -41,7 +41,8 @@ def _made(checked):
 
 @contextlib.contextmanager
 def _counted(budget, symbolic):
-    """In the block, each weight that a layer adds is taken from the budget before it is made; tensors are counted.
+    """In the block, each weight that a layer adds is taken from the budget before it is made; tensors are
+    counted.
 
     With `symbolic` none is made.
     """

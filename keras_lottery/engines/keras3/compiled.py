@@ -13,7 +13,8 @@ from .state import array, plain, synchronise
 
 
 def steps_taken(model):
-    """How many batches the model's optimizer has seen, those whose gradients still wait to be applied included."""
+    """How many batches the model's optimizer has seen, those whose gradients still wait to be applied
+    included."""
     return int(array(private.iterations(plain(model.optimizer))))
 
 
@@ -58,7 +59,8 @@ def build_optimizer(model):
 
 
 def build_metrics(model, train):
-    """Make the metrics' variables. JAX would draw a batch for them, of several workers one that then comes last."""
+    """Make the metrics' variables. JAX would draw a batch for them, of several workers one that then comes
+    last."""
     if keras.backend.backend() != "tensorflow" and getattr(train, "workers", 1) > 1:
         batch = train[0]
         private.symbolic_build(model, tuple(batch) if isinstance(batch, list) else batch)
@@ -78,7 +80,8 @@ def load_optimizer(model, arrays):
 
 
 def weight_copies(model):
-    """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the first step."""
+    """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the
+    first step."""
     averages = private.averages(plain(model.optimizer))
     found = [
         (average, weight)
@@ -91,7 +94,8 @@ def weight_copies(model):
 
 
 def reset_optimizer(model, start, copies=()):
-    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those of the present weights."""
+    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those
+    of the present weights."""
     load_optimizer(model, start)
     for slot, weight in copies:
         slot.assign(array(weight))  # a copy: JAX gives each buffer away once
@@ -107,7 +111,8 @@ def finalize_optimizer(model):
 
 
 def _anew(item):
-    """A new metric or optimizer of the same settings, with the very functions that are in it; else the item."""
+    """A new metric or optimizer of the same settings, with the very functions that are in it; else the
+    item."""
     if not isinstance(item, (keras.metrics.Metric, keras.optimizers.Optimizer)):
         return item
     parts = vars(item).values()

@@ -28,8 +28,8 @@ def check(model):
     if not leaves or unbuilt:
         where = f" (its layers {', '.join(unbuilt[:3])})" if 0 < len(unbuilt) < len(leaves) else ""
         raise LotteryError(
-            f"the model {model.name!r} is not built{where}: give it an Input layer, or call it on a batch first; a layer "
-            "that no call reaches must go."
+            f"the model {model.name!r} is not built{where}: give it an Input layer, or call it on a batch "
+            "first; a layer that no call reaches must go."
         )
 
 
@@ -52,9 +52,10 @@ def copy(model):
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path]:
             raise LotteryError(
-                f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the get_config of the "
-                "layer that owns it must hold every argument of its constructor, and it be built by a call on symbolic "
-                "tensors, or by a build() of its own; a layer inside another must not be called by itself as well."
+                f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the "
+                "get_config of the layer that owns it must hold every argument of its constructor, and it "
+                "be built by a call on symbolic tensors, or by a build() of its own; a layer inside "
+                "another must not be called by itself as well."
             )
     below = walk.layers(new)
     for path, layer in {"": plain, **walk.layers(plain)}.items():
@@ -68,7 +69,8 @@ def copy(model):
 
 
 def wrap_inside(model, own, paths, *, blocks, **settings):
-    """`model`, a copy of the user's, made again from its config with the model wrapped that has all of `paths`."""
+    """`model`, a copy of the user's, made again from its config with the model wrapped that has all of
+    `paths`."""
     inside = [
         (path, layer)
         for path, layer in walk.layers(model).items()

@@ -1,4 +1,5 @@
-"""A Keras 3 model of another precision as the float32 model it stands for, and what a conversion asks of a model."""
+"""A Keras 3 model of another precision as the float32 model it stands for, and what a conversion asks of a
+model."""
 
 import contextlib
 

@@ -1,4 +1,5 @@
-"""The gradient of a loss in some weights, and how it changes along itself, by each backend's own differentiation."""
+"""The gradient of a loss in some weights, and how it changes along itself, by each backend's own
+differentiation."""
 
 import keras
 import numpy as np
@@ -7,7 +8,8 @@ from . import walk
 
 
 def gradients(model, paths, x, y, loss):
-    """(g, H g) of a plain Keras 3 model, each {path: array}: the gradient in the weights at `paths`, and the Hessian times it.
+    """(g, H g) of a plain Keras 3 model, each {path: array}: the gradient in the weights at `paths`, and the
+    Hessian times it.
 
     In training mode, of `loss` and the model's own losses.
     """

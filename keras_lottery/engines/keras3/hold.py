@@ -1,4 +1,5 @@
-"""Hold zeros in a Keras 3 variable on each backend: whatever writes the variable, masked entries stay exactly 0."""
+"""Hold zeros in a Keras 3 variable on each backend: whatever writes the variable, masked entries stay exactly
+0."""
 
 import functools
 import weakref
@@ -16,10 +17,12 @@ elif _BACKEND == "tensorflow":
 
 
 class Hold:
-    """Ties a variable to its mask (bool, True = kept). Also the variable's constraint, composed with the user's own.
+    """Ties a variable to its mask (bool, True = kept). Also the variable's constraint, composed with the
+    user's own.
 
     Every write goes through `assign`, which masks. TensorFlow's and PyTorch's optimizers write past it and
-    then assign what the constraint gives, so that a constraint, even one that changes nothing, brings them here.
+    then assign what the constraint gives, so that a constraint, even one that changes nothing, brings them
+    here.
     """
 
     def __init__(self, variable, mask):
@@ -43,13 +46,15 @@ class Hold:
             return self._assign(self._kept_in_trace(value))
         if _BACKEND == "tensorflow":
             return self._assign(value)
-        # While JAX trains, the variables are empty or given away; what comes back from the training is masked already.
+        # While JAX trains, the variables are empty or given away; what comes back from the training is masked
+        # already.
         mask = private.value(self.mask)
         away = mask is None or (_BACKEND == "jax" and mask.is_deleted())
         return self._assign(value if away else _keep(self.mask.value, value, private.dtype(self.variable)))
 
     def _hold_parts(self):
-        """Mask what is written to TensorFlow's variable, one a replica, itself: averaged weights at the end of fit."""
+        """Mask what is written to TensorFlow's variable, one a replica, itself: averaged weights at the end
+        of fit."""
         for part in private.replicas(self.variable.value):
             part.assign = functools.partial(self._assign_part, part.assign)
 
@@ -66,7 +71,8 @@ class Hold:
             scope.add_update((self.variable, _keep(mask, value, value.dtype)))
 
     def _kept_in_trace(self, value):
-        """With the mask of the call before, where both are of one trace: any other would be out of date in the next step."""
+        """With the mask of the call before, where both are of one trace: any other would be out of date in
+        the next step."""
         mask = self._entered()
         if mask is None:
             mask = private.value(self.mask)

@@ -11,7 +11,8 @@ from . import private
 
 @contextlib.contextmanager
 def with_functions_of(model):
-    """In the block, Lambda layers that are made from the configs of those in `model` have the very same functions."""
+    """In the block, Lambda layers that are made from the configs of those in `model` have the very same
+    functions."""
     known = {
         (layer.name, _code(layer.get_config())): layer
         for layer in flat_layers(model)

@@ -1,4 +1,5 @@
-"""The learning rate of a rewound round: that of the rewind step, while the optimizer counts its own steps from 0."""
+"""The learning rate of a rewound round: that of the rewind step, while the optimizer counts its own steps
+from 0."""
 
 import keras
 

@@ -74,7 +74,8 @@ class LotteryModel(keras.Model):
     def save(self, filepath, *args, **kwargs):
         if str(filepath).endswith((".h5", ".hdf5")):
             raise LotteryError(
-                f"{str(filepath)!r}: a whole .h5 file of Keras 3 holds no masks. Save as .keras, or strip the model first."
+                f"{str(filepath)!r}: a whole .h5 file of Keras 3 holds no masks. Save as .keras, or strip "
+                "the model first."
             )
         return super().save(filepath, *args, **kwargs)
 
@@ -110,7 +111,8 @@ class LotteryModel(keras.Model):
         return self.inner.summary(*args, **kwargs)
 
     def __getattr__(self, name):
-        """What the model held has of its own: methods, attributes such as `data_format` of KerasHub's backbones."""
+        """What the model held has of its own: methods, attributes such as `data_format` of KerasHub's
+        backbones."""
         held = vars(self).get("inner", private.modules(self).get("inner"))
         try:
             return super().__getattr__(name)  # PyTorch's
@@ -125,7 +127,8 @@ class LotteryModel(keras.Model):
 
     @property
     def _graph(self):
-        """What knows the symbolic tensors: the model held, or this one, as a layer, where that has none of its own."""
+        """What knows the symbolic tensors: the model held, or this one, as a layer, where that has none of
+        its own."""
         return private.functional(self.inner) if walk.is_graph(self.inner) else super()
 
     inputs = property(lambda self: self.inner.inputs)

@@ -1,4 +1,5 @@
-"""What Keras 3, and PyTorch below it, keep private and this engine needs; `tests/test_private_names.py` tries each name."""
+"""What Keras 3, and PyTorch below it, keep private and this engine needs; `tests/test_private_names.py` tries
+each name."""
 
 import contextlib
 
@@ -89,7 +90,8 @@ def attributes(layer):
 
 
 def modules(layer):
-    """{name: layer}: PyTorch keeps a module's modules apart from its other attributes; empty on other backends."""
+    """{name: layer}: PyTorch keeps a module's modules apart from its other attributes; empty on other
+    backends."""
     return vars(layer).get("_modules", {})
 
 

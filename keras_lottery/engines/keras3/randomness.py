@@ -13,7 +13,8 @@ def keep_randomness(model):
 
 
 def random_state(model):
-    """{name: array} of the seeds of random layers, and of PyTorch's generators, from which its Dropout draws."""
+    """{name: array} of the seeds of random layers, and of PyTorch's generators, from which its Dropout
+    draws."""
     synchronise(model)
     seeds = {
         f"random/{n:05d}": np.array(keras.ops.convert_to_numpy(seed.state))

@@ -4,7 +4,8 @@ import re
 
 
 def in_a_line(error):
-    """The first paragraph of an error's text that says something: Keras puts the class, its config and the call before it."""
+    """The first paragraph of an error's text that says something: Keras puts the class, its config and the
+    call before it."""
     text = re.sub("\x1b\\[[0-9;]*m", "", str(error)).rpartition("Error encountered during deserialization:")[
         2
     ]

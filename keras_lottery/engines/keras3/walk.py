@@ -53,12 +53,14 @@ def custom_objects(model):
 
 
 def build_config(layer):
-    """What a layer was built with, in dicts and lists as a file has them: JAX takes no dict that Keras tracks."""
+    """What a layer was built with, in dicts and lists as a file has them: JAX takes no dict that Keras
+    tracks."""
     return json.loads(json.dumps(layer.get_build_config() or {}))
 
 
 def tell_names(model, entry):
-    """`entry`, what `model` is serialized as, with the name of each layer, which not every layer's own config holds."""
+    """`entry`, what `model` is serialized as, with the name of each layer, which not every layer's own config
+    holds."""
     for layer, below in _entries(model, entry):
         below["name"] = layer.name
     return entry
@@ -72,7 +74,8 @@ def take_names(model, entry):
 
 
 def _entries(model, entry):
-    """(layer, its entry) of a graph and the models in it; Keras, too, finds a layer's weights in a file by its position."""
+    """(layer, its entry) of a graph and the models in it; Keras, too, finds a layer's weights in a file by
+    its position."""
     if is_graph(model) and "layers" in entry["config"]:
         listed = private.sublayers(model) if isinstance(model, keras.Sequential) else model.operations
         for layer, below in zip(listed, entry["config"]["layers"]):
@@ -81,7 +84,8 @@ def _entries(model, entry):
 
 
 def last_layers(model, has_kernel):
-    """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
+    """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge
+    after it."""
     model = unwrap(model)
     if not is_graph(model):
         return _last_of(model, model, has_kernel)
@@ -117,7 +121,8 @@ def _last(tensor, has_kernel):
 
 
 def _last_of(layer, root, has_kernel, inputs=None):
-    """As `_last`, inside a layer made of layers, whose call is followed on symbolic inputs; else the layer itself."""
+    """As `_last`, inside a layer made of layers, whose call is followed on symbolic inputs; else the layer
+    itself."""
     below = [child for _, child in _contents(layer) if isinstance(child, keras.Layer) and has_kernel(child)]
     known = tuple(kind for kinds in KERNELS.values() for kind in kinds) + (
         _L.RNN,
@@ -149,7 +154,8 @@ def _follow(layer, has_kernel, inputs):
 
 
 def _contents(layer):
-    """(name, layer or variable) directly below a layer, in the order in which Keras met them, layers first."""
+    """(name, layer or variable) directly below a layer, in the order in which Keras met them, layers
+    first."""
     if is_graph(layer):
         return [(child.name, child) for child in layer.layers]
     below = private.contents(layer)
@@ -169,7 +175,8 @@ def _contents(layer):
 
 
 def _attributes(layer):
-    """(name, value), what may hold layers or weights last: the first name counts, on each backend the same."""
+    """(name, value), what may hold layers or weights last: the first name counts, on each backend the
+    same."""
     return sorted(
         private.attributes(layer).items(),
         key=lambda item: not isinstance(item[1], (keras.Layer, keras.Variable)),
@@ -177,7 +184,8 @@ def _attributes(layer):
 
 
 def _public(layer, name, value):
-    """The property under which a layer shows a private attribute, such as Dense's kernel; else the attribute's name."""
+    """The property under which a layer shows a private attribute, such as Dense's kernel; else the
+    attribute's name."""
     shown = name.lstrip("_")
     is_property = shown != name and isinstance(getattr(type(layer), shown, None), property)
     return shown if is_property and isinstance(value, keras.Variable) else name

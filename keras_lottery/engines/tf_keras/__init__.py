@@ -72,7 +72,8 @@ def prunable(model):
 
 
 def kernels(model):
-    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, frozen ones too."""
+    """{path: array} of the weights with a mask or, in a plain model, of those that could get one, frozen ones
+    too."""
     held = {path: variable for path, (variable, _) in _held(model).items()}
     found = held or {
         path: walk.variables(model)[path]
@@ -194,7 +195,8 @@ def strategy_scope(model):
 def unify_replicas(model):
     """Give all replicas the state that a file would hold.
 
-    BatchNorm's statistics differ by replica, `values` has their means; random layers have drawn more where the batch was larger.
+    BatchNorm's statistics differ by replica, `values` has their means; random layers have drawn more where
+    the batch was larger.
     """
     if model.distribute_strategy.num_replicas_in_sync > 1:
         load_state(model, values(model))
@@ -237,8 +239,8 @@ def inputs(model):
 def unfused(model):
     """Let LSTMs compute as loops.
 
-    TFLite would fuse them into an operation that keeps its state from one call to the next, so that all answers but
-    the first are wrong, and that cannot be sparse.
+    TFLite would fuse them into an operation that keeps its state from one call to the next, so that all
+    answers but the first are wrong, and that cannot be sparse.
     """
     fused = [
         layer

@@ -53,7 +53,8 @@ def _creator(budget, symbolic):
 
 @contextlib.contextmanager
 def _counted(budget, symbolic):
-    """In the block, weights are taken from the budget before they are made, and the tensors of graphs are counted.
+    """In the block, weights are taken from the budget before they are made, and the tensors of graphs are
+    counted.
 
     With `symbolic` large ones are not made.
     """

@@ -14,7 +14,8 @@ from .legacy import tf_keras
 
 
 def check_compiled(model):
-    """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as it is."""
+    """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as
+    it is."""
     compiling.check_compiled(model)
     kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
     others = [
@@ -24,8 +25,8 @@ def check_compiled(model):
     ]
     if others:
         raise LotteryError(
-            f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would start anew: "
-            "train it with the one that compile takes alone."
+            f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would "
+            "start anew: train it with the one that compile takes alone."
         )
 
 
@@ -45,8 +46,8 @@ def compile_like(model, other):
         model.compile(**arguments)
     except TypeError as error:
         raise LotteryError(
-            f"{type(other).__name__}.compile has arguments of its own ({str(error).partition(') ')[2]}): build the model, wrap it, "
-            "model = lottery.wrap(model), and call model.compile with them."
+            f"{type(other).__name__}.compile has arguments of its own ({str(error).partition(') ')[2]}): "
+            "build the model, wrap it, model = lottery.wrap(model), and call model.compile with them."
         ) from error
 
 
@@ -97,7 +98,8 @@ def build_optimizer(model):
 
 
 def build_metrics(model, train):
-    """Make the metrics' variables, which Keras would make in the first step, so that TensorFlow has to trace it twice."""
+    """Make the metrics' variables, which Keras would make in the first step, so that TensorFlow has to trace
+    it twice."""
     given, outputs = getattr(train, "element_spec", None), model.output
     own = any(
         getattr(type(model), name) is not getattr(tf_keras.Model, name)
@@ -131,7 +133,8 @@ def weight_copies(model):
 
 
 def reset_optimizer(model, start, copies=()):
-    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those of the present weights."""
+    """Put the optimizer back to `start`, as `optimizer_state` gave it, but for `copies`, which become those
+    of the present weights."""
     load_optimizer(model, start)
     for slot, weight in copies:
         slot.assign(weight)

@@ -1,4 +1,5 @@
-"""Copies of tf_keras models, layer by layer: with wrappers where weights are to be pruned, without those that were there."""
+"""Copies of tf_keras models, layer by layer: with wrappers where weights are to be pruned, without those that
+were there."""
 
 from ...core.errors import LotteryError
 from ..adapted import check_none_adapted
@@ -27,8 +28,8 @@ def check(model):
     for layer in flat_layers(model):
         if isinstance(layer, PruneLowMagnitude) and not isinstance(layer, LotteryPrune):
             raise LotteryError(
-                f"TF-MOT's own wrapper {layer.name!r} prunes a layer of {model.name!r}: take such wrappers out first, "
-                "model = tfmot.sparsity.keras.strip_pruning(model)."
+                f"TF-MOT's own wrapper {layer.name!r} prunes a layer of {model.name!r}: take such wrappers "
+                "out first, model = tfmot.sparsity.keras.strip_pruning(model)."
             )
 
 
@@ -39,8 +40,9 @@ def _check_class(model, names=("call", *METHODS)):
     plain, kept = tf_keras.Sequential if sequential else functional, made_as_one and not sequential
     if own := own_methods(model, kind if kept else plain, names):
         raise LotteryError(
-            f"{kind.__name__} has its own {own}, which a copy of {model.name!r} would lose: {way_out(model, tf_keras)}, or give it a class "
-            "without a constructor that is called as Model(inputs, outputs)."
+            f"{kind.__name__} has its own {own}, which a copy of {model.name!r} would lose: "
+            f"{way_out(model, tf_keras)}, or give it a class without a constructor that is called as "
+            "Model(inputs, outputs)."
         )
 
 
@@ -108,9 +110,9 @@ def copy_state(source, target):
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path].shape:
             raise LotteryError(
-                f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the get_config of "
-                "the layer that owns it must hold every argument of its constructor, and a layer inside another must not "
-                "be called by itself as well."
+                f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the "
+                "get_config of the layer that owns it must hold every argument of its constructor, and a "
+                "layer inside another must not be called by itself as well."
             )
     for path, variable in made.items():  # one copy at a time
         variable.assign(given[path].numpy())

@@ -6,9 +6,11 @@ from . import walk
 
 
 def gradients(model, paths, x, y, loss):
-    """(g, H g) of a plain tf_keras model, each {path: array}: the gradient in the weights at `paths`, and the Hessian times it.
+    """(g, H g) of a plain tf_keras model, each {path: array}: the gradient in the weights at `paths`, and the
+    Hessian times it.
 
-    In training mode, of `loss` and the model's own losses. Under a strategy each replica takes the whole batch.
+    In training mode, of `loss` and the model's own losses. Under a strategy each replica takes the whole
+    batch.
     """
     strategy = tf.distribute.get_strategy()
     found = strategy.run(_gradients, args=(model, paths, x, y, loss))

@@ -1,4 +1,5 @@
-"""The learning rate of a rewound round: that of the rewind step, while the optimizer counts its own steps from 0."""
+"""The learning rate of a rewound round: that of the rewind step, while the optimizer counts its own steps
+from 0."""
 
 import tensorflow as tf
 
@@ -35,8 +36,9 @@ def make_shiftable(model):
         for optimizer in parts(model.optimizer):
             if private.decay(optimizer) > 0:
                 raise LotteryError(
-                    f"{type(optimizer).__name__}(decay=...) reads the optimizer's count of steps, which starts anew with each "
-                    "round: give learning_rate=tf_keras.optimizers.schedules.InverseTimeDecay(...), or rewind='init'."
+                    f"{type(optimizer).__name__}(decay=...) reads the optimizer's count of steps, which "
+                    "starts anew with each round: give "
+                    "learning_rate=tf_keras.optimizers.schedules.InverseTimeDecay(...), or rewind='init'."
                 )
             schedule = rate(optimizer)
             if not isinstance(schedule, _SCHEDULE) or is_shiftable(schedule):

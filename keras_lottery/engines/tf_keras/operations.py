@@ -46,15 +46,15 @@ _OF = {
     "quantization": """dequantize fake_quant_with_min_max_args fake_quant_with_min_max_vars
         fake_quant_with_min_max_vars_per_channel quantize quantize_and_dequantize
         quantize_and_dequantize_v2""",
-    "random": """normal poisson shuffle stateless_normal stateless_truncated_normal stateless_uniform truncated_normal
-        uniform""",
+    "random": """normal poisson shuffle stateless_normal stateless_truncated_normal stateless_uniform
+        truncated_normal uniform""",
     "signal": """dct fft fft2d fft3d fftshift frame idct ifft ifft2d ifft3d ifftshift irfft irfft2d
         irfft3d mdct mfccs_from_log_mel_spectrograms overlap_and_add rfft rfft2d rfft3d stft""",
     "strings": """as_string bytes_split join length lower ngrams reduce_join regex_full_match
         regex_replace split strip substr to_hash_bucket to_hash_bucket_fast to_hash_bucket_strong
         to_number unicode_split upper""",
-    "keras.activations": """elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus softsign swish
-        tanh""",
+    "keras.activations": """elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus
+        softsign swish tanh""",
     "keras.backend": """abs all any argmax argmin batch_dot batch_flatten batch_normalization bias_add
         cast clip concatenate conv1d conv2d conv2d_transpose conv3d cos cumprod cumsum depthwise_conv2d
         dot dropout elu equal exp expand_dims flatten gather greater greater_equal hard_sigmoid identity

@@ -1,4 +1,5 @@
-"""What tf_keras, TF-MOT and TensorFlow keep private and this engine needs; `tests/test_private_names.py` tries each name."""
+"""What tf_keras, TF-MOT and TensorFlow keep private and this engine needs; `tests/test_private_names.py`
+tries each name."""
 
 import contextlib
 import importlib
@@ -161,7 +162,8 @@ def random_source(layer):
 
 
 def generator(source):
-    """The tf.random.Generator of a random layer; None where it draws from operations that keep their state."""
+    """The tf.random.Generator of a random layer; None where it draws from operations that keep their
+    state."""
     return getattr(source, "_generator", None)
 
 

@@ -41,7 +41,8 @@ def custom_objects(model):
 
 
 def last_layers(model, has_kernel):
-    """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge after it."""
+    """Before each output of a model, the last layer for which has_kernel(layer); none where branches merge
+    after it."""
     found = [_last(tensor, has_kernel) for tensor in tf.nest.flatten(model.outputs)]
     return [layer for layer in found if layer is not None]
 
@@ -80,7 +81,8 @@ def _contents(layer):
 
 
 def _is_bookkeeping(layer, name):
-    """Seeds, which `randomness` knows, and what `adapt` has counted: no part of what a model computes, nor in Keras 3."""
+    """Seeds, which `randomness` knows, and what `adapt` has counted: no part of what a model computes, nor in
+    Keras 3."""
     return private.is_random_source(name) or (
         isinstance(layer, tf_keras.layers.Normalization) and name == "count"
     )

@@ -24,6 +24,7 @@ __all__ = [
 
 
 def perform(kind, arguments, folder) -> dict:
-    """Do a task of a study, a search ("find") or the training of one control ("train_control"), in its folder."""
+    """Do a task of a study, a search ("find") or the training of one control ("train_control"), in its
+    folder."""
     job = {"find": find, "train_control": train_control}[kind]
     return job(**arguments, run=Run(str(folder), verbose=2))

@@ -18,8 +18,8 @@ from .shared import FINETUNED, about, early_stopping, finish, load, prepare, rew
 def train_control(control: Control, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
     """Train one control of a comparison, on the data its ticket was found on or on a target.
 
-    On the source the ticket's own head is kept and the last epoch is tested, as in the rounds of a search; on a target
-    the head is new and the epoch with the best validation accuracy is tested, as in `transfer`.
+    On the source the ticket's own head is kept and the last epoch is tested, as in the rounds of a search; on
+    a target the head is new and the epoch with the best validation accuracy is tested, as in `transfer`.
 
     Returns:
       The result, a JSON-able dict with one row, which is in run_dir/result.json too.

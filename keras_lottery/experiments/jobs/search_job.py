@@ -41,15 +41,16 @@ def find(
 ) -> dict:
     """Search; then test each round and, at the sparsities `compare_at`, a random mask trained alike.
 
-    Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands there too.
+    Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands
+    there too.
 
     Test figures are of the last epoch of each round: the test split chooses nothing.
 
     Args:
       search: with neither rounds nor final_sparsity there are 10 rounds.
       compare_at: sparsities; the round nearest to each gets the control.
-      corrupted: test each round on corrupted images, too, as a study does; commands save themselves that time,
-        which for a small net is that of an epoch.
+      corrupted: test each round on corrupted images, too, as a study does; commands save themselves that
+        time, which for a small net is that of an epoch.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well.
@@ -161,7 +162,8 @@ def _rounds_tested(search, model, loaded, folders, steps, corrupted):
 
 
 def _compared(search, place: Place, run, loaded, folders, number, compiled):
-    """The rows of the controls at a round: a random mask, and a dense net trained as often where weights stay."""
+    """The rows of the controls at a round: a random mask, and a dense net trained as often where weights
+    stay."""
     steps, dense = len(loaded.train) * search.epochs, load_ticket(folders[0])
     masked = random_mask(load_ticket(folders[number]), dense, search.seed)
 
@@ -197,7 +199,8 @@ def _compared(search, place: Place, run, loaded, folders, number, compiled):
 
 
 def _steps_before(records, rewind, stays, steps):
-    """Steps that the weights of a search's last round had been trained before it; `steps` a round where records do not say."""
+    """Steps that the weights of a search's last round had been trained before it; `steps` a round where
+    records do not say."""
     trained = [record.get("stop", steps) - record.get("start", 0) for record in records[:-1]]
     return sum(trained) if stays else trained[0] if trained and rewind == "trained" else 0
 

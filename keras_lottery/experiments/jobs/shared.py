@@ -75,7 +75,8 @@ def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
 
 
 def load(dataset: DataConfig, seed: int, corrupted: bool = False):
-    """The data set, whose batches the devices can share; those of corrupted test images, too, if asked for."""
+    """The data set, whose batches the devices can share; those of corrupted test images, too, if asked
+    for."""
     loaded = data.load(**dataset.arguments(), seed=seed)
     more = {"corrupted test images": min(IMAGES, loaded.sizes["test"])} if corrupted else {}
     machines.check_batches(loaded, more)
@@ -109,7 +110,8 @@ def about(place: Place, loaded) -> dict:
 
 
 def ticket_hash(folder):
-    """What tells a ticket from others; None where there is none. Its file has the hashes of all the others."""
+    """What tells a ticket from others; None where there is none. Its file has the hashes of all the
+    others."""
     file = ticket_folder(folder) / "ticket.json"
     return files.sha256(file)[:12] if file.is_file() else None
 
@@ -128,7 +130,8 @@ def early_stopping(place: Place, patience, loaded, start=0):
 
 
 def rewind_point(control, ticket, search):
-    """(step, folder of the search) where a control begins on the source with weights of the rewind point; else None."""
+    """(step, folder of the search) where a control begins on the source with weights of the rewind point;
+    else None."""
     at_a_step = ticket.settings.get("rewind") in ("init", 0) or ticket.settings.get("rule")
     return (first_step(control, ticket), search) if control in FROM_POINT and at_a_step else None
 

@@ -71,7 +71,8 @@ def _tickets(wanted):
     """(the ticket, the dense ticket of its search or None), once the controls are known to be possible."""
     if not wanted.ticket:
         raise LotteryError(
-            "no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder of a search."
+            "no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder "
+            "of a search."
         )
     found = load_ticket(wanted.ticket)
     found.start(wanted.start)
@@ -82,7 +83,8 @@ def _tickets(wanted):
         check_control(control, dense, "target")
         if wanted.freeze_backbone and control in ON_TARGET:
             raise LotteryError(
-                f"control {control!r} prunes layers while they train, and freeze_backbone trains the head alone: leave out one of them."
+                f"control {control!r} prunes layers while they train, and freeze_backbone trains the head "
+                "alone: leave out one of them."
             )
     return found, dense
 
@@ -120,7 +122,8 @@ def _made(control, wanted, found: Ticket, dense, loaded, keras):
 
 
 def _search(ticket):
-    """What its search did where it did so: the most that a round pruned of what was left, the size of blocks."""
+    """What its search did where it did so: the most that a round pruned of what was left, the size of
+    blocks."""
     pruned = [record["sparsity"] for record in ticket.rounds if record["sparsity"]]
     blocks = ticket.pruned_by["blocks"]
     return {

@@ -50,7 +50,8 @@ def show(result: dict) -> None:
     """Print the rows of a result of `jobs`."""
     data = result["data"]
     table = Table(
-        title=f"{data.get('label', data['name'])}: {data['sizes']['train']:,} images to train, {data['sizes']['test']:,} to test"
+        title=f"{data.get('label', data['name'])}: {data['sizes']['train']:,} images to train, "
+        f"{data['sizes']['test']:,} to test"
     )
     for name in ("", "sparsity", "steps", "epoch", "validation accuracy", "test accuracy"):
         table.add_column(name, justify="right" if name else "left")
@@ -91,7 +92,8 @@ def show_tickets(tickets: Any) -> None:
     for one, other in itertools.combinations(masks, 2):
         shared, _ = anatomy.overlap(masks[one], masks[other])
         print(
-            f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance {shared.chance:.1%} ± {2 * shared.deviation:.1%}"
+            f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance "
+            f"{shared.chance:.1%} ± {2 * shared.deviation:.1%}"
         )
 
 
@@ -112,7 +114,8 @@ def read(path: PathLike) -> list:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
     if not all(isinstance(entry, dict) and "model" in entry and "source" in entry for entry in found):
         raise LotteryError(
-            f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a study wrote."
+            f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a "
+            "study wrote."
         )
     return list(map(older.row, found))
 
@@ -124,7 +127,8 @@ def write(rows: list, output: PathLike, tickets: Sequence = (), family: Any = No
       rows: as `collect` and `row` give them; of two of the same run the later counts.
       tickets: what tickets are made of, as `study.tickets` gives it; tickets.jsonl and
         layers.png are written where there are any.
-      family: the `Family` of primary comparisons that a plan names; primary.json is written where there is one.
+      family: the `Family` of primary comparisons that a plan names; primary.json is written where there is
+        one.
 
     Returns:
       The number of rows.
@@ -138,7 +142,8 @@ def write(rows: list, output: PathLike, tickets: Sequence = (), family: Any = No
         if before["test_accuracy"] != entry["test_accuracy"]:
             got = [of.get("outcome") or f"{of['test_accuracy']:.2%}" for of in (before, entry)]
             warnings.warn(
-                f"two runs tell the same of themselves but for what they got ({' and '.join(got)}): {_name(entry)}; the later counts.",
+                f"two runs tell the same of themselves but for what they got ({' and '.join(got)}): "
+                f"{_name(entry)}; the later counts.",
                 stacklevel=2,
             )
         found[_run_of(entry)] = entry
@@ -172,8 +177,9 @@ def _warn_of_shared_seeds(rows):
     for (*_, seed), of in tickets.items():
         if len(of) > 1:
             warnings.warn(
-                f"tickets of {len(of)} seeds were carried with the same seed={seed}: they share the new head, the order of the data "
-                "and the dense nets, so the intervals are too narrow. Carry each with a seed of its own.",
+                f"tickets of {len(of)} seeds were carried with the same seed={seed}: they share the new "
+                "head, the order of the data and the dense nets, so the intervals are too narrow. Carry "
+                "each with a seed of its own.",
                 stacklevel=3,
             )
 

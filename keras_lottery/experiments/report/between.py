@@ -5,7 +5,8 @@ from pathlib import Path
 
 
 def put(path, name, lines):
-    """Write lines of text between the marks <!-- name --> and <!-- /name --> of a file, in the place of what is there."""
+    """Write lines of text between the marks <!-- name --> and <!-- /name --> of a file, in the place of what
+    is there."""
     text = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
     path = Path(path)
     path.write_text(

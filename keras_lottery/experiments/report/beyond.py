@@ -1,4 +1,5 @@
-"""The table of what nets do beyond accuracy: calibration, the worst class, corrupted images, what is left to compute."""
+"""The table of what nets do beyond accuracy: calibration, the worst class, corrupted images, what is left to
+compute."""
 
 import numpy as np
 
@@ -8,11 +9,12 @@ from .cells import by_seed, order
 from .table import Table, figure
 
 NOTE = (
-    "Means over seeds. NLL: negative log-likelihood in nats. ECE: expected calibration error, 15 bins. Worst class: "
-    "the one that loses most against the dense net, in points, paired by seed; as it is picked for its loss, this "
-    f"overstates it. Corrupted: accuracy, mean over {', '.join(CONSTANTS).replace('_', ' ')} at severities "
-    f"{', '.join(map(str, SEVERITIES))}, on {IMAGES:,} test images at most. Effective sparsity: zeros, and weights that "
-    "no image reaches or that reach no output. Multiply-adds: for one image, zeros skipped."
+    "Means over seeds. NLL: negative log-likelihood in nats. ECE: expected calibration error, 15 bins. "
+    "Worst class: the one that loses most against the dense net, in points, paired by seed; as it is "
+    "picked for its loss, this overstates it. Corrupted: accuracy, mean over "
+    f"{', '.join(CONSTANTS).replace('_', ' ')} at severities {', '.join(map(str, SEVERITIES))}, on "
+    f"{IMAGES:,} test images at most. Effective sparsity: zeros, and weights that no image reaches or that "
+    "reach no output. Multiply-adds: for one image, zeros skipped."
 )
 
 

@@ -24,7 +24,7 @@ def cells(alike):
 
     A control that is never pruned stands at sparsity 0. What is of another rewind point
     than the first is a control of its own: "ticket, lr". Rows that came to nothing have no accuracy; see
-      `lost`.
+    `lost`.
     """
     return by_seed(alike, lambda row: 100 * row["test_accuracy"])
 

@@ -12,7 +12,8 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
 <meta name="viewport" content="width=device-width">
 <title>{{ title }}</title>
 <style>
-  body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+  body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
+    color: #222; }
   h2 { margin-top: 2.5rem; font-size: 1.1rem; }
   table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
   th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; }

@@ -29,7 +29,8 @@ def csv(rows):
 
 
 def accuracy(rows):
-    """Test accuracy against sparsity, mean over seeds with 95% intervals: a panel a data set; None where nothing is pruned."""
+    """Test accuracy against sparsity, mean over seeds with 95% intervals: a panel a data set; None where
+    nothing is pruned."""
     groups = by_setting(rows)
     panels = [
         (where, alike)
@@ -79,7 +80,8 @@ def accuracy(rows):
 
 
 def curves(rows):
-    """Validation accuracy over the steps of training on a target, mean over seeds; None where there is no target."""
+    """Validation accuracy over the steps of training on a target, mean over seeds; None where there is no
+    target."""
     groups = by_setting(
         [
             row

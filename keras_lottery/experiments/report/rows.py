@@ -145,7 +145,8 @@ def row(result, entry, model, source, ticket_sparsity):
 
 
 def _unusual(told):
-    """The options that tell runs apart, where what a result tells is not what they were before they existed."""
+    """The options that tell runs apart, where what a result tells is not what they were before they
+    existed."""
     return {name: told[name] for name, before in APART.items() if told.get(name, before) != before}
 
 
@@ -155,7 +156,8 @@ def label(model, width):
 
 
 def by_setting(rows):
-    """Lists of the rows that may be compared: one model, source, target, number of images, epochs and recipe each."""
+    """Lists of the rows that may be compared: one model, source, target, number of images, epochs and recipe
+    each."""
     groups = {}
     for entry in rows:
         groups.setdefault(setting(entry), []).append(entry)
@@ -179,5 +181,6 @@ def setting(entry):
 
 
 def old_rule(entry):
-    """Whether a row is of a search whose rounds trained T steps from a step k > 0 on, and so k steps more than the dense net."""
+    """Whether a row is of a search whose rounds trained T steps from a step k > 0 on, and so k steps more
+    than the dense net."""
     return isinstance(entry.get("rewind"), int) and entry["rewind"] > 0 and "rule" not in entry

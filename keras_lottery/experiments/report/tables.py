@@ -18,9 +18,9 @@ def tables(rows, tickets=(), family=None):
     and optimizer were the same.
 
     Args:
-      family: the `Family` of primary comparisons that a plan names: they are pooled over the nets and have the only
-        verdicts, corrected for all of them; every other comparison is marked exploratory. Without one each control has
-        a table of verdicts of its own.
+      family: the `Family` of primary comparisons that a plan names: they are pooled over the nets and have
+        the only verdicts, corrected for all of them; every other comparison is marked exploratory. Without
+        one each control has a table of verdicts of its own.
     """
     groups = by_setting(rows)
     named = list(zip(places(groups), groups))
@@ -55,7 +55,10 @@ def _controls(where, alike):
         (control, f"{at:.1%}", f"0 ({what})", *[""] * (2 + len(bases)))
         for (at, control), what in sorted(gone.items(), key=order)
     ]
-    note = f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, {first['precision']}."
+    note = (
+        f"{first['train_images']:,} images to train, {first['epochs']} epochs{a_round}; {recipe}, "
+        f"{first['precision']}."
+    )
     header = (
         "control",
         "sparsity",
@@ -154,6 +157,9 @@ def _overlaps(tickets):
         for ticket in tickets
         for other in ticket["overlaps"]
     ]
-    note = "Kept weights that two tickets of different seeds share, and what random masks with the same counts in each tensor would (± 2 deviations)."
+    note = (
+        "Kept weights that two tickets of different seeds share, and what random masks with the same "
+        "counts in each tensor would (± 2 deviations)."
+    )
     header = ("model", "source", "rewind", "sparsity", "seeds", "shared", "by chance")
     return [Table("Overlap of tickets between seeds", note, header, tuple(lines))] if lines else []

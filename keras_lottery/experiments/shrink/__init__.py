@@ -28,12 +28,13 @@ JUDGED = 1000  # validation images at most that the files are compared on
 
 
 def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
-    """Fine-tune a model on photos, prune it in rounds as far as its validation accuracy bears, and write it as .tflite.
+    """Fine-tune a model on photos, prune it in rounds as far as its validation accuracy bears, and write it
+    as .tflite.
 
-    The weights are never taken back: each round starts the optimizer and its learning rate anew (learning-rate
-    rewinding). Rounds end after two in a row whose validation accuracy is more than `config.max_loss` points, and more
-    than one image, below that of the dense net fine-tuned once; the sparsest that is not is exported. The test images
-    choose nothing.
+    The weights are never taken back: each round starts the optimizer and its learning rate anew
+    (learning-rate rewinding). Rounds end after two in a row whose validation accuracy is more than
+    `config.max_loss` points, and more than one image, below that of the dense net fine-tuned once; the
+    sparsest that is not is exported. The test images choose nothing.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well.
@@ -160,7 +161,8 @@ def _tested(ticket, given, keras):
 
 
 def _compared(dense, chosen):
-    """Test accuracies, and the points lost with their 95% interval over the images, on which both are judged."""
+    """Test accuracies, and the points lost with their 95% interval over the images, on which both are
+    judged."""
     lost = estimate(100.0 * (dense.astype("float64") - chosen))
     return {
         "images": dense.size,

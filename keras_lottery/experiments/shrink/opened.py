@@ -123,8 +123,8 @@ def _line(loaded, scaling):
     height, width, channels = loaded.input_shape
     sizes = loaded.sizes
     return (
-        f"{sizes['train']:,} images to train on, {sizes['validation']:,} to choose by, {sizes['test']:,} to test: "
-        f"{loaded.num_classes} classes, {height}x{width}x{channels}, scaled as {scaling.name}"
+        f"{sizes['train']:,} images to train on, {sizes['validation']:,} to choose by, {sizes['test']:,} "
+        f"to test: {loaded.num_classes} classes, {height}x{width}x{channels}, scaled as {scaling.name}"
     )
 
 

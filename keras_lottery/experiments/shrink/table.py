@@ -25,6 +25,6 @@ def show(result):
     for one in (rounds, table):
         Console(markup=False).print(one)
     print(
-        f"points lost in test against the dense net fine-tuned once: {test['points_lost']:+.2f} ± {test['half']:.2f} "
-        "(95%, over the images)"
+        f"points lost in test against the dense net fine-tuned once: {test['points_lost']:+.2f} ± "
+        f"{test['half']:.2f} (95%, over the images)"
     )

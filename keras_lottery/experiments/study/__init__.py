@@ -1,4 +1,5 @@
-"""A study: searches on a source, tickets and controls on targets, over seeds; then one table, plots and a page."""
+"""A study: searches on a source, tickets and controls on targets, over seeds; then one table, plots and a
+page."""
 
 import dataclasses
 import time
@@ -67,8 +68,8 @@ def prepare(study: Study, folder: PathLike) -> tuple:
         loaded = load(options, 0, corrupted=True)
         if name != study.source_name and (loaded.name, set(loaded.class_names)) == found_on:
             raise LotteryError(
-                f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or give "
-                "it other classes."
+                f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or "
+                "give it other classes."
             )
         found_on = (loaded.name, set(loaded.class_names)) if name == study.source_name else found_on
         batches = [
@@ -125,8 +126,8 @@ def run(
     if failed:
         name, why = next(iter(failed.items()))
         raise LotteryError(
-            f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More is in "
-            f"{workers.task_folder(folder, name) / workers.LOG}. The same command tries them again."
+            f"{len(failed)} of {len(tasks)} runs failed; the first is {name}: {' '.join(why.split())} More "
+            f"is in {workers.task_folder(folder, name) / workers.LOG}. The same command tries them again."
         )
     return found
 
@@ -160,7 +161,8 @@ def show(tasks: list, seconds: dict, jobs: int) -> None:
     Console(markup=False).print(table)
     hours = sum(seconds.values()) / 3600 / jobs
     print(
-        f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; loading data and starting come on top"
+        f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; "
+        "loading data and starting come on top"
     )
 
 

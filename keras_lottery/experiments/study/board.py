@@ -9,7 +9,8 @@ HYPERPARAMETERS = ("model", "source", "target", "seed", "control", "rewind", "ti
 
 
 def write(rows, folder):
-    """Write one TensorBoard run a row, validation accuracy by step and test accuracy, in place of what is in `folder`.
+    """Write one TensorBoard run a row, validation accuracy by step and test accuracy, in place of what is in
+    `folder`.
 
     Raises:
       LotteryError: TensorBoard is not installed.
@@ -25,10 +26,8 @@ def write(rows, folder):
     if folder.exists():
         shutil.rmtree(folder)
     for row in (row for row in rows if row["test_accuracy"] is not None):
-        place = (
-            folder
-            / f"{row['target'].replace('/', '_')}-{row['control']}-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}"
-        )
+        target, at = row["target"].replace("/", "_"), f"{row['ticket_sparsity']:g}"
+        place = folder / f"{target}-{row['control']}-{at}-{row['seed']}-{row['run'][:4]}"
         with tf.summary.create_file_writer(str(place)).as_default():
             api.hparams({name: str(row[name]) if name == "rewind" else row[name] for name in HYPERPARAMETERS})
             for step, value in zip(row["curve_steps"], row["validation_curve"]):

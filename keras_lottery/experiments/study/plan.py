@@ -45,7 +45,8 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Batches of a data set's parts, `test` with its corrupted images, and what a model must take and give."""
+    """Batches of a data set's parts, `test` with its corrupted images, and what a model must take and
+    give."""
 
     train: int
     validation: int

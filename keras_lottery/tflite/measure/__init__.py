@@ -1,4 +1,5 @@
-"""How large and how fast .tflite files are, side by side: on this machine, as emulated ARM instructions, on a phone."""
+"""How large and how fast .tflite files are, side by side: on this machine, as emulated ARM instructions, on a
+phone."""
 
 import dataclasses
 import platform
@@ -26,22 +27,24 @@ def benchmark(
     """Measure .tflite files, print tables, and write what was measured as JSON.
 
     Args:
-      files: paths; the first is what the others are compared with. With `adb_output` there may be none: then its figures
-        are all.
+      files: paths; the first is what the others are compared with. With `adb_output` there may be none: then
+        its figures are all.
       threads, seconds: as `local.latencies`.
       arm: also count instructions on an emulated ARM processor, as `emulated.instructions`.
       cpu: which one.
       arm_root: the folder that keeps what this takes; by default below the user's cache folder.
-      adb_output: a file with what Google's benchmark_model printed on a phone, or "-" for standard input; `phone.commands`
-        says how to get it.
+      adb_output: a file with what Google's benchmark_model printed on a phone, or "-" for standard input;
+        `phone.commands` says how to get it.
       output: the JSON file to write, if any. It appears whole or not at all.
       overwrite: replace it if it is there.
 
     Returns:
-      What is in the JSON file: plain dicts, lists and numbers; a dict for each file, with an entry for each place.
+      What is in the JSON file: plain dicts, lists and numbers; a dict for each file, with an entry for each
+        place.
 
     Raises:
-      LotteryError: see `local.latencies` and `emulated.instructions`; or the output exists or cannot be written.
+      LotteryError: see `local.latencies` and `emulated.instructions`; or the output exists or cannot be
+        written.
     """
     from . import emulated, emulator, local, reading, show
     from . import phone as adb

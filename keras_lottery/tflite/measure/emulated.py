@@ -1,7 +1,8 @@
-"""The same files under an emulated ARM processor: their outputs, and how many instructions an inference executes.
+"""The same files under an emulated ARM processor: their outputs, and how many instructions an inference
+executes.
 
-For a ratio that repeats, where no phone is at hand. Time under emulation means nothing and is not measured; instructions
-are no milliseconds either: a phone's memory may slow down one file more than another.
+For a ratio that repeats, where no phone is at hand. Time under emulation means nothing and is not measured;
+instructions are no milliseconds either: a phone's memory may slow down one file more than another.
 """
 
 import dataclasses
@@ -23,10 +24,10 @@ GUEST = Path(__file__).with_name("guest.py")
 class Row:
     """One file on the emulated processor.
 
-    `instructions` are those of one inference, called from Python: some thousand are Python's own. They are counted twice,
-    over `invocations`, and `repeats` says whether the two agree to a thousandth. `ratio` is to the first file that runs;
-    `difference` the largest absolute one to this machine's outputs, dequantized, on the same inputs. What could not be
-    measured is None, and `problem` says why.
+    `instructions` are those of one inference, called from Python: some thousand are Python's own. They are
+    counted twice, over `invocations`, and `repeats` says whether the two agree to a thousandth. `ratio` is to
+    the first file that runs; `difference` the largest absolute one to this machine's outputs, dequantized, on
+    the same inputs. What could not be measured is None, and `problem` says why.
     """
 
     name: str
@@ -44,10 +45,12 @@ def instructions(files, *, cpu="cortex-a76", folder=None):
     Args:
       files: {name: bytes or path}, or a list of paths; the first is what the others are compared with.
       cpu: one of emulate.CPUS.
-      folder: where what this takes is kept, made if it is not there; by default below the user's cache folder.
+      folder: where what this takes is kept, made if it is not there; by default below the user's cache
+        folder.
 
     Returns:
-      A `Row` for each file, in order. A file that does not load or run, here or there, has its reason in `problem`.
+      A `Row` for each file, in order. A file that does not load or run, here or there, has its reason in
+      `problem`.
 
     Raises:
       LotteryError: the files as for `local.latencies`; an unknown cpu; or what `emulator_root.root` raises.

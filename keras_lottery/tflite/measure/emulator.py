@@ -1,4 +1,5 @@
-"""Running the arm64 Python of an ARM root under QEMU's user mode, on the processor asked for, with the counter."""
+"""Running the arm64 Python of an ARM root under QEMU's user mode, on the processor asked for, with the
+counter."""
 
 import os
 import subprocess
@@ -62,8 +63,9 @@ def _overlay(system, folder, cpu):
         if path.name not in ("proc", "sys"):
             (folder / path.name).symlink_to(path)
     (folder / "proc" / "cpuinfo").write_text(
-        "processor\t: 0\nBogoMIPS\t: 100.00\nFeatures\t: fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm asimddp\n"
-        f"CPU implementer\t: {implementer}\nCPU architecture: 8\nCPU variant\t: 0x1\nCPU part\t: {part}\nCPU revision\t: 0\n"
+        "processor\t: 0\nBogoMIPS\t: 100.00\nFeatures\t: fp asimd aes pmull sha1 sha2 crc32 atomics fphp "
+        f"asimdhp asimdrdm asimddp\nCPU implementer\t: {implementer}\nCPU architecture: 8\nCPU variant\t: "
+        f"0x1\nCPU part\t: {part}\nCPU revision\t: 0\n"
     )
     for name in ("possible", "present", "online"):
         (folder / "sys" / "devices" / "system" / "cpu" / name).write_text("0\n")

@@ -1,8 +1,10 @@
-"""What it takes to run LiteRT's arm64 build here: QEMU's user mode, arm64 libraries and Python, the wheels, the counter.
+"""What it takes to run LiteRT's arm64 build here: QEMU's user mode, arm64 libraries and Python, the wheels,
+the counter.
 
-All of it lies in one folder of the user's. Nothing is installed in the system and no rights of root are needed: apt works
-in a state of its own there, from the system's own sources. The folder appears whole or not at all, and once it is there,
-no network is needed.
+All of it lies in one folder of the user's. Nothing is installed in the system and no rights of root are
+needed: apt works in a state of its own there, from the system's own sources. The folder appears whole or not
+  at all, and once
+it is there, no network is needed.
 """
 
 import dataclasses
@@ -30,7 +32,8 @@ NEEDED = {"apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "gcc": "gcc 
 
 @dataclasses.dataclass(frozen=True)
 class Root:
-    """The folder, and in it: `system`, where arm64 files lie as on an ARM machine, `site` with the wheels, the programs."""
+    """The folder, and in it: `system`, where arm64 files lie as on an ARM machine, `site` with the wheels,
+    the programs."""
 
     folder: Path
     python: str
@@ -55,8 +58,8 @@ def root(folder=None):
     """The `Root` in a folder, which is made if it is not there, or was made for another version of LiteRT.
 
     Raises:
-      LotteryError: this is no Linux with apt, a program or the network is missing, the folder holds something else, or
-        there is no wheel.
+      LotteryError: this is no Linux with apt, a program or the network is missing, the folder holds something
+        else, or there is no wheel.
     """
     folder = Path(folder or default_folder()).expanduser().absolute()
     if _about(folder).get("litert") != _litert():
@@ -70,7 +73,8 @@ def root(folder=None):
     qemu = about["qemu"] if about["qemu"] != "own" else str(folder / "qemu" / "usr" / "bin" / "qemu-aarch64")
     if not Path(qemu).exists():
         raise LotteryError(
-            f"{qemu!r}, which {str(folder)!r} was set up with, is gone: delete that folder and run this again."
+            f"{qemu!r}, which {str(folder)!r} was set up with, is gone: delete that folder and run this "
+            "again."
         )
     libraries = sorted({str(file.parent) for file in (folder / "qemu").rglob("*.so*")})
     return Root(folder, about["python"], qemu, str(folder / "counter.so"), tuple(libraries))
@@ -91,12 +95,14 @@ def _litert():
 def _check_machine():
     if sys.platform != "linux":
         raise LotteryError(
-            f"arm=True needs Linux with apt (Debian, Ubuntu), and this is {platform.system()}: run it there, or in a container."
+            f"arm=True needs Linux with apt (Debian, Ubuntu), and this is {platform.system()}: run it "
+            "there, or in a container."
         )
     missing = [name for name in NEEDED if not shutil.which(name)]
     if "apt-get" in missing or "dpkg-deb" in missing:
         raise LotteryError(
-            f"arm=True needs Linux with apt (Debian, Ubuntu), and there is no {missing[0]} here: run it there, or in a container."
+            f"arm=True needs Linux with apt (Debian, Ubuntu), and there is no {missing[0]} here: run it "
+            "there, or in a container."
         )
     if missing:
         raise LotteryError(
@@ -132,7 +138,8 @@ def _fill(folder):
 
 
 class Apt:
-    """apt with lists and a cache of its own, for the system's architecture or another one, from the system's sources."""
+    """apt with lists and a cache of its own, for the system's architecture or another one, from the system's
+    sources."""
 
     def __init__(self, folder, architecture=None):
         self.folder = folder
@@ -173,12 +180,13 @@ class Apt:
             line[3:] for line in (self.warnings + done.stderr).splitlines() if line.startswith(("W: ", "E: "))
         ]
         return LotteryError(
-            f"apt cannot get what arm=True needs: {said[0] if said else 'no word why'}. Check that this machine "
-            "reaches the Debian or Ubuntu archive in apt's sources, and that it has arm64 packages."
+            f"apt cannot get what arm=True needs: {said[0] if said else 'no word why'}. Check that this "
+            "machine reaches the Debian or Ubuntu archive in apt's sources, and that it has arm64 packages."
         )
 
     def unpack(self, packages, folder):
-        """Fetch packages and all that they need and is not installed, and lay their files out below `folder`."""
+        """Fetch packages and all that they need and is not installed, and lay their files out below
+        `folder`."""
         done = self.run(
             "apt-get", "-q", "-y", "--download-only", "--no-install-recommends", "install", *packages
         )
@@ -247,8 +255,8 @@ def _compile(made):
     qemu = _qemu_version(made.qemu, made.libraries)
     if qemu < OLDEST_QEMU:
         raise LotteryError(
-            f"apt's qemu-user is version {qemu}, and plugins that see system calls need {OLDEST_QEMU} or newer: "
-            "use a newer release of Debian or Ubuntu."
+            f"apt's qemu-user is version {qemu}, and plugins that see system calls need {OLDEST_QEMU} or "
+            "newer: use a newer release of Debian or Ubuntu."
         )
     # QEMU 9 gave up the first version of the interface; what the counter uses is the same in both.
     _run(

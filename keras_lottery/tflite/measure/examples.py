@@ -1,4 +1,5 @@
-"""One random example that means the same to every file with inputs of the same shapes, whatever their dtypes."""
+"""One random example that means the same to every file with inputs of the same shapes, whatever their
+dtypes."""
 
 import numpy as np
 
@@ -6,9 +7,10 @@ import numpy as np
 def inputs(interpreters):
     """For each LiteRT interpreter a list of arrays, one for each of its inputs.
 
-    Interpreters with the same input shapes get the same real numbers, which are normal. Where one of them is quantized,
-    they are those that it holds exactly, and normal over the range it was calibrated for: numbers spread evenly over that
-    range would overflow its later layers. Plain whole numbers are as `whole_numbers` gives them.
+    Interpreters with the same input shapes get the same real numbers, which are normal. Where one of them is
+    quantized, they are those that it holds exactly, and normal over the range it was calibrated for: numbers
+    spread evenly over that range would overflow its later layers. Plain whole numbers are as `whole_numbers`
+    gives them.
     """
     real = {}
     for interpreter in interpreters:
@@ -41,7 +43,8 @@ def dequantized(detail, value):
 
 
 def largest_difference(values, others):
-    """The largest absolute difference of two lists of arrays; None where shapes differ or a value is not finite."""
+    """The largest absolute difference of two lists of arrays; None where shapes differ or a value is not
+    finite."""
     if [value.shape for value in values] != [value.shape for value in others]:
         return None
     largest = max((float(np.abs(a - b).max(initial=0)) for a, b in zip(values, others)), default=0.0)
@@ -73,7 +76,8 @@ def _draw(detail, number):
 
 
 def whole_numbers(rng, shape, dtype):
-    """Pixels, if that is what they may be; else 0 and 1, since of indices only the first two are sure to exist."""
+    """Pixels, if that is what they may be; else 0 and 1, since of indices only the first two are sure to
+    exist."""
     return rng.integers(256 if dtype == "uint8" and len(shape) == 4 else 2, size=shape).astype(dtype)
 
 

@@ -1,7 +1,9 @@
-"""A .tflite file in a process of its own: here, where a damaged file may take the process down, or under an emulator.
+"""A .tflite file in a process of its own: here, where a damaged file may take the process down, or under an
+emulator.
 
     guest.py FILE                                   # once, on zeros
-    guest.py FILE INPUTS.npz OUTPUTS.npz COUNTS     # under counter.c, which writes COUNTS; prints how many invocations N
+    guest.py FILE INPUTS.npz OUTPUTS.npz COUNTS     # under counter.c, which writes COUNTS; prints how many
+    invocations N
 
 It imports nothing of keras_lottery, because under the emulator there is none.
 """
@@ -37,7 +39,8 @@ def main(path, inputs=None, outputs=None, counts=None):
 
 
 def count(invoke, counts):
-    """Mark one invocation, from whose count N follows; then N, 2N, N, 2N: a difference is free of what a loop costs."""
+    """Mark one invocation, from whose count N follows; then N, 2N, N, 2N: a difference is free of what a loop
+    costs."""
     gc.disable()
     loop(int, 1000)  # by now Python has optimized the loop
     mark()

@@ -17,8 +17,8 @@ GUEST = ["-m", f"{__package__}.guest"]
 def load(contents, threads=1):
     """({name: interpreter}, {name: why not}) of {name: bytes}.
 
-    Each file is tried in another process first, because one that is damaged may take its process down. The interpreters
-    have been invoked on inputs that mean the same to all of them.
+    Each file is tried in another process first, because one that is damaged may take its process down. The
+    interpreters have been invoked on inputs that mean the same to all of them.
     """
     problems = {name: _crash(content) for name, content in contents.items()}
     loaded = {

@@ -1,7 +1,7 @@
 """Load time, latency and outputs of .tflite files on this machine, with LiteRT.
 
-On a machine that does other things as well a time means little by itself. So every round invokes each file once, noise
-hits all alike, and the figure to quote is the ratio to the first file.
+On a machine that does other things as well a time means little by itself. So every round invokes each file
+once, noise hits all alike, and the figure to quote is the ratio to the first file.
 """
 
 import dataclasses
@@ -37,9 +37,10 @@ class Spread:
 class Row:
     """One file on this machine. Times are in milliseconds.
 
-    `gzip` and `zstd` are bytes as well, of the file as a download. `ratio` is the latency over that of the first file
-    that runs, `difference` the largest absolute one to its outputs, dequantized, on the same inputs; None where inputs
-    or outputs are of other shapes. What could not be measured is None, and `problem` says why.
+    `gzip` and `zstd` are bytes as well, of the file as a download. `ratio` is the latency over that of the
+    first file that runs, `difference` the largest absolute one to its outputs, dequantized, on the same
+    inputs; None where inputs or outputs are of other shapes. What could not be measured is None, and
+    `problem` says why.
     """
 
     name: str

@@ -1,6 +1,8 @@
-"""The same files on a phone: the commands that measure them with Google's benchmark_model, and what it printed.
+"""The same files on a phone: the commands that measure them with Google's benchmark_model, and what it
+printed.
 
-Nothing here touches a phone. The commands run each file once a round, so that a phone that grows warm slows all alike.
+Nothing here touches a phone. The commands run each file once a round, so that a phone that grows warm slows
+all alike.
 """
 
 import collections
@@ -26,7 +28,8 @@ TIMINGS = re.compile(
 )
 GRAPH = re.compile(r"Graph: \[(.+?)\]|Loaded model (\S+)")
 MEMORY = re.compile(
-    r"(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): init=\S+ overall=([\d.]+)"
+    r"(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): "
+    r"init=\S+ overall=([\d.]+)"
 )
 ERROR = re.compile(r"\berror: |failed to |not found|permission denied|no such file|no devices", re.I)
 
@@ -35,8 +38,8 @@ ERROR = re.compile(r"\berror: |failed to |not found|permission denied|no such fi
 class Row:
     """One file on the phone, over its runs. Times are in milliseconds, memory in MB.
 
-    `load` is the tool's Init; `ratio` the inference time over that of the first file in the same round. What is not in
-    the output is None, and `problem` says why.
+    `load` is the tool's Init; `ratio` the inference time over that of the first file in the same round. What
+    is not in the output is None, and `problem` says why.
     """
 
     name: str
@@ -70,7 +73,8 @@ def commands(files, *, threads=1):
     lines += [f"adb push {shlex.quote(name)} {there}" for name, there in names.items()]
     lines.append(f"for round in {' '.join(map(str, range(1, ROUNDS + 1)))}; do")
     lines += [
-        f"  adb shell {tool} --graph={there} --num_threads={threads} --use_xnnpack=true --warmup_runs=10 --num_runs=100"
+        f"  adb shell {tool} --graph={there} --num_threads={threads} --use_xnnpack=true --warmup_runs=10 "
+        "--num_runs=100"
         for there in names.values()
     ]
     lines.append("done 2>&1 | tee phone.txt")
@@ -89,14 +93,15 @@ def on_phone(names):
 
 
 def rows(text, names=(), source="the output"):
-    """A `Row` for each name from what benchmark_model printed, of any number of runs; without names, for each file in it.
+    """A `Row` for each name from what benchmark_model printed, of any number of runs; without names, for each
+    file in it.
 
     Raises:
       LotteryError: there are no timings in it, it does not say of which file, or this is not among the names.
 
-    >>> text = '''Graph: [/data/local/tmp/a.tflite]
-    ... Inference timings in us: Init: 5685, First inference: 18535, Warmup (avg): 14462.3, Inference (avg): 14575.2'''
-    >>> rows(text)[0].inference.median
+    >>> timings = "Init: 5685, First inference: 18535, Warmup (avg): 14462.3, Inference (avg): 14575.2"
+    >>> text = f"Graph: [/data/local/tmp/a.tflite] Inference timings in us: {timings}"
+    >>> rows(text.replace("] ", "]" + chr(10)))[0].inference.median
     14.5752
     """
     runs, errors = _runs(text)
@@ -109,7 +114,8 @@ def rows(text, names=(), source="the output"):
         )
     if "" in runs:
         raise LotteryError(
-            f"{source} has timings without a line 'Graph: [FILE]' before them: give all that benchmark_model printed."
+            f"{source} has timings without a line 'Graph: [FILE]' before them: give all that "
+            "benchmark_model printed."
         )
     paths = (
         on_phone(names)

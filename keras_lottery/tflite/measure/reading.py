@@ -61,6 +61,7 @@ def _content(name, file):
     if bytes(file[4:8]) != b"TFL3":  # the schema's file_identifier
         what = f"{len(file):,} bytes without TFLite's mark 'TFL3'" if file else "empty"
         raise LotteryError(
-            f"{name!r} is no .tflite file ({what}): give files that lottery-export or TFLite's converter wrote."
+            f"{name!r} is no .tflite file ({what}): give files that lottery-export or TFLite's converter "
+            "wrote."
         )
     return bytes(file)
