@@ -14,6 +14,8 @@ from zoo import Input, L
 import keras_lottery as lottery
 from keras_lottery.tickets.ticket import from_model
 
+pytestmark = pytest.mark.keras3
+
 Model, Sequential = keras.Model, keras.Sequential
 ops = keras.ops if KERAS3 else __import__("tensorflow")
 

@@ -15,6 +15,8 @@ from keras_lottery.experiments.gradual import GradualPruning
 from keras_lottery.experiments.saliency import saliency_masks
 from keras_lottery.search import alive
 
+pytestmark = pytest.mark.keras3
+
 
 def lopsided(shortcut=False):
     """Its second layer's weights are so small that a global threshold takes them first."""

@@ -11,6 +11,8 @@ from world import keras
 import keras_lottery as lottery
 from keras_lottery.experiments import controls
 
+pytestmark = pytest.mark.keras3
+
 CLASSES = 3
 KEPT = {
     "scale/mean",

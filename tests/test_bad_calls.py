@@ -16,6 +16,8 @@ from keras_lottery.experiments.stats import estimate
 from keras_lottery.search import stability
 from keras_lottery.tickets.ticket import from_model
 
+pytestmark = pytest.mark.keras3
+
 X, Y = arrays()
 
 

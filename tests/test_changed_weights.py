@@ -10,6 +10,8 @@ from zoo import Input, L
 
 import keras_lottery as lottery
 
+pytestmark = pytest.mark.engine
+
 Model, Sequential = keras.Model, keras.Sequential
 
 

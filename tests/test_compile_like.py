@@ -10,6 +10,8 @@ from world import array, keras, skip_unless
 import keras_lottery as lottery
 from keras_lottery import engines
 
+pytestmark = pytest.mark.keras3
+
 ENGINE = engines.engine_of(world.KIND)
 OPTIMIZERS = keras.optimizers
 BIASES = ["a/bias", "b/bias", "head/bias"]

@@ -14,6 +14,8 @@ import keras_lottery as lottery
 from keras_lottery.core import files
 from keras_lottery.tickets.ticket_file import ARCHITECTURE, MASKS, TRAINED, WEIGHTS
 
+pytestmark = pytest.mark.keras3
+
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):

@@ -11,6 +11,8 @@ from keras_lottery import engines
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.engines.protocol import Engine, Handle
 
+pytestmark = pytest.mark.engine
+
 OWN = {"model", "engine", "on"}  # what a handle has of itself
 NAMES = ("engine", "handle")  # what engines and handles are called where they are used
 

@@ -14,6 +14,8 @@ from keras_lottery.core.errors import Diverged
 from keras_lottery.experiments import report
 from keras_lottery.tickets.ticket import Ticket, from_model
 
+pytestmark = pytest.mark.keras3
+
 BAD = [("head/kernel", np.nan), ("head/bias", np.inf), ("a/kernel", -np.inf), ("a/kernel", np.nan)]
 
 

@@ -15,6 +15,8 @@ from keras_lottery import engines
 from keras_lottery.core.pixels import Pixels
 from keras_lottery.experiments import recipe
 
+pytestmark = pytest.mark.keras3
+
 L = keras.layers
 ENGINE = engines.engine_of(hostile.KIND)
 

@@ -9,6 +9,8 @@ from zoo import CASES
 
 import keras_lottery as lottery
 
+pytestmark = pytest.mark.engine
+
 walk = zoo.ENGINE.walk
 
 

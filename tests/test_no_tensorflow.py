@@ -11,6 +11,8 @@ import pytest
 from small import ROOT
 from world import runs_on
 
+pytestmark = pytest.mark.keras3
+
 NEEDED = """
     absl-py h5py jax jaxlib jinja2 keras markdown-it-py markupsafe mdurl ml_dtypes namex numpy opt_einsum
     optree packaging psutil pygments rich safetensors scipy typing_extensions

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from world import KERAS3, keras, runs_on
 
+pytestmark = pytest.mark.engine
+
 L = keras.layers
 PRIVATE = re.compile(r"_[a-zA-Z]\w*/?")
 INSIDE = re.compile(

@@ -4,6 +4,7 @@ hold."""
 import tempfile
 
 import numpy as np
+import pytest
 import world
 import zoo
 from graphs import drawn
@@ -14,6 +15,8 @@ from zoo import Composite, Input, L, Model, MyConv, MyLSTM, Named
 
 import keras_lottery as lottery
 from keras_lottery import engines
+
+pytestmark = pytest.mark.engine
 
 IMAGE, SEQUENCE, FLAT = 4, 3, 2  # ranks, batch included
 

@@ -10,6 +10,8 @@ from world import EAGER, keras, register, skip_unless
 
 import keras_lottery as lottery
 
+pytestmark = pytest.mark.keras3
+
 
 def functional(shape, *layers, name=None):
     inputs = x = L.Input(shape)

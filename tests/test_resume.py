@@ -22,6 +22,8 @@ from keras_lottery import engines
 from keras_lottery.core.files import write_json
 from keras_lottery.training import callback_memory, resumable
 
+pytestmark = pytest.mark.keras3
+
 watched = {"folder": None, "take": None}
 
 

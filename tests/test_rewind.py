@@ -16,6 +16,8 @@ import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.search.rewind import Rewinder, check_steps
 
+pytestmark = pytest.mark.engine
+
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(32, 6, 6, 1)).astype("float32"), RNG.integers(0, 3, 32)
 STEPS, EPOCHS, ROUNDS = 4, 2, 2

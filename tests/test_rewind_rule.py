@@ -17,6 +17,8 @@ from keras_lottery.core.schedule import Round
 from keras_lottery.search.rewind import RewindCallback, Rewinder, random_of
 from keras_lottery.training import resumable
 
+pytestmark = pytest.mark.engine
+
 STEPS, EPOCHS, BATCH = 5, 3, 16
 END = STEPS * EPOCHS
 RNG = np.random.default_rng(0)

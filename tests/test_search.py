@@ -37,6 +37,8 @@ from keras_lottery.training.check_data import LongEpochs
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
+pytestmark = pytest.mark.keras3
+
 X, Y = arrays()
 HAS_TF_DATA = skip_unless("tf_keras", "tensorflow", reason="a tf.data.Dataset")
 

@@ -10,6 +10,8 @@ from zoo import CASES, ENGINE, Input, L, register
 
 import keras_lottery as lottery
 
+pytestmark = pytest.mark.keras3
+
 walk = ENGINE.walk
 Model, Sequential = keras.Model, keras.Sequential
 only_keras3 = skip_unless("keras", reason="tf_keras wraps graphs of layers alone")

@@ -14,6 +14,8 @@ from keras_lottery.channels.favour import Side, favour_channels
 from keras_lottery.channels.groups import sides
 from keras_lottery.core.masking import prune, pruned_count
 
+pytestmark = pytest.mark.keras3
+
 
 def chain(*widths, seed=0):
     """(scores, masks, sides) of kernels one after the other."""

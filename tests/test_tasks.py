@@ -9,6 +9,8 @@ from world import KERAS3, array, keras, load_model, register, skip_unless
 
 import keras_lottery as lottery
 
+pytestmark = pytest.mark.engine
+
 L = keras.layers
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype("float32")
 LABELS = np.arange(12) % 3

@@ -18,6 +18,8 @@ from keras_lottery.core.masking import prune
 from keras_lottery.tickets.ticket import Ticket, from_model
 from keras_lottery.tickets.ticket_file import checksum as _checksum
 
+pytestmark = pytest.mark.keras3
+
 FILES = [
     "architecture.json.gz",
     "masks.safetensors.gz",

@@ -13,6 +13,8 @@ from keras_lottery.core.masking import prune
 from keras_lottery.experiments import controls, recipe
 from keras_lottery.tickets.ticket import Ticket, from_model
 
+pytestmark = pytest.mark.keras3
+
 
 @pytest.fixture(scope="module")
 def tickets(tmp_path_factory):

@@ -13,6 +13,8 @@ from zoo import ENGINE, L
 
 import keras_lottery as lottery
 
+pytestmark = pytest.mark.engine
+
 optimizers = keras.optimizers
 on_tensorflow = skip_unless("tf_keras", "tensorflow", reason="TensorFlow's own")
 RNG = np.random.default_rng(0)
