@@ -232,6 +232,13 @@ def test_a_mean_and_deviation_of_ones_own_can_be_a_candidate_and_models_in_model
     assert best.scaling is own
 
 
+def test_images_of_another_size_are_refused_in_one_line():
+    with pytest.raises(
+        LotteryError, match=r"takes images of \(12, 12, 3\), and these are \(9, 9, 3\): resize them"
+    ):
+        measuring.measure(net(), photographs(side=9))
+
+
 def test_grey_images_are_measured_without_the_words_for_colour():
     model = seen(net(channels=1), of_word("minus1to1", 1)(photographs(seed=1)[..., :1]))
     best, second = measuring.measure(model, photographs(seed=2)[..., :1])

@@ -58,12 +58,17 @@ def measure(model, images, labels=None, candidates=CANDIDATES):
       candidates: words, or Scalings.
 
     Raises:
-      LotteryError: a tie, or a model that nothing can be measured on.
+      LotteryError: a tie, images of another size than the model's, or a model that nothing can be measured on.
     """
     images = np.asarray(images)[:PHOTOS]
     labels = None if labels is None else np.asarray(labels)[:PHOTOS]
     if not takes_images(model):
         raise LotteryError(f"{model.name!r} is no functional or Sequential model of images: {_ASK}.")
+    shape = model.input_shape[1:]
+    if images.ndim != 4 or any(side not in (None, given) for side, given in zip(shape, images.shape[1:])):
+        raise LotteryError(
+            f"{model.name!r} takes images of {shape}, and these are {images.shape[1:]}: resize them."
+        )
     channels = images.shape[-1]
     words = [word for word in candidates if channels == 3 or word not in ("imagenet", "caffe")]
     scalings = [of_word(word, channels) if isinstance(word, str) else word for word in words]
