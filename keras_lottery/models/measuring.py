@@ -58,7 +58,8 @@ def measure(model, images, labels=None, candidates=CANDIDATES):
       candidates: words, or Scalings.
 
     Raises:
-      LotteryError: a tie, images of another size than the model's, or a model that nothing can be measured on.
+      LotteryError: a tie, images of another size than the model's, or a model that nothing can be measured
+        on.
     """
     images = np.asarray(images)[:PHOTOS]
     labels = None if labels is None else np.asarray(labels)[:PHOTOS]
