@@ -36,7 +36,7 @@ bench: $(READY) $(VENV)/.torch
 
 stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests
-	@$(PY) tests/stress_resume.py && $(PY) tests/stress_study.py
+	@$(PY) tests/support/stress_resume.py && $(PY) tests/support/stress_study.py
 
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.

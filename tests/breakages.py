@@ -12,7 +12,7 @@ class Breakage:
       what: the mistake, in words.
       file: below the checkout; `old` occurs in it exactly once.
       old, new: the code, and what it becomes.
-      tests: the tests that ought to fail, as pytest takes them, parted by spaces.
+      tests: the tests that ought to fail, below tests/ and parted by spaces, as pytest takes them.
       keras: the Keras that the tests run on, "tf_keras", or "keras" for Keras 3 on JAX.
     """
 
@@ -36,100 +36,100 @@ BREAKAGES = [
             "masking.py",
             "tied = np.flatnonzero(masks[path] & (score == threshold))[:ties]",
             "tied = np.flatnonzero(masks[path] & (score == threshold))[::-1][:ties]",
-            "tests/test_masks.py",
+            "core/test_masks.py",
         ),
         (
             "one weight more than the sparsity says stays",
             "masking.py",
             "keep = total - pruned_count(total, sparsity)",
             "keep = min(left, total - pruned_count(total, sparsity) + 1)",
-            "tests/test_masks.py",
+            "core/test_masks.py",
         ),
         (
             "the count of zeros is rounded down",
             "masking.py",
             "return int(np.floor(total * sparsity + 0.5))",
             "return int(np.floor(total * sparsity))",
-            "tests/test_masks.py",
+            "core/test_masks.py",
         ),
         (
             "a weight that was pruned comes back",
             "masking.py",
             "kept[path] = np.asarray(masks[path] & (score > threshold))",
             "kept[path] = np.asarray(score > threshold)",
-            "tests/test_masks.py",
+            "core/test_masks.py",
         ),
         (
             'one threshold over all weights with scope "layer", too',
             "masking.py",
             'groups = [list(scores)] if scope == "global" else [[path] for path in scores]',
             "groups = [list(scores)]",
-            "tests/test_masks.py",
+            "core/test_masks.py",
         ),
         (
             "random masks keep about as many weights, not as many",
             "masking.py",
             "return rng.permutation(array.ravel()).reshape(array.shape)",
             "return rng.choice(array.ravel(), array.size).reshape(array.shape)",
-            "tests/test_masks.py",
+            "core/test_masks.py",
         ),
         (
             "the last round prunes by the rate, past the final sparsity",
             "schedule.py",
             "return _pruning([1 - (1 - rate) ** n for n in range(1, rounds)] + [final_sparsity], rate)",
             "return _pruning([1 - (1 - rate) ** n for n in range(1, rounds + 1)], rate)",
-            "tests/test_schedule.py",
+            "core/test_schedule.py",
         ),
         (
             "a round that rewinds to step k trains T steps from step 0",
             "schedule.py",
             'rewind if back and rewind != "trained" else 0, stop, back))',
             "0, stop, back))",
-            "tests/test_schedule.py",
+            "core/test_schedule.py",
         ),
         (
             "a file is written in place",
             "files.py",
             'return path.with_name(f".writing-{path.name}.{os.getpid()}")',
             "return path",
-            "tests/test_resume.py::test_disk_full "
-            "tests/test_export.py::test_a_full_disk_leaves_the_old_file_and_nothing_else",
+            "training/test_resume.py::test_disk_full "
+            "tflite/test_export.py::test_a_full_disk_leaves_the_old_file_and_nothing_else",
         ),
         (
             "arrays of other shapes have the same fingerprint",
             "fingerprint.py",
             'content.update(f"{array.dtype} {array.shape}".encode())',
             'content.update(f"{array.dtype}".encode())',
-            "tests/test_same_run.py::test_other_data_of_our_own_batches_are_another_run "
-            "tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
+            "training/test_same_run.py::test_other_data_of_our_own_batches_are_another_run "
+            "data/test_data.py::test_order_is_a_function_of_seed_and_epoch",
         ),
         (
             "pixels are scaled by 256",
             "pixels.py",
             "return images * np.float32(1 / (255 * std)) + np.float32(-mean / std)",
             "return images * np.float32(1 / (256 * std)) + np.float32(-mean / std)",
-            "tests/test_data.py::test_one_number_normalises_all_channels",
+            "data/test_data.py::test_one_number_normalises_all_channels",
         ),
         (
             "an old result has today's default of an option",
             "options.py",
             '"was": default if was is MISSING else was,',
             '"was": default,',
-            "tests/test_config.py::test_what_a_result_does_not_say_is_what_it_was_before_the_option_existed",
+            "test_config.py::test_what_a_result_does_not_say_is_what_it_was_before_the_option_existed",
         ),
         (
             "an option is not checked",
             "options.py",
             "object.__setattr__(self, field.name, check(field.name, value))",
             "pass",
-            "tests/test_search.py::test_mistake_is_one_line_before_training",
+            "search/test_search.py::test_mistake_is_one_line_before_training",
         ),
         (
             "infinite weights pass for finite ones",
             "finite.py",
             'if value.dtype.kind not in "iubSUO" and not np.isfinite(value).all()',
             'if value.dtype.kind not in "iubSUO" and np.isnan(value).any()',
-            "tests/test_finite.py::test_a_search_ends_with_the_epoch_and_keeps_the_rounds_before",
+            "training/test_finite.py::test_a_search_ends_with_the_epoch_and_keeps_the_rounds_before",
         ),
     ),
     *_of(
@@ -139,16 +139,16 @@ BREAKAGES = [
             "trust.py",
             'if "class_name" in value:',
             'if "class_name" in value and value["class_name"] not in ("Lambda", "__lambda__"):',
-            "tests/test_hostile_files.py::test_no_file_runs_code "
-            "tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
+            "architecture/test_hostile_files.py::test_no_file_runs_code "
+            "tickets/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
         ),
         (
             "a file in a file is opened",
             "trust.py",
             'FILES = ("vocabulary", "idf_weights")',
             'FILES = ("idf_weights",)',
-            "tests/test_hostile_files.py::test_no_file_runs_code "
-            "tests/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
+            "architecture/test_hostile_files.py::test_no_file_runs_code "
+            "tickets/test_ticket.py::test_a_model_that_would_do_more_than_compute_is_not_built",
         ),
     ),
     *_of(
@@ -158,28 +158,28 @@ BREAKAGES = [
             "pipeline.py",
             "order = shuffled(rows, seed=[int(seed), epoch]) if shuffle else rows",
             "order = shuffled(rows, seed=[0, epoch]) if shuffle else rows",
-            "tests/test_data.py::test_order_is_a_function_of_seed_and_epoch",
+            "data/test_data.py::test_order_is_a_function_of_seed_and_epoch",
         ),
         (
             "images that validate are trained on",
             "__init__.py",
             'parts["train"] = rows[np.sort(order[count:])]',
             'parts["train"] = rows[np.sort(order)]',
-            "tests/test_data.py::test_digits_parts_are_fixed_disjoint_and_whole",
+            "data/test_data.py::test_digits_parts_are_fixed_disjoint_and_whole",
         ),
         (
             "images are normalised by all parts' moments",
             "__init__.py",
             'Pixels(*_moments(images, parts["train"]))',
             "Pixels(*_moments(images, np.arange(len(images))))",
-            "tests/test_data.py::test_mean_and_std_are_of_the_train_part_alone",
+            "data/test_data.py::test_mean_and_std_are_of_the_train_part_alone",
         ),
         (
             "every image of a batch is flipped or none",
             "pipeline.py",
             "flip = draws[:, :1] < 0.5",
             "flip = draws[:1, :1] < 0.5",
-            "tests/test_data.py::test_augmented_images_are_shifted_flipped_copies_on_zeros",
+            "data/test_data.py::test_augmented_images_are_shifted_flipped_copies_on_zeros",
         ),
     ),
     *_of(
@@ -189,22 +189,22 @@ BREAKAGES = [
             "tf_keras/hold.py",
             "kept = self.keep(self.previous(value) if self.previous else value)",
             "kept = self.previous(value) if self.previous else value",
-            "tests/test_zeros.py::test_graph",
+            "engines/test_zeros.py::test_graph",
         ),
         (
             "averages written at the end of fit are not masked",
             "tf_keras/hold.py",
             "else constraint.keep(tf.convert_to_tensor(value, variable.dtype))",
             "else tf.convert_to_tensor(value, variable.dtype)",
-            "tests/test_zeros.py::test_averages_that_fit_writes_back "
-            "tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
+            "engines/test_zeros.py::test_averages_that_fit_writes_back "
+            "engines/test_zeros.py::test_dense_weights_that_are_set_are_masked",
         ),
         (
             "a constraint of the user's is forgotten",
             "tf_keras/hold.py",
             "constraint = Hold(mask, variable.constraint)",
             "constraint = Hold(mask, None)",
-            "tests/test_zeros.py::test_users_constraint_still_holds",
+            "engines/test_zeros.py::test_users_constraint_still_holds",
         ),
         (
             "bias correction goes on from the round before",
@@ -213,29 +213,29 @@ BREAKAGES = [
             "   variable.assign(value)",
             "for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):\n     "
             "   variable.assign(variable if variable.dtype == tf.int64 else value)",
-            "tests/test_rewind.py::test_rewinding_is_exact",
+            "search/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "a masked weight becomes -0, or NaN",
             "masked.py",
             "return tf.raw_ops.Select(condition=mask, x=value, y=zeros)",
             "return value * zeros",
-            "tests/test_zeros.py::test_graph",
+            "engines/test_zeros.py::test_graph",
         ),
         (
             "the output layer is pruned, too",
             "select.py",
             "heads = [] if prune_head else head_layers(walk, model)",
             "heads = []",
-            "tests/test_select.py::test_head tests/test_select.py::test_prune_head",
+            "engines/test_select.py::test_head engines/test_select.py::test_prune_head",
         ),
         (
             "frozen weights are pruned, too",
             "select.py",
             "elif not (variable.trainable and all(layer.trainable for layer in owners)):",
             "elif not variable.trainable:",
-            "tests/test_select.py::test_frozen_layers_stay_dense_and_frozen "
-            "tests/test_select.py::test_a_frozen_model_has_nothing_to_prune",
+            "engines/test_select.py::test_frozen_layers_stay_dense_and_frozen "
+            "engines/test_select.py::test_a_frozen_model_has_nothing_to_prune",
         ),
     ),
     *_of(
@@ -245,37 +245,37 @@ BREAKAGES = [
             "hold.py",
             "return self._assign(self._kept_in_trace(value))",
             "return self._assign(value)",
-            "tests/test_zeros.py::test_optimizer "
-            "tests/test_zeros.py::test_dense_weights_that_are_set_are_masked",
+            "engines/test_zeros.py::test_optimizer "
+            "engines/test_zeros.py::test_dense_weights_that_are_set_are_masked",
         ),
         (
             "the model sees weights without their mask, so that gradients are not masked",
             "hold.py",
             "scope.add_update((self.variable, _keep(mask, value, value.dtype)))",
             "scope.add_update((self.variable, value))",
-            "tests/test_zeros.py::test_optimizer tests/test_zeros.py::test_stateless_loop "
-            "tests/test_zeros.py::test_regularizer_of_masked_weights",
+            "engines/test_zeros.py::test_optimizer engines/test_zeros.py::test_stateless_loop "
+            "engines/test_zeros.py::test_regularizer_of_masked_weights",
         ),
         (
             "optimizer slots are kept on JAX",
             "compiled.py",
             "for variable, value in zip(model.optimizer.variables, arrays, strict=True):",
             "for variable, value in zip(model.optimizer.variables, arrays[:2]):",
-            "tests/test_rewind.py::test_rewinding_is_exact",
+            "search/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "the learning rate of a rewound round is one step late",
             "learning_rate.py",
             "rate(optimizer).shift.assign(step)",
             "rate(optimizer).shift.assign(step - 1)",
-            "tests/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
+            "search/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
         ),
         (
             "batches of arrays do not follow the seed",
             "batches.py",
             "order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)",
             "order = np.random.default_rng([0, self.epoch]).permutation(self.examples)",
-            "tests/test_search.py::test_order_of_arrays_follows_from_seed_and_epoch",
+            "search/test_search.py::test_order_of_arrays_follows_from_seed_and_epoch",
         ),
         keras="keras",
     ),
@@ -286,23 +286,23 @@ BREAKAGES = [
             "config.py",
             "return rates if isinstance(value, (list, tuple)) else rates[0]",
             "return rates[0]",
-            "tests/test_bad_input.py tests/test_config.py "
-            "tests/test_commands.py::test_more_controls_and_other_settings",
+            "apps/test_bad_input.py test_config.py "
+            "apps/test_commands.py::test_more_controls_and_other_settings",
         ),
         (
             "wrap forgets the scope",
             "wrapping.py",
             "paths, scope=scope, blocks=blocks, schedule=schedule)",
             "paths, blocks=blocks, schedule=schedule)",
-            "tests/test_search.py::test_final_sparsity_is_exact_and_scope_layer "
-            "tests/test_rewind.py::test_scope_layer_prunes_each_layer_alike",
+            "search/test_search.py::test_final_sparsity_is_exact_and_scope_layer "
+            "search/test_rewind.py::test_scope_layer_prunes_each_layer_alike",
         ),
         (
             "a residual block forgets its shortcut",
             "models/builders.py",
             'x = layers.Add(name=f"{name}_add")([x, shortcut])',
             'x = layers.Add(name=f"{name}_add")([x, x])',
-            "tests/test_models.py::test_size_is_the_literatures",
+            "models/test_models.py::test_size_is_the_literatures",
         ),
     ),
     *_of(
@@ -312,22 +312,22 @@ BREAKAGES = [
             "compacting.py",
             "share = (constants @ mix.sums) * outputs",
             "share = 0 * (constants @ mix.sums) * outputs",
-            "tests/test_compact.py::test_builder tests/test_compact.py::test_a_constant_goes_on_exactly",
+            "channels/test_compact.py::test_a_constant_goes_on_exactly",
         ),
         (
             "uneven padding goes before, not after",
             "window.py",
             "before, after = total // 2, total - total // 2",
             "before, after = total - total // 2, total // 2",
-            "tests/test_effective.py::test_effective_weights_are_those_that_change_an_output "
-            "tests/test_effective.py::test_each_layer_passes_on_what_it_computes",
+            "channels/test_effective.py::test_effective_weights_are_those_that_change_an_output "
+            "channels/test_effective.py::test_each_layer_passes_on_what_it_computes",
         ),
         (
             "channels that must stay are favoured like others",
             "favour.py",
             "strength[0] = 1\n",
             "strength[0] = strength[0]\n",
-            "tests/test_structured.py",
+            "channels/test_structured.py",
         ),
     ),
     *_of(
@@ -337,21 +337,21 @@ BREAKAGES = [
             "carry.py",
             "masks = {path: mask for path, mask in ticket.masks.items() if path not in new}",
             "masks = dict([(path, mask) for path, mask in ticket.masks.items() if path not in new][1:])",
-            "tests/test_transfer.py::test_starts",
+            "tickets/test_transfer.py::test_starts",
         ),
         (
             "a ticket starts from its rewind weights where trained ones are asked for",
             "ticket.py",
             'return self.trained if name == "trained" else self.weights',
             "return self.weights",
-            "tests/test_ticket.py::test_starts tests/test_transfer.py::test_starts",
+            "tickets/test_ticket.py::test_starts tickets/test_transfer.py::test_starts",
         ),
         (
             "an altered ticket.json is read",
             "ticket_file.py",
             'if content.pop("checksum", None) != checksum(content):',
             'if content.pop("checksum", None) is None:',
-            "tests/test_ticket.py::test_edited_ticket_json",
+            "tickets/test_ticket.py::test_edited_ticket_json",
         ),
         (
             "what is frozen is drawn anew",
@@ -359,7 +359,7 @@ BREAKAGES = [
             "if all(layer.trainable for layer in owners) and (variable.trainable or "
             "learns_statistics(owners[-1]))",
             "if variable.trainable or learns_statistics(owners[-1])",
-            "tests/test_anew.py",
+            "tickets/test_anew.py",
         ),
     ),
     *_of(
@@ -369,35 +369,35 @@ BREAKAGES = [
             "run_folder.py",
             "if there and there != config and not overwrite:",
             "if there and there.get(KIND) != kind and not overwrite:",
-            "tests/test_resume.py::test_other_configuration_is_refused_with_the_difference",
+            "training/test_resume.py::test_other_configuration_is_refused_with_the_difference",
         ),
         (
             "a killed training begins again with the first epoch's batches",
             "resumable.py",
             "self.handle.set_epoch(self.train, self.start.epoch + len(self.history))",
             "self.handle.set_epoch(self.train, self.start.epoch)",
-            "tests/test_resume.py::test_search_from_every_state_that_a_kill_can_leave",
+            "training/test_resume.py::test_search_from_every_state_that_a_kill_can_leave",
         ),
         (
             "callbacks forget what they knew before a kill",
             "resumable.py",
             "remind(self.callbacks, self.memories)",
             "pass",
-            "tests/test_resume.py::test_callbacks_remember_over_rounds",
+            "training/test_resume.py::test_callbacks_remember_over_rounds",
         ),
         (
             "variances of BatchNorm are those within batches alone",
             "batch_norm.py",
             "sums[path] = first + size * mean, second + size * (variance + mean**2)",
             "sums[path] = first + size * mean, second + size * variance",
-            "tests/test_stability.py::test_statistics_are_exactly_those_of_the_first_batches",
+            "search/test_stability.py::test_statistics_are_exactly_those_of_the_first_batches",
         ),
         (
             "data with the same shapes are the same data",
             "check_data.py",
             "return digest and digest()",
             "return None",
-            "tests/test_same_run.py",
+            "training/test_same_run.py",
         ),
     ),
     *_of(
@@ -407,14 +407,14 @@ BREAKAGES = [
             "rewind.py",
             "scores = {path: np.abs(v.numpy()) for path, v in self.handle.prunable().items()}",
             "scores = {path: v.numpy() for path, v in self.handle.prunable().items()}",
-            "tests/test_rewind.py::test_what_is_pruned_is_the_smallest_of_the_trained",
+            "search/test_rewind.py::test_what_is_pruned_is_the_smallest_of_the_trained",
         ),
         (
             "optimizer slots are kept",
             "rewind.py",
             "state = self.handle.optimizer_state() if going_on else self.optimizer_start",
             "state = self.handle.optimizer_state()",
-            "tests/test_rewind.py::test_rewinding_is_exact",
+            "search/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "BatchNorm statistics are not rewound",
@@ -422,50 +422,50 @@ BREAKAGES = [
             "self.handle.load_state(self.point)",
             "self.handle.load_state({**self.point, **{p: v for p, v in self.handle.values().items() if "
             '"moving" in p}})',
-            "tests/test_rewind.py::test_rewinding_is_exact",
+            "search/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "the learning rate is that of a step later",
             "rewind.py",
             "handle.shift_rate(int(beside.get(_COUNT, step)))",
             "handle.shift_rate(int(beside.get(_COUNT, step)) + 1)",
-            "tests/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
+            "search/test_rewind_rule.py::test_a_search_is_the_one_of_another_program",
         ),
         (
             "the rewind point is taken a step late",
             "rewind.py",
             "if self.round.number == 0 and self.step == self.rewinder.rewind:",
             "if self.round.number == 0 and self.step == self.rewinder.rewind + 1:",
-            "tests/test_rewind.py::test_rewinding_is_exact",
+            "search/test_rewind.py::test_rewinding_is_exact",
         ),
         (
             "random layers are not rewound",
             "rewind.py",
             "handle.load_random_state(random_of(beside))",
             "pass",
-            "tests/test_rewind_rule.py::test_a_round_without_zeros_is_the_dense_training_over_again",
+            "search/test_rewind_rule.py::test_a_round_without_zeros_is_the_dense_training_over_again",
         ),
         (
             "a learning rate that a callback lowered stays lowered",
             "rewind.py",
             "handle.load_rates(rates)",
             "pass",
-            "tests/test_rewind.py::test_learning_rate_that_a_callback_lowered "
-            "tests/test_rewind_rule.py::test_a_rate_that_was_lowered_before_the_step_stays_lowered",
+            "search/test_rewind.py::test_learning_rate_that_a_callback_lowered "
+            "search/test_rewind_rule.py::test_a_rate_that_was_lowered_before_the_step_stays_lowered",
         ),
         (
             "a dead net is trained on",
             "alive.py",
             "if answers_alike(handle):",
             "if False:",
-            "tests/test_alive.py::test_a_dead_net_is_refused_with_the_last_good_ticket_named",
+            "search/test_alive.py::test_a_dead_net_is_refused_with_the_last_good_ticket_named",
         ),
         (
             "one fit ends a step late",
             "lottery_callback.py",
             "if self.counter.step >= self.schedule.total_steps:",
             "if self.counter.step > self.schedule.total_steps:",
-            "tests/test_rewind_rule.py::"
+            "search/test_rewind_rule.py::"
             "test_one_fit_ends_at_its_last_step_and_its_schedule_reads_the_rewind_step",
         ),
         (
@@ -473,7 +473,7 @@ BREAKAGES = [
             "stability.py",
             '"barrier": 100 * (max(errors) - (errors[0] + errors[-1]) / 2)}',
             '"barrier": 100 * (max(errors) - errors[0])}',
-            "tests/test_stability.py::"
+            "search/test_stability.py::"
             "test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them",
         ),
         (
@@ -481,8 +481,8 @@ BREAKAGES = [
             "stopping.py",
             "if done + self.steps > self._allowed(done) or self._has_settled():",
             "if done > self._allowed(done) or self._has_settled():",
-            "tests/test_stopping.py::test_a_budget_of_steps_is_shared_out_and_kept "
-            "tests/test_stopping.py::test_no_budget_is_overdrawn",
+            "search/test_stopping.py::test_a_budget_of_steps_is_shared_out_and_kept "
+            "search/test_stopping.py::test_no_budget_is_overdrawn",
         ),
     ),
     *_of(
@@ -492,36 +492,36 @@ BREAKAGES = [
             "convert.py",
             "{name: array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}",
             "{name: 0 * array[n : n + 1].astype(kind or array.dtype) for name, array in samples.items()}",
-            "tests/test_export.py::test_every_format_is_tried_measured_and_the_smallest_good_one_written "
-            "tests/test_export.py::test_int8_reads_each_pixel_as_it_is",
+            "tflite/test_export.py::test_every_format_is_tried_measured_and_the_smallest_good_one_written "
+            "tflite/test_export.py::test_int8_reads_each_pixel_as_it_is",
         ),
         (
             "the zero point is lost",
             "measure/examples.py",
             "return (value - zero) * scale if scale else value",
             "return value * scale if scale else value",
-            "tests/test_benchmark.py::test_a_quantized_file_is_given_what_the_float_file_is_given",
+            "tflite/test_benchmark.py::test_a_quantized_file_is_given_what_the_float_file_is_given",
         ),
         (
             "small weights become zeros in eight bits",
             "weights8.py",
             'return np.where((codes == 0) & (values != 0), np.sign(values), codes).astype("int8"), scales',
             'return codes.astype("int8"), scales',
-            "tests/test_export.py::test_rounding_keeps_zeros_and_only_those",
+            "tflite/test_export.py::test_rounding_keeps_zeros_and_only_those",
         ),
         (
             "a sparse index overflows",
             "encoding.py",
             'for kind in ("uint8", "uint16", "int32") if largest <= np.iinfo(kind).max))',
             'for kind in ("uint8", "uint16", "int32") if largest <= np.iinfo(kind).max + 1))',
-            "tests/test_export.py::test_the_sparse_encoding_is_undone_exactly",
+            "tflite/test_export.py::test_the_sparse_encoding_is_undone_exactly",
         ),
         (
             "a file that loses accuracy is handed over",
             "choose.py",
             "if lost > max_loss + 1e-9 else None",
             "if lost > 100 else None",
-            "tests/test_export.py::test_a_loss_of_accuracy_above_the_limit_is_refused",
+            "tflite/test_export.py::test_a_loss_of_accuracy_above_the_limit_is_refused",
         ),
     ),
     *_of(
@@ -531,35 +531,35 @@ BREAKAGES = [
             "verdicts.py",
             "factors = m - np.arange(p_values.size)",
             "factors = np.ones(p_values.size)",
-            "tests/test_verdicts.py::test_holm_worked_by_hand",
+            "experiments/test_verdicts.py::test_holm_worked_by_hand",
         ),
         (
             "variances are over n, not n - 1",
             "stats.py",
             "variances = np.array([values.var(ddof=1) for values in strata])",
             "variances = np.array([values.var() for values in strata])",
-            "tests/test_stats.py::test_interval_is_scipys_t_interval",
+            "experiments/test_stats.py::test_interval_is_scipys_t_interval",
         ),
         (
             "an interval has n degrees of freedom",
             "stats.py",
             "int(counts.min()), counts - 1",
             "int(counts.min()), counts",
-            "tests/test_stats.py::test_interval_is_scipys_t_interval",
+            "experiments/test_stats.py::test_interval_is_scipys_t_interval",
         ),
         (
             "differences are paired by place, not by seed",
             "stats.py",
             "return [values[seed] - others[seed] for seed in sorted(values.keys() & others.keys())]",
             "return [one - other for one, other in zip(values.values(), others.values())]",
-            "tests/test_stats.py",
+            "experiments/test_stats.py",
         ),
         (
             "one-shot prunes by the weights of the rewind point",
             "controls.py",
             'scores = {path: np.abs(dense.start("trained")[path]) for path in dense.masks}',
             "scores = {path: np.abs(dense.weights[path]) for path in dense.masks}",
-            "tests/test_controls.py::test_one_shot_prunes_the_trained_weights_once_and_rewinds",
+            "experiments/test_controls.py::test_one_shot_prunes_the_trained_weights_once_and_rewinds",
         ),
         (
             "the random control keeps other counts than the ticket",
@@ -567,36 +567,36 @@ BREAKAGES = [
             'return _over(ticket, random(ticket.masks, seed, ticket.pruned_by["blocks"]), dense.weights)',
             'return _over(ticket, erdos_renyi(ticket.masks, seed, ticket.pruned_by["blocks"]), '
             "dense.weights)",
-            "tests/test_controls.py::test_random_keeps_counts_over_the_dense_rewind_weights",
+            "experiments/test_controls.py::test_random_keeps_counts_over_the_dense_rewind_weights",
         ),
         (
             "a rescaled mask is divided by its share, not the root of it",
             "controls.py",
             "return (value / np.sqrt(share)).astype(value.dtype) if share else value",
             "return (value / share).astype(value.dtype) if share else value",
-            "tests/test_controls.py::test_random_rescaled_is_random_with_outputs_of_the_dense_scale",
+            "experiments/test_controls.py::test_random_rescaled_is_random_with_outputs_of_the_dense_scale",
         ),
         (
             "gradual pruning is by squares",
             "gradual.py",
             "return self.final_sparsity * (1 - (1 - done) ** 3)",
             "return self.final_sparsity * (1 - (1 - done) ** 2)",
-            "tests/test_controls.py::test_gradual_is_the_decay_of_tfmot",
+            "experiments/test_controls.py::test_gradual_is_the_decay_of_tfmot",
         ),
         (
             "bins of calibration leave out their upper ends",
             "metrics.py",
             "bins = np.maximum(np.ceil(confidence * BINS).astype(int) - 1, 0)",
             "bins = np.minimum(np.floor(confidence * BINS).astype(int), BINS - 1)",
-            "tests/test_metrics.py::test_figures_are_those_of_their_definitions "
-            "tests/test_metrics.py::test_calibration_error_by_hand",
+            "experiments/test_metrics.py::test_figures_are_those_of_their_definitions "
+            "experiments/test_metrics.py::test_calibration_error_by_hand",
         ),
         (
             "images do not add to the spread",
             "crossed.py",
             "squared = of_seeds.sum() + max(0.0, images - rest)",
             "squared = of_seeds.sum()",
-            "tests/test_crossed.py::test_interval_worked_by_hand",
+            "experiments/test_crossed.py::test_interval_worked_by_hand",
         ),
     ),
     *_of(
@@ -606,7 +606,7 @@ BREAKAGES = [
             "words.py",
             'return f"--{name}" if value is None else _flag(name, value)',
             "return found[0] if value is None else _flag(name, value)",
-            "tests/test_bad_input.py",
+            "apps/test_bad_input.py",
         ),
     ),
 ]

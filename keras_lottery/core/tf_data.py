@@ -1,4 +1,7 @@
-"""What tf.data keeps private of how a data set was made; `tests/test_private_names.py` tries each name."""
+"""What tf.data keeps private of how a data set was made.
+
+`tests/engines/test_private_names.py` tries each name.
+"""
 
 
 def inputs(dataset):

@@ -1,5 +1,6 @@
-"""What tf_keras and Keras 3 keep private and code for both of them needs; `tests/test_private_names.py` tries
-each name.
+"""What tf_keras and Keras 3 keep private and code for both of them needs.
+
+`tests/engines/test_private_names.py` tries each name.
 
 What one engine alone needs is in its own `private`.
 """

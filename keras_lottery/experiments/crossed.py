@@ -20,7 +20,7 @@ def seeds_and_images(ours: Correct, theirs: Correct) -> Estimate:
     since a spread that is known from many images has more degrees of freedom.
 
     In simulations it holds the true difference in 94 or 95 of 100 studies, of 5 seeds and 400 images and of 8
-    seeds and 10,000 images alike (tests/test_crossed.py).
+    seeds and 10,000 images alike (tests/experiments/test_crossed.py).
 
     Args:
       ours, theirs: {seed: bool array (images,)}, whether each test image was classified correctly, in one

@@ -1,5 +1,7 @@
-"""What Keras 3, and PyTorch below it, keep private and this engine needs; `tests/test_private_names.py` tries
-each name."""
+"""What Keras 3, and PyTorch below it, keep private and this engine needs.
+
+`tests/engines/test_private_names.py` tries each name.
+"""
 
 import contextlib
 

@@ -1,5 +1,7 @@
-"""What tf_keras, TF-MOT and TensorFlow keep private and this engine needs; `tests/test_private_names.py`
-tries each name."""
+"""What tf_keras, TF-MOT and TensorFlow keep private and this engine needs.
+
+`tests/engines/test_private_names.py` tries each name.
+"""
 
 import contextlib
 import importlib

@@ -16,7 +16,7 @@ COMMANDS = {
     "tune": tune,
     "benchmark": benchmark,
 }
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.mark.matrix
@@ -41,7 +41,7 @@ def test_every_flag_shown_exists():
 @pytest.mark.matrix
 def test_the_phones_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(
-        r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "phone" / "README.md").read_text(), re.S
+        r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "phone" / "README.md").read_text(), re.S
     )
     monkeypatch.chdir(tmp_path)
     by_name.export(ticket="lenet-fashion_mnist-95", output="student.tflite", formats="float32")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras_lottery as lottery
 
-ROOT = Path(__file__).resolve().parents[1] / "keras_lottery"
+ROOT = Path(__file__).resolve().parents[2] / "keras_lottery"
 REFERENCE = re.compile(r"`(?:keras_lottery\.)?(?:\w+\.)*?(\w+)\.(\w+)`")
 OURS = {path.stem if path.stem != "__init__" else path.parent.name for path in ROOT.rglob("*.py")}
 OTHERS = {

@@ -1,10 +1,11 @@
-"""Kill -9 at random moments, start again, compare: `python tests/stress_resume.py [kills] [seed]`, from the
-checkout.
+"""Kill -9 at random moments, start again, compare.
+
+    python tests/support/stress_resume.py [kills] [seed]
 
 A search and a transfer, each with controls, on digits with a net that has BatchNorm and Dropout, run in
 processes of their own. Half of the kills come just before a random file operation below the run folder, or
 amid a write; the others at a random time. After each finished run every file must be, byte for byte, what
-an undisturbed run has written. tests/test_resume.py does the same with fewer kills.
+an undisturbed run has written. tests/training/test_resume.py does the same with fewer kills.
 """
 
 import os
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from world import BACKEND, WORLD, keras
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RECIPE = dict(optimizer="adam", learning_rate=0.01, schedule="cosine", weight_decay=1e-4)
 COMMON = dict(recipe=RECIPE, seed=1, precision="mixed_bfloat16", strategy="none", backend=WORLD, verbose=0)
 DATA = dict(name="digits", batch_size=64, augment=True, train_split="train[:40%]")
@@ -60,7 +61,7 @@ def both(run_dir):
 
 
 def arrays(run_dir):
-    """find_ticket without a command, of the Keras that tests/world.py says."""
+    """find_ticket without a command, of the Keras that tests/support/world.py says."""
     import small
 
     if BACKEND == "tensorflow":
@@ -106,7 +107,7 @@ def child(kind, run_dir, kill_at, amid):
 def start(kind, run_dir, cwd, kill_at=0, amid=False):
     env = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
     }
@@ -133,7 +134,7 @@ def files(folder):
 
 def save_net(cwd):
     code = "from small import conv, keras; keras.utils.set_random_seed(0); conv().save('net.keras')"
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run([sys.executable, "-c", code], cwd=cwd, check=True, env=env, stderr=subprocess.DEVNULL)
 
 

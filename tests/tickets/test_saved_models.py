@@ -8,7 +8,7 @@ import tf_keras
 import keras_lottery as lottery
 from keras_lottery import data
 
-FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "saved_models").glob("*/ticket.json"))
+FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "saved_models").glob("*/ticket.json"))
 
 
 def test_there_are_some():

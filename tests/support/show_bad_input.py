@@ -1,7 +1,7 @@
-"""What is given to a command, and what it says: `python tests/show_bad_input.py` prints the table, as
+"""What is given to a command, and what it says: `python tests/support/show_bad_input.py` prints the table, as
 Markdown.
 
-tests/test_bad_input.py takes each row: one line on stderr, exit code 2, nothing on stdout, before any
+tests/apps/test_bad_input.py takes each row: one line on stderr, exit code 2, nothing on stdout, before any
 training.
 """
 
@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
 FIND, CARRY, EXPORT, STUDY, TUNE = "find", "transfer", "export", "study", "tune"
 EARLY, LATE = True, False  # refused before data are loaded, or only once they are known
@@ -210,8 +210,7 @@ def prepare(folder):
     """The files that the cases name."""
     import keras
     import tf_keras
-    from small import L, dense
-    from test_ticket import pruned_ticket
+    from small import L, dense, pruned_ticket
 
     from keras_lottery import models
 

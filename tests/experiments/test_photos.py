@@ -15,7 +15,7 @@ import tf_keras
 import keras_lottery as lottery
 from keras_lottery.training import run_folder
 
-PHOTOS = Path(__file__).parents[1] / "docs" / "photos"
+PHOTOS = Path(__file__).parents[2] / "docs" / "photos"
 
 
 def script(name, **others):

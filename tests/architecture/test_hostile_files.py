@@ -135,7 +135,7 @@ def test_no_operation_is_called_on_constants(tmp_path, how):
 def test_no_file_takes_more_than_it_declares(tmp_path):
     """Gigabytes, hangs and endless graphs: one line each, at once, in no more memory than TensorFlow's
     own."""
-    done = python(ROOT / "tests/hostile_sizes.py", tmp_path / "files")
+    done = python(ROOT / "tests/support/hostile_sizes.py", tmp_path / "files")
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["said"] == [] and told["cases"] > 60

@@ -1,9 +1,9 @@
-"""Kill -9 a study, its workers, or Ray's, at random moments: `python tests/stress_study.py
+"""Kill -9 a study, its workers, or Ray's, at random moments: `python tests/support/stress_study.py
 [both|study|worker|ray] [kills] [seed]`.
 
 A small study on digits and a folder of images. However often it is killed, it must end with the rows of one
-that was not, and no run that had its result may be done again. tests/test_study.py does the same with fewer
-kills. "ray" needs Ray (the extra cluster) and starts a cluster of two nodes on this machine.
+that was not, and no run that had its result may be done again. tests/experiments/test_study.py does the same
+with fewer kills. "ray" needs Ray (the extra cluster) and starts a cluster of two nodes on this machine.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
     "--source=digits",
     "--targets=./images",

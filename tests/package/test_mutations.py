@@ -7,7 +7,7 @@ import house
 import pytest
 from breakages import BREAKAGES
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.what)
@@ -17,7 +17,7 @@ def test_a_breakage_is_of_code_that_is_there_and_names_tests_that_are_there(brea
     compile(text.replace(breakage.old, breakage.new), breakage.file, "exec")
     for test in breakage.tests.split():
         file, _, name = test.partition("::")
-        assert re.search(rf"^def {name or 'test_'}", (ROOT / file).read_text(), re.MULTILINE), test
+        assert re.search(rf"^def {name or 'test_'}", (ROOT / "tests" / file).read_text(), re.MULTILINE), test
 
 
 def test_every_room_is_broken():

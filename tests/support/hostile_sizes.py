@@ -1,4 +1,6 @@
-"""Files that would take gigabytes or hang, opened one after another: `python tests/hostile_sizes.py FOLDER`.
+"""Files that would take gigabytes or hang, opened one after another.
+
+    python tests/support/hostile_sizes.py FOLDER
 
 Prints JSON that names each file that was not refused in one line, took over 10 s, or took the process 1 GB
 above what opening a good file takes.

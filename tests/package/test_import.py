@@ -14,7 +14,7 @@ import pytest
 
 import keras_lottery as lottery
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def fresh(code, **env):

@@ -9,7 +9,7 @@ import pytest
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments import report
 
-STUDY = Path(__file__).parents[1] / "docs/study"
+STUDY = Path(__file__).parents[2] / "docs/study"
 sys.path.insert(0, str(STUDY))
 import planted  # noqa: E402
 import simulated  # noqa: E402

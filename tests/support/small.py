@@ -14,8 +14,10 @@ from world import BACKEND, KERAS3, KIND, array, keras
 
 import keras_lottery as lottery
 from keras_lottery import engines
+from keras_lottery.core.masking import prune
+from keras_lottery.tickets.ticket import Ticket, from_model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 L = keras.layers
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 ENGINE = engines.engine_of(KIND)
@@ -117,6 +119,20 @@ def search(model=None, train=None, **arguments):
     return lottery.find_ticket(model or compiled(dense()), arrays() if train is None else train, **arguments)
 
 
+def pruned_ticket(model, sparsity=0.9, trained=True, rounds=(), **wrap):
+    """A ticket of `model` without a search."""
+    wrapped = lottery.wrap(model, **wrap)
+    scores = {path: np.abs(state_of(wrapped)[path]) for path in lottery.prunable(wrapped)}
+    ENGINE.set_masks(wrapped, prune(scores, lottery.masks(wrapped), sparsity))
+    start = state_of(wrapped)
+    for variable in wrapped.trainable_variables:
+        variable.assign(variable * 1.5 + 0.25)
+    ticket = from_model(
+        wrapped, start, list(rounds), {"data": {"name": "none", "classes": ["a|b", "c"]}, "note": None}
+    )
+    return ticket if trained else Ticket(**{**vars(ticket), "trained": None})
+
+
 def scaled(optimizer, growth_steps=2000):
     """The optimizer, scaling the loss."""
     if KERAS3:
@@ -197,7 +213,7 @@ def start(*arguments, **options):
 def _environment():
     return {
         **os.environ,
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
     }

@@ -8,13 +8,25 @@ import pickle
 
 import numpy as np
 import pytest
-from small import ENGINE, L, arrays, bits, compiled, dense, everything, files, noisy, python, search, state_of
+from small import (
+    L,
+    arrays,
+    bits,
+    compiled,
+    dense,
+    everything,
+    files,
+    noisy,
+    pruned_ticket,
+    python,
+    search,
+    state_of,
+)
 from world import KERAS3, KIND, keras, matrix_on, runs_on, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines, models
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.core.masking import prune
 from keras_lottery.tickets.ticket import Ticket, from_model
 from keras_lottery.tickets.ticket_file import checksum as _checksum
 
@@ -63,20 +75,6 @@ class Many(L.Layer):
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}
-
-
-def pruned_ticket(model, sparsity=0.9, trained=True, rounds=(), **wrap):
-    """A ticket of `model` without a search."""
-    wrapped = lottery.wrap(model, **wrap)
-    scores = {path: np.abs(state_of(wrapped)[path]) for path in lottery.prunable(wrapped)}
-    ENGINE.set_masks(wrapped, prune(scores, lottery.masks(wrapped), sparsity))
-    start = state_of(wrapped)
-    for variable in wrapped.trainable_variables:
-        variable.assign(variable * 1.5 + 0.25)
-    ticket = from_model(
-        wrapped, start, list(rounds), {"data": {"name": "none", "classes": ["a|b", "c"]}, "note": None}
-    )
-    return ticket if trained else Ticket(**{**vars(ticket), "trained": None})
 
 
 @pytest.mark.parametrize("trained", [True, False])
