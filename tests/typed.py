@@ -25,3 +25,8 @@ def a_search(model: Model, x: np.ndarray, y: np.ndarray) -> None:
 def the_rest(schedule: lottery.LotterySchedule) -> None:
     assert_type(schedule.total_steps, int)
     lottery.LotterySchedule(rounds=3, round_step=10)  # type: ignore[call-arg]
+
+
+def data_and_models() -> None:
+    assert_type(lottery.data.load("digits").num_classes, int)
+    assert_type(lottery.models.build("lenet", (8, 8, 1), 10), Model)

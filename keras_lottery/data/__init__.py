@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,7 @@ from keras_lottery.config import DataConfig, dataset_name, label
 from keras_lottery.core.checks import SEED, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.pixels import Pixels
+from keras_lottery.core.types import PathLike
 from keras_lottery.data import sources
 from keras_lottery.data.class_names import chosen, relabel
 from keras_lottery.data.folder import from_folder
@@ -39,7 +41,7 @@ class Data:
     sizes: dict
     settings: dict  # the arguments of `load` that made it
 
-    def describe(self):
+    def describe(self) -> dict:
         """Everything needed to load the same data again and to read a result made with it, ready for JSON."""
         return {
             "name": self.name,
@@ -59,23 +61,23 @@ class Data:
 
 
 def load(
-    name,
+    name: PathLike,
     *,
-    data_dir=None,
-    train_split="train",
-    test_split="test",
-    classes=None,
-    validation=0.1,
-    image_size=None,
-    crop=False,
-    channels=None,
-    normalization=None,
-    augment=False,
-    batch_size=128,
-    seed=0,
-    download=True,
-    skip_bad=False,
-):
+    data_dir: PathLike | None = None,
+    train_split: str = "train",
+    test_split: str = "test",
+    classes: Sequence | None = None,
+    validation: float = 0.1,
+    image_size: int | Sequence[int] | None = None,
+    crop: bool = False,
+    channels: int | None = None,
+    normalization: tuple | None = None,
+    augment: bool = False,
+    batch_size: int = 128,
+    seed: int = 0,
+    download: bool = True,
+    skip_bad: bool = False,
+) -> Data:
     """Load images into memory, once, as uint8, and serve them in batches.
 
     Args:

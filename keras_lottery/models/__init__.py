@@ -8,11 +8,13 @@ layer later.
 import difflib
 import math
 import operator
+from collections.abc import Sequence
 
 from .. import engines
 from ..core import memory
 from ..core.checks import above_zero
 from ..core.errors import LotteryError
+from ..core.types import Model, PathLike
 from . import applications, counted
 from .builders import BUILDERS
 
@@ -20,7 +22,7 @@ SMALLEST_SIDE = 8
 TRAINED = 12  # bytes that training takes for a weight: itself, its gradient and one slot of the optimizer
 
 
-def names():
+def names() -> tuple[str, ...]:
     """The names `build` knows, a tuple of str.
 
     >>> "resnet20" in names()
@@ -29,7 +31,14 @@ def names():
     return tuple(BUILDERS)
 
 
-def build(name, input_shape, num_classes, width=1, keras=None, weights=None):
+def build(
+    name: str,
+    input_shape: Sequence[int],
+    num_classes: int,
+    width: float = 1,
+    keras: str | None = None,
+    weights: PathLike | None = None,
+) -> Model:
     """A new, uncompiled functional model: (batch, h, w, c) in, float32 logits (batch, num_classes) out.
 
     lenet: fully connected, 300-100. LeCun et al. 1998; Frankle & Carbin 2019 (arXiv 1803.03635), figure 2.
@@ -100,7 +109,9 @@ def _count(builder, shape, scale, num_classes):
     return layers.weights
 
 
-def check_name(name, width=1, weights=None, keras=None) -> bool:
+def check_name(
+    name: str, width: float = 1, weights: PathLike | None = None, keras: str | None = None
+) -> bool:
     """Whether `name` is a network of keras.applications, and not a builder's.
 
     Raises:
