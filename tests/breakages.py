@@ -283,7 +283,7 @@ BREAKAGES = [
         "keras_lottery",
         (
             "runs with several rates are told by the first alone",
-            "config.py",
+            "config/training.py",
             "return rates if isinstance(value, (list, tuple)) else rates[0]",
             "return rates[0]",
             "apps/test_bad_input.py test_config.py "

@@ -110,7 +110,7 @@ def test_an_option_is_a_field_and_its_use(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     field = '    patience: int | None = option(\n        None, "end a round'
     more = '    warmth: float | None = option(None, "how warm a round is", share, apart=True)\n'
-    _replace(tmp_path / "keras_lottery" / "config.py", field, more + field)
+    _replace(tmp_path / "keras_lottery" / "config" / "search.py", field, more + field)
     keyword = "    early_bird: float | None = None,\n    seed: int = 0,"
     _replace(
         tmp_path / "keras_lottery" / "search" / "find_ticket.py",

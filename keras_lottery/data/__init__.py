@@ -41,6 +41,21 @@ class Data:
     sizes: dict
     settings: dict  # the arguments of `load` that made it
 
+    def pixels(self, part: str, most: int | None = None) -> tuple:
+        """(the first images of a part as uint8 again, their labels): `most` of them, None for all.
+
+        Args:
+            part: "train", in the order of its first epoch, "validation" or "test".
+        """
+        taken, count = [], 0
+        for images, labels in getattr(self, part):
+            taken.append((images.numpy(), labels.numpy()))
+            count += len(labels)
+            if most is not None and count >= most:
+                break
+        images, labels = (np.concatenate(each)[:most] for each in zip(*taken))
+        return Pixels(self.mean, self.std).restore(images), labels
+
     def describe(self) -> dict:
         """Everything needed to load the same data again and to read a result made with it, ready for JSON."""
         return {

@@ -2,16 +2,16 @@
 
 import dataclasses
 
-from ..config import SearchConfig
-from ..core.checks import SEED, above_zero, share, whole, whole_or_text, zero_or_more
+from ..config import SearchConfig, seed_option
+from ..core.checks import above_zero, share, whole, whole_or_text, zero_or_more
 from ..core.errors import LotteryError
 from ..core.options import Config, check_of, listed, one_of, option
 from ..models.preprocessing import WORDS
 from ..tickets.ticket import STARTS
-from .controls import CONTROLS
+from .controls import CONTROLS, ON_SOURCE
 
 GOALS = ("size", "download", "latency")
-CHOICES = ", ".join(name for name in CONTROLS if name != "ticket")
+OF_TARGETS = ", ".join(name for name in CONTROLS if name not in ("ticket", *ON_SOURCE))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +25,10 @@ class TransferConfig(Config):
         one_of(STARTS),
         apart=True,
     )
-    controls: tuple = option((), f"also train: {CHOICES}", listed)
+    controls: tuple = option((), f"also train: {OF_TARGETS}", listed)
     freeze_backbone: bool = option(False, "train the new head alone (tickets do badly at that)", apart=True)
     epochs: int = option(10, "epochs of training; the one with the best validation accuracy is kept", whole)
-    seed: int = option(
-        0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED)
-    )
+    seed: int = seed_option()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +41,7 @@ class Control(Config):
     on: str = option("target", "source or target", one_of(("source", "target")))
     sparsity: float = option(0.0, "what the control is compared at")
     epochs: int = option(10, "epochs of training", whole)
-    seed: int = option(
-        0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED)
-    )
+    seed: int = seed_option()
     patience: int | None = option(None, "as of the search, on the source", whole)
 
 
@@ -104,9 +100,7 @@ class ShrinkConfig(Config):
     budget: float | None = option(
         None, "minutes: no further training begins that would not end by then", above_zero
     )
-    seed: int = option(
-        0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED)
-    )
+    seed: int = seed_option()
 
 
 @dataclasses.dataclass(frozen=True)

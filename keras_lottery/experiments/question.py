@@ -8,7 +8,7 @@ from ..core.errors import LotteryError
 from ..core.options import Config, listed, option, several
 from ..core.schedule import KEPT
 from . import controls
-from .configs import CHOICES
+from .configs import OF_TARGETS
 
 SEEDS = 10_000
 BUDGET = 1500  # optimizer steps on a target, where nobody says another
@@ -86,7 +86,8 @@ class Study(Config):
     )
     controls: tuple = option(
         ("random", "dense-scratch", "dense-transferred"),
-        f"of {CHOICES}; dense-cyclic needs --rewinds=lr or finetune; random@0.9 is for that sparsity alone",
+        f"of {OF_TARGETS}; dense-cyclic, on the source, needs --rewinds=lr or finetune; random@0.9 is for that "
+        "sparsity alone",
         _once,
     )
     source_controls: tuple | None = option(

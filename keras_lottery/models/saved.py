@@ -57,6 +57,11 @@ def load(path, engine):
         raise LotteryError(f"it is no whole, saved model: {' '.join(str(error).split())[:200]}") from error
 
 
+def is_file(model) -> bool:
+    """Whether what is given for a model is the name of a file, not of a net that `models.build` knows."""
+    return str(model).endswith((".keras", ".h5"))
+
+
 def keras_version(path):
     """Of the Keras that saved a .keras or .h5 file, "" where it does not say."""
     if zipfile.is_zipfile(path):
@@ -141,7 +146,7 @@ def builder(model, width=1.0, keras="tf_keras", weights=None):
         it where a saved model is of another shape.
     """
     width = above_zero("width", width)
-    if not str(model).endswith((".keras", ".h5")):
+    if not is_file(model):
         models.check_name(model, width, weights, keras)
         return lambda input_shape, num_classes: models.build(
             model, input_shape, num_classes, width, keras, weights

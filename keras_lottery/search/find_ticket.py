@@ -2,19 +2,17 @@
 
 import dataclasses
 import gc
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from .. import engines, wrapping
-from ..architecture import form
 from ..config import SearchConfig
 from ..core import files, team
 from ..core.checks import true_or_false
 from ..core.errors import LotteryError
-from ..core.jsonable import MISSING, digest, plain
+from ..core.jsonable import plain
 from ..core.masking import check_leaves_some
-from ..core.schedule import check_rewind, rule, search_rounds
+from ..core.schedule import check_rewind, search_rounds
 from ..core.types import Model, PathLike
 from ..tickets.ticket import Ticket
 from ..training import run_folder
@@ -26,6 +24,7 @@ from .alive import naming_the_last_good
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
 from .stopping import Stopping
+from .told import opened, settings_of, told
 
 
 def find_ticket(
@@ -123,7 +122,7 @@ def find_ticket(
     plan, stopping = _planned(handle, search, given)
     handle.set_seed(search.seed)
     handle = _ready(handle, scope, bool(verbose))
-    settings = _settings(search, handle.settings()[1])
+    settings = settings_of(search, handle.settings()[1])
     check_leaves_some(handle.masks(), search.sparsities[-1], settings["scope"])
     sides = None
     if structured:
@@ -133,8 +132,8 @@ def find_ticket(
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
-        config = _config(handle, architecture, {**settings, "info": info}, search, given)
-        run_dir = _opened(run_dir, config, overwrite, len(plan))
+        config = told(handle, architecture, {**settings, "info": info}, search, given)
+        run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
     state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
@@ -176,46 +175,6 @@ def _planned(handle, search, given):
     plan = search_rounds(search.sparsities, rewind, steps and steps * search.epochs, search.rewind_once)
     ends_count = rewind == "trained"
     return plan, Stopping(plan, search.epochs, steps, search.budget, search.early_bird, ends_count)
-
-
-def _settings(search, wrapped):
-    """What a ticket says of its search; `wrapped` is how the model was wrapped."""
-    return {
-        "epochs": search.epochs,
-        "seed": search.seed,
-        **rule(search.rewind),
-        **{name: value for name, value in search.unusual().items() if name != "rate"},
-        "rewind": "init" if search.rewind == 0 else search.rewind,
-        "scope": search.scope or wrapped["scope"],
-    }
-
-
-def _config(handle, architecture, settings, search, given):
-    """What the result of a run depends on."""
-    blocks = handle.settings()[1]["blocks"]
-    return {
-        **settings,
-        "sparsities": search.sparsities,
-        "steps": given.steps,
-        "train": given.account,
-        "content": content(given.train),
-        "validation": given.validated,
-        "architecture": digest(form(architecture)),
-        "masks": list(handle.masks()),
-        "weights": list(handle.variables()),
-        "compiled": handle.compiled(),
-        **({"blocks": blocks} if blocks else {}),
-    }
-
-
-def _opened(run_dir, config, overwrite, rounds):
-    """The folder of the run, made or reopened."""
-    if not overwrite:
-        config = run_folder.under_its_rule(
-            run_dir, config, lambda: run_folder.finished_rounds(run_dir) == rounds
-        )
-        _check_names(run_dir, config)
-    return run_folder.open_run(run_dir, "find_ticket", config, overwrite)
 
 
 def _run(state, plan, stopping, given, search, callbacks, verbose):
@@ -292,27 +251,3 @@ def _ready(handle, scope, verbose):
         handle.build_optimizer()
         handle.keep_randomness()
     return handle
-
-
-def _check_names(run_dir, config):
-    """Raises LotteryError if the folder holds the run of a model that differs in its layers' names alone."""
-    there, config = run_folder.check_run_dir(run_dir, config) or {}, plain(config)
-    if {
-        name
-        for name in {**there, **config}
-        if name != run_folder.KIND and there.get(name, MISSING) != config.get(name, MISSING)
-    } in ({"weights"}, {"masks", "weights"}):
-        was, now = next(
-            pair for pair in itertools.zip_longest(there["weights"], config["weights"]) if pair[0] != pair[1]
-        )
-        if was is None or now is None:
-            raise LotteryError(
-                f"{str(run_dir)!r} holds a run of a model with {len(there['weights'])} weights, now "
-                f"{len(config['weights'])}: {was or now!r} is in one of them alone. Give another run_dir, "
-                "or overwrite=True to start anew."
-            )
-        raise LotteryError(
-            f"{str(run_dir)!r} holds a run of this model with other names, {was!r}, now {now!r}: name the "
-            "layers, or call keras.backend.clear_session() before the model is built, to go on; or pass "
-            "overwrite=True."
-        )

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import engines
 from ..channels.compacting import compact as without_dead_channels
-from ..core import checks, html
+from ..core import checks
 from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
 from ..core.files import new_file
@@ -22,88 +22,11 @@ from . import camera, check, convert, flatbuffer, sparse_kernels, unpack
 from . import labels as label_file
 from .choose import GOALS, pick, problem_of
 from .measure import local
+from .record import Export, Variant
 from .show import show
 
 REPRESENTATIVE = 200  # examples that int8 takes its ranges from, at most
 SECONDS = 0.3  # to invoke each file for
-
-
-@dataclasses.dataclass(frozen=True)
-class Variant:
-    """One way to encode the model: what it weighs, how fast it is here, and how far its outputs are from the
-    Keras model's.
-
-    format: how numbers are kept, see `convert.FORMATS`; encoding: "dense" or "sparse".
-    bytes, gzip, zstd: of the file, and of the file as a download. load_ms, latency_ms: milliseconds on this
-      machine; `latency` is over that of the first file that runs.
-    largest_difference: absolute; relative_difference: over the output's largest absolute value, the worst of
-      all outputs.
-    accuracy: share of the labelled images that it gets right, 0..1.
-    sparse_tensors: how many tensors are sparse-encoded in the file; sparse_kernels: how many of its 1x1
-      convolutions and fully connected layers sparse kernels of an ARM processor can run.
-    What could not be measured is None; `problem` says in words why the file cannot be used.
-    """
-
-    format: str
-    encoding: str
-    bytes: int | None = None
-    gzip: int | None = None
-    zstd: int | None = None
-    load_ms: float | None = None
-    latency_ms: float | None = None
-    latency: float | None = None
-    largest_difference: float | None = None
-    relative_difference: float | None = None
-    accuracy: float | None = None
-    sparse_tensors: int | None = None
-    sparse_kernels: int | None = None
-    problem: str | None = None
-    chosen: bool = False
-
-    @property
-    def name(self):
-        return f"{self.format} {self.encoding}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Export:
-    """What `export` wrote: the file's path and a row for each variant that was tried, the written one
-    `chosen`.
-
-    accuracy: the Keras model's on the labelled images, 0..1; None without labels.
-    """
-
-    path: str
-    goal: str
-    accuracy: float | None
-    variants: tuple[Variant, ...]
-
-    def __repr__(self):
-        return (
-            f"Export({self.path}: {self.chosen.name}, {self.chosen.bytes:,} bytes, the best of "
-            f"{len(self.variants)} for {self.goal})"
-        )
-
-    def _repr_html_(self):
-        rows = [
-            (variant.name, variant.bytes, variant.problem or ("chosen" if variant.chosen else ""))
-            for variant in self.variants
-        ]
-        return html.table(repr(self), ("variant", "bytes", ""), rows)
-
-    @property
-    def chosen(self):
-        return next(variant for variant in self.variants if variant.chosen)
-
-    def to_dict(self):
-        """The record as plain dicts, lists and numbers, ready for json.dump."""
-        return {
-            "path": self.path,
-            "goal": self.goal,
-            "accuracy": self.accuracy,
-            "chosen": self.chosen.name,
-            "variants": [{"name": variant.name, **dataclasses.asdict(variant)} for variant in self.variants],
-        }
 
 
 def export(
@@ -127,9 +50,9 @@ def export(
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its
     non-zero values. Each file is loaded with LiteRT as a phone would, run, compared with `model` and
-    measured. The best for the goal is written, of those that load and are as good as the model: with labels,
-      that lose at most `max_loss` points of its
-    accuracy; without, whose outputs agree to 1e-3 of their scale.
+    measured. The best for the goal is written, of those that load and are as good as the model: with
+    labels, that lose at most `max_loss` points of its accuracy; without, whose outputs agree to 1e-3 of
+    their scale.
 
     A wrapped model is stripped first; a mixed-precision model is exported, and compared, as float32.
     The file takes one example at a time: a batch of 1 is what phones run, recurrent layers do not convert

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from .. import data
 from ..core import files
 from ..core.errors import LotteryError
-from ..core.pixels import Pixels
 from ..tickets.ticket import load_ticket
 from .config import ExportConfig
 from .exporting import accuracies, checked_path
@@ -57,7 +54,7 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
             raise LotteryError(
                 "validation is 0: the variant is chosen on validation images; give a share above 0."
             )
-        given |= dict(zip(("images", "labels"), _pixels(loaded, "validation", CHECKED)))
+        given |= dict(zip(("images", "labels"), loaded.pixels("validation", CHECKED)))
         model, restated = in_float32(ticket, config.start, loaded, config.max_loss)
     record = export_model(model, output, **given)
     result = {
@@ -68,7 +65,7 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
         **record.to_dict(),
     }
     if loaded:
-        tested = accuracies(model, output, *_pixels(loaded, "test", TESTED), given["normalization"])
+        tested = accuracies(model, output, *loaded.pixels("test", TESTED), given["normalization"])
         result |= {"restated": restated, "test": tested}
     if given.get("class_names"):
         with files.new_file(beside) as aside:
@@ -108,15 +105,3 @@ def _data_for(dataset, model, images):
         own |= {"train_split": images["splits"]["train"], "validation": images["validation"]}
     told = {name: value for name, value in dataset.items() if value is not None}
     return data.load(**{**own, **told})
-
-
-def _pixels(loaded, part, most):
-    """The first images of a part as uint8 again, and their labels."""
-    parts, count = [], 0
-    for x, y in getattr(loaded, part):
-        parts.append((x.numpy(), y.numpy()))
-        count += len(y)
-        if count >= most:
-            break
-    images, labels = (np.concatenate(part)[:most] for part in zip(*parts))
-    return Pixels(loaded.mean, loaded.std).restore(images), labels

@@ -109,6 +109,33 @@ def test_other_classes_get_a_new_head(models, tmp_path):
     assert code == 0 and "is not trained" in out, err
 
 
+def test_a_body_that_was_frozen_is_trained_and_pruned(tmp_path):
+    """As after Keras' guide to transfer learning: a frozen body under a head of one's own."""
+    body = keras.Model(*(lambda x: (x, net()(x)))(L.Input((8, 8, 1))))
+    body.trainable = False
+    keras.Sequential([L.Input((8, 8, 1)), L.Rescaling(1 / 255), body]).save(tmp_path / "frozen.keras")
+    code, out, err = run(tmp_path, tmp_path / "frozen.keras")
+    assert code == 0 and "5 of its layers were frozen: they are trained and pruned" in out, err
+    ticket = lottery.load_ticket(json.loads((tmp_path / "run" / "result.json").read_text())["ticket"])
+    assert any("one" in path for path in ticket.masks) and any("two" in path for path in ticket.masks)
+
+
+def test_the_file_and_the_pruning_together_lose_no_more_than_allowed(models, tmp_path, monkeypatch):
+    asked = []
+    real = shrink.export
+
+    def export(*args, **kwargs):
+        asked.append(kwargs)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(shrink, "export", export)
+    code, _, err = run(tmp_path, models / "own.keras", "--max_loss=8")
+    assert code == 0, err
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    lost = result["rounds"][result["chosen"]]["points_lost"]
+    assert asked[-1]["max_loss"] == pytest.approx(8 - lost)
+
+
 @pytest.mark.parametrize(
     "flags, said",
     [

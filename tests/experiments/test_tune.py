@@ -22,7 +22,7 @@ from apps import find_ticket
 from apps import tune as app
 from keras_lottery import data
 from keras_lottery.core.schedule import round_sparsities
-from keras_lottery.experiments import tune
+from keras_lottery.experiments import drawing
 
 TUNE = [
     "--model=net.keras",
@@ -287,13 +287,13 @@ def test_what_is_drawn_again_and_for_longer_is_the_same():
             far = abs(np.log10(setting["learning_rate"]) + 1) + 0.1 * (setting["rate"] == 0.5)
             return {"validation_accuracy": 1 - far / 4}
 
-        tune.draw(trial, ranges, trials, seed)
+        drawing.draw(trial, ranges, trials, seed)
         return found
 
     once = drawn(12)
     assert drawn(12) == once and drawn(8) == once[:8] and drawn(5, seed=1) != once[:5]
     far = [abs(np.log10(setting["learning_rate"]) + 1) for setting in once]
-    assert np.mean(far[-4:]) < np.mean(far[: tune.DRAWN]), once
+    assert np.mean(far[-4:]) < np.mean(far[: drawing.DRAWN]), once
 
 
 @pytest.mark.stress

@@ -20,7 +20,7 @@ from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import prune
 from keras_lottery.tflite import convert, encoding, flatbuffer, weights8
 from keras_lottery.tflite.choose import pick, problem_of
-from keras_lottery.tflite.exporting import Variant
+from keras_lottery.tflite.record import Variant
 
 layers = tf_keras.layers
 

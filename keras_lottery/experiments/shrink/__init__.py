@@ -19,7 +19,7 @@ from .. import jobs
 from ..configs import ShrinkConfig
 from ..stats import estimate
 from .enough import Enough, UntilEnough
-from .opened import Opened, backend_of, opened, pixels_of
+from .opened import Opened, backend_of, opened
 from .table import show
 
 __all__ = ["SPARSITIES", "show", "shrink"]
@@ -57,7 +57,8 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
     rows = [_row(ticket, tickets[0], allowed) for ticket in tickets]
     number = max(n for n, row in enumerate(rows) if row["fits"])
     dense, chosen = (_tested(tickets[n], given, place.keras) for n in (0, number))
-    files_of = _exported(config, given, place, (tickets[0], tickets[number]), output)
+    left = max(0.0, allowed - rows[number]["points_lost"])  # for the file to lose
+    files_of = _exported(config, given, place, (tickets[0], tickets[number]), output, left)
     result = {
         "command": "shrink",
         "told": given.told,
@@ -173,9 +174,9 @@ def _compared(dense, chosen):
     }
 
 
-def _exported(config, given, place, tickets, output):
-    """The figures of the dense float32 file and of the file for the goal."""
-    images, labels = pixels_of(given.data, "validation", JUDGED)
+def _exported(config, given, place, tickets, output, left):
+    """The figures of the dense float32 file and of the file for the goal, which may lose `left` points."""
+    images, labels = given.data.pixels("validation", JUDGED)
     normalization = given.data.mean, given.data.std
     names = given.data.class_names
     shared = {"images": images, "normalization": normalization, "class_names": names, "verbose": False}
@@ -186,12 +187,12 @@ def _exported(config, given, place, tickets, output):
         output,
         goal=config.goal,
         labels=labels,
-        max_loss=config.max_loss,
+        max_loss=min(left, 100),
         overwrite=True,
         **shared,
     )
     plain_file = next(variant for variant in before.variants if variant.encoding == "dense")
-    tested = accuracies(chosen, output, *pixels_of(given.data, "test"), normalization)
+    tested = accuracies(chosen, output, *given.data.pixels("test"), normalization)
     engines.engine_of(place.keras).keras.backend.clear_session()
     return {
         "before": dataclasses.asdict(plain_file),

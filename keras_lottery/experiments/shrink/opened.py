@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from ... import data as data_sets
+from ... import engines
 from ...config import DataConfig
 from ...core.errors import LotteryError
 from ...core.pixels import Pixels
@@ -36,7 +37,7 @@ class Opened:
 
 def backend_of(model, backend) -> str:
     """The backend for a saved model: that of the Keras which saved it, where nobody says another."""
-    of_keras_3 = _is_file(model) and saved.keras_of(model) == "keras"
+    of_keras_3 = saved.is_file(model) and saved.keras_of(model) == "keras"
     return machine.choose_backend("tensorflow" if backend == "auto" and of_keras_3 else backend)
 
 
@@ -48,7 +49,7 @@ def opened(config: ShrinkConfig, data: DataConfig, keras: str) -> Opened:
     """
     if config.code:
         code.register(config.code)
-    is_file = _is_file(config.model)
+    is_file = saved.is_file(config.model)
     weights = None if config.weights == "none" else config.weights
     model = saved.opened(config.model, keras) if is_file else None
     if model is None:
@@ -75,7 +76,7 @@ def opened(config: ShrinkConfig, data: DataConfig, keras: str) -> Opened:
         pixels = scaling.pixels
         loaded = data_sets.load(**arguments, normalization=(pixels.mean, pixels.std), seed=config.seed)
     model = takes_rgb(model) if scaling.bgr else model
-    told.append(_line(loaded, scaling))
+    told += [_line(loaded, scaling), *_unfrozen(model)]
     if not _fits(model, raw):
         told.append(f"its head is not for {raw.num_classes} classes: it gets a new one")
         model = heads.new_head(model, raw.num_classes)
@@ -86,8 +87,14 @@ def opened(config: ShrinkConfig, data: DataConfig, keras: str) -> Opened:
     return Opened(model, loaded, scaling, tuple(told))
 
 
-def _is_file(model):
-    return str(model).endswith((".keras", ".h5"))
+def _unfrozen(model):
+    """Let all of a model train; a line that says so if some of it was frozen, as a body under a head is."""
+    layers = engines.of(model).layers().values()
+    frozen = sum(bool(layer.weights) and not layer.trainable for layer in layers)
+    model.trainable = True
+    return (
+        [f"{frozen} of its layers were frozen: they are trained and pruned like the rest"] if frozen else []
+    )
 
 
 def _sizes(model, data):
@@ -112,7 +119,7 @@ def _scaling(config, model, raw, is_trained):
         return preprocessing.of_word(word, channels), [f"{model.name} takes images in the scaling {word!r}"]
     if is_trained is False:
         return None, [f"{model.name} is not trained"]
-    images, labels = pixels_of(raw, "validation", measuring.PHOTOS)
+    images, labels = raw.pixels("validation", measuring.PHOTOS)
     best, second = measuring.measure(model, images.astype("uint8"), labels if _fits(model, raw) else None)
     return best.scaling, [
         f"images as {best} fit {model.name} best, then {second}; preprocessing=... says another"
@@ -135,15 +142,3 @@ def _fits(model, loaded):
 def _accuracy(model, loaded):
     labels = np.concatenate([y.numpy() for _, y in loaded.validation])
     return (model.predict(loaded.validation, verbose=0).argmax(-1) == labels).mean()
-
-
-def pixels_of(loaded, part, most=None):
-    """The first images of a part as uint8 again, and their labels."""
-    parts, count = [], 0
-    for x, y in getattr(loaded, part):
-        parts.append((x.numpy(), y.numpy()))
-        count += len(y)
-        if most is not None and count >= most:
-            break
-    images, labels = (np.concatenate(part)[:most] for part in zip(*parts))
-    return Pixels(loaded.mean, loaded.std).restore(images), labels

@@ -1,0 +1,164 @@
+"""How tickets are searched for, which net is pruned, and where a run is kept."""
+
+import dataclasses
+
+from ..core.budget import check_budget
+from ..core.checks import SEED, above_zero, share, whole, whole_or_text
+from ..core.errors import LotteryError
+from ..core.masking import BLOCKS, SCOPES
+from ..core.options import Config, one_of, option
+from ..core.schedule import MOST, check_rewind, check_rewind_once, round_sparsities
+
+RATE = 0.2  # of a search that does not say another
+ROUNDS = 10  # of a command's search that does not say how far to prune
+
+
+def seed_option():
+    return option(0, "random seed: same seed, same result", lambda name, value: whole(name, value, **SEED))
+
+
+def _final_sparsity(name, value):
+    return tuple(share(name, at) for at in value) if isinstance(value, (list, tuple)) else share(name, value)
+
+
+def _rewind(name, value):
+    return check_rewind(whole_or_text(value))
+
+
+def _budget(name, value):
+    check_budget(value)
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig(Config):
+    """How a ticket is searched for; what `find_ticket` takes.
+
+    Raises:
+      LotteryError: an impossible value, or values that contradict each other.
+
+    Example:
+      >>> SearchConfig(rounds=3, rate=0.5).sparsities
+      [0.5, 0.75, 0.875]
+    """
+
+    epochs: int = option(5, "epochs of each round", whole)
+    rounds: int | None = option(
+        None,
+        f"number of prunings (default {ROUNDS}, unless --final_sparsity is given)",
+        lambda name, value: whole(name, value, most=MOST),
+    )
+    rate: float | None = option(
+        None,
+        f"share of the surviving weights a round prunes (default {RATE})",
+        share,
+        apart=True,
+        was=RATE,
+    )
+    final_sparsity: float | tuple | None = option(
+        None,
+        "share of zeros after the last round, reached exactly; or a list of them, such as "
+        "0.8,0.9, reached one after the other by rounds of --rate",
+        _final_sparsity,
+    )
+    scope: str | None = option(
+        None,
+        "global: one threshold over all weights; layer: one in each layer",
+        one_of(SCOPES),
+        apart=True,
+        was="global",
+    )
+    rewind: int | str = option(
+        "init",
+        "init, a step of the first training (later rounds train from it to that training's end), trained "
+        "(its end), lr or finetune (keep weights)",
+        _rewind,
+    )
+    rewind_once: bool = option(
+        False,
+        "rewind before the last round alone: those between go on with what they have learned, and can be "
+        "short",
+        apart=True,
+    )
+    structured: bool = option(
+        False,
+        "let weak channels die as wholes, at the same sparsity: lottery-export --compact takes "
+        "them out, and any phone gains",
+        apart=True,
+    )
+    budget: str | int | None = option(
+        None,
+        "optimizer steps of the whole search, dense trainings as in 3x, or minutes as in 90m: all rounds "
+        "but the last, which makes the ticket, end early enough to keep it",
+        _budget,
+        apart=True,
+    )
+    early_bird: float | None = option(
+        None,
+        "end a round, but the last, once less than this share of the weights it prunes are others than an "
+        "epoch before, such as 0.1",
+        share,
+        apart=True,
+    )
+    patience: int | None = option(
+        None, "end a round after so many epochs without a better validation accuracy", whole, apart=True
+    )
+    seed: int = seed_option()
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_rewind_once(self.rewind_once, self.rewind)
+        if self.rounds is not None or self.final_sparsity is not None:
+            self.sparsities  # noqa: B018  raises what is wrong with them
+
+    @property
+    def most_pruned(self) -> float | None:
+        """The rate, or what it is by default; None where rounds and final_sparsity say it."""
+        return RATE if self.rate is None and None in (self.rounds, self.final_sparsity) else self.rate
+
+    @property
+    def sparsities(self) -> list:
+        """Sparsity after each round; see `schedule.round_sparsities`."""
+        if self.rounds is None and self.final_sparsity is None:
+            raise LotteryError(
+                "how far to prune is open: give rounds, for example rounds=10, or final_sparsity."
+            )
+        return round_sparsities(self.rounds, self.most_pruned, self.final_sparsity)
+
+
+@dataclasses.dataclass(frozen=True)
+class Net(Config):
+    """Which net is pruned, where commands make it, and in which blocks."""
+
+    model: str = option(
+        "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file"
+    )
+    width: float = option(1.0, "times as many filters as the literature's net", above_zero)
+    block: int = option(
+        1,
+        "4 or 16: prune dense kernels in blocks of so many inputs, for the sparse kernels of mobile "
+        "runtimes: 4 in float32, 16 in int8",
+        lambda name, value: one_of(BLOCKS)(name, whole(name, value)),
+        apart=True,
+    )
+
+
+def _verbose(name, value):
+    one_of((True, False, 1, 2, 0, "auto"))(name, value)
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(Config):
+    """Where a run is kept, and what it shows."""
+
+    run_dir: str | None = option(None, "folder of the run; the same command goes on where it was stopped")
+    overwrite: bool = option(False, "start anew in run_dir, deleting the run that is there")
+    verbose: bool | int | str = option(True, "show Keras' progress bars", _verbose)
+
+    @property
+    def progress(self):
+        """`verbose` as `fit` takes it."""
+        return (
+            "auto" if self.verbose is True else int(self.verbose) if self.verbose is False else self.verbose
+        )
