@@ -86,8 +86,8 @@ class Study(Config):
     )
     controls: tuple = option(
         ("random", "dense-scratch", "dense-transferred"),
-        f"of {OF_TARGETS}; dense-cyclic, on the source, needs --rewinds=lr or finetune; random@0.9 is for that "
-        "sparsity alone",
+        f"of {OF_TARGETS}; dense-cyclic, on the source, needs --rewinds=lr or finetune; random@0.9 is for "
+        "that sparsity alone",
         _once,
     )
     source_controls: tuple | None = option(

@@ -34,6 +34,7 @@ def names():
             elif isinstance(node, ast.ImportFrom):
                 own.update(alias.asname or alias.name for alias in node.names)
         found.setdefault(path.parent.name, set()).add(path.stem)
+        found.setdefault(path.parent.parent.name, set()).add(path.parent.name)
     return found
 
 
