@@ -176,7 +176,7 @@ BREAKAGES = [
         ),
         (
             "every image of a batch is flipped or none",
-            "pipeline.py",
+            "augmentation.py",
             "flip = draws[:, :1] < 0.5",
             "flip = draws[:1, :1] < 0.5",
             "data/test_data.py::test_augmented_images_are_shifted_flipped_copies_on_zeros",

@@ -1,8 +1,9 @@
 """Break the package, a line at a time, and see whether the tests notice.
 
-    python tests/mutations.py                     # all of `breakages.BREAKAGES`, each by the tests that it
-    names python tests/mutations.py --only=seed         # those with a word in what they are
-    python tests/mutations.py --whole             # and by all tests what the named ones let pass
+    python tests/mutations.py               # all of `breakages.BREAKAGES`, each by the tests that it names
+    python tests/mutations.py --only=seed   # those with a word in what they are
+    python tests/mutations.py --quick       # by those of the named tests alone that `make test` runs
+    python tests/mutations.py --whole       # and by all tests what the named ones let pass
 
 First the tests that a breakage names run on a copy of this checkout as it is, where they must pass; then each
 breakage is put into the copy, and they must fail. What was tried is kept in a file and not tried again while
@@ -26,6 +27,7 @@ from breakages import BREAKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = "."  # all tests
+QUICK = ["-m", "not stress and not matrix"]  # as in the Makefile
 WORLDS = {"tf_keras": {}, "keras": {"LOTTERY_KERAS": "keras", "KERAS_BACKEND": "jax"}}
 PASSED, FAILED = 0, 1  # pytest's exit codes; any other says that the tests did not run
 
@@ -48,7 +50,7 @@ def copy_of_checkout(folder):
     return content.hexdigest()
 
 
-def outcome(folder, tests, keras):
+def outcome(folder, tests, keras, marks=()):
     """What pytest says of some tests in a copy: {"code": its exit code, "failed": the first test that fails,
     "seconds"}."""
     environment = {
@@ -58,7 +60,7 @@ def outcome(folder, tests, keras):
     }  # in front of an editable install
     began = time.monotonic()
     paths = [f"tests/{test}" for test in tests.split()]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *paths]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *marks, *paths]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     return {
@@ -73,8 +75,8 @@ class Trials:
     """Outcomes of tests in a copy of the checkout, those that are in the file of this very checkout not tried
     again."""
 
-    def __init__(self, folder, file):
-        self.folder, self.file = folder, file
+    def __init__(self, folder, file, marks=()):
+        self.folder, self.file, self.marks = folder, file, list(marks)
         self.checkout = copy_of_checkout(folder)
         lines = file.read_text().splitlines() if file.exists() else []
         self.known = {tuple(entry.pop("key")): entry for entry in map(json.loads, lines)}
@@ -95,8 +97,9 @@ class Trials:
             path.write_text(before)
 
     def _tried(self, key, tests, keras):
+        key = (*key, *self.marks)
         if key not in self.known:
-            self.known[key] = outcome(self.folder, tests, keras)
+            self.known[key] = outcome(self.folder, tests, keras, self.marks)
             with self.file.open("a") as file:
                 file.write(json.dumps({"key": key, **self.known[key]}) + "\n")
         return self.known[key]
@@ -107,13 +110,14 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="of the breakages those with this word in what they are")
+    parser.add_argument("--quick", action="store_true", help="by what make test runs of the named tests")
     parser.add_argument("--whole", action="store_true", help="try all tests on what the named ones let pass")
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir(), "mutations.jsonl"))
     given = parser.parse_args()
     chosen = [breakage for breakage in BREAKAGES if given.only in breakage.what]
     caught = 0
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
-        trials = Trials(Path(folder), given.results)
+        trials = Trials(Path(folder), given.results, QUICK if given.quick else ())
         for keras in WORLDS:
             named = {test for one in chosen if one.keras == keras for test in one.tests.split()}
             sound = trials.whole_copy(" ".join(sorted(named)), keras) if named else {"code": PASSED}

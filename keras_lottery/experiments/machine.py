@@ -65,7 +65,7 @@ def place(strategy, backend, tpu=None):
     tf.config.experimental.enable_op_determinism()
     if backend == "tf_keras":
         # Random layers then keep their state in generators, which a resumed run restores.
-        engines.engine_of("tf_keras").keras.backend.experimental.enable_tf_random_generator()
+        engine(backend).keras.backend.experimental.enable_tf_random_generator()
     return made.scope
 
 
@@ -231,6 +231,11 @@ def kind(backend):
     return "tf_keras" if backend == "tf_keras" else "keras"
 
 
+def engine(backend):
+    """The engine of a backend's Keras."""
+    return engines.engine_of(kind(backend))
+
+
 def set_precision(name="auto", backend="tf_keras", strategy="none"):
     """Set Keras' global policy; "auto" is the fastest that TensorFlow has on these devices, on other backends
     float32.
@@ -243,7 +248,7 @@ def set_precision(name="auto", backend="tf_keras", strategy="none"):
     known("precision", name, PRECISIONS)
     if name == "auto":
         name = _fastest_policy(strategy) if backend in ("tf_keras", "tensorflow") else "float32"
-    engines.engine_of(kind(backend)).keras.mixed_precision.set_global_policy(name)
+    engine(backend).keras.mixed_precision.set_global_policy(name)
     return name
 
 

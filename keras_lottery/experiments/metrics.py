@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 from scipy.special import log_softmax
 
-from .. import engines, wrapping
 from ..channels.counts import multiply_adds_left
 from ..channels.effective import effective_of
 from ..core.errors import LotteryError
@@ -92,20 +91,20 @@ def correct_images(row):
     return np.unpackbits(bits, count=count).astype(bool)
 
 
-def measured(model, loaded):
-    """What `measure` gives for a compiled classifier on a `data.Data`'s test images, in one pass over them.
+def measured(handle, loaded):
+    """What `measure` gives for a compiled classifier's handle on a `data.Data`'s test images, in one pass.
 
     Where outputs of some images are not gathered from the devices, accuracy and loss alone, with a warning.
     """
-    labels, outputs = loaded.test._lottery_labels(), predictions(model, loaded.test)
+    labels, outputs = loaded.test._lottery_labels(), predictions(handle.model, loaded.test)
     if len(outputs) != len(labels):
         warnings.warn(
             f"{len(outputs):,} outputs for {len(labels):,} test images were gathered from the "
             "devices: only accuracy and loss are told, by another pass.",
             stacklevel=2,
         )
-        return dict(zip(("test_loss", "test_accuracy"), model.evaluate(loaded.test, verbose=0)))
-    from_logits = engines.of(model).loss().get_config()["from_logits"]
+        return dict(zip(("test_loss", "test_accuracy"), handle.model.evaluate(loaded.test, verbose=0)))
+    from_logits = handle.loss().get_config()["from_logits"]
     return measure(outputs, labels, loaded.class_names, from_logits)
 
 
@@ -114,15 +113,14 @@ def predictions(model, dataset):
     return np.asarray(model.predict(dataset, verbose=0)).astype("float32")
 
 
-def left(model):
-    """What is left of a wrapped model, ready for JSON.
+def left(handle):
+    """What is left of a handle's wrapped model, ready for JSON.
 
     Returns:
       A dict of effective_sparsity, 0..1, see `channels.effective`, and multiply_adds, for one image where
       zeros are skipped; each None, with a warning, where that is not known of the model's layers.
     """
-    handle, masks = engines.of(model), wrapping.masks(model)
-    plain = handle.on(handle.strip())
+    masks, plain = handle.masks(), handle.on(handle.strip())
     figures = {
         "effective_sparsity": lambda: sparsity(effective_of(plain, masks)),
         "multiply_adds": lambda: multiply_adds_left(plain.model),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import engines, wrapping
+from .. import engines
 from ..core import files, team
 from ..core.errors import Failed
 from ..core.jsonable import plain
@@ -125,7 +125,7 @@ def train(how: Training, make, loaded):
         if how.best:
             how.best.restore()
         epoch = how.best and how.best.epoch
-        row = tested(how.control, model, loaded, history, epoch, how.before, how.corrupted)
+        row = tested(how.control, handle, loaded, history, epoch, how.before, how.corrupted)
         if not how.save:
             return row
         settings = {"control": how.control, "seed": how.seed}
@@ -173,7 +173,7 @@ def _cycled(how, handle, loaded, begin, backup):
     return history
 
 
-def tested(control, model, loaded, history, epoch=None, before=0, corrupted=False):
+def tested(control, handle, loaded, history, epoch=None, before=0, corrupted=False):
     """The row of a trained model: tested, and validated at the end of `epoch` (from 0), by default the last.
 
     With `corrupted` it is tested on corrupted images, too: 12 times 2,000, or as many as there are to test.
@@ -186,12 +186,12 @@ def tested(control, model, loaded, history, epoch=None, before=0, corrupted=Fals
     return plain(
         {
             "control": control,
-            "sparsity": sparsity(wrapping.masks(model)),
+            "sparsity": sparsity(handle.masks()),
             "epoch": -(-ends[number] // steps),
             "steps": {"before": before, "start": history[0].get("start", 0), "stop": ends[-1]},
-            **metrics.measured(model, loaded),
-            **metrics.left(model),
-            **({"corrupted": corruptions.accuracies(model, loaded)} if corrupted else {}),
+            **metrics.measured(handle, loaded),
+            **metrics.left(handle),
+            **({"corrupted": corruptions.accuracies(handle.model, loaded)} if corrupted else {}),
             "validation_accuracy": history[number].get("val_accuracy"),
             "history": history,
         }

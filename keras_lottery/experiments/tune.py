@@ -9,7 +9,6 @@ import filelock
 from rich.console import Console
 from rich.table import Table
 
-from .. import engines
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
 from ..core.checks import share
@@ -121,7 +120,7 @@ def _trial(name, setting, of, place, verbose):
     )
     with _alone(folder):
         if not (folder / TRIAL).exists():
-            engines.engine_of(place.keras).keras.backend.clear_session()
+            place.engine.keras.backend.clear_session()
             how = recipe, place.machine, Run(str(folder), verbose=verbose)
             try:
                 last = jobs.find(own, *of[1:], *how)["rows"][-1]

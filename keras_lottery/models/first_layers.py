@@ -38,10 +38,11 @@ def first(model, wanted: Callable, most: int = 1) -> First | None:
     >>> float(found.taken(np.ones((1, 4, 4, 1), "float32"))[0].max())
     2.0
     """
-    if not takes_images(model):
+    handle = engines.of(model)
+    if not _takes_images(handle):
         return None
-    model = wrapping.strip(model) if wrapping.is_wrapped(model) else model
-    handle, graph = engines.of(model), model
+    handle = handle.on(handle.strip()) if handle.masks() else handle
+    graph = handle.model
     handle.variables()  # on JAX this brings the state of a training into the layers
     before, models = [], []
     while graph is not None:
@@ -64,10 +65,13 @@ def first(model, wanted: Callable, most: int = 1) -> First | None:
 
 def takes_images(model) -> bool:
     """Whether a model is a graph of layers with one input, images of known channels."""
-    shape = getattr(model, "input_shape", None)
+    return _takes_images(engines.of(model))
+
+
+def _takes_images(handle):
+    shape = getattr(handle.model, "input_shape", None)
     images = isinstance(shape, tuple) and len(shape) == 4 and isinstance(shape[-1], int)
-    handle = engines.of(model)
-    return images and bool(handle.is_graph(handle.unwrap(model)))
+    return images and bool(handle.is_graph(handle.unwrap(handle.model)))
 
 
 def takes_rgb(model):

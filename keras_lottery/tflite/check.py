@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from ..core.errors import LotteryError
-from . import convert
+from . import tracing
 from .measure.examples import whole_numbers
 
 RANDOM_INPUTS = 8
@@ -74,12 +74,12 @@ def run(call, specs, examples):
 
 def expected(handle, specs, examples, pixels):
     try:
-        outputs = run(convert.call(handle, pixels), specs, examples)
+        outputs = run(tracing.call(handle, pixels), specs, examples)
     except LotteryError:
         raise
     except Exception as error:  # whatever it is, the model cannot do what its file should
         raise LotteryError(
-            f"{handle.model.name!r} cannot be run on one example at a time: {convert.first_line(error)}."
+            f"{handle.model.name!r} cannot be run on one example at a time: {tracing.first_line(error)}."
         ) from error
     wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
     if wrong:

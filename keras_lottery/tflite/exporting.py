@@ -13,20 +13,21 @@ import numpy as np
 
 from .. import engines
 from ..channels.compacting import compact as without_dead_channels
-from ..core import checks
 from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
-from ..core.files import new_file
 from ..core.types import Model, PathLike
-from . import camera, check, convert, flatbuffer, sparse_kernels, unpack
+from . import camera, check
 from . import labels as label_file
 from .choose import GOALS, pick, problem_of
-from .measure import local
-from .record import Export, Variant
+from .conversion import to_tflite
+from .convert import FORMATS
+from .record import Export
 from .show import show
+from .tracing import inputs
+from .trying import measured, ready
+from .writing import checked_path, places_of, write, write_kept
 
 REPRESENTATIVE = 200  # examples that int8 takes its ranges from, at most
-SECONDS = 0.3  # to invoke each file for
 
 
 def export(
@@ -99,7 +100,7 @@ def export(
     true_or_false(compact=compact, overwrite=overwrite, verbose=verbose)
     formats = _checked_formats(formats)
     path = checked_path(path, overwrite)
-    kept = _kept(variants_dir, formats, path, overwrite)
+    kept = places_of(variants_dir, formats, path, overwrite)
     handle = engines.of(model)
     structure, specs, pixels = _inputs(handle, normalization)
     examples = check.examples(images, structure, specs)
@@ -115,46 +116,21 @@ def export(
         names = label_file.fitting(names, expected)
         plain = without_dead_channels(plain, verbose=verbose) if compact else plain
         samples = None if images is None else _samples(specs, examples, pixels)
-        made = convert.to_tflite(plain, formats, samples, pixels)
-        files = {name: _ready(content, names) for name, content in made.items()}
+        made = to_tflite(plain, formats, samples, pixels)
+        files = {name: ready(content, names) for name, content in made.items()}
         variants = [
             dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss))
-            for variant in _measured(files, specs, examples, expected, truth)
+            for variant in measured(files, specs, examples, expected, truth)
         ]
 
     best = pick(variants, goal)
-    _write_kept(variants, kept, files)
-    _write(path, files[best.format, best.encoding])
+    write_kept(variants, kept, files)
+    write(path, files[best.format, best.encoding])
     told = tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants)
     record = Export(str(path), goal, accuracy, told)
     if verbose:
         show(record)
     return record
-
-
-def _kept(variants_dir, formats, path, overwrite):
-    """{(format, encoding): the file to keep that variant in}; {} where none are kept."""
-    if variants_dir is None:
-        return {}
-    folder = pathlib.Path(checks.path(variants_dir, "a folder's name"))
-    kept = {
-        (form, encoding): checked_path(folder / f"{form}-{encoding}.tflite", overwrite)
-        for form in formats
-        for encoding in convert.ENCODINGS
-    }
-    if path in kept.values():
-        raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
-    return kept
-
-
-def _write_kept(variants, kept, files):
-    """Keep the variants without a problem; the file of another, from an export before, goes."""
-    for variant in variants if kept else ():
-        place = kept[variant.format, variant.encoding]
-        if variant.problem is None:
-            _write(place, files[variant.format, variant.encoding])
-        else:
-            place.unlink(missing_ok=True)
 
 
 def _samples(specs, examples, pixels):
@@ -165,7 +141,7 @@ def _samples(specs, examples, pixels):
 
 def _inputs(handle, normalization):
     """(the nest of the model's inputs, their specs in the file, a `Pixels` where the file normalises)."""
-    structure, specs = convert.inputs(handle)
+    structure, specs = inputs(handle)
     pixels = camera.checked(normalization, specs)
     return (
         structure,
@@ -181,18 +157,16 @@ def _plain(handle):
 
 def _checked_formats(formats):
     given = (
-        list(convert.FORMATS)
+        list(FORMATS)
         if formats is None
         else list(formats)
         if isinstance(formats, (list, tuple))
         else [formats]
     )
     for name in given:
-        known("formats", name, convert.FORMATS)
+        known("formats", name, FORMATS)
     if not given:
-        raise LotteryError(
-            f"formats is empty: give some of {', '.join(convert.FORMATS)}, or none to try them all."
-        )
+        raise LotteryError(f"formats is empty: give some of {', '.join(FORMATS)}, or none to try them all.")
     return list(dict.fromkeys(given))
 
 
@@ -217,79 +191,6 @@ def _checked_labels(labels, images, examples, max_loss):
     return labels
 
 
-def checked_path(path, overwrite):
-    """The path of a .tflite file to write, a `Path`.
-
-    Raises:
-      LotteryError: it has another ending, is there, or cannot be written.
-    """
-    if not isinstance(path, (str, os.PathLike)) or pathlib.Path(path).suffix != ".tflite":
-        raise LotteryError(f"path is {str(path)!r}: expected a file name that ends in .tflite.")
-    path = checks.path(path, "a file name that ends in .tflite")
-    try:
-        if path.exists() and not overwrite:
-            raise LotteryError(f"{path} exists: choose another path, or pass overwrite=True.")
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-    except OSError as error:
-        raise LotteryError(f"cannot write {path}: {error.strerror}.") from error
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        what = "it is a folder" if path.is_dir() else f"{folder} is not a folder that you may write in"
-        raise LotteryError(f"cannot write {path}: {what}.")
-    return path
-
-
-def _ready(made, names):
-    """A converter's file made small, with its labels, or why there is none."""
-    if isinstance(made, str):
-        return made
-    parts = flatbuffer.read(made)
-    unpack.densify_what_dequantize_reads(parts)
-    sparse_kernels.pad_symmetrically(parts)
-    return label_file.packed(flatbuffer.small(parts), names)
-
-
-def _measured(files, specs, examples, expected, truth):
-    """A `Variant` for each file, measured side by side; what has no file has its reason."""
-    contents = {name: made for name, made in files.items() if not isinstance(made, str)}
-    rows = local.latencies(contents, seconds=SECONDS * len(contents)) if contents else []
-    rows = dict(zip(contents, rows))
-    return [
-        _variant(name, made, rows.get(name), specs, examples, expected, truth) for name, made in files.items()
-    ]
-
-
-def _variant(name, made, row, specs, examples, expected, truth):
-    if row is None:
-        return Variant(*name, problem=made.rstrip("."))
-    parts = flatbuffer.read(made)
-    variant = Variant(
-        *name,
-        row.bytes,
-        row.gzip,
-        row.zstd,
-        sparse_tensors=flatbuffer.sparse_tensors(parts),
-        sparse_kernels=sum(one.sparse for one in sparse_kernels.rows(parts)),
-    )
-    if row.latency is None:
-        return dataclasses.replace(variant, problem=row.problem)
-    variant = dataclasses.replace(
-        variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median
-    )
-    try:
-        actual = check.outputs(made, specs, examples)
-    except Exception as error:  # whatever the runtime says, the file is of no use
-        return dataclasses.replace(variant, problem=f"does not run: {convert.first_line(error)}")
-    if not all(np.isfinite(value).all() for value in actual.values()):
-        return dataclasses.replace(variant, problem="gives NaN or infinity where the Keras model does not")
-    largest, relative = check.differences(actual, expected)
-    return dataclasses.replace(
-        variant,
-        largest_difference=largest,
-        relative_difference=relative,
-        accuracy=None if truth is None else check.accuracy(actual, truth),
-    )
-
-
 def accuracies(model, path, images, labels, normalization=None):
     """What a Keras model and its .tflite file get right of labelled images, both 0..1: {"keras": .., "file":
     .., "examples": n}.
@@ -308,18 +209,6 @@ def accuracies(model, path, images, labels, normalization=None):
             "file": check.accuracy(of_file, truth),
             "examples": len(truth),
         }
-
-
-# The file.
-
-
-def _write(path, content):
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LotteryError(f"cannot write {path}: {error.strerror}.") from error
-    with new_file(path) as aside:
-        aside.write_bytes(content)
 
 
 @contextlib.contextmanager

@@ -7,9 +7,10 @@ from ..core import files
 from ..core.errors import LotteryError
 from ..tickets.ticket import load_ticket
 from .config import ExportConfig
-from .exporting import accuracies, checked_path
+from .exporting import accuracies
 from .exporting import export as export_model
 from .statistics import in_float32
+from .writing import checked_path
 
 CHECKED = 1000  # validation images at most that each variant is tried on
 TESTED = 10_000

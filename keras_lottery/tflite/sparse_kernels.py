@@ -8,12 +8,10 @@ itself has kernels for fully connected layers with blocks of zeros.
 
 import collections
 import dataclasses
-import math
-
-import numpy as np
 
 from . import flatbuffer
 from .flatbuffer import Op, schema
+from .steps import NAMES, Graph
 
 ENOUGH_ZEROS = 2 / 3  # of a stretch's 1x1 kernels
 UNARY = {
@@ -31,8 +29,6 @@ UNARY = {
     Op.ROUND,
     Op.SQUARE,
 }
-SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
-NAMES = {value: name for name, value in vars(Op).items() if not name.startswith("_")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Row:
 
 def rows(model):
     """A `Row` for each convolution and fully connected layer of a file's main graph, a `schema.ModelT`."""
-    graph = _Graph(model)
+    graph = Graph(model)
     reasons = _reasons(graph)
     found = []
     for step in graph.steps:
@@ -70,158 +66,6 @@ def rows(model):
             )
     return found
 
-
-def pad_symmetrically(model):
-    """Write 'same' padding with stride 2 as explicit padding where it is the same on both sides, which the
-    kernels ask for.
-
-    With stride 2 it is so for images of odd height and width alone; for even ones 'same' pads one side only,
-    and the symmetric form would be another function. Left as it was unless more layers can run sparse
-    thereby.
-
-    Args:
-      model: a `schema.ModelT`, changed in place.
-    """
-    changed = flatbuffer.read(flatbuffer.write(model))
-    _pad(changed)
-    if sum(row.sparse for row in rows(changed)) > sum(row.sparse for row in rows(model)):
-        model.__dict__.update(changed.__dict__)
-
-
-def _pad(model):
-    graph = model.subgraphs[0]
-    for step in _Graph(model).steps:
-        options = step.operation.builtinOptions
-        if (
-            step.builtin not in (Op.CONV_2D, Op.DEPTHWISE_CONV_2D)
-            or options.padding != SAME
-            or (options.strideH, options.strideW) == (1, 1)
-        ):
-            continue
-        image = graph.tensors[step.operation.inputs[0]]
-        kernel = graph.tensors[step.operation.inputs[1]].shape[1:3]
-        totals = [
-            max((math.ceil(size / stride) - 1) * stride + (side - 1) * dilation + 1 - size, 0)
-            for size, stride, side, dilation in zip(
-                image.shape[1:3],
-                (options.strideH, options.strideW),
-                kernel,
-                (options.dilationHFactor, options.dilationWFactor),
-            )
-        ]
-        if any(total % 2 for total in totals) or not any(totals):
-            continue
-        sides = np.array([[0, 0], *([total // 2] * 2 for total in totals), [0, 0]], "int32")
-        amounts = flatbuffer.add_tensor(model, graph, sides.shape, schema.TensorType.INT32, sides)
-        padded = flatbuffer.add_tensor(
-            model, graph, image.shape + sides.sum(1), image.type, quantization=image.quantization
-        )
-        pad = schema.OperatorT()
-        pad.opcodeIndex = flatbuffer.code(model, Op.PAD)
-        pad.inputs, pad.outputs = (
-            np.array([step.operation.inputs[0], amounts], "int32"),
-            np.array([padded], "int32"),
-        )
-        pad.builtinOptionsType, pad.builtinOptions = schema.BuiltinOptions.PadOptions, schema.PadOptionsT()
-        graph.operators.insert(next(n for n, one in enumerate(graph.operators) if one is step.operation), pad)
-        step.operation.inputs = np.array([padded, *step.operation.inputs[1:]], "int32")
-        options.padding = VALID
-
-
-# The graph as the runtime sees it.
-
-
-@dataclasses.dataclass(frozen=True)
-class _Kernel:
-    shape: tuple
-    count: int
-    kept: int
-    blocks: bool  # whether the operation itself reads the sparse encoding
-
-    @property
-    def zeros(self):
-        return 1 - self.kept / self.count
-
-
-class _Step:
-    """An operation, with the padding before it as its own."""
-
-    def __init__(self, operation, builtin, inputs, outputs):
-        self.operation, self.builtin, self.inputs, self.outputs = operation, builtin, inputs, outputs
-        self.kernel = self.padding = None
-
-
-class _Graph:
-    """A file's main graph: its steps, without those that only unpack constants."""
-
-    def __init__(self, model):
-        self.model, self.graph = model, model.subgraphs[0]
-        self._unpacked, pads, self.steps = {}, {}, []
-        consumers = {}
-        for operation in self.graph.operators:
-            for index in () if operation.inputs is None else operation.inputs:
-                consumers.setdefault(int(index), []).append(operation)
-        for operation, builtin in flatbuffer.operations(model, self.graph):
-            inputs, outputs = (
-                [] if ends is None else [int(index) for index in ends]
-                for ends in (operation.inputs, operation.outputs)
-            )
-            first, output = (ends[0] if ends else -1 for ends in (inputs, outputs))
-            if builtin in (Op.DENSIFY, Op.DEQUANTIZE) and self.constant(first) is not None:
-                self._unpacked[output] = self._unpacked.get(first, first)
-                continue
-            if builtin == Op.PAD and len(consumers.get(output, ())) == 1:
-                pads[output] = operation
-                continue
-            step = _Step(
-                operation,
-                builtin,
-                [index for index in inputs if index >= 0 and self.constant(index) is None],
-                outputs,
-            )
-            if step.inputs and step.inputs[0] in pads:
-                pad = pads[step.inputs[0]]
-                amounts = flatbuffer.constant(model, self.tensor(pad.inputs[1]), "<i4")
-                step.padding, step.inputs[0] = (
-                    ([] if amounts is None else amounts.reshape(-1, 2).tolist()),
-                    int(pad.inputs[0]),
-                )
-            if (
-                builtin
-                in (Op.CONV_2D, Op.DEPTHWISE_CONV_2D, Op.FULLY_CONNECTED, Op.TRANSPOSE_CONV, Op.CONV_3D)
-                and self.constant(inputs[1]) is not None
-            ):
-                step.kernel = self._kernel(inputs[1])
-            self.steps.append(step)
-
-    def tensor(self, index):
-        return self.graph.tensors[int(index)]
-
-    def constant(self, index):
-        """The tensor whose buffer a constant comes from, or None."""
-        if index < 0:
-            return None
-        tensor = self.tensor(self._unpacked.get(int(index), index))
-        data = self.model.buffers[tensor.buffer].data
-        return None if data is None or not len(data) else tensor
-
-    def _kernel(self, index):
-        source = self.constant(index)
-        size = {
-            schema.TensorType.FLOAT32: "<f4",
-            schema.TensorType.FLOAT16: "<f2",
-            schema.TensorType.INT8: "i1",
-        }.get(source.type, "u1")
-        values = flatbuffer.constant(self.model, source, size)
-        return _Kernel(
-            tuple(int(side) for side in source.shape),
-            int(np.prod(source.shape)),
-            int(np.count_nonzero(values)),
-            source.sparsity is not None and self._unpacked.get(int(index)) is None,
-        )
-
-
-# XNNPACK's rules.
 
 ENTRY, INSIDE, EXIT = "entry", "inside", "exit"
 
@@ -263,7 +107,8 @@ def _place(graph, step):
         if not fits:
             return None, f"is a depthwise convolution of {height}x{width} with stride {strides[0]}"
         side = height // 2
-        if _padded(step, side) or (strides == (1, 1) and options.padding == SAME and step.padding is None):
+        unpadded = options.padding == schema.Padding.SAME and step.padding is None
+        if _padded(step, side) or (strides == (1, 1) and unpadded):
             return INSIDE, None
         return None, f"needs explicit padding of {side} on each side"
     if step.builtin in (Op.ADD, Op.MUL) and set(sizes) == {4}:
@@ -280,7 +125,7 @@ def _place(graph, step):
 
 
 def _padded(step, side):
-    return step.operation.builtinOptions.padding == VALID and step.padding == [
+    return step.operation.builtinOptions.padding == schema.Padding.VALID and step.padding == [
         [0, 0],
         [side, side],
         [side, side],

@@ -17,7 +17,7 @@ from PIL import Image
 
 from keras_lottery import data
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.data import photos, pipeline, sources, tfds_source
+from keras_lottery.data import augmentation, photos, pipeline, sources, tfds_source
 
 
 class TinyShapes(tfds.core.GeneratorBasedBuilder):
@@ -317,8 +317,8 @@ def test_augmentation_pads_after_normalising_and_leaves_evaluation_alone():
 def test_the_compiled_augmentation_is_the_plain_one():
     images = tf.constant(np.random.RandomState(0).randint(0, 255, (16, 8, 8, 3)), tf.uint8)
     draws = tf.random.stateless_uniform([16, 3], [1, 2])
-    compiled = pipeline._compiled(pipeline.flip_and_crop, images, 16)
-    np.testing.assert_array_equal(compiled(images, draws), pipeline.flip_and_crop(images, draws))
+    compiled = augmentation._compiled(augmentation.flip_and_crop, images, 16)
+    np.testing.assert_array_equal(compiled(images, draws), augmentation.flip_and_crop(images, draws))
 
 
 # Parts

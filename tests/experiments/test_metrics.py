@@ -11,7 +11,7 @@ from small import ENGINE, L, conv, mirrored
 from world import KIND, WORLD, keras
 
 import keras_lottery as lottery
-from keras_lottery import data
+from keras_lottery import data, engines
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments import metrics, recipe
 
@@ -40,7 +40,7 @@ def test_accuracy_and_loss_are_those_of_evaluate_for_logits_and_probabilities(di
     world.set_policy(policy)
     model = trained(digits, activation=head, dtype="float32")
     loss, accuracy = model.evaluate(digits.test, verbose=0)
-    row = metrics.measured(model, digits)
+    row = metrics.measured(engines.of(model), digits)
     assert row["test_accuracy"] == accuracy and 0.5 < accuracy < 1
     if head != "sigmoid":  # of which tf_keras takes another loss
         assert row["test_loss"] == pytest.approx(loss, rel=1e-4)
@@ -53,11 +53,11 @@ def test_accuracy_and_loss_are_those_of_evaluate_for_logits_and_probabilities(di
 @pytest.mark.skipif(WORLD not in ("tf_keras", "tensorflow"), reason="tf.distribute")
 def test_several_replicas_give_what_one_gives(digits):
     alone = trained(digits)
-    row = metrics.measured(alone, digits)
+    row = metrics.measured(engines.of(alone), digits)
     with mirrored().scope():
         both = classifier()
         both.set_weights(alone.get_weights())
-        row_of_both = metrics.measured(both, digits)
+        row_of_both = metrics.measured(engines.of(both), digits)
         assert row_of_both["test_accuracy"] == both.evaluate(digits.test, verbose=0)[1]
     assert row_of_both["correct"] == row["correct"]
     assert row_of_both["calibration_error"] == pytest.approx(row["calibration_error"], abs=1e-5)
@@ -67,7 +67,7 @@ def test_the_test_images_are_passed_through_once(digits):
     """A data set of ours counts its passes as epochs."""
     model = trained(digits)
     data.set_epoch(digits.test, 0)
-    metrics.measured(model, digits)
+    metrics.measured(engines.of(model), digits)
     assert int(digits.test._lottery_epoch.lookup(tf.constant(0, tf.int64))) == 1
 
 
@@ -77,7 +77,7 @@ def test_where_outputs_do_not_come_together_accuracy_and_loss_are_left(digits, m
     whole = model.predict
     monkeypatch.setattr(model, "predict", lambda *given, **how: whole(*given, **how)[:-1], raising=False)
     with pytest.warns(UserWarning, match="were gathered from the devices: only accuracy and loss"):
-        assert metrics.measured(model, digits) == {"test_loss": loss, "test_accuracy": accuracy}
+        assert metrics.measured(engines.of(model), digits) == {"test_loss": loss, "test_accuracy": accuracy}
 
 
 def test_calibration_error_by_hand():
@@ -140,11 +140,12 @@ def test_what_is_left_of_a_net_is_told_where_its_layers_are_known():
     model = lottery.wrap(conv(), skip="c1")
     [(path, mask)] = lottery.masks(model).items()
     ENGINE.set_masks(model, {path: np.arange(mask.size).reshape(mask.shape) < 4})
-    assert metrics.left(model) == {"effective_sparsity": 1 - 4 / 432, "multiply_adds": 64 * (54 + 4) + 40}
+    found = metrics.left(engines.of(model))
+    assert found == {"effective_sparsity": 1 - 4 / 432, "multiply_adds": 64 * (54 + 4) + 40}
     first = L.Input((4, 3))
     attention = L.MultiHeadAttention(2, 2)(first, first)
     model = lottery.wrap(keras.Model(first, L.Dense(2)(L.Flatten()(L.Dense(3)(attention)))))
     with pytest.warns(
         UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"
     ):
-        assert metrics.left(model) == {"effective_sparsity": None, "multiply_adds": None}
+        assert metrics.left(engines.of(model)) == {"effective_sparsity": None, "multiply_adds": None}

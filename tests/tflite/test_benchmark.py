@@ -21,7 +21,7 @@ from small import command
 
 from apps import benchmark as app
 from keras_lottery import LotteryError
-from keras_lottery.tflite import convert
+from keras_lottery.tflite import conversion
 from keras_lottery.tflite.measure import benchmark, emulated, examples, loading, local, phone
 
 L = tf_keras.layers
@@ -59,7 +59,7 @@ def int8(model):
 
 
 def float32(model):
-    return {encoding: content for (_, encoding), content in convert.to_tflite(model, ["float32"]).items()}
+    return {encoding: content for (_, encoding), content in conversion.to_tflite(model, ["float32"]).items()}
 
 
 def of_layer(layer, shape=(4,), dtype="float32"):

@@ -18,7 +18,7 @@ import keras_lottery as lottery
 from keras_lottery import engines, models
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.masking import prune
-from keras_lottery.tflite import convert, encoding, flatbuffer, weights8
+from keras_lottery.tflite import conversion, convert, encoding, flatbuffer, weights8
 from keras_lottery.tflite.choose import pick, problem_of
 from keras_lottery.tflite.record import Variant
 
@@ -109,7 +109,7 @@ def test_the_smaller_file_is_written_and_gives_the_models_answers(tmp_path, capf
 def test_zeros_in_the_file_are_exactly_the_models(tmp_path, form, encoding):
     model, path = net(), tmp_path / "net.tflite"
     samples = {"image": np.random.default_rng(1).normal(size=(9, 8, 8, 3)).astype("float32")}
-    content = convert.to_tflite(model, [form], samples)[form, encoding]
+    content = conversion.to_tflite(model, [form], samples)[form, encoding]
     path.write_bytes(flatbuffer.small(flatbuffer.read(content)))
     found = tensors_in(path)
     for name in ("conv2", "dense"):

@@ -6,7 +6,7 @@ import tf_keras
 from ai_edge_litert.interpreter import Interpreter
 
 from keras_lottery import models
-from keras_lottery.tflite import convert, flatbuffer, sparse_kernels
+from keras_lottery.tflite import conversion, flatbuffer, padding, sparse_kernels
 
 L = tf_keras.layers
 
@@ -38,7 +38,7 @@ def net(size=16, padding="explicit", channels=3, zeros=0.9, tail="mean"):
 
 
 def file(model, encoding="sparse"):
-    return flatbuffer.read(convert.to_tflite(model, ["float32"])["float32", encoding])
+    return flatbuffer.read(conversion.to_tflite(model, ["float32"])["float32", encoding])
 
 
 def said(parts):
@@ -89,7 +89,7 @@ def test_same_padding_becomes_symmetric_where_that_is_the_same_function(size, ru
     to 9 and 5."""
     model, parts = net(size, "same"), file(net(size, "same"))
     before = flatbuffer.write(parts)
-    sparse_kernels.pad_symmetrically(parts)
+    padding.pad_symmetrically(parts)
     after = flatbuffer.write(parts)
     runs = runs and size == 17
     assert said(parts) == [None] * 2 if runs else all(said(parts)) and before == after

@@ -157,7 +157,7 @@ def _rounds_tested(search, model, loaded, folders, steps, corrupted):
         stays = search.rewind in KEPT or search.rewind_once and folder != folders[-1]
         before = _steps_before(ticket.rounds, search.rewind, stays, steps)
         history = ticket.rounds[-1]["history"]
-        rows.append(tested(name, model, loaded, history, before=before, corrupted=corrupted))
+        rows.append(tested(name, handle, loaded, history, before=before, corrupted=corrupted))
     return rows
 
 

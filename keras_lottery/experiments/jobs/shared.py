@@ -42,13 +42,18 @@ class Place:
     seed: int
 
     @property
+    def engine(self):
+        """The engine that it trains with."""
+        return machines.engine(self.machine.backend)
+
+    @property
     def keras(self) -> str:
         """Which Keras it trains with."""
         return machines.kind(self.machine.backend)
 
     def compiled(self, make, steps, end=0.0):
         """The model that make() gives, repeatable, compiled for trainings of so many steps."""
-        engines.engine_of(self.keras).set_seed(self.seed)
+        self.engine.set_seed(self.seed)
         net = make()
         optimizer = make_optimizer(steps=steps, keras=self.keras, end=end, **self.recipe.entries())
         compile_classifier(net, optimizer)
@@ -68,7 +73,7 @@ def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
     run_folder.check_run_dir(run.run_dir)
     devices = machines.place(machine.strategy, backend, machine.tpu)
     make_optimizer(steps=4, keras=machines.kind(backend), **recipe.entries())
-    engines.engine_of(machines.kind(backend)).set_seed(seed)
+    machines.engine(backend).set_seed(seed)
     precision = machines.set_precision(machine.precision, backend, machine.strategy)
     settled = dataclasses.replace(machine, backend=backend, precision=precision)
     return Place(settled, machine, devices, Path(run.run_dir), recipe, seed)
@@ -125,7 +130,7 @@ def early_stopping(place: Place, patience, loaded, start=0):
         return []
     monitor = "accuracy" if loaded.validation is None else "val_accuracy"
     before = max(0, -(-start // len(loaded.train)) - 1) if isinstance(start, int) else 0
-    early = engines.engine_of(place.keras).keras.callbacks.EarlyStopping
+    early = place.engine.keras.callbacks.EarlyStopping
     return [early(monitor, patience=patience, start_from_epoch=before)]
 
 

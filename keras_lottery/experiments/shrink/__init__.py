@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ... import engines, wrapping
+from ... import wrapping
 from ...config import DataConfig, Machine, Recipe, Run
 from ...core import files
 from ...core.errors import Failed, LotteryError
 from ...core.jsonable import plain
 from ...models import saved
 from ...search.find_ticket import find_ticket
-from ...tflite.exporting import accuracies, checked_path, export
+from ...tflite.exporting import accuracies, export
+from ...tflite.writing import checked_path
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from .. import jobs
@@ -193,7 +194,7 @@ def _exported(config, given, place, tickets, output, left):
     )
     plain_file = next(variant for variant in before.variants if variant.encoding == "dense")
     tested = accuracies(chosen, output, *given.data.pixels("test"), normalization)
-    engines.engine_of(place.keras).keras.backend.clear_session()
+    place.engine.keras.backend.clear_session()
     return {
         "before": dataclasses.asdict(plain_file),
         "after": {

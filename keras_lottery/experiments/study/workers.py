@@ -92,7 +92,6 @@ def perform(task, folder):
 
     A lock that a dead process loses keeps two from doing the same one.
     """
-    from ... import engines
     from .. import jobs, machine
 
     here = task_folder(folder, task.name)
@@ -110,7 +109,7 @@ def perform(task, folder):
             except Failed:
                 if not is_done(folder, task.name):  # else its rows say so
                     raise
-    engines.engine_of(machine.kind(task.arguments["machine"].backend)).keras.backend.clear_session()
+    machine.engine(task.arguments["machine"].backend).keras.backend.clear_session()
 
 
 def _placed(control, runs):
