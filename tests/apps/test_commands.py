@@ -198,6 +198,7 @@ def test_defaults_of_one_command_are_not_those_of_another():
     assert find_ticket.FLAGS["run_dir"].default != transfer_ticket.FLAGS["run_dir"].default
 
 
+@pytest.mark.matrix
 def test_as_programs(tmp_path):
     """Exit code 2 and one line, nothing of TensorFlow's; --helpshort without importing it."""
     quiet = dict(cwd=tmp_path)

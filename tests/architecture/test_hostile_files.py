@@ -8,7 +8,7 @@ import hostile
 import pytest
 from hostile import CONTAINERS, KINDS, PLACES, open_file, put, thing, write
 from small import ROOT, files, python
-from world import KERAS3, keras, matrix_on, skip_unless
+from world import KERAS3, keras, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines
@@ -131,7 +131,7 @@ def test_no_operation_is_called_on_constants(tmp_path, how):
         open_file(path)
 
 
-@matrix_on("keras")
+@pytest.mark.matrix
 def test_no_file_takes_more_than_it_declares(tmp_path):
     """Gigabytes, hangs and endless graphs: one line each, at once, in no more memory than TensorFlow's
     own."""

@@ -183,6 +183,7 @@ print(json.dumps([digest.hexdigest(), seen]))
 """
 
 
+@pytest.mark.matrix
 def test_a_fresh_process_and_two_replicas_see_the_same_batches():
     import hashlib
 

@@ -149,6 +149,7 @@ def test_without_tensorflow(bare, tmp_path):
 
 
 @pytest.mark.skipif(not runs_on("jax"), reason="the world of jax does it")
+@pytest.mark.matrix
 def test_tensorflow_is_left_alone_where_it_is(tmp_path):
     run(sys.executable, WHO + USE + NOT_US, tmp_path, KERAS_BACKEND="jax")
 

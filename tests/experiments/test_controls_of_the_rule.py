@@ -107,6 +107,7 @@ def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(se
     assert all(row["epoch"] == EPOCHS for row in result["rows"]) and result["rule"] == "k to T"
 
 
+@pytest.mark.quick("shuffled-4-expected0", "late-reset-4-expected2")
 @pytest.mark.parametrize(
     "name, rewind, expected",
     [
@@ -126,6 +127,7 @@ def test_the_ticket_on_the_source_is_its_round_over_again(searches, tmp_path):
     assert row["history"][-1]["loss"] == pytest.approx(found["history"][-1]["loss"], rel=1e-4)
 
 
+@pytest.mark.quick(str(IN_EPOCH))
 @pytest.mark.parametrize("rewind", ["init", IN_EPOCH])
 def test_dense_rewound_on_the_source_is_the_dense_training_over_again(rewind, searches, tmp_path):
     """From step 0 in every figure; from a later one the momentum starts anew."""

@@ -397,6 +397,7 @@ def test_rows_hold_what_was_measured_beside_accuracy(whole):
     assert "correct" not in (whole / "whole" / "rows.csv").read_text().splitlines()[0].split(",")
 
 
+@pytest.mark.matrix
 def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     """A task whose data are gone, one that needs it, and one that has nothing to do with them."""
     search = {

@@ -111,6 +111,7 @@ def test_result(folder):
         )
 
 
+@pytest.mark.matrix
 def test_a_trial_that_diverges_is_one_of_them(folder, tmp_path, monkeypatch):
     """It comes last and ends no other; of nothing but such trials there is no best one."""
     monkeypatch.chdir(tmp_path)
@@ -290,8 +291,8 @@ def test_what_is_drawn_again_and_for_longer_is_the_same():
         drawing.draw(trial, ranges, trials, seed)
         return found
 
-    once = drawn(12)
-    assert drawn(12) == once and drawn(8) == once[:8] and drawn(5, seed=1) != once[:5]
+    once = drawn(11)
+    assert drawn(7) == once[:7] and drawn(5, seed=1) != once[:5]
     far = [abs(np.log10(setting["learning_rate"]) + 1) for setting in once]
     assert np.mean(far[-4:]) < np.mean(far[: drawing.DRAWN]), once
 

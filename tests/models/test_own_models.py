@@ -56,6 +56,7 @@ def test_an_application_is_built_by_its_name():
 
 
 @BUILDS
+@pytest.mark.quick(".weights.h5")
 @pytest.mark.parametrize("form", [".weights.h5", ".h5"])
 def test_weights_of_a_file_are_taken_with_and_without_a_head(tmp_path, form):
     if KERAS3 and form == ".h5":

@@ -179,6 +179,7 @@ def test_images_that_are_scaled_twice_are_told():
 
 
 @skip_unless("tf_keras", "tensorflow", reason="Keras compiles each layer on JAX, for a minute")
+@pytest.mark.quick("MobileNetV2-mobilenet_v2-minus1to1", "VGG16-vgg16-caffe")
 @pytest.mark.parametrize(
     "name, module, word",
     [

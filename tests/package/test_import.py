@@ -36,6 +36,7 @@ def test_import_is_silent_and_light():
     assert done.stdout == done.stderr == ""
 
 
+@pytest.mark.matrix
 def test_no_legacy_keras_switch_after_every_public_name():
     """Names may import TensorFlow and TF-MOT; tf.keras must stay what the user had."""
     fresh(
@@ -95,6 +96,7 @@ tf.keras.layers.Dense(1)(x)
         ),
     ],
 )
+@pytest.mark.matrix
 def test_orders(first):
     fresh(first + "\n" + USE)
 

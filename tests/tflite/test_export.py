@@ -674,6 +674,7 @@ def test_lenets_blocks_of_zeros_survive_eight_bits(tmp_path):
     assert row.relative_difference < 0.05 and row.bytes < 0.6 * record.variants[1].bytes
 
 
+@pytest.mark.matrix
 def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_bytes(tmp_path):
     images = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype("float32")
 
