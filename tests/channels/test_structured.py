@@ -186,3 +186,11 @@ def test_a_model_whose_layers_cannot_be_followed_is_refused():
         lottery.find_ticket(
             compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0
         )
+
+
+def test_channels_that_must_stay_are_neither_favoured_nor_given_up():
+    writes, reads = Side(-1, np.array([0, 1, 2]), True), Side(-2, np.array([0, 1, 2]), False)
+    scores = {"first": np.array([[1.0, 1.0, 1.0]]), "second": np.array([[1.0], [1.0], [0.0]])}
+    masks = {path: score > 0 for path, score in scores.items()}
+    found = favour_channels(scores, masks, {"first": [writes], "second": [reads]})
+    np.testing.assert_allclose(found["first"], [[1, 1, 0]])

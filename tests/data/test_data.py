@@ -300,7 +300,9 @@ def test_augmented_images_are_shifted_flipped_copies_on_zeros():
                 possible[source[down : down + 7, right : right + 9].tobytes()] = (flip, down, right)
     seen = set()
     for batch in data.batches(np.tile(image, (4000, 1, 1, 1)), batch_size=500, augment=True, seed=1):
-        seen |= {possible[x.tobytes()] for x in batch.numpy()}  # KeyError: not a crop of the framed image
+        found = {possible[x.tobytes()] for x in batch.numpy()}  # KeyError: not a crop of the framed image
+        assert [len(set(drawn)) > 1 for drawn in zip(*found)] == [True] * 3, "each image has its own draws"
+        seen |= found
     assert len(seen) == 2 * 9 * 9
 
 

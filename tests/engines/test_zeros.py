@@ -217,6 +217,31 @@ def test_tape_loop(graph, optimizer):
     hold_after_every_step(model, step)
 
 
+@skip_unless("jax", reason="JAX's own")
+def test_a_stateless_call_and_its_gradients_see_masked_weights_whatever_it_is_given():
+    import jax
+
+    model = lottery.wrap(net())
+    zoo.tighten(model, 0.5)
+    masks = {id(lottery.prunable(model)[path]): mask for path, mask in lottery.masks(model).items()}
+    rest = [variable.value for variable in model.non_trainable_variables]
+    held = [variable.value for variable in model.trainable_variables]
+    other = [
+        value + 5 * ~masks[id(variable)] if id(variable) in masks else value
+        for variable, value in zip(model.trainable_variables, held)
+    ]
+
+    def loss(trained):
+        return ((model.stateless_call(trained, rest, X)[0] - Y) ** 2).mean()
+
+    assert loss(other) == loss(held)
+    gradients = jax.grad(loss)(other)
+    for variable, gradient in zip(model.trainable_variables, gradients):
+        if id(variable) in masks:
+            gradient = array(gradient)
+            assert not gradient[~masks[id(variable)]].any() and gradient[masks[id(variable)]].any()
+
+
 @pytest.mark.quick("accumulated_average-one_jit", "scaled-two_jits")
 @skip_unless("jax", reason="JAX's own")
 @pytest.mark.parametrize("apart", [False, True], ids=["one_jit", "two_jits"])

@@ -173,6 +173,8 @@ def test_order_of_arrays_follows_from_seed_and_epoch():
     assert not np.array_equal(first, second)
     ENGINE.set_epoch(again, 1)
     assert np.array_equal(second, np.concatenate([array(y) for _, y in again]))
+    other = ENGINE.batches(x, np.arange(70), batch_size=32, seed=6)
+    assert not np.array_equal(first, np.concatenate([array(y) for _, y in other]))
 
 
 def test_final_sparsity_is_exact_and_scope_layer():

@@ -184,6 +184,19 @@ def test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them
     assert errors[0] != errors[1] == record["errors"][2]
 
 
+def test_a_barrier_is_over_the_mean_of_both_ends():
+    layers = L.Dense(1, use_bias=False, name="a"), L.Dense(2, use_bias=False, name="head")
+    model = wrapped(keras.Sequential([L.Input((1,)), *layers]), masked=False)
+    good, bad = (
+        {"a/kernel": np.float32([[1]]), "head/kernel": np.float32([[-sign, sign]])} for sign in (1, -1)
+    )
+    x = np.float32([[1], [2], [3], [-1]])
+    seen = x, np.ones(4, int)
+    record = barrier(model, good, bad, seen, seen, points=5)
+    assert record["errors"][0] == 0.25 and record["errors"][-1] == 0.75
+    assert record["barrier"] == pytest.approx(100 * (max(record["errors"]) - 0.5))
+
+
 def test_says_what_it_cannot_measure():
     model = compiled(lottery.wrap(dense()), metrics=[], run_eagerly=EAGER)
     state = state_of(model)
