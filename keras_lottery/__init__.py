@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time each name is imp
     from .experiments import study as study
     from .search import stability as stability
     from .search.find_ticket import find_ticket as find_ticket
+    from .search.loop import rounds as rounds
     from .search.lottery_callback import LotteryCallback as LotteryCallback
     from .tflite.exporting import export as export
     from .tickets import anatomy as anatomy
@@ -48,6 +49,7 @@ _HOME = {  # public name -> the module that defines it
     "LotterySchedule": "engines",
     "LotteryCallback": "search.lottery_callback",
     "find_ticket": "search.find_ticket",
+    "rounds": "search.loop",
     "Ticket": "tickets.ticket",
     "load_ticket": "tickets.ticket",
     "transfer": "tickets.carry",

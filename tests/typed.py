@@ -22,6 +22,16 @@ def a_search(model: Model, x: np.ndarray, y: np.ndarray) -> None:
     lottery.transfer(ticket)  # type: ignore[call-arg]
 
 
+def a_loop_of_ones_own(model: Model) -> None:
+    for round in lottery.rounds(model, steps=20, rounds=2, rewind=5):
+        assert_type([round.number, round.start, round.stop], list[int])
+        assert_type((round.sparsity, round.first), tuple[float, bool])
+        round.stepped()
+    assert_type(round.ticket, lottery.Ticket)
+    lottery.rounds(model, rounds=2)  # type: ignore[call-arg]
+    lottery.rounds(model, steps="ten", rounds=2)  # type: ignore[arg-type]
+
+
 def the_rest(schedule: lottery.LotterySchedule) -> None:
     assert_type(schedule.total_steps, int)
     lottery.LotterySchedule(rounds=3, round_step=10)  # type: ignore[call-arg]

@@ -200,6 +200,13 @@ class Handle(Engine, Protocol):
         """Put the optimizer back to `start`, except for `copies`, which become those of the present
         weights."""
 
+    def stateless_variables(self) -> tuple:
+        """Lists of the variables that a loop hands from step to step: those that train, the others, masks
+        among them, and the optimizer's. Raises LotteryError where a loop trains the model itself."""
+
+    def hold_stateless(self, trainable: Sequence, non_trainable: Sequence) -> list:
+        """The values of the variables that train, 0 where the masks among the others have it."""
+
     def finalize_optimizer(self) -> None:
         """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
 

@@ -20,9 +20,8 @@ from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
 from ..training.labels import check_labels
 from ..training.resumable import Kept, fit
-from .alive import naming_the_last_good
 from .rewind import RewindCallback, check_stateless, check_steps
-from .rounds import Rounds
+from .state import Rounds, sides_of
 from .stopping import Stopping
 from .told import opened, settings_of, told
 
@@ -122,13 +121,10 @@ def find_ticket(
     plan, stopping = _planned(handle, search, given)
     handle.set_seed(search.seed)
     handle = _ready(handle, scope, bool(verbose))
-    settings = settings_of(search, handle.settings()[1])
+    length = {"epochs": search.epochs, "seed": search.seed}
+    settings = settings_of(search, handle.settings()[1], length)
     check_leaves_some(handle.masks(), search.sparsities[-1], settings["scope"])
-    sides = None
-    if structured:
-        from ..channels import groups  # with SciPy, which other searches do without
-
-        sides = groups.sides(handle.model)
+    sides = sides_of(handle, search)
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
@@ -181,14 +177,7 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
     """Run the rounds that are not finished; the ticket of the last."""
     backup = state.run_dir and state.run_dir / run_folder.BACKUP
     held = recall(backup, callbacks)
-    for round in plan[state.finished :]:
-        state.ticket = None  # memory for the boundary and the training
-        if round.number:
-            before = plan[round.number - 1]
-            with naming_the_last_good(before.number, before.sparsity, state.where(before.number)):
-                state.rewinder.boundary(round)
-            state.keep_rewind_point()
-        state.begin()
+    for round in state.begun(plan):
         if verbose:
             print(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse", flush=True)
         stopping.begin(round, state.records, state.rewinder)
@@ -207,7 +196,7 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
             ],
             verbose=verbose,
         )
-        state.finish(round, history, stopping.record())
+        state.finish(round, history[-1], history=history, **stopping.record())
         if backup:
             keep(backup, callbacks, held)
     if backup:

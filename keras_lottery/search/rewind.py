@@ -45,7 +45,9 @@ class Rewinder:
         self.pruned_by = {**handle.settings()[1], **({"scope": scope} if scope else {})}
         handle.build_optimizer()
         if handle.steps_taken():
-            raise LotteryError("the optimizer has taken steps already: compile the model again first.")
+            raise LotteryError(
+                "the optimizer has taken steps already: make a new one, or compile the model again, first."
+            )
         self.copies = handle.weight_copies()
         if rewind not in ("trained", *KEPT, 0):
             handle.make_shiftable()
@@ -85,6 +87,10 @@ class Rewinder:
         """Whether the rewind point is a step that is still to come."""
         return self.point is None and not isinstance(self.rewind, str)
 
+    def is_point(self, round, step):
+        """Whether rounds rewind to the state after this step of a `schedule.Round`."""
+        return round.number == 0 and step == self.rewind
+
     def tightened(self, sparsity):
         """{path: mask}: the masks at `sparsity`, were the round to end now."""
         scores = {path: np.abs(v.numpy()) for path, v in self.handle.prunable().items()}
@@ -112,11 +118,10 @@ class Rewinder:
                 self.point[path] = np.where(mask, self.point[path], np.zeros((), self.point[path].dtype))
         if round.rewind:
             self.handle.load_state(self.point)
-        going_on = self.rewind == "finetune"
-        state = self.handle.optimizer_state() if going_on else self.optimizer_start
-        self.handle.reset_optimizer(
-            state, () if going_on else self.copies
-        )  # copies: JAX gives each buffer away once
+        if self.rewind == "finetune":
+            self.handle.load_optimizer(self.handle.optimizer_state())  # JAX gives each buffer away once
+        else:
+            self.handle.reset_optimizer(self.optimizer_start, self.copies)
         if round.rewind:
             go_on_from(self.handle, round.start, self.beside)
 
@@ -190,7 +195,7 @@ class RewindCallback(StepCounter):
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
-        if self.round.number == 0 and self.step == self.rewinder.rewind:
+        if self.rewinder.is_point(self.round, self.step):
             if self.rewinder.point is None:
                 self.rewinder.capture()
                 self.then()

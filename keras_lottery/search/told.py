@@ -10,11 +10,11 @@ from ..training import run_folder
 from ..training.check_data import content
 
 
-def settings_of(search, wrapped):
-    """What a ticket says of its search; `wrapped` is how the model was wrapped."""
+def settings_of(search, wrapped, length):
+    """What a ticket says of its search; `wrapped` is how the model was wrapped, `length` what the search was
+    told of its trainings."""
     return {
-        "epochs": search.epochs,
-        "seed": search.seed,
+        **length,
         **rule(search.rewind),
         **{name: value for name, value in search.unusual().items() if name != "rate"},
         "rewind": "init" if search.rewind == 0 else search.rewind,

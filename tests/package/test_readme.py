@@ -5,7 +5,9 @@ from pathlib import Path
 
 import by_name
 import pytest
+from small import LOGITS, arrays, dense
 
+import keras_lottery as lottery
 from apps import benchmark, export_ticket, find_ticket, study, transfer_ticket, tune
 
 COMMANDS = {
@@ -21,13 +23,30 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 @pytest.mark.matrix
 def test_the_ten_lines_of_python_run(tmp_path, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    code, _ = re.findall(r"```python\n(.*?)```", README, re.S)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(code, names)
     assert names["ticket"].sparsity == pytest.approx(0.9, abs=1e-4)
     assert names["lottery"].sparsity(names["student"]) == pytest.approx(0.9, abs=1e-4)
     assert (tmp_path / "student.tflite").stat().st_size < 80_000
+
+
+def test_the_loop_of_ones_own_runs():
+    _, code = re.findall(r"```python\n(.*?)```", README, re.S)
+    model = lottery.wrap(dense(), verbose=False)
+    model.compile("sgd", LOGITS)
+    x, y = arrays(16)
+    names = {
+        "lottery": lottery,
+        "model": model,
+        "optimizer": model.optimizer,
+        "train_step": lambda model, optimizer, step: model.train_on_batch(x, y),
+        "batch": lambda step: step,
+    }
+    exec(code.replace("2000", "3").replace("200", "1").replace("steps=3,", "steps=3, rate=0.7,"), names)
+    assert names["ticket"].sparsity == pytest.approx(0.9, abs=1e-2)
+    assert [(r["start"], r["stop"]) for r in names["ticket"].rounds] == [(0, 3), (1, 3), (1, 3)]
 
 
 def test_every_flag_shown_exists():

@@ -18,6 +18,7 @@ OTHERS = {
     "optimizer",
     "ticket",
     "layer",
+    "round",
 }  # of Keras, SciPy, LiteRT; a value
 
 

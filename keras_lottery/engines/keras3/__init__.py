@@ -36,10 +36,11 @@ from .float32 import in_float32, inputs, is_float32, unfused
 from .gradients import gradients
 from .graph import calls, ends, operation
 from .learning_rate import load_rates, make_shiftable, rates, shift_rate
-from .model import LotteryModel, without_wrappers
+from .model import LotteryModel, holds, without_wrappers, wrappers
 from .randomness import keep_randomness, load_random_state, random_state
 from .said import in_a_line
 from .state import array, synchronise
+from .stateless import hold_stateless, stateless_variables
 from .walk import custom_objects, is_graph, layers, owned_variables, unwrap
 from .walk import last as last_layer
 from .walk import variables as layer_variables
@@ -76,8 +77,8 @@ def strip(model):
 def prunable(model):
     """{path: variable} with a mask in a wrapped model, else of what `wrap` would prune."""
     synchronise(model)
-    if holds := _holds(model):
-        return {path: hold.variable for path, hold in holds.items()}
+    if held := holds(model):
+        return {path: hold.variable for path, hold in held.items()}
     return {path: walk.variables(model)[path] for path, reason in select(walk, model).items() if not reason}
 
 
@@ -88,8 +89,8 @@ def kernels(model):
     They are those that the layers compute with: quantized ones, and the sum where LoRA adds to them.
     """
     synchronise(model)
-    if holds := _holds(model):
-        return {path: array(hold.variable) for path, hold in holds.items()}
+    if held := holds(model):
+        return {path: array(hold.variable) for path, hold in held.items()}
     reasons = select(walk, model)
     return {
         path: _computed_with(owners[-1], name, variable)
@@ -101,21 +102,21 @@ def kernels(model):
 def masks(model):
     """{path: bool array}, True = kept; empty for a model that is not wrapped."""
     synchronise(model)
-    return {path: array(hold.mask).astype(bool) for path, hold in _holds(model).items()}
+    return {path: array(hold.mask).astype(bool) for path, hold in holds(model).items()}
 
 
 def set_masks(model, new):
     """Set the masks in place and zero what they drop."""
     synchronise(model)
-    for path, hold in _holds(model).items():
+    for path, hold in holds(model).items():
         hold.mask.assign(new[path])
         hold.assign(array(hold.variable))
 
 
 def settings(model):
     """(schedule, {scope, blocks}) that the wrapped model has."""
-    wrapper = _wrappers(model)[0]
-    paths = {id(hold): path for path, hold in _holds(model).items()}
+    wrapper = wrappers(model)[0]
+    paths = {id(hold): path for path, hold in holds(model).items()}
     held = zip(wrapper.paths, wrapper.holds)
     blocks = {paths[id(hold)]: wrapper.blocks[path] for path, hold in held if path in wrapper.blocks}
     return wrapper.schedule, {"scope": wrapper.scope, "blocks": blocks}
@@ -123,7 +124,7 @@ def settings(model):
 
 def reasons(model):
     """{path: why it is left dense} for every weight; "" if it is pruned."""
-    found, held = select(walk, model), _holds(model)
+    found, held = select(walk, model), holds(model)
     if not held:
         return found
     return {path: "" if path in held else reason or "left out when wrapped" for path, reason in found.items()}
@@ -204,21 +205,6 @@ def from_batch(train, first):
 def of_length(train, batches):
     """`train` as it is: of unknown length, each epoch counts a step past its end, not the first alone."""
     return train
-
-
-def _wrappers(model):
-    """The model itself, or the wrapped models in it."""
-    below = [model] if isinstance(model, LotteryModel) else flat_layers(model)
-    return [layer for layer in below if isinstance(layer, LotteryModel)]
-
-
-def _holds(model):
-    """{path: Hold} of the weights with a mask."""
-    if isinstance(model, LotteryModel):
-        return dict(zip(model.paths, model.holds))
-    held = {id(hold.variable): hold for part in _wrappers(model) for hold in part.holds}
-    known = walk.variables(model) if held else {}
-    return {path: held[id(variable)] for path, variable in known.items() if id(variable) in held}
 
 
 def _computed_with(layer, name, variable):

@@ -50,7 +50,7 @@ class Hold:
         # already.
         mask = private.value(self.mask)
         away = mask is None or (_BACKEND == "jax" and mask.is_deleted())
-        return self._assign(value if away else _keep(self.mask.value, value, private.dtype(self.variable)))
+        return self._assign(value if away else keep(self.mask.value, value, private.dtype(self.variable)))
 
     def _hold_parts(self):
         """Mask what is written to TensorFlow's variable, one a replica, itself: averaged weights at the end
@@ -59,7 +59,7 @@ class Hold:
             part.assign = functools.partial(self._assign_part, part.assign)
 
     def _assign_part(self, assign, value, *args, **kwargs):
-        return assign(_keep(self.mask.value, value, private.dtype(self.variable)), *args, **kwargs)
+        return assign(keep(self.mask.value, value, private.dtype(self.variable)), *args, **kwargs)
 
     def enter(self):
         """In a stateless call, let the model see the masked value, so that gradients are masked as well."""
@@ -68,7 +68,7 @@ class Hold:
         if value is not None:
             mask = self.mask.value
             self._entered = weakref.ref(mask)
-            scope.add_update((self.variable, _keep(mask, value, value.dtype)))
+            scope.add_update((self.variable, keep(mask, value, value.dtype)))
 
     def _kept_in_trace(self, value):
         """With the mask of the call before, where both are of one trace: any other would be out of date in
@@ -79,7 +79,7 @@ class Hold:
         if mask is None or _is_traced(value) and not _is_traced(mask):
             return value
         try:
-            return _keep(mask, value, private.dtype(self.variable))
+            return keep(mask, value, private.dtype(self.variable))
         except Exception as error:
             if _BACKEND == "jax" and isinstance(error, jax.errors.UnexpectedTracerError):
                 return value
@@ -90,7 +90,8 @@ def _is_traced(value):
     return _BACKEND == "jax" and isinstance(ops.convert_to_tensor(value), jax.core.Tracer)
 
 
-def _keep(mask, value, dtype):
+def keep(mask, value, dtype):
+    """`value` as a tensor, 0 where the mask is False."""
     value = ops.convert_to_tensor(value, dtype)
     if _BACKEND == "tensorflow":
         return masked(ops.convert_to_tensor(mask), value)

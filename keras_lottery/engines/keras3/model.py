@@ -7,6 +7,7 @@ import keras
 
 from ...core.errors import LotteryError
 from ...core.schedule import LotterySchedule
+from ..private import flat_layers
 from . import private, walk
 from .hold import Hold
 
@@ -139,6 +140,21 @@ class LotteryModel(keras.Model):
     output_shape = property(lambda self: self.inner.output_shape)
     input_names = property(lambda self: self.inner.input_names)
     output_names = property(lambda self: self.inner.output_names)
+
+
+def wrappers(model):
+    """The model itself, or the wrapped models in it."""
+    below = [model] if isinstance(model, LotteryModel) else flat_layers(model)
+    return [layer for layer in below if isinstance(layer, LotteryModel)]
+
+
+def holds(model):
+    """{path: Hold} of the weights with a mask."""
+    if isinstance(model, LotteryModel):
+        return dict(zip(model.paths, model.holds))
+    held = {id(hold.variable): hold for part in wrappers(model) for hold in part.holds}
+    known = walk.variables(model) if held else {}
+    return {path: held[id(variable)] for path, variable in known.items() if id(variable) in held}
 
 
 _STRIP_FIRST = (

@@ -35,6 +35,7 @@ from .learning_rate import load_rates, make_shiftable, rates, shift_rate
 from .legacy import tf_keras
 from .randomness import keep_randomness, load_random_state, random_state
 from .schedule import LotteryPruningSchedule
+from .stateless import hold_stateless, stateless_variables
 from .walk import custom_objects, is_graph, layers, owned_variables, unwrap
 from .walk import last as last_layer
 from .walk import variables as layer_variables

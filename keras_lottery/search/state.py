@@ -9,6 +9,7 @@ from ..tickets.anew import drawn_anew
 from ..tickets.ticket import from_model, load_ticket
 from ..training import run_folder
 from ..training.resumable import Start
+from .alive import naming_the_last_good
 from .rewind import Rewinder, random_of, record
 
 
@@ -46,9 +47,19 @@ class Rounds:
             handle.set_masks(self.ticket.masks)
             handle.load_state(self.ticket.trained)
 
-    def begin(self):
-        """A round begins; of what it starts from a copy is kept where there is no rewind point."""
-        self.start = self.handle.values() if self.rewinder.rewind in KEPT else None
+    def begun(self, plan):
+        """The `schedule.Round`s of a plan that are not finished, each once it has begun: pruned, rewound, its
+        optimizer fresh. `finish` must end each before the next."""
+        for round in plan[self.finished :]:
+            self.ticket = None  # memory for the boundary and the training
+            if round.number:
+                before = plan[round.number - 1]
+                with naming_the_last_good(before.number, before.sparsity, self.where(before.number)):
+                    self.rewinder.boundary(round)
+                self.keep_rewind_point()
+            # Of what a round starts from a copy is kept where there is no rewind point.
+            self.start = self.handle.values() if self.rewinder.rewind in KEPT else None
+            yield round
 
     def place(self, round):
         """Where a `schedule.Round` begins, by the epochs of the dense training."""
@@ -56,18 +67,19 @@ class Rounds:
         ends = [entry["stop"] for entry in self.records[0]["history"]] if round.start else []
         return Start.at(round.start, ends, random)
 
-    def finish(self, round, history, notes):
-        """End a `schedule.Round`: its record, its ticket and its folder."""
+    def finish(self, round, last, **notes):
+        """End a `schedule.Round`: its record, its ticket and its folder.
+
+        `last` has the metrics at its end and the step "stop"; the record has `notes`, too.
+        """
         start = self.start or self._rewound(round.number)
         metrics = {
             name: value
-            for name, value in history[-1].items()
+            for name, value in last.items()
             if isinstance(value, (int, float)) and name not in ("start", "stop")
         }
-        steps = {"start": round.start, "stop": history[-1]["stop"]}
-        self.records.append(
-            {**record(self.handle.masks(), round.number, metrics), **steps, "history": history, **notes}
-        )
+        steps = {"start": round.start, "stop": last["stop"]}
+        self.records.append({**record(self.handle.masks(), round.number, metrics), **steps, **notes})
         self.ticket = from_model(
             self.handle.model, start, self.records, self.info, self.architecture, self.settings
         )
@@ -104,6 +116,15 @@ class Rounds:
             and not (self.run_dir / run_folder.REWIND).exists()
         ):
             files.write_arrays(self.run_dir / run_folder.REWIND, self.rewinder.arrays())
+
+
+def sides_of(handle, search):
+    """The sides of channels that a structured search prunes by; None for any other."""
+    if not search.structured:
+        return None
+    from ..channels import groups  # with SciPy, which other searches do without
+
+    return groups.sides(handle.model)
 
 
 def _check_given(handle, initial, run_dir):
