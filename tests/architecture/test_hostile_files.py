@@ -12,6 +12,7 @@ from world import KERAS3, keras, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines
+from keras_lottery.architecture import trust
 from keras_lottery.core.pixels import Pixels
 from keras_lottery.experiments import recipe
 
@@ -129,6 +130,14 @@ def test_no_operation_is_called_on_constants(tmp_path, how):
     path = write("ticket", tmp_path, lambda config: HIDDEN[how](config) and None)
     with pytest.raises(lottery.LotteryError, match="constants alone|outside a model's graph|as the calls of"):
         open_file(path)
+
+
+@pytest.mark.parametrize("key", ["vocabulary", "idf_weights"])
+def test_no_file_opens_another(key, tmp_path):
+    names = engines.engine_of("keras" if KERAS3 else "tf_keras").NAMES
+    layer = {"class_name": "TextVectorization", "config": {"name": "words", key: str(tmp_path / "secret")}}
+    with pytest.raises(lottery.LotteryError, match=f"the file .*secret.* as {key}; save the model with its"):
+        trust.trusted(layer, names)
 
 
 @pytest.mark.matrix

@@ -114,6 +114,8 @@ def test_random_erk_keeps_as_many_in_all_and_more_of_small_layers(found):
 
 def test_one_shot_prunes_the_trained_weights_once_and_rewinds(found):
     ticket, dense_ticket = found
+    turned = {path: value[::-1].copy() for path, value in dense_ticket.trained.items()}  # far from its start
+    dense_ticket = dataclasses.replace(dense_ticket, trained=turned)
     other = controls.one_shot(dense_ticket, ticket.sparsity)
     magnitudes = np.concatenate([np.abs(dense_ticket.trained[path]).ravel() for path in ticket.masks])
     places = np.concatenate([mask.ravel() for mask in other.masks.values()])

@@ -622,6 +622,14 @@ def test_the_sparse_encoding_is_undone_exactly(seed, shape, zeros, block):
     assert np.array_equal(encoding.decode(values, shape, sparsity), array)
 
 
+@pytest.mark.parametrize("last", [0, 255, 256, 65535, 65536])
+def test_sparse_indices_have_as_many_bytes_as_the_last_of_them_needs(last):
+    array = np.zeros((2, last + 1), "float32")
+    array[1, last] = 1
+    values, sparsity = encoding.encode(array)
+    assert len(values) == 1 and np.array_equal(encoding.decode(values, array.shape, sparsity), array)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1]))
 def test_rounding_keeps_zeros_and_only_those(seed, dimension):

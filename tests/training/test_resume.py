@@ -162,6 +162,29 @@ def test_callbacks_remember_over_rounds(tmp_path, dies):
     assert run(tmp_path / "cut", Remembers()) == expected and expected[0] == 6
 
 
+def test_what_a_callback_begins_anew_with_each_training_survives_a_kill_within_it(tmp_path):
+    """As EarlyStopping counts the epochs that it waits."""
+
+    class Counts(keras.callbacks.Callback):
+        def __init__(self, dies=None):
+            super().__init__()
+            self.dies, self.all = dies, 0
+
+        def on_train_begin(self, logs=None):
+            self.since = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.since, self.all = self.since + 1, self.all + 1
+            if self.all == self.dies:
+                raise Killed
+
+    model, callback = dense(), Counts()
+    with pytest.raises(Killed):
+        search(compiled(lottery.wrap(model)), run_dir=tmp_path, epochs=3, rounds=1, callbacks=[Counts(5)])
+    search(compiled(lottery.wrap(model)), run_dir=tmp_path, epochs=3, rounds=1, callbacks=[callback])
+    assert (callback.since, callback.all) == (3, 6)
+
+
 @pytest.mark.parametrize("more", [[], [keras.callbacks.TerminateOnNaN()]])
 def test_another_process_begins_from_other_weights_and_callbacks(tmp_path, more):
     def run(folder, seed, callbacks):
