@@ -18,9 +18,10 @@ for seed in 0 1 2; do
   for block in 1 4 16; do
     search lenet-block$block-fashion-$seed $two --seed=$seed --model=lenet --block=$block --dataset=fashion_mnist --epochs=4 --rewind=200 --learning_rate=0.0012
   done
-  # But for --structured and the last round as in docs/study/study.flags.
-  search conv6x0.5-structured-cifar10-$seed --final_sparsity=0.8,0.9,0.95 --structured --seed=$seed --model=conv6 --width=0.5 \
-    --dataset=cifar10 --image_size=32 --channels=3 --epochs=8 --rewind=200 --learning_rate=0.001
+  conv6="--final_sparsity=0.8,0.9,0.95 --seed=$seed --model=conv6 --width=0.5 --dataset=cifar10 --image_size=32 --channels=3 --epochs=8
+    --rewind=200 --learning_rate=0.001"
+  search conv6x0.5-cifar10-$seed $conv6
+  search conv6x0.5-structured-cifar10-$seed $conv6 --structured
 done
 for model in conv4:0.5 resnet20:1 vgg19:0.25; do
   search ${model%:*}x${model#*:}-fashion-0 $two --model=${model%:*} --width=${model#*:} --dataset=fashion_mnist --train_split='train[:10%]' \
