@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The searches behind the tables of more nets, structured rounds and blocks; then their files, measured.
-# About five hours on two cores; stopped and started again it goes on.
+# About six hours on two cores; stopped and started again it goes on.
 #   docs/phone/nets.sh RUNS_FOLDER TFDS_DATA_DIR
 set -eu
 runs=$1 data=$2
