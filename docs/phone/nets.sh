@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The searches behind the tables of more nets, structured rounds and blocks; then their files, measured.
-# About five hours on two cores; stopped and started again it goes on.
+# About six hours on two cores; stopped and started again it goes on.
 #   docs/phone/nets.sh RUNS_FOLDER TFDS_DATA_DIR
 set -eu
 runs=$1 data=$2
@@ -18,9 +18,10 @@ for seed in 0 1 2; do
   for block in 1 4 16; do
     search lenet-block$block-fashion-$seed $two --seed=$seed --model=lenet --block=$block --dataset=fashion_mnist --epochs=4 --rewind=200 --learning_rate=0.0012
   done
-  # But for --structured and the last round as in docs/study/study.flags.
-  search conv6x0.5-structured-cifar10-$seed --final_sparsity=0.8,0.9,0.95 --structured --seed=$seed --model=conv6 --width=0.5 \
-    --dataset=cifar10 --image_size=32 --channels=3 --epochs=8 --rewind=200 --learning_rate=0.001
+  conv6="--final_sparsity=0.8,0.9,0.95 --seed=$seed --model=conv6 --width=0.5 --dataset=cifar10 --image_size=32 --channels=3 --epochs=8
+    --rewind=200 --learning_rate=0.001"
+  search conv6x0.5-cifar10-$seed $conv6
+  search conv6x0.5-structured-cifar10-$seed $conv6 --structured
 done
 for model in conv4:0.5 resnet20:1 vgg19:0.25; do
   search ${model%:*}x${model#*:}-fashion-0 $two --model=${model%:*} --width=${model#*:} --dataset=fashion_mnist --train_split='train[:10%]' \

@@ -1,7 +1,7 @@
 """Gather what nets.sh trained: a row for each round of each search, and how much work `lottery.compact` takes
 out of it.
 
-python docs/phone/trained.py RUNS_FOLDER    # writes docs/phone/trained.jsonl
+python docs/phone/trained.py RUNS_FOLDER    # into docs/phone/trained.jsonl, in the place of the same searches
 """
 
 import json
@@ -39,8 +39,14 @@ def main(folder):
     found = [
         row for path in sorted(Path(folder).glob(f"*/{run_folder.RESULT}")) for row in rounds(path.parent)
     ]
+    old = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+    again = {row["search"] for row in found}
+    rows = sorted(
+        [row for row in old if row["search"] not in again] + found,
+        key=lambda row: (row["search"], row["seed"], row["sparsity"]),
+    )
     with files.new_file(ROWS) as aside:
-        aside.write_text("".join(json.dumps(row) + "\n" for row in found))
+        aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_lottery.experiments.report.between import put
+from keras_lottery.experiments.report.table import figure
 from keras_lottery.experiments.stats import Estimate, estimate, paired
 from keras_lottery.experiments.verdicts import MARGIN, verdicts
 
@@ -161,8 +162,24 @@ def _accuracy(of):
 
 
 def in_short(rows):
-    """README.md's lines."""
-    yield from headline(rows)
+    """README.md's lines: the primary comparisons, without a verdict until the seeds of the plan are in."""
+    cells = tickets(by_cell(rows))
+    found = {at: of for at, (_, *of) in cells.items() if at in PRIMARY and of[0].keys() & of[1].keys()}
+    n = min(len(ours.keys() & theirs.keys()) for ours, theirs in found.values())
+    words = verdicts({at: paired(*of) for at, of in found.items()}, MARGIN, comparisons=len(PRIMARY))
+    yield (
+        "EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands and tested on people that it has "
+        f"not seen: {n} of at least {FIRST} planned seeds{'' if n >= FIRST else ', so no verdict yet'}. Test "
+        "accuracy of the ticket, and of the dense net trained as often:"
+    )
+    yield ""
+    for at, (ours, theirs) in found.items():
+        both = sorted(ours.keys() & theirs.keys())
+        means = (_mean({seed: of[seed] for seed in both}) for of in (ours, theirs))
+        told = f", **{words[at].corrected}**" if n >= FIRST else ""
+        yield (
+            f"- {_percent(at)} zeros: {' and '.join(means)}%, {_interval(paired(ours, theirs))} points{told}"
+        )
 
 
 def _over(rows, column):
@@ -174,10 +191,7 @@ def _mean(of):
 
 
 def _interval(found, sign="+"):
-    if found is None:
-        return "–"
-    half = "" if np.isnan(found.half) else f" ± {found.half:.2f}"
-    return f"{found.mean:{sign}.2f}{half}"
+    return "–" if found is None else figure(found, sign)
 
 
 def _percent(sparsity):

@@ -4,8 +4,8 @@
 
 Each simulated study is rows as a study writes them, judged by the tables of a report with the family in
 plan.json: four seeds a net, and six where the widest primary interval is wider than the plan allows. The
-spread of the paired differences is that measured before (0.4 points; two controls' differences are correlated
-by 0.5, for they share the ticket), or with --rows that of the rows. It writes planted.md.
+spread of the paired differences is taken to be 0.4 points, and two controls' differences to be correlated by
+0.5, for they share the ticket; with --rows it is that of the rows. It writes planted.md.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Put a study's tickets at 90 and 95%, of the seed with the best validation accuracy, into saved_models.
+"""Put a study's tickets at each of its sparsities, of the seed with the best validation accuracy, into
+saved_models.
 
-python docs/study/ship.py runs/study docs/study/study.flags
+python docs/study/ship.py runs/resnet18 docs/study/resnet18.flags
 """
 
 import dataclasses
@@ -9,56 +10,36 @@ from pathlib import Path
 
 import keras_lottery as lottery
 from apps import study
-from keras_lottery.experiments.report import label, tables
+from keras_lottery.experiments.report import label
 from keras_lottery.training import run_folder
 
-WANTED = (0.9, 0.95)
 LICENCES = {
     "cifar10": "CIFAR-10 (Krizhevsky 2009) states none; here a lossy JPEG copy of it",
     "fashion_mnist": "Fashion-MNIST is under the MIT licence, Zalando SE",
 }
 
 
-def main(folder, flagfile):
+def main(folder, flagfile, output="saved_models"):
     study.FLAGS(["ship.py", f"--flagfile={flagfile}"])
     made = study.given()
     searches = [path.parent for path in Path(folder).glob("runs/*/round_00")]
-    rows = lottery.report.read(Path(folder) / "rows.jsonl")
-    numbers = made.planned
     model = label(made.net.model, made.net.width).replace(" ", "")
-    for at in WANTED:
-        found = [
-            lottery.load_ticket(run_folder.round_folder(path, numbers.index(at) + 1)) for path in searches
-        ]
+    for at in made.sparsities:
+        number = made.planned.index(at) + 1
+        found = [lottery.load_ticket(run_folder.round_folder(path, number)) for path in searches]
         found = [ticket for ticket in found if ticket.settings["rewind"] == made.rewinds[0]]
         best = max(found, key=lambda ticket: ticket.rounds[-1]["metrics"]["val_accuracy"])
-        compared = [table for table in tables(rows) if table.title.startswith("The ticket against ")]
-        lines = [
-            (table.title.removeprefix("The ticket against "), *row)
-            for table in compared
-            for row in table.rows
-            if row[1] == f"{at:.1%}"
-        ]
-        results = {
-            "title": "The ticket against its controls",
-            "note": f"{compared[0].note.partition(' Corrected')[0]} Corrected: for all "
-            "sparsities of the study.",
-            "header": ("against", *compared[0].header),
-            "rows": lines,
-        }
         info = {
             **best.info,
             "chosen": f"best validation accuracy of {len(found)} seeds",
-            "licence of the data": LICENCES[made.source],
+            "licence of the data": LICENCES.get(made.source, "not noted"),
             "command": f"lottery-study --flagfile={flagfile}",
-            "results": results,
+            "compared with its controls in": "docs/study/tables.md",
         }
-        path = Path("saved_models") / f"{model}-{made.source}-{100 * at:.0f}"
+        path = Path(output) / f"{model}-{made.source}-{100 * at:.0f}"
         dataclasses.replace(best, info=info).save(path, overwrite=True)
-        print(
-            f"{path}: seed {best.settings['seed']}, {best.sparsity:.2%} zeros, "
-            f"{sum(f.stat().st_size for f in path.iterdir()):,} bytes"
-        )
+        size = sum(file.stat().st_size for file in path.iterdir())
+        print(f"{path}: seed {best.settings['seed']}, {best.sparsity:.2%} zeros, {size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ SPREAD, SHARED = 0.4, 0.5  # points; correlation of two controls' differences
 TEST_IMAGES = 10_000
 # Where it matters which images are right: a net has an image right where level + how easy the image is + how
 # easy it is for this control + what differs by seed and image + what differs by seed is above 0, all normal
-# with these deviations. Then a paired difference spreads by 0.4 points over seeds, and other test images add
-# 0.08 points, the most that was measured.
+# with these deviations. They make a paired difference spread by 0.4 points over seeds, and other test images
+# add 0.08 points.
 EASY, EASY_HERE, BY_BOTH, BY_SEED = 1.0, 0.16, 0.35, 0.013
 
 

@@ -240,10 +240,9 @@ def set_precision(name="auto", backend="tf_keras", strategy="none"):
     """Set Keras' global policy; "auto" is the fastest that TensorFlow has on these devices, on other backends
     float32.
 
-    On processors that is mixed_bfloat16 where they compute in it (docs/fast measures what it
-    costs), on accelerators what tensorflow.org/guide/mixed_precision says: mixed_float16 on
-    GPUs with tensor cores, mixed_bfloat16 on TPUs; else float32. Weights are float32 in each
-    case. Returns the policy's name.
+    On processors that is mixed_bfloat16 where they compute in it, on accelerators what
+    tensorflow.org/guide/mixed_precision says: mixed_float16 on GPUs with tensor cores,
+    mixed_bfloat16 on TPUs; else float32. Weights are float32 in each case. Returns the policy's name.
     """
     known("precision", name, PRECISIONS)
     if name == "auto":

@@ -27,7 +27,8 @@ student = lottery.transfer(lottery.load_ticket("{{ name }}"), num_classes=5)
 {% if ticket.rounds %}
 ## Rounds
 
-| round |{{ " steps |" if steps }} sparsity | {{ metrics | join(" | ") }} |
+| round |{{ " steps |" if steps }} sparsity |{% for m in metrics %} {{ m }} |{% endfor %}
+
 |---|---|{{ "---|" if steps }}{{ "---|" * metrics | length }}
 {% for r in ticket.rounds %}
 | {{ r.round }} |{% if steps %} {{ r.start }} to {{ r.stop }} |{% endif %} {{ "%.4f" % r.sparsity }} |{% \
@@ -35,8 +36,10 @@ for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else 
 
 {% endfor %}
 
+{% if metrics %}
 Figures at the end of each round; `val_` on the validation split.
 
+{% endif %}
 {% endif %}
 ## Weights
 

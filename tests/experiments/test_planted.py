@@ -13,6 +13,7 @@ STUDY = Path(__file__).parents[2] / "docs/study"
 sys.path.insert(0, str(STUDY))
 import planted  # noqa: E402
 import simulated  # noqa: E402
+import summary as study_summary  # noqa: E402
 
 FAMILY = report.read_family(STUDY / "plan.json")
 SPREADS = simulated.assumed(FAMILY)
@@ -59,7 +60,7 @@ def test_six_seeds_a_net_where_four_are_too_wide():
     assert halves == planted.verdicts_of(rows, [OWN], plan=False)[0][1]
 
 
-def test_images_add_to_the_spread_as_was_measured():
+def test_seeds_and_images_spread_as_is_assumed():
     rng, found = np.random.default_rng(2), []
     for _ in range(5):
         rows = simulated.study_of_images(rng, FAMILY, dict.fromkeys(FAMILY.cells, 0.0), seeds=8)
@@ -75,6 +76,17 @@ def test_a_verdict_over_images_needs_rows_that_tell_which_were_right():
     assert (
         "by the interval over seeds and test images" in primary.note and "seeds and images" in primary.header
     )
+
+
+def test_readme_shows_the_primary_comparisons(tmp_path):
+    rows = simulated.study_of_images(np.random.default_rng(0), FAMILY, dict.fromkeys(FAMILY.cells, 5.0))
+    report.write(rows, tmp_path, family=FAMILY)
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- study -->\nno figures yet\n<!-- /study -->\nafter\n")
+    study_summary.main(tmp_path / "rows.jsonl", readme)
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "no figures" not in text
+    assert text.count("| beats |") == len(FAMILY.cells)
 
 
 @pytest.mark.parametrize("truth", [0.0, -MARGIN])

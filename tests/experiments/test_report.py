@@ -1,6 +1,7 @@
 """Many results become one table with means over seeds, intervals and paired differences."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,24 @@ def test_report_is_the_same_from_the_rows_it_wrote(files, tmp_path):
     for name in ("rows.jsonl", "rows.csv", "tables.md", "page.html"):
         assert (first / name).read_text() == (second / name).read_text()
     assert (second / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def in_old_words(entry):
+    return {"arm" if name == "control" else name: value for name, value in entry.items()}
+
+
+def test_results_and_rows_that_call_a_control_an_arm_are_read(files, tmp_path):
+    rows = report.collect(files)
+    for path in map(Path, files):
+        made = json.loads(path.read_text())
+        path.write_text(json.dumps({**made, "rows": list(map(in_old_words, made["rows"]))}))
+    assert "arm" in json.loads(path.read_text())["rows"][0] and report.collect(files) == rows
+    old = tmp_path / "rows.jsonl"
+    old.write_text("".join(json.dumps(in_old_words(entry)) + "\n" for entry in rows))
+    assert '"arm"' in old.read_text() and report.read(old) == rows
+    report.write(report.read(old), tmp_path / "again")
+    again = (tmp_path / "again" / "rows.jsonl").read_text()
+    assert '"control"' in again and '"arm"' not in again
 
 
 def test_the_same_run_counts_once(files, tmp_path):

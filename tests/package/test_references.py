@@ -1,4 +1,5 @@
-"""What docstrings and comments refer to is there: `module.name` is a name of a module of that name."""
+"""What docstrings, comments and pages refer to is there: `module.name` is a name of a module of that name, a
+link leads to a file."""
 
 import ast
 import re
@@ -49,3 +50,32 @@ def test_references_lead_to_what_is_there():
         if reference.group(1) not in known and reference.group(2) not in found.get(reference.group(1), ())
     }
     assert lost == set()
+
+
+def test_links_of_pages_lead_to_files():
+    pages = [*ROOT.parent.glob("*.md"), *ROOT.parent.glob("docs/**/*.md"), *ROOT.parent.glob("*/README.md")]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text())
+        if "://" not in link
+    ]
+    assert links and [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_files_of_the_repository_that_pages_and_scripts_name_are_there():
+    """Those below docs and saved_models, but for what a command is yet to write."""
+    later = re.compile(r"docs/(study/(rows.jsonl|tables.md)|photos/files.jsonl)")
+    found = [
+        (path, name)
+        for pattern in ("*.md", "docs/**/*", "apps/*.py", "keras_lottery/**/*.py", "saved_models/*/README.md")
+        for path in ROOT.parent.glob(pattern)
+        if path.suffix in (".md", ".py", ".sh", ".flags")
+        for name in re.findall(r"\bdocs/[\w./-]*\w", path.read_text())
+    ]
+    lost = {
+        f"{path.relative_to(ROOT.parent)}: {name}"
+        for path, name in found
+        if not (ROOT.parent / name).exists() and not later.fullmatch(name)
+    }
+    assert found and lost == set()
