@@ -15,7 +15,7 @@ from .rewind import Rewinder, random_of, record
 class Rounds:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, handle, architecture, rewind, scope, sides, run_dir, info, settings):
+    def __init__(self, handle, architecture, rewind, pruning, run_dir, info, settings):
         self.handle, self.architecture = handle, architecture
         self.run_dir = run_dir
         self.info, self.settings = info, settings
@@ -33,7 +33,7 @@ class Rounds:
             handle.load_state(initial)
             handle.load_random_state(initial)
             handle.reset_optimizer(handle.optimizer_state(), copies)
-        self.rewinder = Rewinder(handle, rewind, scope, sides)
+        self.rewinder = Rewinder(handle, rewind, pruning)
         kept = self.finished > (rewind == "trained") and rewind not in (
             0,
             *KEPT,
