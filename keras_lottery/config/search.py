@@ -37,9 +37,9 @@ def _score(name, value):
     return value if callable(value) else one_of(tuple(SCORES))(name, value)
 
 
-def _rates(name, value):
+def _layer_rates(name, value):
     """{layer or pattern: rate}; takes "layer:rate" texts, as flags give them."""
-    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) and ":" in item for item in value):
         value = dict(item.rpartition(":")[::2] for item in value)
     if not isinstance(value, dict) or not value or not all(isinstance(of, str) and of for of in value):
         raise LotteryError(
@@ -85,11 +85,11 @@ class SearchConfig(Config):
         "0.8,0.9, reached one after the other by rounds of --rate",
         _final_sparsity,
     )
-    rates: dict | None = option(
+    layer_rates: dict | None = option(
         None,
         "rates of single layers or patterns of layers, such as conv*:0.1,fc:0.3; the other layers bring each "
         "round to its sparsity",
-        _rates,
+        _layer_rates,
         apart=True,
     )
     score: str | Callable = option(

@@ -66,9 +66,10 @@ def competing(masks, sparsity, scope="global", own=None):
     keep = total - pruned_count(total, sparsity) - sum(kept for _, kept in alone)
     if alone and not 0 <= keep <= room:
         raise LotteryError(
-            f"sparsity={sparsity:.4f} would keep {keep:,} of the {room:,} weights without a rate of their "
-            "own, since single layers have other rates: give rates that are nearer to that of all, or to "
-            "fewer layers."
+            f"at {sparsity:.2%} zeros {total - pruned_count(total, sparsity):,} weights stay, layers with a "
+            f"rate of their own keep {sum(kept for _, kept in alone):,}, and the others, which have "
+            f"{room:,}, cannot make up for that: give rates that are nearer to that of all, or to fewer "
+            "layers."
         )
     if scope == "global":
         groups = [(list(others), keep)]
@@ -140,8 +141,8 @@ def of_paths(rates, paths):
         named = [path for path in paths if any(fnmatch.fnmatchcase(of, name) for of in _above(path))]
         if not named:
             raise LotteryError(
-                f"rates: {name!r} names no weight that is pruned: give layers, or patterns such as 'conv*', "
-                f"of {', '.join(list(paths)[:5])}{', ...' if len(paths) > 5 else ''}."
+                f"layer_rates: {name!r} names no weight that is pruned: give layers, or patterns such as "
+                f"'conv*', of {', '.join(list(paths)[:5])}{', ...' if len(paths) > 5 else ''}."
             )
         found |= {path: rate for path in named if path not in found}
     return found
@@ -179,8 +180,8 @@ def check_rounds(masks, sparsities, scope, rates):
     """
     if rates and rates.keys() == masks.keys():
         raise LotteryError(
-            f"rates: all {len(masks)} layers that are pruned have a rate of their own, so that none is left "
-            "to bring the rounds to their sparsities: leave out the one with the most weights."
+            f"layer_rates: all {len(masks)} layers that are pruned have a rate of their own, so that none is "
+            "left to bring the rounds to their sparsities: leave out the one with the most weights."
         )
     before = sum(mask.size for path, mask in masks.items() if path not in rates)
     for number, sparsity in enumerate(sparsities, 1):

@@ -252,7 +252,7 @@ def one_shot(dense: Ticket, sparsity: float, own: dict | None = None) -> Ticket:
 
 def _own_sparsities(ticket):
     """{path: share of zeros} of the weights whose layers had rates of their own."""
-    named = of_paths(ticket.settings.get("rates") or {}, ticket.masks)
+    named = of_paths(ticket.settings.get("layer_rates") or {}, ticket.masks)
     return {path: 1 - ticket.masks[path].mean() for path in named}
 
 

@@ -37,7 +37,7 @@ def find_ticket(
     rounds: int | None = None,
     rate: float | None = None,
     final_sparsity: float | Sequence[float] | None = None,
-    rates: dict[str, float] | None = None,
+    layer_rates: dict[str, float] | None = None,
     score: str | Score = "magnitude",
     scope: str | None = None,
     rewind: int | str = "init",
@@ -64,8 +64,9 @@ def find_ticket(
       epochs: epochs of each round, and of the dense training before the first.
       rounds, rate, final_sparsity: two of these; see `schedule.round_sparsities`. With
         none, or only one of rounds and final_sparsity, rate is 0.2.
-      rates: {layer or pattern: rate}: the rate of single layers, by path, name or pattern such as
-        "conv*", the first that fits. The other layers bring each round to its sparsity.
+      layer_rates: {layer or pattern: rate}: of single layers, the share of their surviving weights that
+        a round prunes. Layers go by path, name or pattern, such as "conv*"; of several that fit the
+        first counts. The other layers bring each round to its sparsity.
       score: what a weight is kept for: "magnitude", "random", "taylor" (weight times gradient), "synflow"
         (how much flows through it), or a function of (path, weight, state) that gives a number for each
         weight; see `scores.State`. A run folder knows a function by its name and a hash of its code and of
@@ -192,7 +193,7 @@ def _pruning(handle, search, scope, train):
         from ..channels import groups  # with SciPy, which other searches do without
 
         sides = groups.sides(handle.model)
-    pruning = Pruning(handle, search.score, scope, search.rates, sides, search.seed, train)
+    pruning = Pruning(handle, search.score, scope, search.layer_rates, sides, search.seed, train)
     pruning.check(search.sparsities)
     return pruning
 

@@ -17,22 +17,24 @@ class Pruning:
       handle: that of the model.
       score: a name in `config.search.SCORES`, or a function as `search.scores` tells.
       scope: among which weights scores are compared; None for what `wrap` was told.
-      rates: {layer or pattern: rate} of the layers that have a rate of their own.
+      layer_rates: {layer or pattern: rate} of the layers that have a rate of their own.
       sides: prune whole channels, these, rather than single weights; see `favour.favour_channels`.
       seed: that of the search.
       train: what a score measures on; None where it needs no data.
 
     Raises:
-      LotteryError: `rates` names no weight that is pruned.
+      LotteryError: `layer_rates` names no weight that is pruned.
     """
 
-    def __init__(self, handle, score="magnitude", scope=None, rates=None, sides=None, seed=0, train=None):
+    def __init__(
+        self, handle, score="magnitude", scope=None, layer_rates=None, sides=None, seed=0, train=None
+    ):
         self.handle, self.sides, self.seed = handle, sides, seed
-        self.name = getattr(score, "__name__", str(score))
+        self.name = score if isinstance(score, str) else getattr(score, "__name__", type(score).__name__)
         self.of_user = callable(score)
         self.score = score if self.of_user else getattr(scores, score)
         self.pruned_by = {**handle.settings()[1], **({"scope": scope} if scope else {})}
-        self.rates = of_paths(rates or {}, handle.masks())
+        self.rates = of_paths(layer_rates or {}, handle.masks())
         needs_data = train is not None and score not in scores.WITHOUT_DATA
         self.batches = first_batches(handle, train) if needs_data else []
         self.begin()

@@ -34,6 +34,7 @@ import zlib
 import numpy as np
 
 from ..core.errors import LotteryError
+from ..engines.protocol import Handle
 from . import measured
 
 WITHOUT_DATA = ("magnitude", "random", "synflow")
@@ -53,7 +54,9 @@ class State:
       start: {path: array}, the weights that the search began with.
     """
 
-    def __init__(self, handle, batches, start, round: int, step: int | None, seed: int):
+    def __init__(
+        self, handle: Handle, batches: list, start: dict, round: int, step: int | None, seed: int
+    ) -> None:
         self.start = start
         self.round, self.step, self.seed = round, step, seed
         self._handle, self._batches, self._paths = handle, batches, list(handle.prunable())

@@ -205,7 +205,7 @@ def _rest(content, masks):
         path in masks and block in BLOCKS for path, block in blocks.items()
     ):
         raise LotteryError(f"its blocks are {line(blocks)}")
-    rates = rest["settings"].get("rates") or {}
+    rates = rest["settings"].get("layer_rates") or {}
     if not isinstance(rates, dict) or not all(isinstance(rate, (int, float)) for rate in rates.values()):
-        raise LotteryError(f"its rates are {line(rates)}")
+        raise LotteryError(f"its layer_rates are {line(rates)}")
     return rest
