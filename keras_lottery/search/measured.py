@@ -7,6 +7,7 @@ import numpy as np
 from ..core.errors import LotteryError
 from ..core.told import told_in_one_line
 from ..engines.inputs import input_norms
+from ..engines.own import own_methods
 
 BATCHES = 16
 ANY_SIDE = 16  # of an input, where the model takes any
@@ -31,6 +32,7 @@ def first_batches(handle, train, most=BATCHES):
 def gradients(handle, paths, batches):
     """(mean, mean of squares) over the batches of the gradient of the loss that the model was compiled with,
     its own losses included; each {path: array}."""
+    _check_trains_plainly(handle)
     copy = _copy(handle)
     copy.compile_like(handle.model)
 
@@ -49,6 +51,7 @@ def gradients(handle, paths, batches):
 
 def inputs(handle, paths, batches):
     """What `inputs.input_norms` gives of the model."""
+    _check_trains_plainly(handle)
     with told_in_one_line("train"):
         return input_norms(_copy(handle), paths, batches)
 
@@ -58,7 +61,7 @@ def flow(handle, paths):
     statistic is its absolute value and the output layer has no activation.
 
     Raises:
-      LotteryError: the input is no numbers, or nothing flows.
+      LotteryError: the input is no numbers, or more flows than float32 holds, or nothing.
     """
     copy = _copy(handle)
     copy.load_state(
@@ -73,12 +76,28 @@ def flow(handle, paths):
     ones = copy.nest.map_structure(_ones, structure)
     with told_in_one_line("an input of ones"):
         found = copy.gradient(paths, (ones,))
-    if not any(value.any() for value in found.values()):
+    if not all(np.isfinite(value).all() for value in found.values()):
         raise LotteryError(
-            "score='synflow': the sum of the outputs for an input of ones depends on no weight, as where a "
-            "Softmax layer makes it 1. Build the net with logits, or give another score."
+            "score='synflow': more flows through this net than float32 holds, for what flows is multiplied "
+            "from layer to layer. Give another score."
+        )
+    still = [path for path, value in found.items() if not value.any()]
+    if still and all(mask.all() for mask in handle.masks().values()):
+        raise LotteryError(
+            f"score='synflow': nothing flows through {still[0]!r}, as where a Softmax layer makes the sum of "
+            "the outputs 1 or relu6 is at its bound. Build it with logits and relu, or give another score."
         )
     return found
+
+
+def _check_trains_plainly(handle):
+    """Raises LotteryError where batches are not what the model itself takes, or compile does not name the
+    loss."""
+    if own := own_methods(handle.model, handle.keras.Model, ("fit", "train_step")):
+        raise LotteryError(
+            f"{type(handle.model).__name__} has its own {own}, so that no score can tell what the model is "
+            "given or what it loses: give one that measures nothing on data, such as magnitude or synflow."
+        )
 
 
 def _copy(handle):

@@ -141,6 +141,21 @@ def test_what_flows_is_by_absolute_weights_and_past_the_last_activation():
     assert bits(search(probabilities, (X, Y), **how).masks) == expected
 
 
+@pytest.mark.parametrize(
+    "last, scale, said",
+    [
+        (L.Softmax(), 1.0, "nothing flows through 'a/kernel', as where a Softmax layer"),
+        (L.ReLU(), 1e20, "more flows through this net than float32 holds"),
+    ],
+    ids=["softmax", "large"],
+)
+def test_what_does_not_flow_is_told_before_training(last, scale, said):
+    model = net(lambda: keras.Sequential([L.Input((8,)), *linear(bias=True).layers, L.Dense(3), last]))
+    ENGINE.load_state(model, {path: scale * value for path, value in ENGINE.values(model).items()})
+    with pytest.raises(lottery.LotteryError, match=said):
+        search(model, (X, Y), score="synflow")
+
+
 def test_input_norms_are_over_examples_and_positions():
     rng = np.random.default_rng(3)
     images = rng.normal(size=(64, 5, 5, 2)).astype("float32")
@@ -183,6 +198,19 @@ def test_what_is_no_score_is_refused_before_training(score, said):
 
     with pytest.raises(lottery.LotteryError, match=said):
         search(net(), (X, Y), score=score, callbacks=[Never()])
+
+
+@skip_unless("tf_keras", reason="Keras 3 wraps no such model")
+def test_a_model_that_trains_in_its_own_way_has_no_loss_to_score_by():
+    class Own(keras.Model):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    inputs = L.Input((8,))
+    model = compiled(Own(inputs, L.Dense(3)(L.Dense(6, name="a")(inputs))), run_eagerly=EAGER)
+    with pytest.raises(lottery.LotteryError, match="Own has its own train_step, so that no score can tell"):
+        search(model, (X, Y), score="taylor")
+    assert search(model, (X, Y), score="synflow", epochs=1, rounds=1).sparsity == 0.5
 
 
 def test_a_score_that_is_no_number_is_refused_when_it_comes():
