@@ -136,7 +136,7 @@ def find_ticket(
     handle.set_seed(search.seed)
     handle = _ready(handle, scope, bool(verbose))
     settings = settings_of(search, handle.settings()[1])
-    pruning = _pruning(handle, search, settings["scope"], given.train)
+    pruning = Pruning.of(handle, search, settings["scope"], given.train)
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
@@ -184,18 +184,6 @@ def _planned(handle, search, given):
     plan = search_rounds(search.sparsities, rewind, steps and steps * search.epochs, search.rewind_once)
     ends_count = rewind == "trained"
     return plan, Stopping(plan, search.epochs, steps, search.budget, search.early_bird, ends_count)
-
-
-def _pruning(handle, search, scope, train):
-    """The `Pruning` of a search, checked."""
-    sides = None
-    if search.structured:
-        from ..channels import groups  # with SciPy, which other searches do without
-
-        sides = groups.sides(handle.model)
-    pruning = Pruning(handle, search.score, scope, search.layer_rates, sides, search.seed, train)
-    pruning.check(search.sparsities)
-    return pruning
 
 
 def _run(state, plan, stopping, given, search, callbacks, verbose):

@@ -39,6 +39,18 @@ class Pruning:
         self.batches = first_batches(handle, train) if needs_data else []
         self.begin()
 
+    @classmethod
+    def of(cls, handle, search, scope, train):
+        """That of a search, a SearchConfig, checked for its rounds."""
+        sides = None
+        if search.structured:
+            from ..channels import groups  # with SciPy, which other searches do without
+
+            sides = groups.sides(handle.model)
+        pruning = cls(handle, search.score, scope, search.layer_rates, sides, search.seed, train)
+        pruning.check(search.sparsities)
+        return pruning
+
     def begin(self):
         """The present weights are those that the search begins with."""
         self.start = self._weights() if self.of_user else {}
