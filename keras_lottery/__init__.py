@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time each name is imp
     from .experiments import report as report
     from .experiments import stats as stats
     from .experiments import study as study
+    from .search import scores as scores
     from .search import stability as stability
     from .search.find_ticket import find_ticket as find_ticket
     from .search.loop import rounds as rounds
@@ -64,6 +65,7 @@ _MODULES = {  # public name -> the module that it is
     "data": "data",
     "models": "models",
     "report": "experiments.report",
+    "scores": "search.scores",
     "stability": "search.stability",
     "stats": "experiments.stats",
     "study": "experiments.study",

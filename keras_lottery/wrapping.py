@@ -13,8 +13,9 @@ from rich.table import Table
 from . import engines
 from .core import html
 from .core.checks import known, true_or_false, whole
+from .core.counts import SCOPES
 from .core.errors import LotteryError
-from .core.masking import BLOCKS, SCOPES
+from .core.masking import BLOCKS
 from .core.schedule import LotterySchedule
 from .core.types import Masks, Model
 from .engines.again import lost
@@ -43,7 +44,8 @@ def wrap(
         tf_keras model. One whose class has a fit of its own, such as a KerasHub task, is made
         from a wrapped model instead: ImageClassifier(backbone=lottery.wrap(backbone), ...).
       schedule: a LotterySchedule, for `LotteryCallback`; not needed by `find_ticket`.
-      scope: "global" (one threshold over all weights) or "layer".
+      scope: "global" (one threshold over all weights), "layer" (one in each, at the same sparsity)
+        or "erk" (one in each, small layers denser; see `counts.competing`).
       block: 1, or 4 or 16 to prune the kernels of Dense layers in blocks of so many inputs of one
         output, which is what the sparse kernels of mobile runtimes multiply by: 4 in float32, 16 in
         int8. Other kernels, and those whose inputs are no multiple of it, lose single weights.

@@ -17,6 +17,9 @@ def a_search(model: Model, x: np.ndarray, y: np.ndarray) -> None:
     assert_type(lottery.sparsity(model), float)
     student = lottery.transfer(ticket, num_classes=5)
     assert_type(lottery.export(student, "student.tflite").path, str)
+    lottery.find_ticket(model, (x, y), epochs=1, rounds=1, score=lambda path, weight, state: abs(weight))
+    lottery.find_ticket(model, (x, y), epochs=1, rounds=1, layer_rates={"conv*": 0.1}, scope="erk")
+    lottery.find_ticket(model, (x, y), epochs=1, rounds=1, score=3)  # type: ignore[arg-type]
     lottery.find_ticket(model, (x, y), epochs="five", rounds=1)  # type: ignore[arg-type]
     lottery.find_ticket(model, (x, y), epochs=1, round=1)  # type: ignore[call-arg]
     lottery.transfer(ticket)  # type: ignore[call-arg]

@@ -1,14 +1,22 @@
 """How tickets are searched for, which net is pruned, and where a run is kept."""
 
 import dataclasses
+from collections.abc import Callable
 
 from ..core.budget import check_budget
-from ..core.checks import SEED, above_zero, share, whole, whole_or_text
+from ..core.checks import SEED, above_zero, share, shown, whole, whole_or_text
+from ..core.counts import SCOPES
 from ..core.errors import LotteryError
-from ..core.masking import BLOCKS, SCOPES
+from ..core.masking import BLOCKS
 from ..core.options import Config, one_of, option
 from ..core.schedule import MOST, check_rewind, check_rewind_once, round_sparsities
 
+SCORES = {  # what weights are kept for; each is a function of `search.scores`
+    "magnitude": "how large it is",
+    "random": "nothing, a control",
+    "taylor": "weight times gradient",
+    "synflow": "how much flows through it",
+}
 RATE = 0.2  # of a search that does not say another
 ROUNDS = 10  # of a command's search that does not say how far to prune
 
@@ -23,6 +31,22 @@ def _final_sparsity(name, value):
 
 def _rewind(name, value):
     return check_rewind(whole_or_text(value))
+
+
+def _score(name, value):
+    return value if callable(value) else one_of(tuple(SCORES))(name, value)
+
+
+def _layer_rates(name, value):
+    """{layer or pattern: rate}; takes "layer:rate" texts, as flags give them."""
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) and ":" in item for item in value):
+        value = dict(item.rpartition(":")[::2] for item in value)
+    if not isinstance(value, dict) or not value or not all(isinstance(of, str) and of for of in value):
+        raise LotteryError(
+            f"{name}={shown(value)} is not understood: give the rate of each layer, such as "
+            "{'conv*': 0.1, 'fc': 0.3}, as a flag conv*:0.1,fc:0.3."
+        )
+    return {of: share(f"{name} of {of!r}", rate) for of, rate in value.items()}
 
 
 def _budget(name, value):
@@ -61,9 +85,24 @@ class SearchConfig(Config):
         "0.8,0.9, reached one after the other by rounds of --rate",
         _final_sparsity,
     )
+    layer_rates: dict | None = option(
+        None,
+        "rates of single layers or patterns of layers, such as conv*:0.1,fc:0.3; the other layers bring each "
+        "round to its sparsity",
+        _layer_rates,
+        apart=True,
+    )
+    score: str | Callable = option(
+        "magnitude",
+        f"what a weight is kept for: {', '.join(f'{name} ({told})' for name, told in SCORES.items())}",
+        _score,
+        apart=True,
+        was="magnitude",
+    )
     scope: str | None = option(
         None,
-        "global: one threshold over all weights; layer: one in each layer",
+        "global: one threshold over all weights; layer: one in each layer, at the same sparsity; erk: one in "
+        "each layer, small layers denser (Erdos-Renyi-kernel)",
         one_of(SCOPES),
         apart=True,
         was="global",

@@ -1,43 +1,27 @@
 """From scores to masks: which weights a round keeps.
 
 Pure NumPy. A mask is a bool array of its weight's shape, True = kept. Scores are any
-real numbers, larger = more worth keeping (magnitudes, for lottery tickets).
+real numbers, larger = more worth keeping (magnitudes by default). How many weights stay is `counts`'s.
 """
 
 import itertools
-import numbers
 
 import numpy as np
 
-from .checks import known, shown
-from .errors import Diverged, LotteryError
+from .counts import competing, erdos_renyi_counts
+from .errors import Diverged
 
-SCOPES = ("global", "layer")
 BLOCKS = (1, 4, 16)  # what sparse kernels of TFLite multiply by: float32 in blocks of 4, int8 of 16
 
 
-def pruned_count(total, sparsity):
-    """How many of `total` weights are zero at `sparsity` (0..1), to one weight."""
-    return int(np.floor(total * sparsity + 0.5))
-
-
-def check_sparsity(sparsity):
-    """Raises LotteryError unless 0 <= sparsity < 1."""
-    if not isinstance(sparsity, (numbers.Real, np.generic)) or not 0 <= sparsity < 1:
-        raise LotteryError(
-            f"sparsity={shown(sparsity)} is impossible: give a share of zeros from 0 up to, not including, 1."
-        )
-
-
-def prune(scores, masks, sparsity, scope="global", blocks=None):
+def prune(scores, masks, sparsity, scope="global", blocks=None, own=None):
     """Tighten `masks` to `sparsity`, dropping the lowest scores among the kept weights.
 
     Args:
       scores: {path: real array}, one score a weight.
       masks: {the same paths: bool array of the same shape}, True = kept so far.
-      sparsity: share of zeros wanted, 0 <= sparsity < 1. Over all weights together
-        with scope "global", over each weight tensor with scope "layer".
-      scope: "global" or "layer".
+      sparsity: share of zeros wanted, 0 <= sparsity < 1.
+      scope, own: which weights compete, and what share of each tensor is kept; see `counts.competing`.
       blocks: {path: weights that stay or go together, as many along the first dimension,
         which is a multiple of it}. Such a tensor keeps as many weights as it would without
         blocks, those of the blocks with the highest mean score; one block may be cut.
@@ -48,52 +32,29 @@ def prune(scores, masks, sparsity, scope="global", blocks=None):
       (index in the order of the paths, then row-major).
 
     Raises:
-      LotteryError: unknown scope, sparsity outside 0..1 or below what is pruned
-        already, a score that is not a number.
+      LotteryError: a score that is not a number, or what `counts.competing` refuses.
 
     Source: magnitude pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.
 
     >>> prune({"w": np.array([3., 1., 2., 4.])}, {"w": np.ones(4, bool)}, 0.5)
     {'w': array([ True, False, False,  True])}
     """
-    known("scope", scope, SCOPES)
-    check_sparsity(sparsity)
     for path, score in scores.items():
         if np.isnan(score).any():
             raise Diverged(
                 f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip "
                 "gradients."
             )
-    groups = [list(scores)] if scope == "global" else [[path] for path in scores]
     tightened = {}
-    for group in filter(None, groups):
-        total, left = (sum(count(masks[path]) for path in group) for count in (np.size, np.count_nonzero))
-        keep = total - pruned_count(total, sparsity)
-        if keep > left:
-            raise LotteryError(
-                f"sparsity={sparsity:.4f} would keep {keep} weights, but only {left} are left: "
-                "a round can only prune more, never less."
-            )
-        tightened |= _keep_highest({path: scores[path] for path in group}, masks, keep)
+    for paths, keep in competing(masks, sparsity, scope, own):
+        tightened |= _keep_highest({path: scores[path] for path in paths}, masks, keep)
+    tightened = {path: tightened[path] for path in scores}
     for path, block in (blocks or {}).items():
         score, mask = _in_blocks(scores[path], block), _in_blocks(masks[path], block)
         means = np.broadcast_to(score.mean(1, keepdims=True), mask.shape)
         kept = _keep_highest({path: means}, {path: mask}, np.count_nonzero(tightened[path]))
         tightened[path] = _from_blocks(kept[path], masks[path].shape)
     return tightened
-
-
-def check_leaves_some(masks, sparsity, scope):
-    """Raises LotteryError if masks pruned to `sparsity` would keep no weight."""
-    groups = {"the model": sum(mask.size for mask in masks.values())}
-    if scope == "layer":
-        groups = {repr(path): mask.size for path, mask in masks.items()}
-    for name, size in groups.items():
-        if pruned_count(size, sparsity) == size:
-            raise LotteryError(
-                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {name}: prune "
-                "less, with fewer rounds or a smaller rate or final_sparsity."
-            )
 
 
 def random(masks, seed, blocks=None):
@@ -125,7 +86,7 @@ def erdos_renyi(masks, seed, blocks=None):
     >>> {path: int(mask.sum()) for path, mask in masks.items()}
     {'wide': 76, 'small': 4}
     """
-    counts = _erdos_renyi_counts(
+    counts = erdos_renyi_counts(
         [mask.shape for mask in masks.values()], sum(map(np.count_nonzero, masks.values()))
     )
     first = {}
@@ -135,27 +96,6 @@ def erdos_renyi(masks, seed, blocks=None):
             kept.reshape(mask.shape) if block == 1 else _from_blocks(kept.reshape(-1, block), mask.shape)
         )
     return random(first, seed, blocks)
-
-
-def _erdos_renyi_counts(shapes, kept):
-    """How many of `kept` weights each tensor gets: whole numbers that add up to it."""
-    sizes, sums = (
-        np.array([np.prod(shape, dtype=int) for shape in shapes]),
-        np.array([sum(shape) for shape in shapes]),
-    )
-    whole = np.zeros(len(sizes), bool)  # tensors whose share would be more than all
-    while True:
-        rest = np.where(whole, 0, sums)
-        wanted = np.where(whole, sizes, rest * (kept - sizes[whole].sum()) / max(1, rest.sum()))
-        if not (wanted > sizes).any():
-            break
-        whole |= wanted >= sizes
-    counts = np.clip(np.floor(wanted).astype(int), 1, sizes)
-    for place in np.argsort(counts - wanted, kind="stable")[: max(0, kept - counts.sum())]:
-        counts[place] += 1
-    while counts.sum() > kept:  # what the tensors took that would have got none
-        counts[np.argmax(counts)] -= 1
-    return counts
 
 
 def shuffled(array, rng, block=1):

@@ -5,6 +5,7 @@ import dataclasses
 
 from .checks import known, shown, true_or_false
 from .errors import LotteryError
+from .functions import described
 from .jsonable import MISSING
 
 
@@ -98,7 +99,9 @@ class Config:
             field.name: field.metadata["was"] for field in options(type(self)) if field.metadata["later"]
         }
         return {
-            name: value for name, value in self.entries().items() if name not in later or value != later[name]
+            name: _said(value)
+            for name, value in self.entries().items()
+            if name not in later or value != later[name]
         }
 
     def unusual(self) -> dict:
@@ -108,7 +111,14 @@ class Config:
             field.name: getattr(self, field.name) for field in options(type(self)) if field.metadata["apart"]
         }
         before = usual(type(self))
-        return {name: value for name, value in told.items() if value is not None and value != before[name]}
+        return {
+            name: _said(value) for name, value in told.items() if value is not None and value != before[name]
+        }
+
+
+def _said(value):
+    """A value as files hold it: a function by what tells it from others."""
+    return described(value) if callable(value) else value
 
 
 def options(config) -> list:

@@ -56,6 +56,9 @@ class Engine(Protocol):
     def set_seed(self, seed: int) -> None:
         """Seed Python, NumPy and the backend."""
 
+    def array(self, tensor: Any) -> np.ndarray:
+        """A NumPy copy of a tensor or variable."""
+
     def unwrap(self, layer: Any) -> Any:
         """The model or layer under a pruning wrapper, or the one that was given."""
 
@@ -239,6 +242,10 @@ class Handle(Engine, Protocol):
 
     def gradients(self, paths: Sequence[str], x: Any, y: Any, loss: Callable) -> tuple[Arrays, Arrays]:
         """(g, H g) of a plain model: the gradient in the weights at `paths`, and the Hessian times it."""
+
+    def gradient(self, paths: Sequence[str], batch: tuple, of: Callable | None = None) -> Arrays:
+        """The gradient of of(outputs, *batch), or of the sum of the outputs, in the weights at `paths` of a
+        plain model, in inference mode."""
 
     # Conversion
     def inputs(self) -> Any:

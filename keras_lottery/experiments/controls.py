@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from ..core.checks import SEED, known, of_kind, true_or_false, whole
+from ..core.counts import of_paths
 from ..core.errors import LotteryError
 from ..core.masking import erdos_renyi, prune, random
 from ..core.masking import shuffled as moved_about
@@ -120,7 +121,7 @@ def masks_and_start(control: str, ticket: Ticket, dense: Ticket | None, seed: in
     if control == "shuffled":
         return shuffled(ticket, seed), "rewind"
     if control == "one-shot":
-        return one_shot(dense, ticket.sparsity), "rewind"
+        return one_shot(dense, ticket.sparsity, _own_sparsities(ticket)), "rewind"
     if control in ("dense-rewound", "dense-cyclic"):
         return dense, "rewind"
     return dense, "trained" if control == "dense-transferred" else "random"
@@ -234,14 +235,25 @@ def shuffled(ticket: Ticket, seed: int) -> Ticket:
     return dataclasses.replace(ticket, masks=places, weights=weights, trained=None)
 
 
-def one_shot(dense: Ticket, sparsity: float) -> Ticket:
+def one_shot(dense: Ticket, sparsity: float, own: dict | None = None) -> Ticket:
     """A Ticket of the dense net pruned to `sparsity` at once, by the magnitude of its trained weights.
+
+    Args:
+      dense: the Ticket of round 0 of a search.
+      sparsity: share of zeros, 0..1.
+      own: {weight path: share of zeros of this weight alone}, where layers had rates of their own.
 
     Source: one-shot pruning, Frankle & Carbin 2019 (arXiv 1803.03635), section 2.
     """
     of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search")
     scores = {path: np.abs(dense.start("trained")[path]) for path in dense.masks}
-    return _over(dense, prune(scores, dense.masks, sparsity, **dense.pruned_by), dense.weights)
+    return _over(dense, prune(scores, dense.masks, sparsity, own=own, **dense.pruned_by), dense.weights)
+
+
+def _own_sparsities(ticket):
+    """{path: share of zeros} of the weights whose layers had rates of their own."""
+    named = of_paths(ticket.settings.get("layer_rates") or {}, ticket.masks)
+    return {path: 1 - ticket.masks[path].mean() for path in named}
 
 
 def _check_pair(ticket, dense):

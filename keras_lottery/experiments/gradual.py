@@ -4,8 +4,9 @@ import numpy as np
 
 from .. import wrapping
 from ..core.checks import share, whole
+from ..core.counts import check_leaves_some
 from ..core.errors import LotteryError
-from ..core.masking import check_leaves_some, prune
+from ..core.masking import prune
 from ..search import alive
 from ..training.callback import StepCounter
 

@@ -4,8 +4,9 @@ import numpy as np
 
 from .. import engines, wrapping
 from ..core.checks import known
+from ..core.counts import check_leaves_some, check_sparsity
 from ..core.errors import LotteryError
-from ..core.masking import check_leaves_some, check_sparsity, prune
+from ..core.masking import prune
 from ..core.told import told_in_one_line
 
 CRITERIA = ("snip", "grasp")

@@ -78,7 +78,7 @@ def answers_alike(handle):
             outputs = model(nest.pack_sequence_as(structure, drawn), training=False)
         except Exception:  # of whatever kind: a layer that takes no such numbers
             return False
-        outputs = [_array(handle.keras, tensor) for tensor in nest.flatten(outputs)]
+        outputs = [handle.array(tensor) for tensor in nest.flatten(outputs)]
         first = first or outputs
         if any(
             not np.isfinite(new).all() or new.tobytes() != old.tobytes() for old, new in zip(first, outputs)
@@ -101,12 +101,6 @@ def _highest(handle):
     names = ("input_dim", "num_tokens")
     known = [getattr(layer, name, None) for layer in handle.layers().values() for name in names]
     return min([size for size in known if isinstance(size, int) and size > 1], default=2)
-
-
-def _array(keras, tensor):
-    if keras.__name__ == "tf_keras":
-        return tensor.numpy()
-    return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
 @contextlib.contextmanager

@@ -10,18 +10,19 @@ from ..config import SearchConfig
 from ..core import files, team
 from ..core.checks import true_or_false
 from ..core.errors import LotteryError
+from ..core.functions import check_described
 from ..core.jsonable import plain
-from ..core.masking import check_leaves_some
 from ..core.schedule import check_rewind, search_rounds
-from ..core.types import Model, PathLike
+from ..core.types import Model, PathLike, Score
 from ..tickets.ticket import Ticket
 from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
 from ..training.labels import check_labels
 from ..training.resumable import Kept, fit
+from .pruning import Pruning
 from .rewind import RewindCallback, check_stateless, check_steps
-from .state import Rounds, sides_of
+from .state import Rounds
 from .stopping import Stopping
 from .told import opened, settings_of, told
 
@@ -35,6 +36,8 @@ def find_ticket(
     rounds: int | None = None,
     rate: float | None = None,
     final_sparsity: float | Sequence[float] | None = None,
+    layer_rates: dict[str, float] | None = None,
+    score: str | Score = "magnitude",
     scope: str | None = None,
     rewind: int | str = "init",
     rewind_once: bool = False,
@@ -48,7 +51,7 @@ def find_ticket(
     verbose: Any = "auto",
     info: dict | None = None,
 ) -> Ticket:
-    """Find a winning ticket: train, prune the smallest weights, rewind, and again.
+    """Find a winning ticket: train, prune the weights with the lowest scores, rewind, and again.
 
     Args:
       model: a compiled model of tf_keras or Keras 3. A wrapped one is used in place and
@@ -60,7 +63,16 @@ def find_ticket(
       epochs: epochs of each round, and of the dense training before the first.
       rounds, rate, final_sparsity: two of these; see `schedule.round_sparsities`. With
         none, or only one of rounds and final_sparsity, rate is 0.2.
-      scope: "global" or "layer"; None for what `wrap` was told, else "global".
+      layer_rates: {layer or pattern: rate}: of single layers, the share of their surviving weights that
+        a round prunes. Layers go by path, name or pattern, such as "conv*"; of several that fit the
+        first counts. The other layers bring each round to its sparsity.
+      score: what a weight is kept for: "magnitude", "random", "taylor" (weight times gradient), "synflow"
+        (how much flows through it), or a function of (path, weight, state) that gives a number for each
+        weight; see `scores.State`. A run folder knows a function by its name and a hash of its code and of
+        the values that it uses, so that a changed one is not gone on with.
+      scope: among which weights scores are compared: "global" (all), "layer" (those of one, each at
+        the same sparsity) or "erk" (those of one, small layers denser, in Erdos-Renyi-kernel
+        shares); None for what `wrap` was told, else "global".
       rewind: "init", a step of the first training, "trained" (its end), "lr" (weights
         stay, the learning rate starts anew) or "finetune" (weights stay, and the training
         goes on at the rate that the learning rate's schedule ends at, which should not be
@@ -96,7 +108,8 @@ def find_ticket(
         another configuration (the difference is shown) or cannot be written.
 
     Source: iterative magnitude pruning with rewinding, Frankle et al. 2020
-    (arXiv 1912.05671), algorithm 2.
+    (arXiv 1912.05671), algorithm 2; rates of layers, Frankle & Carbin 2019 (arXiv 1803.03635),
+    figure 2; "erk", Evci et al. 2020 (arXiv 1911.11134), section 3; scores, see `scores`.
 
     Example:
       >>> import numpy as np, tf_keras, keras_lottery as lottery
@@ -123,15 +136,15 @@ def find_ticket(
     handle = _ready(handle, scope, bool(verbose))
     length = {"epochs": search.epochs, "seed": search.seed}
     settings = settings_of(search, handle.settings()[1], length)
-    check_leaves_some(handle.masks(), search.sparsities[-1], settings["scope"])
-    sides = sides_of(handle, search)
+    pruning = Pruning.of(handle, search, settings["scope"], given.train)
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
+        check_described("score", search.score)
         config = told(handle, architecture, {**settings, "info": info}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
-    state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
+    state = Rounds(handle, architecture, search.rewind, pruning, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
 
 

@@ -1,6 +1,6 @@
 """The rounds of a lottery around a training loop of one's own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,14 @@ from .. import engines, wrapping
 from ..config import SearchConfig
 from ..core.checks import whole
 from ..core.errors import LotteryError
-from ..core.masking import check_leaves_some
 from ..core.schedule import check_rewind, search_rounds
 from ..core.types import Model
 from ..tickets.ticket import Ticket
 from . import loop_state
 from .loop_optimizer import check_stepped, with_optimizer
+from .pruning import Pruning
 from .rewind import check_stateless
-from .state import Rounds, sides_of
+from .state import Rounds
 from .told import settings_of
 
 
@@ -32,6 +32,10 @@ def rounds(
     rewind: int | str = "init",
     rewind_once: bool = False,
     structured: bool = False,
+    layer_rates: dict | None = None,
+    score: str | Callable = "magnitude",
+    seed: int = 0,
+    train: Any = None,
 ) -> Iterator["LoopRound"]:
     """The rounds of a search, each to be trained by a loop of your own.
 
@@ -49,7 +53,10 @@ def rounds(
         the rewind step by themselves; a scheduler of PyTorch or a schedule of optax is your loop's own:
         compute its rate from the number of the step.
       steps: optimizer steps of the dense training, which is the first round.
-      rounds, rate, final_sparsity, scope, rewind, rewind_once, structured: as for `find_ticket`.
+      rounds, rate, final_sparsity, scope, rewind, rewind_once, structured, layer_rates, score: as for
+        `find_ticket`.
+      seed: of the score "random" alone.
+      train: data that a score measures on, as for `find_ticket`; None for a score that needs none.
 
     Returns:
       An iterator over `LoopRound`s, the dense training first.
@@ -81,10 +88,9 @@ def rounds(
     plan = search_rounds(search.sparsities, search.rewind, steps, search.rewind_once)
     handle = _ready(engines.of(model), optimizer)
     settings = settings_of(search, handle.settings()[1], {"steps": steps})
-    check_leaves_some(handle.masks(), search.sparsities[-1], settings["scope"])
-    sides = sides_of(handle, search)
+    pruning = Pruning.of(handle, search, settings["scope"], train)
     architecture = handle.architecture()
-    state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, None, {}, settings)
+    state = Rounds(handle, architecture, search.rewind, pruning, None, {}, settings)
     return _begun(state, plan)
 
 

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 
 from .. import wrapping
+from ..core.counts import check_leaves_some
 from ..core.errors import Dead, LotteryError
-from ..core.masking import check_leaves_some
 from ..training.callback import Callback
 from . import alive
 from .rewind import RewindCallback, Rewinder, check_stateless, check_steps, record
@@ -136,7 +136,7 @@ class LotteryCallback(Callback):
             len(self.rounds) - 1, self.rounds[-1]["sparsity"], ", in LotteryCallback.ticket"
         ):
             try:
-                self.rewinder.boundary(round)
+                self.rewinder.boundary(round, self.plan[round.number - 1].stop)
             except Dead:
                 self.ticket = self._ticket()
                 raise

@@ -1,19 +1,18 @@
-"""The boundary between two rounds: prune by magnitude, rewind, start the optimizer anew."""
+"""The boundary between two rounds: prune, rewind, start the optimizer anew."""
 
 from pathlib import Path
 
 import numpy as np
 
 from .. import engines
-from ..channels.favour import favour_channels
 from ..core import files
 from ..core.errors import LotteryError
-from ..core.masking import prune
 from ..core.schedule import KEPT
 from ..training import run_folder
 from ..training.callback import StepCounter
 from ..training.resumable import Start
 from . import alive
+from .pruning import Pruning
 
 # Names of what stands beside a rewind point's weights: learning rates, and the optimizer's count of steps,
 # which is not the training's where Keras counts a step past the end of data of unknown length, or loss
@@ -29,8 +28,7 @@ class Rewinder:
       rewind: a step of the first round (0 = the initial weights), "trained" (the weights
         at the end of the first round), "lr" (weights are never taken back) or "finetune"
         (nor is the optimizer).
-      scope: "global" or "layer"; None for what `wrap` was told.
-      sides: prune whole channels, these, rather than single weights; see `favour.favour_channels`.
+      pruning: the `Pruning` of the model; None for that by magnitude in the scope that `wrap` was told.
 
     The rewind point holds every weight and BatchNorm statistic, with zeros where the masks
     have them, and beside them, of a step, the state of random layers and a learning rate that
@@ -38,16 +36,16 @@ class Rewinder:
     scale. Slots that begin as copies of the weights become copies of the rewound ones.
     """
 
-    def __init__(self, handle, rewind, scope=None, sides=None):
+    def __init__(self, handle, rewind, pruning=None):
         self.handle = handle
         self.rewind = rewind
-        self.sides = sides
-        self.pruned_by = {**handle.settings()[1], **({"scope": scope} if scope else {})}
         handle.build_optimizer()
         if handle.steps_taken():
             raise LotteryError(
                 "the optimizer has taken steps already: make a new one, or compile the model again, first."
             )
+        self.pruning = pruning or Pruning(handle)
+        self.pruning.begin()
         self.copies = handle.weight_copies()
         if rewind not in ("trained", *KEPT, 0):
             handle.make_shiftable()
@@ -91,16 +89,10 @@ class Rewinder:
         """Whether rounds rewind to the state after this step of a `schedule.Round`."""
         return round.number == 0 and step == self.rewind
 
-    def tightened(self, sparsity):
-        """{path: mask}: the masks at `sparsity`, were the round to end now."""
-        scores = {path: np.abs(v.numpy()) for path, v in self.handle.prunable().items()}
-        masks = self.handle.masks()
-        if self.sides is not None:
-            scores = favour_channels(scores, masks, self.sides)
-        return prune(scores, masks, sparsity, **self.pruned_by)
-
-    def boundary(self, round):
+    def boundary(self, round, step=None):
         """Begin a `schedule.Round`: tighten the masks in place, rewind if it does, reset the optimizer.
+
+        step: of the dense training, that the round before ended at; None where it is unknown.
 
         Surviving weights are afterwards bit for bit those of the rewind point, or where the
         round does not rewind those that were trained. Nothing is traced again.
@@ -111,7 +103,7 @@ class Rewinder:
             raise LotteryError(
                 f"rewind={self.rewind}: no execution of steps ended at that step: give another."
             )
-        masks = self.tightened(round.sparsity)
+        masks = self.pruning.masks(round, step)
         alive.set_masks(self.handle, masks)
         if self.point is not None:
             for path, mask in masks.items():  # what is pruned never comes back

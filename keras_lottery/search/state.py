@@ -16,7 +16,7 @@ from .rewind import Rewinder, random_of, record
 class Rounds:
     """The run as it stands: which rounds are finished, in memory and in the run folder."""
 
-    def __init__(self, handle, architecture, rewind, scope, sides, run_dir, info, settings):
+    def __init__(self, handle, architecture, rewind, pruning, run_dir, info, settings):
         self.handle, self.architecture = handle, architecture
         self.run_dir = run_dir
         self.info, self.settings = info, settings
@@ -34,7 +34,7 @@ class Rounds:
             handle.load_state(initial)
             handle.load_random_state(initial)
             handle.reset_optimizer(handle.optimizer_state(), copies)
-        self.rewinder = Rewinder(handle, rewind, scope, sides)
+        self.rewinder = Rewinder(handle, rewind, pruning)
         kept = self.finished > (rewind == "trained") and rewind not in (
             0,
             *KEPT,
@@ -55,7 +55,7 @@ class Rounds:
             if round.number:
                 before = plan[round.number - 1]
                 with naming_the_last_good(before.number, before.sparsity, self.where(before.number)):
-                    self.rewinder.boundary(round)
+                    self.rewinder.boundary(round, self.records[-1].get("stop"))
                 self.keep_rewind_point()
             # Of what a round starts from a copy is kept where there is no rewind point.
             self.start = self.handle.values() if self.rewinder.rewind in KEPT else None
@@ -116,15 +116,6 @@ class Rounds:
             and not (self.run_dir / run_folder.REWIND).exists()
         ):
             files.write_arrays(self.run_dir / run_folder.REWIND, self.rewinder.arrays())
-
-
-def sides_of(handle, search):
-    """The sides of channels that a structured search prunes by; None for any other."""
-    if not search.structured:
-        return None
-    from ..channels import groups  # with SciPy, which other searches do without
-
-    return groups.sides(handle.model)
 
 
 def _check_given(handle, initial, run_dir):

@@ -138,7 +138,8 @@ class Stopping(StepCounter):
     def _has_settled(self):
         if self.early_bird is None:
             return False
-        before, self.before = self.before, self.rewinder.tightened(self.plan[self.round.number + 1].sparsity)
+        following = self.plan[self.round.number + 1]
+        before, self.before = self.before, self.rewinder.pruning.masks(following, self.step)
         return bool(before) and changed(before, self.before, wrapping.masks(self.model)) < self.early_bird
 
 

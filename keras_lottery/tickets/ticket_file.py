@@ -9,9 +9,10 @@ import numpy as np
 
 from ..architecture import kind
 from ..architecture.trust import LONGEST, check_depth, line, parsed
+from ..core.counts import SCOPES
 from ..core.errors import LotteryError
 from ..core.files import decompressed, read_arrays, read_json, sha256
-from ..core.masking import BLOCKS, SCOPES
+from ..core.masking import BLOCKS
 from ..engines.sizes import kind as numbers
 from ..training import older
 
@@ -204,4 +205,7 @@ def _rest(content, masks):
         path in masks and block in BLOCKS for path, block in blocks.items()
     ):
         raise LotteryError(f"its blocks are {line(blocks)}")
+    rates = rest["settings"].get("layer_rates") or {}
+    if not isinstance(rates, dict) or not all(isinstance(rate, (int, float)) for rate in rates.values()):
+        raise LotteryError(f"its layer_rates are {line(rates)}")
     return rest

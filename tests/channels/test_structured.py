@@ -12,7 +12,8 @@ import keras_lottery as lottery
 from keras_lottery.channels.compacting import total
 from keras_lottery.channels.favour import Side, favour_channels
 from keras_lottery.channels.groups import sides
-from keras_lottery.core.masking import prune, pruned_count
+from keras_lottery.core.counts import pruned_count
+from keras_lottery.core.masking import prune
 
 pytestmark = pytest.mark.keras3
 

@@ -6,8 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from keras_lottery.core.counts import (
+    SCOPES,
+    check_rounds,
+    competing,
+    of_paths,
+    own_sparsities,
+    pruned_count,
+)
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.core.masking import SCOPES, erdos_renyi, prune, pruned_count, random, sparsity
+from keras_lottery.core.masking import erdos_renyi, prune, random, sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
 # Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.
@@ -49,16 +57,21 @@ def test_counts_are_exact_and_the_highest_stay(scores, share, scope):
     assert [(path, mask.shape, mask.dtype) for path, mask in masks.items()] == [
         (path, np.shape(score), np.dtype(bool)) for path, score in scores.items()
     ]
-    groups = [scores] if scope == "global" else [{path: score} for path, score in scores.items()]
-    for group in groups:
+    assert zeros(masks) == expected_zeros(masks, share, scope)
+    for group in [scores] if scope == "global" else [{path: score} for path, score in scores.items()]:
         values, kept = flat(group), flat({path: masks[path] for path in group})
-        assert (~kept).sum() == pruned_count(values.size, share)
         # What is kept is what a stable sort puts first: higher scores, of equal ones the lower index.
         first = np.argsort(-values.astype(float), kind="stable")[: kept.sum()]
         assert np.array_equal(np.flatnonzero(kept), np.sort(first))
 
 
-@settings(max_examples=200, deadline=None)
+def expected_zeros(masks, share, scope):
+    """How many zeros there are in total; with "layer" the number follows from each tensor."""
+    sizes = [mask.size for mask in masks.values()]
+    return sum(pruned_count(size, share) for size in (sizes if scope == "layer" else [sum(sizes)]))
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.data(), st.sampled_from(SCOPES))
 def test_rounds_nest_whatever_the_scores_become(data, scope):
     scores = data.draw(TENSORS)
@@ -71,12 +84,93 @@ def test_rounds_nest_whatever_the_scores_become(data, scope):
         }
         masks = prune(scores, masks, share, scope)
         assert all((masks[path] <= before[path]).all() for path in masks)
-        sizes = [mask.size for mask in masks.values()]
-        assert zeros(masks) == (
-            pruned_count(sum(sizes), share)
-            if scope == "global"
-            else sum(pruned_count(size, share) for size in sizes)
-        )
+        assert zeros(masks) == expected_zeros(masks, share, scope)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), min_size=2, max_size=5),
+    st.lists(SHARES, min_size=1, max_size=6),
+)
+def test_layers_of_erk_have_shares_by_their_dimensions_and_only_lose(shapes, shares):
+    masks = open_masks({str(n): np.zeros(shape) for n, shape in enumerate(shapes)})
+    for share in sorted(shares):
+        before = {path: int(mask.sum()) for path, mask in masks.items()}
+        kept = {paths[0]: count for paths, count in competing(masks, share, "erk")}
+        assert all(kept[path] <= before[path] for path in masks)
+        free = [path for path in masks if 1 < kept[path] < before[path]]
+        rates = [kept[path] / sum(masks[path].shape) for path in free]
+        slack = [1.01 * (len(masks) + 1) / sum(masks[path].shape) for path in free]
+        assert all(abs(rates[n] - rates[0]) <= slack[n] + slack[0] for n in range(1, len(free)))
+        masks = prune({path: np.zeros(mask.shape) for path, mask in masks.items()}, masks, share, "erk")
+
+
+def test_a_layer_of_erk_does_not_gain_what_rounding_would_give_it():
+    """Of 44 weights the last layer gets 3, of 43 it would get 4."""
+    shapes = {"a": (7, 8, 4), "b": (8, 6, 7), "c": (6, 4, 8), "d": (5,)}
+    masks = open_masks({path: np.zeros(shape) for path, shape in shapes.items()})
+    total = sum(mask.size for mask in masks.values())
+    for keep in (44, 43):
+        masks = prune({path: np.zeros(m.shape) for path, m in masks.items()}, masks, 1 - keep / total, "erk")
+        assert total - zeros(masks) == keep and masks["d"].sum() == 3
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.floats(0.05, 0.6), st.floats(0.02, 0.5), st.sampled_from(SCOPES), st.data()
+)
+def test_layers_with_rates_of_their_own_follow_them_and_the_total_stays_exact(seed, own, rate, scope, data):
+    rng, block = np.random.default_rng(seed), data.draw(st.sampled_from([1, 4]))
+    shapes = {
+        "large": (16, 20),
+        "other": (4, 30),
+        "single": data.draw(st.sampled_from([(8, 6), (3, 3, 2, 2)])),
+    }
+    masks = open_masks({path: np.zeros(shape) for path, shape in shapes.items()})
+    rates, blocks = of_paths({"sing*": own}, masks), {} if block == 1 else {"large": block}
+    sparsities = [1 - (1 - rate) ** number for number in range(1, 4)]
+    try:
+        check_rounds(masks, sparsities, scope, rates)
+    except LotteryError as error:
+        assert "rate" in str(error) or "leaves none" in str(error)
+        return
+    for number, share in enumerate(sparsities, 1):
+        before, scores = masks, {path: rng.normal(size=shape) for path, shape in shapes.items()}
+        masks = prune(scores, masks, share, scope, blocks, own_sparsities(rates, number))
+        assert all((masks[path] <= before[path]).all() for path in masks) and list(masks) == list(shapes)
+        size = masks["single"].size
+        assert zeros({"single": masks["single"]}) == pruned_count(size, 1 - (1 - own) ** number)
+        total = sum(mask.size for mask in masks.values())
+        assert abs(zeros(masks) - pruned_count(total, share)) <= (len(masks) if scope == "layer" else 0)
+        if scope == "layer":
+            large, other = (1 - masks[path].mean() for path in ("large", "other"))
+            assert abs(large - other) < 0.02
+
+
+@pytest.mark.parametrize(
+    "rates, said",
+    [
+        ({"conv3": 0.1}, "'conv3' names no weight that is pruned.*conv1/kernel"),
+        ({"kernel": 0.1}, "'kernel' names no weight"),
+        ({"*": 0.1}, "all 3 layers that are pruned have a rate of their own"),
+        ({"block": 0.9, "conv1": 0.9}, "own keep 4, and the others, which have 8, cannot"),
+    ],
+)
+def test_rates_that_cannot_be_are_refused(rates, said):
+    shapes = {"conv1/kernel": (4, 4), "block/conv2/kernel": (4, 4), "fc/kernel": (8,)}
+    masks = open_masks({path: np.zeros(shape) for path, shape in shapes.items()})
+    with pytest.raises(LotteryError, match=said):
+        check_rounds(masks, [0.2, 0.36], "global", of_paths(rates, masks))
+
+
+def test_a_rate_is_that_of_the_first_name_that_fits():
+    paths = ["stem/kernel", "block/conv1/kernel", "block/conv2/kernel"]
+    assert of_paths({"conv1": 0.1, "block/*": 0.2}, paths) == {paths[1]: 0.1, paths[2]: 0.2}
+    assert of_paths({"stem/kernel": 0.3, "block": 0.4}, paths) == {
+        paths[0]: 0.3,
+        paths[1]: 0.4,
+        paths[2]: 0.4,
+    }
 
 
 def test_equal_weights_are_dropped_from_the_end():
@@ -167,10 +261,7 @@ def test_blocks_go_as_wholes_and_counts_stay_exact(seed, block, shares, scope):
         tighter = prune(scores, masks, share, scope, blocks)
         assert zeros(tighter) == zeros(prune(scores, masks, share, scope))
         assert all((tighter[path] <= masks[path]).all() for path in masks)
-        for group in [list(masks)] if scope == "global" else [[path] for path in masks]:
-            assert sum((~tighter[path]).sum() for path in group) == pruned_count(
-                sum(masks[path].size for path in group), share
-            )
+        assert zeros(tighter) == expected_zeros(masks, share, scope)
         masks = tighter
     kept = {path: masks[path].reshape(-1, block, masks[path].shape[1]).mean(1) for path in blocks}
     assert all(((part > 0) & (part < 1)).sum() <= 1 for part in kept.values())

@@ -643,7 +643,7 @@ def test_a_used_optimizer_is_refused():
     model = compiled(lottery.wrap(net()))
     model.train_on_batch(X, Y)
     with pytest.raises(lottery.LotteryError, match="has taken steps already"):
-        Rewinder(engines.of(model), 0, "global")
+        Rewinder(engines.of(model), 0)
 
 
 @EXECUTIONS

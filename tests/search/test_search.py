@@ -28,7 +28,7 @@ from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery.core import team
-from keras_lottery.core.masking import pruned_count
+from keras_lottery.core.counts import pruned_count
 from keras_lottery.experiments import controls
 from keras_lottery.experiments.gradual import GradualPruning
 from keras_lottery.training import labels

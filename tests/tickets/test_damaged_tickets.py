@@ -80,6 +80,10 @@ DAMAGES = {
         told(lambda content: content.update(rounds=[{"metrics": 4, "sparsity": 0.5}])),
         "a round of it is",
     ),
+    "layer_rates: half": (
+        told(lambda content: content["settings"].update(layer_rates={"a": "half"})),
+        "its layer_rates are",
+    ),
     "blocks: [4]": (told(lambda content: content["settings"].update(blocks=[4])), "its blocks are"),
     "a block of no mask": (
         told(lambda content: content["settings"].update(blocks={"b/kernel": 4})),

@@ -33,7 +33,7 @@ from .compiled import (
 )
 from .copying import check, copy, load_state, not_called, values, variables, wrap_inside
 from .float32 import in_float32, inputs, is_float32, unfused
-from .gradients import gradients
+from .gradients import gradient, gradients
 from .graph import calls, ends, operation
 from .learning_rate import load_rates, make_shiftable, rates, shift_rate
 from .model import LotteryModel, holds, without_wrappers, wrappers

@@ -22,7 +22,7 @@ class LotteryModel(keras.Model):
     Args:
       model: any built Keras 3 model.
       paths: the weights that get a mask, as `walk.variables` names them.
-      scope: "global" or "layer", for the rounds to come.
+      scope: "global", "layer" or "erk", for the rounds to come.
       blocks: {path: block}, as for `masking.prune`.
       schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
     """

@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import numpy as np
 import tensorflow as tf
 
 from ..bytecode import with_canonical_code
@@ -29,7 +30,7 @@ from .compiled import (
 )
 from .copying import check, copy_state, load_state, rebuild
 from .float32 import in_float32, is_float32
-from .gradients import gradients
+from .gradients import gradient, gradients
 from .graph import calls, ends, operation
 from .learning_rate import load_rates, make_shiftable, rates, shift_rate
 from .legacy import tf_keras
@@ -172,6 +173,11 @@ def versions():
     from importlib.metadata import version
 
     return {name: version(name) for name in ("tensorflow", "tf-keras", "tensorflow-model-optimization")}
+
+
+def array(tensor):
+    """A NumPy copy of a tensor or variable."""
+    return np.array(tensor.numpy())
 
 
 def set_seed(seed):

@@ -1,4 +1,4 @@
-"""The gradient of a loss in some weights, and how it changes along itself."""
+"""Gradients in some weights, and how that of a loss changes along itself."""
 
 import tensorflow as tf
 
@@ -18,6 +18,24 @@ def gradients(model, paths, x, y, loss):
         {path: strategy.experimental_local_results(value)[0].numpy() for path, value in each.items()}
         for each in found
     )
+
+
+def gradient(model, paths, batch, of=None):
+    """{path: array}: the gradient of a scalar in the weights at `paths` of a plain tf_keras model, which is
+    called in inference mode.
+
+    Args:
+      batch: (x, ...), arrays or nests of these, or None.
+      of: a function from the outputs and the batch to the scalar, tensors all of them; by default the sum of
+        the outputs.
+    """
+    weights = {path: walk.variables(model)[path] for path in paths}
+    batch = [None if part is None else tf.nest.map_structure(tf.convert_to_tensor, part) for part in batch]
+    with tf.GradientTape() as tape:
+        outputs = model(batch[0], training=False)
+        total = of(outputs, *batch) if of else tf.add_n([tf.reduce_sum(o) for o in tf.nest.flatten(outputs)])
+    slope = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return {path: tf.convert_to_tensor(value).numpy() for path, value in slope.items()}
 
 
 def _gradients(model, paths, x, y, loss):

@@ -22,7 +22,7 @@ class LotteryPrune(PruneLowMagnitude):
       layer: any tf_keras layer; its call, its name and its losses stay as they are.
       shapes: {path below the layer: shape} of the weights that get a mask. Given here
         because some layers have no weights yet when they are built (MultiHeadAttention).
-      scope: "global" or "layer", for the rounds to come.
+      scope: "global", "layer" or "erk", for the rounds to come.
       blocks: {path below the layer: block}, as for `masking.prune`.
       pruning_schedule: a LotterySchedule, or None where `find_ticket` runs the rounds.
     """

@@ -8,8 +8,8 @@ from pathlib import Path
 from ... import data, engines, wrapping
 from ...config import DataConfig, Machine, Net, Recipe, Run
 from ...core import files
+from ...core.counts import check_leaves_some
 from ...core.jsonable import plain
-from ...core.masking import check_leaves_some
 from ...models import saved
 from ...tickets.carry import transfer
 from ...tickets.ticket import from_model, ticket_folder
