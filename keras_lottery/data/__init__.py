@@ -47,14 +47,13 @@ class Data:
         Args:
             part: "train", in the order of its first epoch, "validation" or "test".
         """
-        taken, count = [], 0
+        taken, count, scaling = [], 0, Pixels(self.mean, self.std)
         for images, labels in getattr(self, part):
-            taken.append((images.numpy(), labels.numpy()))
+            taken.append((scaling.restore(images.numpy()), labels.numpy()))
             count += len(labels)
             if most is not None and count >= most:
                 break
-        images, labels = (np.concatenate(each)[:most] for each in zip(*taken))
-        return Pixels(self.mean, self.std).restore(images), labels
+        return tuple(np.concatenate(each)[:most] for each in zip(*taken))
 
     def describe(self) -> dict:
         """Everything needed to load the same data again and to read a result made with it, ready for JSON."""

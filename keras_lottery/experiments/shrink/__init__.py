@@ -12,7 +12,7 @@ from ...core.errors import Failed, LotteryError
 from ...core.jsonable import plain
 from ...models import saved
 from ...search.find_ticket import find_ticket
-from ...tflite.exporting import accuracies, export
+from ...tflite.exporting import export
 from ...tflite.writing import checked_path
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
@@ -25,7 +25,7 @@ from .table import show
 
 __all__ = ["SPARSITIES", "show", "shrink"]
 SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
-JUDGED = 1000  # validation images at most that the files are compared on
+TRIED = 200  # validation images at most that the dense file is run on
 
 
 def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
@@ -177,29 +177,33 @@ def _compared(dense, chosen):
 
 def _exported(config, given, place, tickets, output, left):
     """The figures of the dense float32 file and of the file for the goal, which may lose `left` points."""
-    images, labels = given.data.pixels("validation", JUDGED)
-    normalization = given.data.mean, given.data.std
-    names = given.data.class_names
-    shared = {"images": images, "normalization": normalization, "class_names": names, "verbose": False}
     dense, chosen = (ticket.model("trained", place.keras) for ticket in tickets)
-    before = export(dense, place.run_dir / "dense.tflite", formats="float32", overwrite=True, **shared)
+    before = export(
+        dense,
+        place.run_dir / "dense.tflite",
+        formats="float32",
+        images=given.data.pixels("validation", TRIED)[0],
+        normalization=(given.data.mean, given.data.std),
+        class_names=given.data.class_names,
+        overwrite=True,
+        verbose=False,
+    )
     after = export(
         chosen,
         output,
+        data=given.data,
         goal=config.goal,
-        labels=labels,
         max_loss=min(left, 100),
         overwrite=True,
-        **shared,
+        verbose=False,
     )
     plain_file = next(variant for variant in before.variants if variant.encoding == "dense")
-    tested = accuracies(chosen, output, *given.data.pixels("test"), normalization)
     place.engine.keras.backend.clear_session()
     return {
         "before": dataclasses.asdict(plain_file),
         "after": {
             **dataclasses.asdict(after.chosen),
             "name": after.chosen.name,
-            "test_accuracy": tested["file"],
+            "test_accuracy": after.test["file"],
         },
     }
