@@ -15,6 +15,7 @@ from ..core.masking import check_leaves_some
 from ..core.schedule import check_rewind, search_rounds
 from ..core.types import Model, PathLike
 from ..tickets.ticket import Ticket
+from ..training import class_weight as class_weights
 from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
@@ -46,6 +47,7 @@ def find_ticket(
     run_dir: PathLike | None = None,
     overwrite: bool = False,
     callbacks: Any = (),
+    class_weight: dict[int, float] | None = None,
     verbose: Any = "auto",
     info: dict | None = None,
 ) -> Ticket:
@@ -86,6 +88,8 @@ def find_ticket(
       overwrite: start anew in run_dir, deleting the run that is there.
       callbacks: for each round's fit. What they remember survives a kill as far as it is
         numbers, text, arrays, and lists and dicts of these.
+      class_weight: {class number: how much its examples count in the loss}, as for `fit`; 1 for those
+        that it does not name.
       verbose: as for `fit`; 0 prints nothing.
       info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them.
 
@@ -118,11 +122,11 @@ def find_ticket(
     handle.check_compiled()
     callbacks = _checked_callbacks(callbacks, handle.keras.__name__)
     check_stateless(handle)
-    given = _Given.opened(handle, train, validation_data, search.seed)
+    given = _Given.opened(handle, train, validation_data, search.seed, class_weight)
     plan, stopping = _planned(handle, search, given)
     handle.set_seed(search.seed)
     handle = _ready(handle, scope, bool(verbose))
-    settings = settings_of(search, handle.settings()[1])
+    settings = settings_of(search, handle.settings()[1], given.class_weight)
     check_leaves_some(handle.masks(), search.sparsities[-1], settings["scope"])
     sides = None
     if structured:
@@ -144,7 +148,7 @@ class _Given:
     """The data of a search, and what tells them from others.
 
     `steps` is that of an epoch, None if unknown; `account` and `validated` describe the two parts for a run
-    folder.
+    folder; `class_weight` is as `class_weight.checked` gives it.
     """
 
     train: object
@@ -152,9 +156,10 @@ class _Given:
     steps: int | None
     account: object
     validated: list | None
+    class_weight: dict | None
 
     @classmethod
-    def opened(cls, handle, train, validation_data, seed):
+    def opened(cls, handle, train, validation_data, seed, class_weight):
         """The data, checked: what is wrong with either part is said before anything is trained."""
         train, steps, account = open_data(handle, train, seed)
         check_labels(handle, train)
@@ -163,7 +168,8 @@ class _Given:
             held_out, _, validated = open_data(handle, validation_data, seed, "validation_data")
             check_labels(handle, held_out, "validation_data")
             validated = [validated, content(held_out)]
-        return cls(train, validation_data, steps, account, validated)
+        class_weight = class_weights.checked(handle, class_weight)
+        return cls(train, validation_data, steps, account, validated, class_weight)
 
 
 def _planned(handle, search, given):
@@ -205,6 +211,7 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
                 stopping,
                 *([LongEpochs()] if given.steps is None else []),
             ],
+            class_weight=given.class_weight,
             verbose=verbose,
         )
         state.finish(round, history, stopping.record())

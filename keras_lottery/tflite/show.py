@@ -52,7 +52,8 @@ def show(record):
     if test := record.test:
         _print(
             console,
-            f"on {test['examples']:,} test images: the model {test['keras']:.2%}, the file {test['file']:.2%}",
+            f"on {test['examples']:,} test images: the model {test['keras']:.2%}, the file "
+            f"{test['file']:.2%}",
         )
 
 

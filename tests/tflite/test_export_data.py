@@ -21,7 +21,13 @@ def trained(digits, head):
     """A small net of 8x8 images, fitted for some epochs."""
     tf_keras.utils.set_random_seed(0)
     model = tf_keras.Sequential(
-        [L.Input(digits.input_shape), L.Conv2D(8, 3, activation="relu"), L.Flatten(), L.Dense(32, "relu"), head]
+        [
+            L.Input(digits.input_shape),
+            L.Conv2D(8, 3, activation="relu"),
+            L.Flatten(),
+            L.Dense(32, "relu"),
+            head,
+        ]
     )
     loss = "binary_crossentropy" if head.units == 1 else "sparse_categorical_crossentropy"
     model.compile(tf_keras.optimizers.Adam(0.005), loss, metrics=["accuracy"])
@@ -98,7 +104,10 @@ def test_a_head_of_one_sigmoid_has_the_names_of_two_classes(tmp_path):
         )
         images, labels = digits.pixels("test")
         scores = answers(record.path, images)[:, 0]
-        assert record.test["file"] == ((scores > (0.5 if head.activation.__name__ == "sigmoid" else 0)) == labels).mean()
+        assert (
+            record.test["file"]
+            == ((scores > (0.5 if head.activation.__name__ == "sigmoid" else 0)) == labels).mean()
+        )
         assert record.test["file"] > 0.8
         with zipfile.ZipFile(record.path) as file:
             assert file.read("labels.txt").decode().split() == ["3", "8"]
@@ -117,7 +126,9 @@ def test_several_outputs_with_labels_each(tmp_path):
     labels["hot"] = ~labels["hot"]
     record = lottery.export(model, tmp_path / "m.tflite", labels=labels, **given)
     assert record.accuracy == pytest.approx(2 / 3)
-    with pytest.raises(LotteryError, match="labels are given for cold: the model's outputs are kind, hot, many"):
+    with pytest.raises(
+        LotteryError, match="labels are given for cold: the model's outputs are kind, hot, many"
+    ):
         lottery.export(model, tmp_path / "m.tflite", labels={"cold": labels["hot"]}, **given)
 
 
