@@ -12,6 +12,7 @@ from absl import flags
 from keras_lottery.config import DataConfig, Machines, Net, Recipe, Run, SearchConfig
 
 from . import flags as shared
+from . import following
 
 AUTO = "auto"  # of --rewind
 FLAGS = flags.FlagValues()
@@ -53,7 +54,7 @@ def main():
     report.show(result)
     last = max(row["sparsity"] for row in result["rows"])
     print(f"the run is in {FLAGS.run_dir}, its last ticket ({last:.1%} sparse) in {result['ticket']}; next:")
-    print(f"  lottery-transfer --ticket={result['ticket']} --dataset=...")
+    print(f"  {following.after_search(result['ticket'], FLAGS)}")
 
 
 def searched():

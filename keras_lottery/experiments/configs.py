@@ -6,7 +6,7 @@ from ..config import SearchConfig, seed_option
 from ..core.checks import above_zero, share, whole, whole_or_text, zero_or_more
 from ..core.errors import LotteryError
 from ..core.options import Config, check_of, listed, one_of, option
-from ..models.preprocessing import WORDS
+from ..models.preprocessing import of_words
 from ..tickets.ticket import STARTS
 from .controls import CONTROLS, ON_SOURCE
 
@@ -27,6 +27,10 @@ class TransferConfig(Config):
     )
     controls: tuple = option((), f"also train: {OF_TARGETS}", listed)
     freeze_backbone: bool = option(False, "train the new head alone (tickets do badly at that)", apart=True)
+    preprocessing: str = of_words(
+        "as in the ticket's search where that was told, as for a pretrained net; else by the images' own "
+        "mean and deviation"
+    )
     epochs: int = option(10, "epochs of training; the one with the best validation accuracy is kept", whole)
     seed: int = seed_option()
 
@@ -85,12 +89,7 @@ class ShrinkConfig(Config):
     code: str | None = option(
         None, "a Python file of yours that defines the model's own layers; it is run, so know what is in it"
     )
-    preprocessing: str = option(
-        "auto",
-        "how the model takes images: none (0..255), own (its first layers scale), minus1to1, 0to1, "
-        "imagenet, caffe; auto finds out",
-        one_of(("auto", *WORDS)),
-    )
+    preprocessing: str = of_words("as is found out from its layers, its name, or on the photos")
     output: str | None = option(None, "the .tflite file to write")
     goal: str = option("size", "the best file for what: size, download or latency", one_of(GOALS))
     max_loss: float = option(

@@ -24,6 +24,7 @@ from ..training.resumable import Kept, fit
 from .alive import naming_the_last_good
 from .rewind import RewindCallback, check_stateless, check_steps
 from .rounds import Rounds
+from .scaling import warn_if_scaled_twice
 from .stopping import Stopping
 from .told import opened, settings_of, told
 
@@ -91,7 +92,8 @@ def find_ticket(
       class_weight: {class number: how much its examples count in the loss}, as for `fit`; 1 for those
         that it does not name.
       verbose: as for `fit`; 0 prints nothing.
-      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them.
+      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them. What
+        `data.load` says of its images is there by itself, as "data".
 
     Returns:
       The Ticket of the last round, with rewind weights and trained weights.
@@ -139,6 +141,7 @@ def find_ticket(
         config = told(handle, architecture, {**settings, "info": info}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
+    info = {**({"data": given.train._lottery_data} if hasattr(given.train, "_lottery_data") else {}), **info}
     state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
 
@@ -161,8 +164,9 @@ class _Given:
     @classmethod
     def opened(cls, handle, train, validation_data, seed, class_weight):
         """The data, checked: what is wrong with either part is said before anything is trained."""
+        as_given = train
         train, steps, account = open_data(handle, train, seed)
-        check_labels(handle, train)
+        warn_if_scaled_twice(handle, as_given, check_labels(handle, train))
         validated = None
         if validation_data is not None:
             held_out, _, validated = open_data(handle, validation_data, seed, "validation_data")

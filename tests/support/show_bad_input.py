@@ -130,7 +130,7 @@ CASES = [
     (CARRY, "--ticket=other", r"input_shape=\(8, 8, 1\) has 3 axes, the ticket's model has \(8,\)", LATE),
     (
         CARRY,
-        "--ticket=lenet",
+        "--ticket=lenet --image_size=8",
         "does not fit this architecture: dense1/kernel would be .* Resize the images",
         LATE,
     ),
@@ -149,6 +149,8 @@ CASES = [
         EARLY,
     ),
     (CARRY, "--ticket=small --classes=5", "1 class to tell apart", LATE),
+    (CARRY, "--ticket=small --preprocessing=caffe", "caffe has blue first.*give --preprocessing=auto", EARLY),
+    (CARRY, "--ticket=small --preprocessing=caffee", "Did you mean 'caffe'", EARLY),
     (
         EXPORT,
         "--ticket=small --output=student.onnx --start=rewind",
@@ -167,7 +169,7 @@ CASES = [
     (
         EXPORT,
         "--ticket=small --output=x.tflite --dataset=digits --start=rewind",
-        "does not say how its images were normalised",
+        "does not say how its images were normalised.*preprocessing=none, own",
         EARLY,
     ),
     (EXPORT, "--ticket=small --output=x.tflite", "saved without trained weights", EARLY),

@@ -1,4 +1,4 @@
-"""A model exported with the data that it was trained on: chosen on validation images, judged on test images."""
+"""A model exported with its data: chosen on validation images, judged on test images."""
 
 import dataclasses
 import os
