@@ -18,9 +18,9 @@ from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from .. import jobs
 from ..configs import ShrinkConfig
+from ..opened import Opened, backend_of, opened
 from ..stats import estimate
 from .enough import Enough, UntilEnough
-from .opened import Opened, backend_of, opened
 from .table import show
 
 __all__ = ["SPARSITIES", "show", "shrink"]
@@ -45,11 +45,11 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
 
     Source: learning-rate rewinding, Renda et al. 2020 (arXiv 2003.02389), section 2.
     """
-    output = _output(config, run)
+    output = _output(config, data, run)
     machine = dataclasses.replace(machine, backend=backend_of(config.model, machine.backend))
     place = jobs.prepare(recipe, config.seed, machine, run)
     with place.devices():
-        given = opened(config, data, place.keras)
+        given = opened(config, data, config.seed, place.keras, jobs.load)
         for line in given.told:
             print(line, flush=True)
         run_folder.open_run(place.run_dir, "shrink", _told(config, given, place), run.overwrite)
@@ -86,7 +86,7 @@ def _told(config, given, place):
         "model": str(config.model),
         **saved.of_file(config.model),
         "weights": config.weights,
-        "preprocessing": given.scaling.name,
+        "preprocessing": given.scaling,
         "epochs": config.epochs,
         "seed": config.seed,
         "max_loss": config.max_loss,
@@ -94,12 +94,14 @@ def _told(config, given, place):
     }
 
 
-def _output(config, run):
+def _output(config, data, run):
     """The file to write, once it is known that it may be; all that needs no image is checked with it."""
     if not config.model:
         raise LotteryError("no model given: give model='FILE.keras', or a name such as MobileNetV2.")
     if not config.output:
         raise LotteryError("no output given: give output='FILE.tflite'.")
+    if data.validation == 0:
+        raise LotteryError("validation=0 leaves no images to judge rounds by: give a share like 0.1.")
     return checked_path(config.output, run.overwrite)
 
 
@@ -125,7 +127,7 @@ def _searched(config, given: Opened, place, run):
             info={
                 **jobs.about(place, given.data),
                 "model": str(config.model),
-                "preprocessing": given.scaling.name,
+                "preprocessing": given.scaling,
             },
         )
     except Enough as said:
