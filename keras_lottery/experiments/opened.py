@@ -8,7 +8,7 @@ from .. import data as data_sets
 from .. import engines
 from ..config import DataConfig
 from ..core.errors import LotteryError
-from ..models import build, check_name, code, heads, measuring, preprocessing, saved
+from ..models import applications, build, check_name, code, heads, measuring, preprocessing, saved
 from ..models.first_layers import takes_rgb
 from . import machine
 
@@ -100,6 +100,14 @@ def _by_name(net, data, keras):
     weights = _weights(net)
     if not check_name(net.model, net.width, weights, keras):
         return None, data, []
+    if weights == "imagenet":
+        if data.channels == 1:
+            raise LotteryError(
+                "channels=1: weights='imagenet' take images of 3 channels. Leave channels out."
+            )
+        data = dataclasses.replace(data, channels=3)
+    elif weights:
+        applications.weights_file(net.model, weights)
     return None, data, [f"{net.model} is a network of keras.applications, with {weights or 'new'} weights"]
 
 

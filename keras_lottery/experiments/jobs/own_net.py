@@ -41,7 +41,7 @@ def found_net(net: Net, data: DataConfig, seed: int, keras: str, load) -> Found:
     """The net of a search with its images: what is there already is looked at, see `opened`.
 
     A new net of `models.names()`, and any where `net` is no more than a Net, takes images by their own mean
-    and deviation, or in the scaling that `net.preprocessing` says.
+    and deviation, or in the scaling that its `preprocessing` says.
     """
     if isinstance(net, Pretrained) and net.model not in names():
         if net.freeze_backbone and not saved.is_file(net.model) and net.weights in (None, "none"):

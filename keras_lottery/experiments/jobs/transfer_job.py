@@ -24,9 +24,9 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
     """Train the ticket, and each of its controls, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested. Images are brought to the size and
-    channels of the ticket's net where `data` does not say others. They are scaled as `wanted.preprocessing`
-    says, by default as `noted.normalization` does: by their own mean and deviation, as the paper's were on
-    each of its data sets, unless the ticket's search was told a scaling, such as that of a pretrained net.
+    channels of the ticket's net where `data` does not say others. They are scaled as `preprocessing` says, by
+    default as `noted.normalization` does: by their own mean and deviation, as the paper's were on each of its
+    data sets, unless the ticket's search was told a scaling, such as that of a pretrained net.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well. The trained student is the
@@ -101,19 +101,28 @@ def _tickets(wanted):
 
 def _load(data, wanted, found, keras):
     """The data in the form that the ticket's net takes."""
-    notes = found.images
-    shape = notes.get("input_shape") or _input_shape(found, keras)
-    form = noted.in_form({"image_size": data.image_size, "channels": data.channels}, shape, notes)
-    channels = form["channels"] or (shape[-1] if shape else 3)
-    normalization = noted.normalization(wanted.preprocessing, notes, channels)
-    return load(dataclasses.replace(data, **form), wanted.seed, normalization=normalization)
+    notes, asked = found.images, {"image_size": data.image_size, "channels": data.channels}
+    shape = tuple(notes.get("input_shape") or _input_shape(found, keras))
+    data = dataclasses.replace(data, **noted.in_form(asked, shape, notes))
+    size = (data.image_size,) * 2 if isinstance(data.image_size, int) else data.image_size
+    form = (*(size or ()), data.channels)
+    if form != shape and None not in form:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the student says it
+            carry(found, num_classes=2, input_shape=form, keras=keras)  # says what does not fit
+    normalization = noted.normalization(wanted.preprocessing, notes, data.channels)
+    return load(data, wanted.seed, normalization=normalization)
 
 
 def _input_shape(found, keras):
-    """What the net of a ticket takes; () for several inputs."""
+    """What the net of a ticket takes; raises LotteryError unless that is images."""
     engine, architecture = as_built_by(keras, found)
     shape = engine.build(architecture).input_shape
-    return shape[1:] if isinstance(shape, tuple) else ()
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        raise LotteryError(
+            f"the ticket's net takes {shape}: expected one input of images, (height, width, channels)."
+        )
+    return shape[1:]
 
 
 def _told(wanted, found):
