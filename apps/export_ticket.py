@@ -31,12 +31,6 @@ def main():
     from keras_lottery.experiments import jobs
 
     result = jobs.export(shared.read(FLAGS, ExportConfig), chosen_by() if FLAGS.dataset else None)
-    if "test" in result:
-        test = result["test"]
-        print(
-            f"on {test['examples']:,} test images: the model {100 * test['keras']:.2f}%, the file "
-            f"{100 * test['file']:.2f}%"
-        )
     print(
         f"{result['output']} has {result['bytes']:,} bytes; its figures are in {result['output']}.json. "
         "Run it with:"

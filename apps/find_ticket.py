@@ -9,14 +9,16 @@ import dataclasses
 
 from absl import flags
 
-from keras_lottery.config import DataConfig, Machines, Net, Recipe, Run, SearchConfig
+from keras_lottery.config import DataConfig, Machines, Recipe, Run, SearchConfig
+from keras_lottery.experiments.configs import OwnNet
 
 from . import flags as shared
+from . import following
 
 AUTO = "auto"  # of --rewind
 FLAGS = flags.FlagValues()
 shared.define(FLAGS, DataConfig)
-shared.define(FLAGS, Net)
+shared.define(FLAGS, OwnNet)
 shared.define(FLAGS, SearchConfig, scope="global")
 FLAGS[
     "rewind"
@@ -44,7 +46,7 @@ def main():
     from keras_lottery.experiments import autorewind, jobs, report
 
     search = searched()
-    given = [shared.read(FLAGS, config) for config in (Net, DataConfig, Recipe, Machines, Run)]
+    given = [shared.read(FLAGS, config) for config in (OwnNet, DataConfig, Recipe, Machines, Run)]
     if FLAGS.rewind == AUTO:
         result = autorewind.find(search, *given, compare_at=FLAGS.compare_at)
         print(f"rewound to step {result['rewind']}; {autorewind.describe(result['probes'])}")
@@ -53,7 +55,7 @@ def main():
     report.show(result)
     last = max(row["sparsity"] for row in result["rows"])
     print(f"the run is in {FLAGS.run_dir}, its last ticket ({last:.1%} sparse) in {result['ticket']}; next:")
-    print(f"  lottery-transfer --ticket={result['ticket']} --dataset=...")
+    print(f"  {following.after_search(result['ticket'], FLAGS)}")
 
 
 def searched():

@@ -10,6 +10,7 @@ from keras_lottery.config import DataConfig, Machines, Recipe, Run
 from keras_lottery.experiments.configs import TransferConfig
 
 from . import flags as shared
+from . import following
 
 CONFIGS = (TransferConfig, DataConfig, Recipe, Machines, Run)
 FLAGS = flags.FlagValues()
@@ -23,7 +24,7 @@ def main():
     result = jobs.transfer(*(shared.read(FLAGS, config) for config in CONFIGS))
     report.show(result)
     print(f"the run is in {FLAGS.run_dir}, the trained student in {result['student']}; next:")
-    print(f"  lottery-export --ticket={result['student']} --output={FLAGS.run_dir}/student.tflite")
+    print(f"  {following.export(result['student'], FLAGS)}")
 
 
 def run():

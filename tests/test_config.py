@@ -19,6 +19,7 @@ from keras_lottery.experiments.configs import TransferConfig, TuneConfig
 from keras_lottery.experiments.question import Study, StudyRun
 from keras_lottery.tflite.config import BenchmarkConfig, ExportConfig
 from keras_lottery.tflite.measure import benchmark as measured
+from keras_lottery.tflite.of_ticket import OF_TICKETS
 
 CONFIGS = [
     config.SearchConfig,
@@ -37,7 +38,7 @@ CONFIGS = [
 PUBLIC = {  # a function: (its config, what of it the function does not take, what it takes otherwise)
     lottery.find_ticket: (config.SearchConfig, {"patience"}, {}),
     lottery.data.load: (config.DataConfig, set(), {"dataset": "name"}),
-    lottery.export: (ExportConfig, {"ticket", "start", "output"}, {}),
+    lottery.export: (ExportConfig, set(OF_TICKETS), {}),
     measured: (BenchmarkConfig, set(), {}),
 }
 

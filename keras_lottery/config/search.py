@@ -170,7 +170,9 @@ class Net(Config):
     """Which net is pruned, where commands make it, and in which blocks."""
 
     model: str = option(
-        "lenet", "a builder's name (lenet, conv2, resnet20, vgg19, ...) or a saved .keras file"
+        "lenet",
+        "a builder's name (lenet, conv2, resnet20, vgg19, ...), a network of keras.applications such as "
+        "MobileNetV2, or a saved .keras or .h5 file",
     )
     width: float = option(1.0, "times as many filters as the literature's net", above_zero)
     block: int = option(

@@ -1,11 +1,10 @@
 """A data set's name -> seeded tf.data.Datasets of normalised images and labels."""
 
-import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_lottery.config import DataConfig, dataset_name, label
 from keras_lottery.core.checks import SEED, true_or_false, whole
@@ -15,64 +14,10 @@ from keras_lottery.core.types import PathLike
 from keras_lottery.data import sources
 from keras_lottery.data.class_names import chosen, relabel
 from keras_lottery.data.folder import from_folder
-from keras_lottery.data.pipeline import batches, from_batch, generated, hold, set_epoch, stream
+from keras_lottery.data.pipeline import batches, from_batch, generated, hold, set_epoch
+from keras_lottery.data.served import Data, served, size_of
 
 __all__ = ["Data", "batches", "from_batch", "label", "load", "set_epoch"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What `load` returns.
-
-    `train`, `validation` (None where there is none) and `test` are tf.data.Datasets of (float32 images of
-    (batch, height, width, channels), int64 labels of (batch,)). `mean` and `std`, one float a channel of
-    pixels / 255, are what they were normalised by. `sizes` counts the examples of each part.
-    """
-
-    name: str
-    train: tf.data.Dataset
-    validation: tf.data.Dataset | None
-    test: tf.data.Dataset
-    input_shape: tuple
-    num_classes: int
-    class_names: tuple
-    mean: tuple
-    std: tuple
-    sizes: dict
-    settings: dict  # the arguments of `load` that made it
-
-    def pixels(self, part: str, most: int | None = None) -> tuple:
-        """(the first images of a part as uint8 again, their labels): `most` of them, None for all.
-
-        Args:
-            part: "train", in the order of its first epoch, "validation" or "test".
-        """
-        taken, count = [], 0
-        for images, labels in getattr(self, part):
-            taken.append((images.numpy(), labels.numpy()))
-            count += len(labels)
-            if most is not None and count >= most:
-                break
-        images, labels = (np.concatenate(each)[:most] for each in zip(*taken))
-        return Pixels(self.mean, self.std).restore(images), labels
-
-    def describe(self) -> dict:
-        """Everything needed to load the same data again and to read a result made with it, ready for JSON."""
-        return {
-            "name": self.name,
-            **{k: self.settings[k] for k in ("label",) if self.settings[k] != self.name},
-            **{k: self.settings[k] for k in ("crop",) if k in self.settings},
-            "splits": {k: self.settings[f"{k}_split"] for k in ("train", "test")},
-            "classes": list(self.class_names),
-            "sizes": dict(self.sizes),
-            "input_shape": list(self.input_shape),
-            "mean": list(self.mean),
-            "std": list(self.std),
-            **{
-                k: self.settings[k]
-                for k in ("validation", "image_size", "channels", "augment", "batch_size", "seed")
-            },
-        }
 
 
 def load(
@@ -132,34 +77,37 @@ def load(
     whole("seed", seed, **SEED)
     true_or_false(download=download)
     source = _source(asked, download)
-    pixels = normalization is not None and Pixels.of(normalization, source.channels)
+    if normalization is not None:
+        Pixels.of(normalization, source.channels)
     images, labels, parts, class_names = _read(asked, source)
-    pixels = pixels or Pixels(*_moments(images, parts["train"]))
     tensors = hold(images), hold(labels)
     del images
 
-    def serve(part, **how):
-        how |= {"batch_size": asked.batch_size, "seed": seed, "mean": pixels.mean, "std": pixels.std}
-        return stream(tensors, parts[part], **how)
+    def scaled(normalization):
+        return served(asked, seed, tensors, parts, class_names, normalization, scaled)
 
-    return Data(
-        name=asked.dataset,
-        train=serve("train", shuffle=True, augment=augment),
-        validation=serve("validation", shuffle=False) if len(parts["validation"]) else None,
-        test=serve("test", shuffle=False),
-        input_shape=tuple(int(n) for n in tensors[0].shape[1:]),
-        num_classes=len(class_names),
-        class_names=class_names,
-        mean=pixels.mean,
-        std=pixels.std,
-        sizes={k: len(parts[k]) for k in ("train", "validation", "test")},
-        settings=_settings(asked, seed),
-    )
+    return scaled(normalization)
+
+
+def class_names_of(
+    name: PathLike, data_dir: PathLike | None = None, classes: Sequence | None = None, **arguments: Any
+) -> tuple:
+    """The names of the classes that `load` would tell apart; no image is decoded.
+
+    Args:
+        name, data_dir, classes, arguments: as for `load`.
+
+    >>> class_names_of("digits", classes=[3, 5])
+    ('3', '5')
+    """
+    given = {"dataset": dataset_name("name", name), "data_dir": data_dir, "classes": classes, **arguments}
+    asked = DataConfig.of(given)
+    return chosen(asked.dataset, _source(asked, download=True).class_names, asked.classes)[1]
 
 
 def _source(asked, download):
     """Where the images come from; nothing is decoded yet."""
-    form = sources.Form(_size(asked), asked.channels, asked.crop)
+    form = sources.Form(size_of(asked), asked.channels, asked.crop)
     if asked.dataset == "digits":
         return sources.from_digits(form)
     if _is_folder(asked.dataset, asked.data_dir):
@@ -183,29 +131,6 @@ def _read(asked, source):
         _no_empty_part(name, parts)
         _no_empty_class(name, labels[parts["train"]], class_names, asked.validation)
     return images, labels, parts, class_names
-
-
-def _size(asked):
-    """(height, width) that images are brought to, or None."""
-    size = asked.image_size
-    return (size, size) if isinstance(size, int) else size
-
-
-def _settings(asked, seed):
-    """The arguments that made the data, as `Data.describe` tells them."""
-    size = _size(asked)
-    return {
-        "label": asked.label,
-        "train_split": asked.train_split,
-        "test_split": asked.test_split,
-        "validation": asked.validation,
-        "image_size": list(size) if size else None,
-        **({"crop": True} if asked.crop else {}),
-        "channels": asked.channels,
-        "augment": asked.augment,
-        "batch_size": asked.batch_size,
-        "seed": int(seed),
-    }
 
 
 def _is_folder(name, data_dir):
@@ -266,19 +191,3 @@ def _no_empty_class(name, labels, class_names, validation):
 
 def _some(names):
     return "[" + ", ".join(names[:40]) + (f", ... {len(names)} in all" if len(names) > 40 else "") + "]"
-
-
-def _moments(images, rows):
-    """Exact mean and deviation of each channel, from its histogram."""
-    channels = images.shape[-1]
-    counts = np.zeros((channels, 256), np.int64)
-    for start in range(0, len(rows), 1024):
-        chunk = images[rows[start : start + 1024]]
-        for c in range(channels):
-            counts[c] += np.bincount(chunk[..., c].ravel(), minlength=256)
-    moments = []
-    for count in counts.tolist():  # whole numbers: the same on every machine
-        n, s1, s2 = (sum(c * v**k for v, c in enumerate(count)) for k in range(3))
-        moments.append((s1 / (255 * n), (n * s2 - s1 * s1) ** 0.5 / (255 * n)))
-    mean, std = zip(*moments)
-    return mean, tuple(s or 1.0 for s in std)  # a constant channel becomes 0, not NaN

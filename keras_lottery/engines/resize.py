@@ -26,7 +26,7 @@ def resize(architecture, heads, num_classes, input_shape=None):
     Args:
       architecture: what the engine's `architecture` gave.
       heads: paths of its output layers; there must be one.
-      num_classes: int >= 2.
+      num_classes: int >= 1.
       input_shape: (height, width, channels) or any shape without the batch; None keeps it.
 
     Raises:

@@ -4,8 +4,6 @@ order."""
 import bisect
 import dataclasses
 
-from .. import data as data_sets
-from .. import wrapping
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
 from ..core.checks import share
@@ -56,14 +54,15 @@ def find(
     """
     search = jobs.settled(search)
     compare_at = [share("compare_at", at) for at in compare_at]
-    place = jobs.prepare(recipe, search.seed, machine, run)
-    loaded = jobs.load(data, search.seed)
-    if loaded.validation is None:
+    if data.validation == 0:
         raise LotteryError(
             "rewind='auto' chooses by validation error, and validation=0 leaves none: give a share like 0.1."
         )
-    model = saved.builder(net.model, net.width, place.keras)(loaded.input_shape, loaded.num_classes)
-    wrapping.wrap(model, block=net.block, verbose=False)  # says what does not fit
+    place = jobs.prepare(recipe, search.seed, jobs.for_net(net, machine), run)
+    own = jobs.found_net(net, data, search.seed, place.keras, jobs.load)
+    loaded = own.data
+    model = own.make(loaded.input_shape, loaded.num_classes)
+    jobs.wrapped(model, net, verbose=False)  # says what does not fit
     grid = _affordable(search, loaded)
     _open(search, net, data, place, loaded, run)
     if run.progress:
@@ -84,7 +83,7 @@ def find(
         folder = place.run_dir / f"rewind_{step}" / "stability"
         if (folder / run_folder.RESULT).exists():
             return files.read_json(folder / run_folder.RESULT)
-        return _instability(searched(step)["ticket"], step, search, data, place, loaded, folder, run.progress)
+        return _instability(searched(step)["ticket"], step, search, own, place, folder, run.progress)
 
     probes = {}
 
@@ -153,11 +152,12 @@ def _open(search, net, data, place, loaded, run):
     run_folder.open_run(place.run_dir, "find_rewind", config, run.overwrite)
 
 
-def _instability(ticket, step, search, data, place, loaded, folder, verbose):
+def _instability(ticket, step, search, own, place, folder, verbose):
     """What `stability.instability` gives of a ticket that was rewound to a step, trained under two data
     orders."""
+    loaded = own.data
     steps = len(loaded.train) * search.epochs
-    other = data_sets.load(**data.arguments(), seed=(search.seed + 1) % 2**32).train
+    other = own.load((search.seed + 1) % 2**32).train
     with place.devices():
         model = place.compiled(lambda: load_ticket(ticket).model("rewind", place.keras), steps)
         return instability(

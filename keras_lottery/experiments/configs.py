@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from ..config import SearchConfig, seed_option
+from ..config import Net, SearchConfig, seed_option
 from ..core.checks import above_zero, share, whole, whole_or_text, zero_or_more
 from ..core.errors import LotteryError
 from ..core.options import Config, check_of, listed, one_of, option
-from ..models.preprocessing import WORDS
+from ..models.preprocessing import of_words
 from ..tickets.ticket import STARTS
 from .controls import CONTROLS, ON_SOURCE
 
@@ -27,6 +27,10 @@ class TransferConfig(Config):
     )
     controls: tuple = option((), f"also train: {OF_TARGETS}", listed)
     freeze_backbone: bool = option(False, "train the new head alone (tickets do badly at that)", apart=True)
+    preprocessing: str = of_words(
+        "as in the ticket's search where that was told, as for a pretrained net; else by the images' own "
+        "mean and deviation"
+    )
     epochs: int = option(10, "epochs of training; the one with the best validation accuracy is kept", whole)
     seed: int = seed_option()
 
@@ -73,8 +77,11 @@ def _range(check):
 
 
 @dataclasses.dataclass(frozen=True)
-class ShrinkConfig(Config):
-    """Which model is made small for which photos, by how much it may suffer, and where the file goes."""
+class Pretrained(Config):
+    """A net that may be there already: its weights, its code, how it takes images, and what of it is kept.
+
+    `may_be_new`: whether it is taken for a new one where nothing tells how it takes images.
+    """
 
     model: str | None = option(
         None, "a saved .keras or .h5 file, a network of keras.applications, or a builder's name"
@@ -85,12 +92,34 @@ class ShrinkConfig(Config):
     code: str | None = option(
         None, "a Python file of yours that defines the model's own layers; it is run, so know what is in it"
     )
-    preprocessing: str = option(
-        "auto",
-        "how the model takes images: none (0..255), own (its first layers scale), minus1to1, 0to1, "
-        "imagenet, caffe; auto finds out",
-        one_of(("auto", *WORDS)),
+    preprocessing: str = of_words(
+        "as is found out from its layers, its name, or on the photos; a new net takes them by their own mean "
+        "and deviation"
     )
+    width = 1
+    new_head = True
+    freeze_backbone = False
+    may_be_new = False
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnNet(Net, Pretrained):
+    """Which net a search prunes: a new one, or one that is there already."""
+
+    new_head: bool = option(False, "give a saved model a new head where its own is for other classes")
+    freeze_backbone: bool = option(
+        False,
+        "leave what is frozen in a saved model as it is, and of one without such layers train and prune the "
+        "head alone",
+        apart=True,
+    )
+    may_be_new = True
+
+
+@dataclasses.dataclass(frozen=True)
+class ShrinkConfig(Pretrained):
+    """Which model is made small for which photos, by how much it may suffer, and where the file goes."""
+
     output: str | None = option(None, "the .tflite file to write")
     goal: str = option("size", "the best file for what: size, download or latency", one_of(GOALS))
     max_loss: float = option(

@@ -62,5 +62,5 @@ def run(run_dir, backend="auto"):
         f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder "
         "a class:"
     )
-    print(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER --channels=1 --image_size=8")
+    print(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER")
     return rows

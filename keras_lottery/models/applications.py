@@ -58,7 +58,7 @@ def build(name: str, input_shape: tuple, num_classes: int, weights=None, keras=N
             f"weights='imagenet' of {name} take images of 3 channels, and these have {input_shape[-1]}: "
             "give channels=3."
         )
-    file = None if weights in (None, "none", "imagenet") else _file(name, weights)
+    file = None if weights in (None, "none", "imagenet") else weights_file(name, weights)
     body = _body(engine, name, input_shape, "imagenet" if weights == "imagenet" else None)
     model = _with_head(engine.keras, body, num_classes)
     if file:
@@ -88,7 +88,8 @@ def _body(engine, name, input_shape, weights):
         raise LotteryError(f"{name} cannot be made for images of {by}: {short(error)}") from error
 
 
-def _file(name, weights):
+def weights_file(name, weights):
+    """The path of an .h5 file of weights; raises LotteryError where there is no such file."""
     file = checked_path(weights, "None, 'imagenet' or the name of an .h5 file")
     if not os.path.isfile(file):
         raise LotteryError(

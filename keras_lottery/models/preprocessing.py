@@ -2,6 +2,7 @@
 model it is."""
 
 import dataclasses
+import itertools
 import re
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from .. import engines
 from ..core.checks import known
 from ..core.errors import LotteryError
+from ..core.options import one_of, option
 from ..core.pixels import Pixels
 from .first_layers import first, has_weights
 
@@ -24,6 +26,7 @@ _NORMALIZATION = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), 1 / 255),
 }
+_KEEP_VALUES = ("InputLayer", "ZeroPadding2D", "Flatten", "Reshape")
 # The name that keras.applications gives a model -> what its `preprocess_input` does, unless its first layers
 # do it.
 _KNOWN = {
@@ -172,6 +175,8 @@ def scaled_twice(model, images) -> str:
       model: of either Keras.
       images: a batch as the model is fed with, an array.
     """
+    if not may_scale(engines.of(model)):
+        return ""
     found = inside(model)
     low, high = float(np.min(images)), float(np.max(images))
     most = {"own": 255, "0to1": 1}.get(found.takes)
@@ -180,5 +185,24 @@ def scaled_twice(model, images) -> str:
     by = f"its layer {found.layers[0]!r}" if found.layers else "one of its first operations"
     return (
         f"images are scaled twice: {model.name!r} scales 0..{most} itself ({by}), and is given "
-        f"{low:.3g}..{high:.3g}; give it preprocessing={found.takes}, or leave that layer out."
+        f"{low:.3g}..{high:.3g}; give it images of 0..{most}, as preprocessing={found.takes} does, or leave "
+        "that layer out."
+    )
+
+
+def may_scale(handle):
+    """Whether anything comes before a model's first weights that could scale, seen without a copy of it."""
+    layers = handle.layers().values()
+    parts = (layer for layer in layers if not isinstance(layer, handle.keras.Model))
+    before = itertools.takewhile(lambda layer: not has_weights(layer), parts)
+    return any(type(layer).__name__ not in _KEEP_VALUES for layer in before)
+
+
+def of_words(auto):
+    """The option of commands that says how a net takes images; `auto` says what that word does there."""
+    return option(
+        "auto",
+        "how the net takes images: none (0..255), own (its first layers scale), minus1to1, 0to1, imagenet or "
+        f"caffe; auto: {auto}",
+        one_of(("auto", *WORDS)),
     )

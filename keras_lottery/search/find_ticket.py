@@ -15,6 +15,7 @@ from ..core.jsonable import plain
 from ..core.schedule import check_rewind, search_rounds
 from ..core.types import Model, PathLike, Score
 from ..tickets.ticket import Ticket
+from ..training import class_weight as class_weights
 from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
@@ -22,6 +23,7 @@ from ..training.labels import check_labels
 from ..training.resumable import Kept, fit
 from .pruning import Pruning
 from .rewind import RewindCallback, check_stateless, check_steps
+from .scaling import warn_if_scaled_twice
 from .state import Rounds
 from .stopping import Stopping
 from .told import opened, settings_of, told
@@ -48,6 +50,7 @@ def find_ticket(
     run_dir: PathLike | None = None,
     overwrite: bool = False,
     callbacks: Any = (),
+    class_weight: dict[int, float] | None = None,
     verbose: Any = "auto",
     info: dict | None = None,
 ) -> Ticket:
@@ -97,8 +100,11 @@ def find_ticket(
       overwrite: start anew in run_dir, deleting the run that is there.
       callbacks: for each round's fit. What they remember survives a kill as far as it is
         numbers, text, arrays, and lists and dicts of these.
+      class_weight: {class number: how much its examples count in the loss}, as for `fit`; 1 for those
+        that it does not name.
       verbose: as for `fit`; 0 prints nothing.
-      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them.
+      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them. What
+        `data.load` says of its images is there by itself, as "data".
 
     Returns:
       The Ticket of the last round, with rewind weights and trained weights.
@@ -130,12 +136,12 @@ def find_ticket(
     handle.check_compiled()
     callbacks = _checked_callbacks(callbacks, handle.keras.__name__)
     check_stateless(handle)
-    given = _Given.opened(handle, train, validation_data, search.seed)
+    given = _Given.opened(handle, train, validation_data, search.seed, class_weight)
     plan, stopping = _planned(handle, search, given)
     handle.set_seed(search.seed)
     handle = _ready(handle, scope, bool(verbose))
     length = {"epochs": search.epochs, "seed": search.seed}
-    settings = settings_of(search, handle.settings()[1], length)
+    settings = settings_of(search, handle.settings()[1], length, given.class_weight)
     pruning = Pruning.of(handle, search, settings["scope"], given.train)
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
@@ -144,6 +150,7 @@ def find_ticket(
         config = told(handle, architecture, {**settings, "info": info}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
+    info = {**({"data": given.train._lottery_data} if hasattr(given.train, "_lottery_data") else {}), **info}
     state = Rounds(handle, architecture, search.rewind, pruning, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
 
@@ -153,7 +160,7 @@ class _Given:
     """The data of a search, and what tells them from others.
 
     `steps` is that of an epoch, None if unknown; `account` and `validated` describe the two parts for a run
-    folder.
+    folder; `class_weight` is as `class_weight.checked` gives it.
     """
 
     train: object
@@ -161,18 +168,21 @@ class _Given:
     steps: int | None
     account: object
     validated: list | None
+    class_weight: dict | None
 
     @classmethod
-    def opened(cls, handle, train, validation_data, seed):
+    def opened(cls, handle, train, validation_data, seed, class_weight):
         """The data, checked: what is wrong with either part is said before anything is trained."""
+        as_given = train
         train, steps, account = open_data(handle, train, seed)
-        check_labels(handle, train)
+        warn_if_scaled_twice(handle, as_given, check_labels(handle, train))
         validated = None
         if validation_data is not None:
             held_out, _, validated = open_data(handle, validation_data, seed, "validation_data")
             check_labels(handle, held_out, "validation_data")
             validated = [validated, content(held_out)]
-        return cls(train, validation_data, steps, account, validated)
+        class_weight = class_weights.checked(handle, class_weight)
+        return cls(train, validation_data, steps, account, validated, class_weight)
 
 
 def _planned(handle, search, given):
@@ -207,6 +217,7 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
                 stopping,
                 *([LongEpochs()] if given.steps is None else []),
             ],
+            class_weight=given.class_weight,
             verbose=verbose,
         )
         state.finish(round, history[-1], history=history, **stopping.record())

@@ -10,7 +10,7 @@ from ..training import run_folder
 from ..training.check_data import content
 
 
-def settings_of(search, wrapped, length):
+def settings_of(search, wrapped, length, class_weight=None):
     """What a ticket says of its search; `wrapped` is how the model was wrapped, `length` what the search was
     told of its trainings."""
     return {
@@ -19,6 +19,7 @@ def settings_of(search, wrapped, length):
         **{name: value for name, value in search.unusual().items() if name != "rate"},
         "rewind": "init" if search.rewind == 0 else search.rewind,
         "scope": search.scope or wrapped["scope"],
+        **({"class_weight": list(class_weight.values())} if class_weight else {}),
     }
 
 

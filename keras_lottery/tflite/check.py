@@ -90,17 +90,6 @@ def expected(handle, specs, examples, pixels):
     return outputs
 
 
-def accuracy(outputs, truth):
-    """The share of examples whose largest score of the first output is that of their class."""
-    scores = next(iter(outputs.values()))
-    if scores.ndim != 2 or truth.min() < 0 or truth.max() >= scores.shape[-1]:
-        raise LotteryError(
-            f"labels are {truth.min()} to {truth.max()}: expected a first output (examples, classes) with a "
-            f"score for each; it has shape {scores.shape}."
-        )
-    return float((scores.argmax(-1) == truth).mean())
-
-
 def outputs(content, specs, examples):
     """{output name: array (examples, ...)} of a .tflite file, by its signature."""
     return run(Interpreter(model_content=content).get_signature_runner(), specs, examples)

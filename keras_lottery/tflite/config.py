@@ -3,6 +3,7 @@
 import dataclasses
 
 from ..core.options import Config, one_of, option
+from ..models.preprocessing import of_words
 
 EXPORTED = ("trained", "rewind")  # new weights would be nothing to export
 
@@ -16,6 +17,7 @@ class ExportConfig(Config):
         "trained", "which of the ticket's weights to export: trained or rewind", one_of(EXPORTED)
     )
     output: str | None = option(None, "the .tflite file to write")
+    preprocessing: str = of_words("as in the ticket's training")
     goal: str = option("size", "the best file for what: size, download, latency or accuracy")
     formats: tuple | None = option(
         None, "number formats to try: float32, float16, int8-weights, int8-dynamic, int8 (default: all)"

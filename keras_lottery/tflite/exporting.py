@@ -4,28 +4,30 @@ not run."""
 import contextlib
 import dataclasses
 import os
-import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .. import engines
 from ..channels.compacting import compact as without_dead_channels
 from ..core.checks import known, true_or_false
 from ..core.errors import LotteryError
 from ..core.types import Model, PathLike
-from . import camera, check
+from . import accuracy, camera, check
 from . import labels as label_file
 from .choose import GOALS, pick, problem_of
 from .conversion import to_tflite
 from .convert import FORMATS
+from .given import of_data
 from .record import Export
 from .show import show
+from .statistics import in_float32
 from .tracing import inputs
 from .trying import measured, ready
 from .writing import checked_path, places_of, write, write_kept
+
+if TYPE_CHECKING:
+    from ..data import Data
 
 REPRESENTATIVE = 200  # examples that int8 takes its ranges from, at most
 
@@ -34,6 +36,7 @@ def export(
     model: Model,
     path: PathLike,
     *,
+    data: "Data | None" = None,
     goal: str = "size",
     formats: str | Sequence[str] | None = None,
     images: Any = None,
@@ -55,7 +58,13 @@ def export(
     labels, that lose at most `max_loss` points of its accuracy; without, whose outputs agree to 1e-3 of
     their scale.
 
-    A wrapped model is stripped first; a mixed-precision model is exported, and compared, as float32.
+    With `data` the file takes pictures as uint8, normalises them as the data are, and holds the names of
+    the classes. The variant is chosen, and int8 takes its ranges, on validation images, 1,000 at most; the
+    test images, 10,000 at most, choose nothing, and the record says what model and file get right of them.
+
+    A wrapped model is stripped first; a mixed-precision model is exported, and compared, as float32: with
+    `data`, and where that loses more than `max_loss` points, with BatchNorm statistics taken anew on training
+    images.
     The file takes one example at a time: a batch of 1 is what phones run, recurrent layers do not convert
     with an open batch size, and with every shape known the file is smaller. Inputs and outputs are float32 in
     every format, so that one file can take another's place, and only TFLite's own operations are used.
@@ -64,6 +73,8 @@ def export(
       model: a built Keras model, wrapped or plain, any number of inputs and outputs, all sizes but the batch
         known.
       path: the file to write, ending in .tflite; its folder is made. It appears whole or not at all.
+      data: what `lottery.data.load` returns, in the scaling that the model was trained on. It takes the
+        place of images, labels and normalization.
       goal: "size" for the fewest bytes, "download" for the fewest after zstd, "latency" for the fastest here,
         "accuracy" for the one nearest to the model.
       formats: those of `convert.FORMATS` to try, all by default: float32, float16, int8-weights,
@@ -71,12 +82,13 @@ def export(
       images: what to compare on, and what int8 takes its ranges from: an array (examples, ...) of the input's
         shape, or for several inputs a list or a dict of such arrays, as for `model.predict`. By default 8
         random examples: normal, or whole numbers for whole-number inputs; int8 is then left out.
-      labels: int array (examples,), the classes of the images, for a model whose first output has a score a
-        class; it alone is then judged.
+      labels: whole numbers for the images, of the first output: classes (examples,) or one-hot rows, of which
+        the largest score must be right; 0 and 1 for a single score; or rows with any number of ones, of
+        which each score counts. For other outputs a dict {output name: labels}: accuracy is then their mean.
       max_loss: points of accuracy, 0..100, that the file may lose on the labelled images.
       normalization: (mean, std) of x / 255, one number each or one a channel: the file takes uint8 images as
         a camera gives them and normalises them itself, and so are `images`.
-      class_names: one name a class, packed into the file as labels.txt.
+      class_names: one name a class, packed into the file as labels.txt; by default the data's.
       compact: take dead channels out first, as `lottery.compact`; the file is compared with the model as it
         was.
       variants_dir: a folder to keep every variant in that works, such as float32-sparse.tflite, for
@@ -102,32 +114,36 @@ def export(
     path = checked_path(path, overwrite)
     kept = places_of(variants_dir, formats, path, overwrite)
     handle = engines.of(model)
-    structure, specs, pixels = _inputs(handle, normalization)
-    examples = check.examples(images, structure, specs)
-    truth = _checked_labels(labels, images, examples, max_loss)
-    names = label_file.checked(class_names)
+    given = of_data(data, images, labels, normalization, class_names)
+    structure, specs, pixels = _inputs(handle, given.normalization)
+    examples = check.examples(given.images, structure, specs)
+    truth = _checked_labels(given, examples, max_loss)
+    names = label_file.checked(given.class_names)
 
     with _quiet():
-        plain = _plain(handle)
+        plain, restated = in_float32(handle, data, max_loss)
         # The caller's own model is the truth, wrappers included; under mixed precision its float32 form.
         judged = handle if handle.is_float32() else handle.on(plain)
         expected = check.expected(judged, specs, examples, pixels)
-        accuracy = None if truth is None else check.accuracy(expected, truth)
+        right = accuracy.judge(truth, expected)
         names = label_file.fitting(names, expected)
         plain = without_dead_channels(plain, verbose=verbose) if compact else plain
-        samples = None if images is None else _samples(specs, examples, pixels)
+        samples = None if given.images is None else _samples(specs, examples, pixels)
         made = to_tflite(plain, formats, samples, pixels)
         files = {name: ready(content, names) for name, content in made.items()}
+        of_model = right and right(expected)
         variants = [
-            dataclasses.replace(variant, problem=problem_of(variant, accuracy, max_loss))
-            for variant in measured(files, specs, examples, expected, truth)
+            dataclasses.replace(variant, problem=problem_of(variant, of_model, max_loss))
+            for variant in measured(files, specs, examples, expected, right)
         ]
+        best = pick(variants, goal)
+        content = files[best.format, best.encoding]
+        test = data and _tested(judged, content, given)
 
-    best = pick(variants, goal)
     write_kept(variants, kept, files)
-    write(path, files[best.format, best.encoding])
+    write(path, content)
     told = tuple(dataclasses.replace(variant, chosen=variant is best) for variant in variants)
-    record = Export(str(path), goal, accuracy, told)
+    record = Export(str(path), goal, of_model, told, test, restated)
     if verbose:
         show(record)
     return record
@@ -150,11 +166,6 @@ def _inputs(handle, normalization):
     )
 
 
-def _plain(handle):
-    plain = handle.on(handle.strip()) if handle.masks() else handle
-    return plain.in_float32()
-
-
 def _checked_formats(formats):
     given = (
         list(FORMATS)
@@ -170,45 +181,24 @@ def _checked_formats(formats):
     return list(dict.fromkeys(given))
 
 
-def _checked_labels(labels, images, examples, max_loss):
+def _checked_labels(given, examples, max_loss):
     if not (isinstance(max_loss, (int, float)) and 0 <= max_loss <= 100):
         raise LotteryError(f"max_loss is {max_loss!r}: expected points of accuracy, 0 to 100.")
-    if labels is None:
-        return None
-    if images is None:
+    if given.labels is not None and given.images is None:
         raise LotteryError("labels without images: give the images that they belong to.")
-    try:
-        labels = np.asarray(labels)
-    except ValueError:
-        raise LotteryError(
-            "labels holds rows of different lengths: expected a whole number for each image."
-        ) from None
-    if labels.shape != (len(examples[0]),) or labels.dtype.kind not in "iu":
-        raise LotteryError(
-            f"labels has shape {labels.shape} of {labels.dtype}: expected {len(examples[0])} whole "
-            "numbers, one for each image."
-        )
-    return labels
+    return accuracy.checked(given.labels, len(examples[0]))
 
 
-def accuracies(model, path, images, labels, normalization=None):
-    """What a Keras model and its .tflite file get right of labelled images, both 0..1: {"keras": .., "file":
-    .., "examples": n}.
-
-    Args: as `export`.
-    """
-    handle = engines.of(model)
-    structure, specs, pixels = _inputs(handle, normalization)
+def _tested(judged, content, given):
+    """What the Keras model and a file get right of the test images, both 0..1: {"keras": .., "file": ..,
+    "examples": n}."""
+    structure, specs, pixels = _inputs(judged, given.normalization)
+    images, labels = given.tested
     examples = check.examples(images, structure, specs)
-    truth = _checked_labels(labels, images, examples, 0)
-    with _quiet():
-        plain = _plain(handle)
-        of_file = check.outputs(pathlib.Path(path).read_bytes(), specs, examples)
-        return {
-            "keras": check.accuracy(check.expected(handle.on(plain), specs, examples, pixels), truth),
-            "file": check.accuracy(of_file, truth),
-            "examples": len(truth),
-        }
+    expected = check.expected(judged, specs, examples, pixels)
+    right = accuracy.judge(accuracy.checked(labels, len(images)), expected)
+    of_file = right(check.outputs(content, specs, examples))
+    return {"keras": right(expected), "file": of_file, "examples": len(images)}
 
 
 @contextlib.contextmanager

@@ -37,13 +37,14 @@ def _is_line(name):
 
 
 def fitting(names, outputs):
-    """The names, if there is one for each score of the first output.
+    """The names, if there is one for each score of the first output, or two for its only score: what it is
+    low for, and what it is high for.
 
     Raises:
       LotteryError: there are more or fewer.
     """
     count = next(iter(outputs.values())).shape[-1]
-    if names is not None and len(names) != count:
+    if names is not None and len(names) != max(count, 2):
         raise LotteryError(
             f"class_names holds {len(names)} names: the model's first output has {count} scores."
         )

@@ -1,19 +1,20 @@
 """The file of a ticket, made for the images that it was trained on."""
 
+import contextlib
 from pathlib import Path
 
-from .. import data
+from .. import data, engines
+from ..architecture import kind
 from ..core import files
 from ..core.errors import LotteryError
+from ..models import noted
+from ..models.preprocessing import WORDS
 from ..tickets.ticket import load_ticket
 from .config import ExportConfig
-from .exporting import accuracies
 from .exporting import export as export_model
-from .statistics import in_float32
 from .writing import checked_path
 
-CHECKED = 1000  # validation images at most that each variant is tried on
-TESTED = 10_000
+OF_TICKETS = ("ticket", "start", "output", "preprocessing")  # what `export` of a model is not told
 
 
 def export(config: ExportConfig, dataset: dict | None = None) -> dict:
@@ -37,27 +38,28 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     output, beside = _places(config)
     ticket = load_ticket(config.ticket)
     images = ticket.images
-    if dataset and not images:
+    if dataset and not images and config.preprocessing == "auto":
         raise LotteryError(
             f"{config.ticket} does not say how its images were normalised, so {dataset['name']} cannot be "
-            "given to it; use keras_lottery.export(model, path, images=.., labels=..) with arrays as in "
-            "its training."
+            f"given to it: say how its net takes them, preprocessing={', '.join(WORDS)}, or use "
+            "keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training."
         )
-    model = ticket.model(config.start)
-    given = {
-        name: value for name, value in config.entries().items() if name not in ("ticket", "start", "output")
-    }
-    if images:
-        given |= dict(normalization=(images["mean"], images["std"]), class_names=images.get("classes"))
-    loaded, restated = dataset and _data_for(dataset, model, images), None
-    if loaded:
-        if loaded.validation is None:
-            raise LotteryError(
-                "validation is 0: the variant is chosen on validation images; give a share above 0."
-            )
-        given |= dict(zip(("images", "labels"), loaded.pixels("validation", CHECKED)))
-        model, restated = in_float32(ticket, config.start, loaded, config.max_loss)
+    given = {name: value for name, value in config.entries().items() if name not in OF_TICKETS}
+    given["class_names"] = images.get("classes")
+    if dataset:
+        # As it was trained where 16 bits are the fastest: the export says what float32 makes of that.
+        with _in_16_bits(kind(ticket.architecture)):
+            model = ticket.model(config.start)
+        given["data"] = _data_for(dataset, config, model, images)
+    else:
+        model = ticket.model(config.start)
+        given["normalization"] = _normalization(config, model, images)
     record = export_model(model, output, **given)
+    if names := given["class_names"] or dataset and given["data"].class_names:
+        with files.new_file(beside) as aside:
+            aside.write_text("\n".join(names) + "\n", encoding="utf-8")
+    else:
+        beside.unlink(missing_ok=True)  # of a file that was overwritten
     result = {
         "command": "export",
         "ticket": str(config.ticket),
@@ -65,16 +67,20 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
         "bytes": record.chosen.bytes,
         **record.to_dict(),
     }
-    if loaded:
-        tested = accuracies(model, output, *loaded.pixels("test", TESTED), given["normalization"])
-        result |= {"restated": restated, "test": tested}
-    if given.get("class_names"):
-        with files.new_file(beside) as aside:
-            aside.write_text("\n".join(given["class_names"]) + "\n", encoding="utf-8")
-    else:
-        beside.unlink(missing_ok=True)  # of a file that was overwritten
     files.write_json(f"{output}.json", result)
     return result
+
+
+@contextlib.contextmanager
+def _in_16_bits(keras):
+    """In the block, models of this Keras are made to compute in bfloat16."""
+    precision = engines.engine_of(keras).keras.mixed_precision
+    before = precision.global_policy()
+    precision.set_global_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        precision.set_global_policy(before)
 
 
 def _places(config):
@@ -91,18 +97,21 @@ def _places(config):
     return output, beside
 
 
-def _data_for(dataset, model, images):
+def _data_for(dataset, config, model, images):
     """The data set in the form that the model was trained on, where the caller says nothing else."""
-    height, width, channels = model.input_shape[1:]
-    own = {
-        "image_size": (height, width),
-        "channels": channels,
-        "classes": images.get("classes"),
-        "normalization": (images["mean"], images["std"]),
-    }
-    if dataset["name"] == images.get(
-        "name"
-    ):  # so that no image that it was trained on is called a validation image
+    own = {"classes": images.get("classes")}
+    if dataset["name"] == images.get("name"):
+        # So that no image that it was trained on is called a validation image.
         own |= {"train_split": images["splits"]["train"], "validation": images["validation"]}
-    told = {name: value for name, value in dataset.items() if value is not None}
-    return data.load(**{**own, **told})
+    told = {**own, **{name: value for name, value in dataset.items() if value is not None}}
+    normalization = _normalization(config, model, images)
+    return data.load(**noted.in_form(told, model.input_shape[1:], images), normalization=normalization)
+
+
+def _normalization(config, model, images):
+    """(mean, std) that the model takes images by; None where nobody says."""
+    if config.preprocessing == "auto":
+        return (images["mean"], images["std"]) if images else None
+    if not isinstance(model.input_shape, tuple):
+        raise LotteryError(f"preprocessing is for a net of one input, and {model.name!r} has several.")
+    return noted.normalization(config.preprocessing, images, model.input_shape[-1])

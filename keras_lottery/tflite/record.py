@@ -48,12 +48,18 @@ class Export:
     `chosen`.
 
     accuracy: the Keras model's on the labelled images, 0..1; None without labels.
+    test: with a data set what model and file get right of its test images, {"keras": .., "file": ..,
+      "examples": n}; else None.
+    restated: what the model gets right of the validation images in 16 bits, and in float32 before and after
+      its BatchNorm statistics were taken anew; None where they were not.
     """
 
     path: str
     goal: str
     accuracy: float | None
     variants: tuple[Variant, ...]
+    test: dict | None = None
+    restated: dict | None = None
 
     def __repr__(self):
         return (
@@ -80,4 +86,5 @@ class Export:
             "accuracy": self.accuracy,
             "chosen": self.chosen.name,
             "variants": [{"name": variant.name, **dataclasses.asdict(variant)} for variant in self.variants],
+            **({"restated": self.restated, "test": self.test} if self.test else {}),
         }

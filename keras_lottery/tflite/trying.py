@@ -23,17 +23,20 @@ def ready(made, names):
     return label_file.packed(flatbuffer.small(parts), names)
 
 
-def measured(files, specs, examples, expected, truth):
-    """A `Variant` for each file, measured side by side; what has no file has its reason."""
+def measured(files, specs, examples, expected, right):
+    """A `Variant` for each file, measured side by side; what has no file has its reason.
+
+    right: the function of `accuracy.judge`, or None.
+    """
     contents = {name: made for name, made in files.items() if not isinstance(made, str)}
     rows = local.latencies(contents, seconds=SECONDS * len(contents)) if contents else []
     rows = dict(zip(contents, rows))
     return [
-        _variant(name, made, rows.get(name), specs, examples, expected, truth) for name, made in files.items()
+        _variant(name, made, rows.get(name), specs, examples, expected, right) for name, made in files.items()
     ]
 
 
-def _variant(name, made, row, specs, examples, expected, truth):
+def _variant(name, made, row, specs, examples, expected, right):
     if row is None:
         return Variant(*name, problem=made.rstrip("."))
     parts = flatbuffer.read(made)
@@ -61,5 +64,5 @@ def _variant(name, made, row, specs, examples, expected, truth):
         variant,
         largest_difference=largest,
         relative_difference=relative,
-        accuracy=None if truth is None else check.accuracy(actual, truth),
+        accuracy=right and right(actual),
     )

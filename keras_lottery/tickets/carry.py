@@ -23,7 +23,7 @@ def transfer(
 
     Args:
       ticket: a Ticket.
-      num_classes: outputs of the new head, int >= 2.
+      num_classes: outputs of the new head; 1 for the single score of a binary loss.
       input_shape: shape of one input; None keeps the ticket's. Where only the number of
         channels differs, the first convolution is new and dense; where the architecture
         cannot take the shape (a Dense layer on flattened pixels), that is an error.
@@ -50,7 +50,7 @@ def transfer(
         raise LotteryError(
             f"ticket is a {type(ticket).__name__}: give a Ticket, as load_ticket and find_ticket return it."
         )
-    num_classes = whole("num_classes", num_classes, 2)
+    num_classes = whole("num_classes", num_classes)
     true_or_false(freeze_backbone=freeze_backbone)
     if input_shape is not None:
         input_shape = _shape(input_shape)

@@ -18,27 +18,30 @@ _KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 def check_labels(handle, data, name="train"):
     """Raises LotteryError for batches without labels, or with such as the model's loss cannot mean.
 
-    Of data that `data.batches` or `data.load` made all labels are looked at, of others the first batches.
+    Of data that `data.batches` or `data.load` made all labels are looked at, of others the first batches: x
+    of the first is returned, None where none was looked at.
     """
     if handle.loss() is None or not type(handle.model).train_step.__module__.startswith(_KERAS):
-        return
+        return None
     given = getattr(data, "element_spec", None)
     if given is not None:
         _check_spec(handle, given, name)
     ours = getattr(data, "_lottery_labels", lambda: None)()
     if ours is not None:  # all of them, in memory
         check(handle, ours, name)
-        return
-    until = time.monotonic() + SECONDS
+        return None
+    until, first = time.monotonic() + SECONDS, None
     with told_in_one_line(name):
         for batch in _batches(data):
             if not isinstance(batch, tuple) or len(batch) < 2:
-                return
+                return None
+            first = batch[0] if first is None else first
             labels = batch[1].numpy() if hasattr(batch[1], "numpy") else batch[1]
             if isinstance(labels, np.ndarray):  # one output, on one device
                 check(handle, labels, name)
             if time.monotonic() > until:
-                return
+                break
+    return first
 
 
 def _check_spec(handle, given, name):

@@ -83,17 +83,7 @@ class Kept:
     held: Sequence = ()
 
 
-def fit(
-    model,
-    train,
-    validation_data=None,
-    *,
-    epochs,
-    start=Start(),
-    kept=Kept(),
-    callbacks=(),
-    verbose="auto",
-):
+def fit(model, train, validation_data=None, *, epochs, start=Start(), kept=Kept(), callbacks=(), **arguments):
     """Train `model` to the end of epoch `epochs`, whatever was done before.
 
     A training that starts within an epoch is two fits, since Keras takes the length of all
@@ -107,7 +97,7 @@ def fit(
       kept: where the state after each epoch goes.
       callbacks: their numbers, texts, arrays and functions of Keras, and lists and dicts
         of these, are kept too, where they are new.
-      verbose: as for fit.
+      arguments: what else fit takes, such as verbose or class_weight.
 
     Returns:
       A list with the logs of each epoch, those from before a kill included, and in each the
@@ -124,7 +114,8 @@ def fit(
     # Of unknown length a training has one first epoch, whose end tf_keras finds by a step that it counts.
     length = start.length or (keeper.history[0]["stop"] if keeper.history else None)
     rest = handle.of_length(train, length) if length else train
-    fits = _Fits(handle, validation_data, epochs, [*callbacks, keeper], verbose)
+    arguments = {"verbose": "auto", "validation_data": validation_data, **arguments}
+    fits = _Fits(handle, epochs, [*callbacks, keeper], arguments)
     if start.batch and not keeper.history:
         fits.begun_within_an_epoch(train, rest, start)
     else:
@@ -136,22 +127,20 @@ def fit(
 class _Fits:
     """Keras' fits of one training; the last of the callbacks is its `_Backup`."""
 
-    def __init__(self, handle, validation_data, epochs, callbacks, verbose):
-        self.handle, self.model = handle, handle.model
-        self.validation_data, self.epochs = validation_data, epochs
-        self.callbacks, self.verbose = callbacks, verbose
+    def __init__(self, handle, epochs, callbacks, arguments):
+        self.handle, self.model, self.epochs = handle, handle.model, epochs
+        self.callbacks, self.arguments = callbacks, arguments
 
     def __call__(self, data, first, last):
         """From epoch `first` to before epoch `last`."""
         with told_in_one_line():
             self.model.fit(
                 data,
-                validation_data=self.validation_data,
                 initial_epoch=first,
                 epochs=last,
                 callbacks=self.callbacks,
                 shuffle=False,  # it would be by Python's random, which no file keeps
-                verbose=self.verbose,
+                **self.arguments,
             )
 
     def begun_within_an_epoch(self, train, rest, start):
@@ -164,7 +153,7 @@ class _Fits:
             return
         keeper = self.callbacks[-1]
         self.callbacks = self.handle.keras.callbacks.CallbackList(
-            self.callbacks, add_history=True, add_progbar=bool(self.verbose), model=self.model
+            self.callbacks, add_history=True, add_progbar=bool(self.arguments["verbose"]), model=self.model
         )
         self._tell(start.length - start.batch)
         self.callbacks.on_train_end = lambda logs=None: None
@@ -177,8 +166,9 @@ class _Fits:
         self(rest, self.epochs if self.model.stop_training else first + 1, self.epochs)
 
     def _tell(self, steps):
+        verbose = self.arguments["verbose"]
         self.callbacks.set_params(
-            {"verbose": 1 if self.verbose == "auto" else self.verbose, "epochs": self.epochs, "steps": steps}
+            {"verbose": 1 if verbose == "auto" else verbose, "epochs": self.epochs, "steps": steps}
         )
 
 

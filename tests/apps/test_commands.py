@@ -26,6 +26,7 @@ from keras_lottery.experiments import recipe
 from keras_lottery.experiments.metrics import correct_images
 from keras_lottery.models.saved import builder
 from keras_lottery.tflite import of_ticket
+from keras_lottery.tflite.config import ExportConfig
 from keras_lottery.tickets.ticket import from_model
 from keras_lottery.training import resumable
 
@@ -486,7 +487,7 @@ def test_images_given_to_an_export_are_normalised_as_the_tickets_were(folder):
     images = lottery.load_ticket(where / "find" / "round_02").info["data"]
     other = data.load("digits", classes=[5, 6, 7, 8, 9])
     loaded = of_ticket._data_for(
-        {"name": "digits", "classes": [5, 6, 7, 8, 9]}, conv(), {**images, "name": "another"}
+        {"name": "digits", "classes": [5, 6, 7, 8, 9]}, ExportConfig(), conv(), {**images, "name": "another"}
     )
     (x, _), (y, _) = next(iter(loaded.test)), next(iter(other.test))
     assert loaded.mean == tuple(images["mean"]) != other.mean

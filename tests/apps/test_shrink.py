@@ -11,10 +11,10 @@ from world import KIND, keras
 import keras_lottery as lottery
 from apps import shrink as app
 from keras_lottery.config import DataConfig
-from keras_lottery.experiments import shrink
+from keras_lottery.experiments import jobs, shrink
 from keras_lottery.experiments.configs import ShrinkConfig
+from keras_lottery.experiments.opened import opened
 from keras_lottery.experiments.shrink.enough import Enough, UntilEnough
-from keras_lottery.experiments.shrink.opened import opened
 
 pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="the commands' data are TensorFlow's")
 L = keras.layers
@@ -69,7 +69,8 @@ def found(model, **flags):
     """What lottery-shrink finds out of a model and digits, before it trains."""
     config = ShrinkConfig(model=str(model), output="net.tflite", seed=1)
     sizes = {name: flags.pop(name) for name in ("image_size",) if name in flags}
-    return opened(dataclasses.replace(config, **flags), DataConfig("digits", **sizes), "tf_keras")
+    given = dataclasses.replace(config, **flags), DataConfig("digits", **sizes)
+    return opened(*given, config.seed, "tf_keras", jobs.load)
 
 
 def test_a_model_that_scales_itself(models, tmp_path, monkeypatch):

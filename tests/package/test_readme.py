@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import by_name
 import pytest
 from small import LOGITS, arrays, dense
 
@@ -18,22 +17,29 @@ COMMANDS = {
     "tune": tune,
     "benchmark": benchmark,
 }
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README, IN_AN_APP = ((ROOT / name).read_text() for name in ("README.md", "docs/phone/README.md"))
+
+
+def python_of(text, number=0):
+    return re.findall(r"```python\n(.*?)```", text, re.S)[number]
 
 
 @pytest.mark.matrix
-def test_the_ten_lines_of_python_run(tmp_path, monkeypatch):
-    code, _ = re.findall(r"```python\n(.*?)```", README, re.S)
+def test_the_ten_lines_of_python_run_and_those_of_an_app_on_their_file(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(code, names)
+    exec(python_of(README), names)
     assert names["ticket"].sparsity == pytest.approx(0.9, abs=1e-4)
     assert names["lottery"].sparsity(names["student"]) == pytest.approx(0.9, abs=1e-4)
     assert (tmp_path / "student.tflite").stat().st_size < 80_000
+    capsys.readouterr()
+    exec(python_of(IN_AN_APP), {})
+    assert capsys.readouterr().out.strip() in names["target"].class_names
 
 
 def test_the_loop_of_ones_own_runs():
-    _, code = re.findall(r"```python\n(.*?)```", README, re.S)
+    code = python_of(README, 1)
     model = lottery.wrap(dense(), verbose=False)
     model.compile("sgd", LOGITS)
     x, y = arrays(16)
@@ -55,15 +61,3 @@ def test_every_flag_shown_exists():
             for flag in re.findall(r"--(\w+)", call):
                 known = flag in app.FLAGS or flag in ("flagfile", "helpshort")
                 assert known, f"lottery-{command} has no --{flag}"
-
-
-@pytest.mark.matrix
-def test_the_phones_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "phone" / "README.md").read_text(), re.S
-    )
-    monkeypatch.chdir(tmp_path)
-    by_name.export(ticket="lenet-fashion_mnist-95", output="student.tflite", formats="float32")
-    capsys.readouterr()
-    exec(code, {})
-    assert capsys.readouterr().out.strip() in (tmp_path / "student.labels.txt").read_text().splitlines()

@@ -99,6 +99,13 @@ def test_freezing_trains_the_head_alone(tickets):
     assert lottery.transfer(ticket, num_classes=4).get_layer("c2").trainable
 
 
+def test_a_head_of_one_score(tickets):
+    student = lottery.transfer(tickets[0]["conv"], num_classes=1)
+    assert (
+        student.output_shape == (None, 1) and lottery.masks(student).keys() == tickets[0]["conv"].masks.keys()
+    )
+
+
 def test_other_input_size_and_channels(tickets):
     ticket = tickets[0]["conv"]
     student = lottery.transfer(ticket, num_classes=3, input_shape=(13, 11, 1))
@@ -283,9 +290,9 @@ MISTAKES = {
         lambda t: lottery.transfer(lenet_ticket(), num_classes=5, input_shape=(9, 9, 1)),
         "does not fit this architecture: dense1/kernel would be .* Resize",
     ),
-    "one class": (
-        lambda t: lottery.transfer(t["conv"], num_classes=1),
-        "num_classes=1 is impossible: give a whole number from 2 up",
+    "no class": (
+        lambda t: lottery.transfer(t["conv"], num_classes=0),
+        "num_classes=0 is impossible: give a whole number from 1 up",
     ),
     "classes as text": (
         lambda t: lottery.transfer(t["conv"], num_classes="ten"),

@@ -6,6 +6,7 @@ Values are checked before data are loaded, and all of it before anything is trai
 from ...config import Run
 from ...tflite.of_ticket import export
 from .control_job import train_control
+from .own_net import for_net, found_net, wrapped
 from .search_job import find, settled
 from .shared import about, check_net, load, prepare
 from .transfer_job import transfer
@@ -14,12 +15,15 @@ __all__ = [
     "check_net",
     "export",
     "find",
+    "for_net",
+    "found_net",
     "load",
     "perform",
     "prepare",
     "settled",
     "train_control",
     "transfer",
+    "wrapped",
 ]
 
 

@@ -1,8 +1,9 @@
 """A search whose rounds are tested, beside controls."""
 
 import dataclasses
+import functools
 
-from ... import engines, wrapping
+from ... import engines
 from ...config import ROUNDS, DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ...core import files
 from ...core.checks import share, true_or_false
@@ -15,6 +16,7 @@ from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from ..controls import random_mask, trainings_before
 from ..train_control import Training, failed, tested, train_or_tell
+from .own_net import for_net, found_net, wrapped
 from .shared import FINETUNED, Place, about, early_stopping, finish, load, prepare, rewind_point
 
 ON_THE_WAY = "on the way"  # a round that ended early or was not rewound: no verdict is on it
@@ -61,24 +63,25 @@ def find(
     search = settled(search)
     true_or_false(corrupted=corrupted)
     compare_at = [share("compare_at", at) for at in compare_at]
-    place = prepare(recipe, search.seed, machine, run)
+    place = prepare(recipe, search.seed, for_net(net, machine), run)
     with place.devices():
-        make_model = saved.builder(net.model, net.width, place.keras)
-    loaded = load(data, search.seed, corrupted)
+        own = found_net(net, data, search.seed, place.keras, functools.partial(load, corrupted=corrupted))
+    loaded = own.data
     steps = len(loaded.train) * search.epochs
     check_rewind(search.rewind, steps)
-    info = _info(search, net, place, loaded)
+    info = _info(search, net, place, own)
     end = FINETUNED if search.rewind == "finetune" else 0.0
 
     def compiled(make):
         return place.compiled(make, steps, end)
 
-    def wrapped():
-        plain = make_model(loaded.input_shape, loaded.num_classes)
-        return wrapping.wrap(plain, scope=search.scope, block=net.block)
+    def made():
+        return wrapped(own.make(loaded.input_shape, loaded.num_classes), net, scope=search.scope)
 
+    for line in own.told:
+        print(line, flush=True)
     with place.devices():
-        model = compiled(wrapped)
+        model = compiled(made)
         if run.progress:
             place.tell()
         nothing = _searched(search, model, loaded, info, place, run)
@@ -105,11 +108,11 @@ def find(
     return result
 
 
-def _info(search, net, place, loaded):
+def _info(search, net, place, own):
     """The notes of the tickets."""
     patience = {} if search.patience is None else {"patience": search.patience}
     model = {"model": str(net.model), "width": net.width, **saved.of_file(net.model)}
-    return {**about(place, loaded), **model, **patience}
+    return {**about(place, own.data), **model, **own.notes, **patience}
 
 
 def _told(search, net, place):

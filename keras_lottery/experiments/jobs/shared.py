@@ -79,10 +79,10 @@ def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
     return Place(settled, machine, devices, Path(run.run_dir), recipe, seed)
 
 
-def load(dataset: DataConfig, seed: int, corrupted: bool = False):
+def load(dataset: DataConfig, seed: int, corrupted: bool = False, normalization: tuple | None = None):
     """The data set, whose batches the devices can share; those of corrupted test images, too, if asked
     for."""
-    loaded = data.load(**dataset.arguments(), seed=seed)
+    loaded = data.load(**dataset.arguments(), normalization=normalization, seed=seed)
     more = {"corrupted test images": min(IMAGES, loaded.sizes["test"])} if corrupted else {}
     machines.check_batches(loaded, more)
     return loaded

@@ -1,11 +1,16 @@
 """A ticket, and its controls, trained on another data set."""
 
+import dataclasses
+import warnings
+
 from ...config import DataConfig, Machine, Recipe, Run
 from ...core.checks import known
 from ...core.errors import LotteryError
 from ...core.schedule import steepest
+from ...models import noted
+from ...models.preprocessing import scaled_twice
 from ...tickets.carry import transfer as carry
-from ...tickets.ticket import Ticket, load_ticket, ticket_folder
+from ...tickets.ticket import Ticket, as_built_by, load_ticket, ticket_folder
 from ...training import run_folder
 from ..configs import TransferConfig
 from ..controls import CONTROLS, DENSE, ON_TARGET
@@ -18,7 +23,10 @@ from .shared import about, finish, load, prepare, ticket_hash
 def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
     """Train the ticket, and each of its controls, on a data set with the same budget.
 
-    The epoch with the best validation accuracy is the one that is tested.
+    The epoch with the best validation accuracy is the one that is tested. Images are brought to the size and
+    channels of the ticket's net where `data` does not say others. They are scaled as `preprocessing` says, by
+    default as `noted.normalization` does: by their own mean and deviation, as the paper's were on each of its
+    data sets, unless the ticket's search was told a scaling, such as that of a pretrained net.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well. The trained student is the
@@ -29,7 +37,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
     """
     found, dense = _tickets(wanted)
     place = prepare(recipe, wanted.seed, machine, run)
-    loaded = load(data, wanted.seed)
+    loaded = _load(data, wanted, found, place.keras)
     steps = len(loaded.train) * wanted.epochs
     told = {**_told(wanted, found), **about(place, loaded), "precision": place.machine.precision}
 
@@ -40,6 +48,8 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
 
     with place.devices():
         first = student("ticket")  # says what cannot be carried before the folder is touched
+        if said := scaled_twice(first, next(iter(loaded.test))[0].numpy()):
+            warnings.warn(said, stacklevel=2)
         if run.progress:
             place.tell()
         run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)
@@ -87,6 +97,32 @@ def _tickets(wanted):
                 "alone: leave out one of them."
             )
     return found, dense
+
+
+def _load(data, wanted, found, keras):
+    """The data in the form that the ticket's net takes."""
+    notes, asked = found.images, {"image_size": data.image_size, "channels": data.channels}
+    shape = tuple(notes.get("input_shape") or _input_shape(found, keras))
+    data = dataclasses.replace(data, **noted.in_form(asked, shape, notes))
+    size = (data.image_size,) * 2 if isinstance(data.image_size, int) else data.image_size
+    form = (*(size or ()), data.channels)
+    if form != shape and None not in form:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the student says it
+            carry(found, num_classes=2, input_shape=form, keras=keras)  # says what does not fit
+    normalization = noted.normalization(wanted.preprocessing, notes, data.channels)
+    return load(data, wanted.seed, normalization=normalization)
+
+
+def _input_shape(found, keras):
+    """What the net of a ticket takes; raises LotteryError unless that is images."""
+    engine, architecture = as_built_by(keras, found)
+    shape = engine.build(architecture).input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        raise LotteryError(
+            f"the ticket's net takes {shape}: expected one input of images, (height, width, channels)."
+        )
+    return shape[1:]
 
 
 def _told(wanted, found):

@@ -12,20 +12,20 @@ from ...core.errors import Failed, LotteryError
 from ...core.jsonable import plain
 from ...models import saved
 from ...search.find_ticket import find_ticket
-from ...tflite.exporting import accuracies, export
+from ...tflite.exporting import export
 from ...tflite.writing import checked_path
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from .. import jobs
 from ..configs import ShrinkConfig
+from ..opened import Opened, backend_of, opened
 from ..stats import estimate
 from .enough import Enough, UntilEnough
-from .opened import Opened, backend_of, opened
 from .table import show
 
 __all__ = ["SPARSITIES", "show", "shrink"]
 SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
-JUDGED = 1000  # validation images at most that the files are compared on
+TRIED = 200  # validation images at most that the dense file is run on
 
 
 def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
@@ -45,11 +45,11 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
 
     Source: learning-rate rewinding, Renda et al. 2020 (arXiv 2003.02389), section 2.
     """
-    output = _output(config, run)
+    output = _output(config, data, run)
     machine = dataclasses.replace(machine, backend=backend_of(config.model, machine.backend))
     place = jobs.prepare(recipe, config.seed, machine, run)
     with place.devices():
-        given = opened(config, data, place.keras)
+        given = opened(config, data, config.seed, place.keras, jobs.load)
         for line in given.told:
             print(line, flush=True)
         run_folder.open_run(place.run_dir, "shrink", _told(config, given, place), run.overwrite)
@@ -86,7 +86,7 @@ def _told(config, given, place):
         "model": str(config.model),
         **saved.of_file(config.model),
         "weights": config.weights,
-        "preprocessing": given.scaling.name,
+        "preprocessing": given.scaling,
         "epochs": config.epochs,
         "seed": config.seed,
         "max_loss": config.max_loss,
@@ -94,12 +94,14 @@ def _told(config, given, place):
     }
 
 
-def _output(config, run):
+def _output(config, data, run):
     """The file to write, once it is known that it may be; all that needs no image is checked with it."""
     if not config.model:
         raise LotteryError("no model given: give model='FILE.keras', or a name such as MobileNetV2.")
     if not config.output:
         raise LotteryError("no output given: give output='FILE.tflite'.")
+    if data.validation == 0:
+        raise LotteryError("validation=0 leaves no images to judge rounds by: give a share like 0.1.")
     return checked_path(config.output, run.overwrite)
 
 
@@ -125,7 +127,7 @@ def _searched(config, given: Opened, place, run):
             info={
                 **jobs.about(place, given.data),
                 "model": str(config.model),
-                "preprocessing": given.scaling.name,
+                "preprocessing": given.scaling,
             },
         )
     except Enough as said:
@@ -177,29 +179,33 @@ def _compared(dense, chosen):
 
 def _exported(config, given, place, tickets, output, left):
     """The figures of the dense float32 file and of the file for the goal, which may lose `left` points."""
-    images, labels = given.data.pixels("validation", JUDGED)
-    normalization = given.data.mean, given.data.std
-    names = given.data.class_names
-    shared = {"images": images, "normalization": normalization, "class_names": names, "verbose": False}
     dense, chosen = (ticket.model("trained", place.keras) for ticket in tickets)
-    before = export(dense, place.run_dir / "dense.tflite", formats="float32", overwrite=True, **shared)
+    before = export(
+        dense,
+        place.run_dir / "dense.tflite",
+        formats="float32",
+        images=given.data.pixels("validation", TRIED)[0],
+        normalization=(given.data.mean, given.data.std),
+        class_names=given.data.class_names,
+        overwrite=True,
+        verbose=False,
+    )
     after = export(
         chosen,
         output,
+        data=given.data,
         goal=config.goal,
-        labels=labels,
         max_loss=min(left, 100),
         overwrite=True,
-        **shared,
+        verbose=False,
     )
     plain_file = next(variant for variant in before.variants if variant.encoding == "dense")
-    tested = accuracies(chosen, output, *given.data.pixels("test"), normalization)
     place.engine.keras.backend.clear_session()
     return {
         "before": dataclasses.asdict(plain_file),
         "after": {
             **dataclasses.asdict(after.chosen),
             "name": after.chosen.name,
-            "test_accuracy": tested["file"],
+            "test_accuracy": after.test["file"],
         },
     }
