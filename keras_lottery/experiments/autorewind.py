@@ -64,6 +64,7 @@ def find(
         )
     model = saved.builder(net.model, net.width, place.keras)(loaded.input_shape, loaded.num_classes)
     wrapping.wrap(model, block=net.block, verbose=False)  # says what does not fit
+    place = place.settled(model, loaded, data)
     grid = _affordable(search, loaded)
     _open(search, net, data, place, loaded, run)
     if run.progress:
@@ -74,7 +75,7 @@ def find(
             dataclasses.replace(search, rewind=step),
             net,
             data,
-            recipe,
+            place.recipe,
             machine,
             Run(str(place.run_dir / f"rewind_{step}"), verbose=run.verbose),
             compare_at=compare_at,
@@ -130,7 +131,7 @@ def _open(search, net, data, place, loaded, run):
         "dataset": data.arguments(),
         "model": net.model,
         "epochs": search.epochs,
-        "recipe": place.recipe.entries(),
+        "recipe": place.recipe.told(),
         "seed": search.seed,
         "precision": place.asked.precision,
         "strategy": place.machine.strategy,

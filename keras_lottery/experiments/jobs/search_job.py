@@ -13,6 +13,7 @@ from ...search.find_ticket import find_ticket
 from ...search.stopping import was_cut
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
+from .. import remarks
 from ..controls import random_mask, trainings_before
 from ..train_control import Training, failed, tested, train_or_tell
 from .shared import FINETUNED, Place, about, early_stopping, finish, load, prepare, rewind_point
@@ -67,7 +68,6 @@ def find(
     loaded = load(data, search.seed, corrupted)
     steps = len(loaded.train) * search.epochs
     check_rewind(search.rewind, steps)
-    info = _info(search, net, place, loaded)
     end = FINETUNED if search.rewind == "finetune" else 0.0
 
     def compiled(make):
@@ -78,7 +78,10 @@ def find(
         return wrapping.wrap(plain, scope=search.scope, block=net.block)
 
     with place.devices():
-        model = compiled(wrapped)
+        model = place.made(wrapped)
+        place = place.settled(model, loaded, data)
+        model = place.compile(model, steps, end)
+        info = _info(search, net, place, loaded)
         if run.progress:
             place.tell()
         nothing = _searched(search, model, loaded, info, place, run)
@@ -90,6 +93,8 @@ def find(
             if result.get("compare_at") == compare_at:
                 return finish(place.run_dir, {**result, "ticket": last})  # the folder may have been moved
         rows = _rounds_tested(search, model, loaded, folders, steps, corrupted)
+        for row in rows[:1]:
+            remarks.say("the dense net", row["history"], loaded)
         if nothing:
             rows += [
                 failed("ticket" if number else "dense", at, nothing)
