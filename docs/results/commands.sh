@@ -7,10 +7,10 @@ runs=$1 data=$2
 
 find_ticket() {
   lottery-find --dataset=fashion_mnist --data_dir="$data" --rounds=9 --final_sparsity=0.95 --rewind=200 \
-    --compare_at=0.9,0.95 --noverbose "$@"
+    --batch_size=128 --compare_at=0.9,0.95 --noverbose "$@"
 }
 transfer() {
-  lottery-transfer --data_dir="$data" --channels=1 --image_size=28 \
+  lottery-transfer --data_dir="$data" --channels=1 --image_size=28 --batch_size=128 \
     --controls=random,dense-scratch,dense-transferred --noverbose "$@"
 }
 sgd="--optimizer=sgd --learning_rate=0.1 --schedule=cosine --weight_decay=1e-4 --precision=mixed_bfloat16"

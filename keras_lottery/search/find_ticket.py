@@ -19,6 +19,7 @@ from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
 from ..training.labels import check_labels
+from ..training.noted_recipe import recipe_of
 from ..training.resumable import Kept, fit
 from .alive import naming_the_last_good
 from .rewind import RewindCallback, check_stateless, check_steps
@@ -87,7 +88,8 @@ def find_ticket(
       callbacks: for each round's fit. What they remember survives a kill as far as it is
         numbers, text, arrays, and lists and dicts of these.
       verbose: as for `fit`; 0 prints nothing.
-      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them.
+      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them, but
+        lottery-transfer begins with the recipe among them, by default that of the model's optimizer.
 
     Returns:
       The Ticket of the last round, with rewind weights and trained weights.
@@ -135,6 +137,8 @@ def find_ticket(
         config = told(handle, architecture, {**settings, "info": info}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
+    recipe = recipe_of(handle.compiled()["optimizer"])
+    info = {**({"recipe": recipe} if recipe else {}), **info}
     state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
 

@@ -8,7 +8,7 @@ import re
 import by_name
 import numpy as np
 import pytest
-from small import L, command, conv, dense, search
+from small import L, command, compiled, conv, dense, search
 from world import KIND, array, keras, skip_unless
 
 import keras_lottery as lottery
@@ -91,6 +91,31 @@ def test_a_tickets_recipe_comes_before_what_is_chosen_and_after_what_the_user_gi
     assert settled(None, [0.1, 0.01])[0].schedule == "step"
     stepped = Recipe("sgd", [0.1, 0.01], "step")
     assert settled(None, None, "cosine", noted=stepped)[0] == Recipe("sgd", 0.1, "cosine", 0.0, 0.0)
+
+
+def optimizers():
+    of = keras.optimizers
+    return {
+        "a cosine with warm-up": (make_optimizer(steps=100, keras=KIND, **TICKET.entries()), TICKET),
+        "a cosine": (
+            make_optimizer("nesterov", 0.1, "cosine", 100, 1e-4, keras=KIND),
+            Recipe("nesterov", 0.1, "cosine", 1e-4),
+        ),
+        "scaled": (
+            (of if KIND == "keras" else keras.mixed_precision).LossScaleOptimizer(of.Adam(0.01)),
+            Recipe("adam", 0.01, "constant", 0.0),
+        ),
+        "another momentum": (of.SGD(0.1), None),
+        "another schedule": (of.Adam(of.schedules.ExponentialDecay(0.1, 10, 0.5)), None),
+        "another optimizer": (of.Adagrad(0.1), None),
+    }
+
+
+@pytest.mark.parametrize("name", optimizers())
+def test_a_ticket_of_a_model_that_was_compiled_by_hand_has_its_recipe_too(name):
+    optimizer, told = optimizers()[name]
+    found = search(compiled(dense(), optimizer), epochs=1, rounds=1)
+    assert recipes.noted(found) == told
 
 
 @functools.cache
