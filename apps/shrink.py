@@ -17,10 +17,9 @@ from keras_lottery.experiments.configs import ShrinkConfig
 from . import flags as shared
 
 CONFIGS = (ShrinkConfig, DataConfig, Recipe, Machine, Run)
-DEFAULTS = {"batch_size": 32, "optimizer": "adam", "learning_rate": 0.001, "run_dir": "runs/shrink"}
 FLAGS = flags.FlagValues()
 for config in CONFIGS:
-    shared.define(FLAGS, config, **DEFAULTS)
+    shared.define(FLAGS, config, run_dir="runs/shrink")
 
 
 def main():

@@ -44,12 +44,13 @@ def main():
         f"the run is in {FLAGS.run_dir}; the best trial with its test accuracy, or a new run of its "
         "settings with another --run_dir:"
     )
-    print(f"  {find_line(result['rows'][0])}")
+    print(f"  {find_line(result['recipe'], result['rows'][0])}")
 
 
-def find_line(row):
-    """The lottery-find command of a trial."""
+def find_line(recipe, row):
+    """The lottery-find command of a trial, one of those that share a recipe."""
     words = {name: f"--{name}={FLAGS[name].value}" for name in ("dataset", "model", "final_sparsity")}
+    words |= {name: f"--{name}={value}" for name, value in recipe.items()}
     words |= {name: f"--{name}={row[name]}" for name in (*DRAWN, "learning_rate", "epochs")}
     for name in sorted(set(FLAGS) & set(find_ticket.FLAGS) - {*words, "overwrite", "run_dir"}):
         if FLAGS[name].value != find_ticket.FLAGS[name].default:

@@ -6,8 +6,8 @@ set -eu
 runs=$1 data=$2
 
 search() {  # the run's name, then flags
-  lottery-find --data_dir="$data" --rate=0.6 --optimizer=adam --schedule=cosine --precision=mixed_bfloat16 --backend=tf_keras \
-    --noverbose --run_dir="$runs/$1" "${@:2}"
+  lottery-find --data_dir="$data" --rate=0.6 --optimizer=adam --schedule=cosine --batch_size=128 --precision=mixed_bfloat16 \
+    --backend=tf_keras --noverbose --run_dir="$runs/$1" "${@:2}"
 }
 two="--final_sparsity=0.9,0.95"
 for seed in 0 1 2; do

@@ -44,6 +44,7 @@ def load(given, seed=SEED):
         augment=given.augment,
         image_size=32,
         channels=3,
+        batch_size=128,
         seed=seed,
     )
 

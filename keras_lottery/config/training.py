@@ -22,37 +22,75 @@ def _learning_rate(name, value):
     return rates if isinstance(value, (list, tuple)) else rates[0]
 
 
+def _warmup(name, value):
+    value = zero_or_more(name, value)
+    if value >= 1:
+        raise LotteryError(f"{name}={value:g}: give the share of a training that it takes, 0 to below 1.")
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe(Config):
-    """How a net is trained: optimizer, learning rate and its schedule, weight decay."""
+    """How a net is trained: optimizer, learning rate and its schedule, weight decay.
 
-    optimizer: str = option(
-        "sgd", "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion", one_of(OPTIMIZERS)
+    What is None is open: it is the ticket's, or chosen for the net and its images; see `recipes.settled`.
+
+    Raises:
+      LotteryError: an impossible value, or values that contradict each other.
+
+    Example:
+      >>> Recipe("adam", 0.001).given
+      {'optimizer': 'adam', 'learning_rate': 0.001}
+    """
+
+    optimizer: str | None = option(
+        None,
+        "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion (default: chosen for the net)",
+        one_of(OPTIMIZERS),
     )
-    learning_rate: float | list = option(
-        0.1,
-        "learning rate at the start; with --schedule=step also several, such as 0.005,0.001,0.0001",
+    learning_rate: float | list | None = option(
+        None,
+        "learning rate at the start; with --schedule=step also several, such as 0.005,0.001,0.0001 "
+        "(default: chosen for the net)",
         _learning_rate,
     )
-    schedule: str = option(
-        "cosine",
-        "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4)",
+    schedule: str | None = option(
+        None,
+        "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4) "
+        "(default: cosine)",
         one_of(SCHEDULES),
     )
-    weight_decay: float = option(
-        0.0,
+    weight_decay: float | None = option(
+        None,
         "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much "
-        "for the same number)",
+        "for the same number) (default: 0)",
         zero_or_more,
+    )
+    warmup: float | None = option(
+        None,
+        "share of a training in which the learning rate rises to its value, before a cosine (default: 0, "
+        "or chosen with the learning rate)",
+        _warmup,
+        was=0.0,
     )
 
     def __post_init__(self):
         super().__post_init__()
-        if isinstance(self.learning_rate, list) and len(self.learning_rate) != 1 and self.schedule != "step":
+        several = isinstance(self.learning_rate, list) and len(self.learning_rate) != 1
+        if several and self.schedule not in ("step", None):
             raise LotteryError(
                 f"learning_rate={self.learning_rate!r}: several rates are for schedule='step', not "
                 f"{self.schedule!r}."
             )
+        if self.warmup and (several or self.schedule not in ("cosine", None)):
+            raise LotteryError(
+                f"warmup={self.warmup:g} is for schedule='cosine': choose that, or leave it out."
+            )
+
+    @property
+    def given(self) -> dict:
+        """{name: value} of what is not open."""
+        return {name: value for name, value in self.entries().items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A data set's name -> seeded tf.data.Datasets of normalised images and labels."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +34,7 @@ def load(
     channels: int | None = None,
     normalization: tuple | None = None,
     augment: bool = False,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     seed: int = 0,
     download: bool = True,
     skip_bad: bool = False,
@@ -56,7 +57,9 @@ def load(
         normalization: (mean, std) of pixels / 255 to normalise by, each one number or one a channel, such as
             those of the data that a model was trained on; None for the train part's.
         augment: random flip and pad-4 crop of the train part.
-        batch_size: int >= 1; seed: int in [0, 2**32), for order and augmentation.
+        batch_size: int >= 1; None for 128, or fewer down to 16 where an epoch would have fewer than 40 steps;
+            see `DataConfig.images_a_step`.
+        seed: int in [0, 2**32), for order and augmentation.
         download: fetch TFDS data that are not there.
         skip_bad: leave out a folder's files that cannot be read, with a warning that lists them, instead of
           an error.
@@ -80,6 +83,7 @@ def load(
     if normalization is not None:
         Pixels.of(normalization, source.channels)
     images, labels, parts, class_names = _read(asked, source)
+    asked = dataclasses.replace(asked, batch_size=asked.images_a_step(len(parts["train"])))
     tensors = hold(images), hold(labels)
     del images
 

@@ -63,9 +63,11 @@ def find(
     loaded = own.data
     model = own.make(loaded.input_shape, loaded.num_classes)
     jobs.wrapped(model, net, verbose=False)  # says what does not fit
+    place = place.settled(model, loaded, data)
     grid = _affordable(search, loaded)
     _open(search, net, data, place, loaded, run)
     if run.progress:
+        print(place.told, flush=True)
         print(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs), flush=True)
 
     def searched(step, compare_at=()):
@@ -73,7 +75,7 @@ def find(
             dataclasses.replace(search, rewind=step),
             net,
             data,
-            recipe,
+            place.recipe,
             machine,
             Run(str(place.run_dir / f"rewind_{step}"), verbose=run.verbose),
             compare_at=compare_at,
@@ -129,7 +131,7 @@ def _open(search, net, data, place, loaded, run):
         "dataset": data.arguments(),
         "model": net.model,
         "epochs": search.epochs,
-        "recipe": place.recipe.entries(),
+        "recipe": place.recipe.told(),
         "seed": search.seed,
         "precision": place.asked.precision,
         "strategy": place.machine.strategy,

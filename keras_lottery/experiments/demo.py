@@ -13,7 +13,7 @@ from ..training import run_folder
 from . import jobs
 from .configs import TransferConfig
 
-RECIPE = Recipe(learning_rate=0.05, weight_decay=1e-4)
+RECIPE = Recipe("sgd", 0.05, weight_decay=1e-4)
 SOURCE = DataConfig("digits", classes=(0, 1, 2, 3, 4), batch_size=32)
 TARGET = DataConfig("digits", classes=(5, 6, 7, 8, 9), batch_size=32)
 SEARCH = SearchConfig(epochs=4, rounds=5, final_sparsity=0.9, rewind=20)

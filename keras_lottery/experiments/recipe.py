@@ -21,7 +21,14 @@ _OPTIMIZERS = {
 
 
 def make_optimizer(
-    optimizer, learning_rate, schedule="constant", steps=None, weight_decay=0.0, keras="tf_keras", end=0.0
+    optimizer,
+    learning_rate,
+    schedule="constant",
+    steps=None,
+    weight_decay=0.0,
+    warmup=0.0,
+    keras="tf_keras",
+    end=0.0,
 ):
     """A Keras optimizer.
 
@@ -34,16 +41,21 @@ def make_optimizer(
       steps: optimizer steps of one training.
       weight_decay: >= 0, decoupled, times the learning rate. PyTorch's SGD with momentum 0.9
         takes it through the momentum, so there the same number decays ten times as much.
+      warmup: share of `steps`, 0 to below 1, in which the rate rises to its value before it falls as a
+        cosine.
       keras: "tf_keras" or "keras" (Keras 3).
 
     Raises:
       LotteryError: unknown name or impossible value.
 
+    Source: a rate that falls to 0 by the end of a training of any length, Loshchilov and Hutter 2017 (arXiv
+    1608.03983), section 3; warm-up, Goyal et al. 2017 (arXiv 1706.02677), section 2.2.
+
     Example:
       >>> make_optimizer("sgd", 0.1, "cosine", steps=1000).name
       'SGD'
     """
-    recipe = Recipe(optimizer, learning_rate, schedule, weight_decay)
+    recipe = Recipe(optimizer, learning_rate, schedule, weight_decay, warmup)
     rates = recipe.learning_rate if isinstance(recipe.learning_rate, list) else [recipe.learning_rate]
     end = zero_or_more("end", end)
     if schedule != "constant":
@@ -54,7 +66,12 @@ def make_optimizer(
             )
         steps = whole("steps", steps, most=2**63 - 1)
     rate, optimizers = rates[0], engines.engine_of(keras).keras.optimizers
-    if schedule == "cosine":
+    rising = min(round(steps * warmup), steps - 1) if warmup else 0
+    if rising:
+        rate = optimizers.schedules.CosineDecay(
+            rate / (rising + 1), steps - rising, alpha=end, warmup_target=rate, warmup_steps=rising
+        )
+    elif schedule == "cosine":
         rate = optimizers.schedules.CosineDecay(rate, steps, alpha=end)
     elif schedule == "step":
         rates = rates if len(rates) > 1 else [rate, rate / 10, rate / 100]

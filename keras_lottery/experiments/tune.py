@@ -58,15 +58,16 @@ def tune(
       keras-tuner
     has it.
     """
-    search = _checked(search)
-    ranges = _ranges(tuning, recipe.learning_rate, search.epochs)
+    search = _checked(search, recipe)
     place = jobs.prepare(recipe, search.seed, machine, run)
-    saved.builder(net.model, net.width, place.keras)  # says what is no model before data are loaded
+    make_model = saved.builder(net.model, net.width, place.keras)  # says what is no model
     loaded = jobs.load(data, search.seed)
     if loaded.validation is None:
         raise LotteryError(
             "validation=0 leaves no images to compare trials on: give a share of them, for example 0.1."
         )
+    place = place.settled(make_model(loaded.input_shape, loaded.num_classes), loaded, data)
+    ranges = _ranges(tuning, place.recipe.learning_rate, search.epochs)
     ranges["rewind"] = _rewinds(tuning.rewinds, len(loaded.train) * ranges["epochs"][0])
     jobs.check_net(net, place.keras, search.scope, search.final_sparsity, loaded)
     config = _config(search, net, data, place, ranges, loaded)
@@ -83,6 +84,7 @@ def tune(
         f"{tuning.trials} trials of at most {max(costs)} epochs each, {tuning.trials * max(costs)} in all",
         flush=True,
     )
+    print(place.told, flush=True)
 
     def trial(number, setting):
         name = f"trial {number} of {tuning.trials}"
@@ -94,8 +96,10 @@ def tune(
     return plain({**told, "rows": _rows(place.run_dir)})
 
 
-def _checked(search):
+def _checked(search, recipe):
     """The search that trials vary."""
+    if isinstance(recipe.learning_rate, list):
+        raise LotteryError(f"learning_rate={recipe.learning_rate!r}: give one rate, which the trials vary.")
     if CLUSTER in os.environ:
         raise LotteryError(
             f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: "
@@ -143,7 +147,7 @@ def _rows(run_dir):
 
 def _config(search, net, data, place, ranges, loaded):
     """What the result of a run depends on."""
-    recipe = {name: value for name, value in place.recipe.entries().items() if name != "learning_rate"}
+    recipe = {name: value for name, value in place.recipe.told().items() if name != "learning_rate"}
     return {
         "dataset": data.arguments(),
         "model": str(net.model),
@@ -230,8 +234,6 @@ def _alone(folder):
 
 def _ranges(tuning, learning_rate, epochs):
     """Each hyperparameter's choices, or its lowest and highest value."""
-    if isinstance(learning_rate, list):
-        raise LotteryError(f"learning_rate={learning_rate!r}: give one rate, which the trials vary.")
     return {
         "rate": list(tuning.rates),
         "learning_rate": list(tuning.learning_rate_range or (learning_rate / 3, learning_rate * 3)),

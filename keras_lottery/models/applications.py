@@ -10,6 +10,7 @@ from ..engines.sizes import short
 from . import arrays
 
 _EXAMPLES = "MobileNetV2, EfficientNetB0, ResNet50"
+MOMENTUM = 0.9  # of BatchNorm in a new network
 
 
 def names(keras=None) -> tuple:
@@ -30,7 +31,8 @@ def build(name: str, input_shape: tuple, num_classes: int, weights=None, keras=N
 
     The network up to its average pooling is Keras', the Dense layer "logits" on it is new, so that any number
     of classes and any size of images that the network takes will do. See `preprocessing.known_of` for how it
-    takes images.
+    takes images. BatchNorm with new weights has a momentum of 0.9, as in our own builders: with Keras' 0.99
+    and 0.999 it takes thousands of steps until the moving statistics are those of the images.
 
     Args:
       name: as Keras has it, such as "MobileNetV2"; one of `names()`.
@@ -63,6 +65,10 @@ def build(name: str, input_shape: tuple, num_classes: int, weights=None, keras=N
     model = _with_head(engine.keras, body, num_classes)
     if file:
         _load(engine, name, model, body, file)
+    elif weights != "imagenet":
+        for layer in engine.flat_layers(body):
+            if isinstance(layer, engine.keras.layers.BatchNormalization):
+                layer.momentum = MOMENTUM
     return model
 
 

@@ -86,8 +86,8 @@ _ASK = f"say how it takes images, preprocessing={', '.join(CANDIDATES)} or own"
 
 
 def trained(model) -> bool | None:
-    """Whether a model's BatchNorm statistics are others than at the start; None for a model without
-    BatchNorm.
+    """Whether BatchNorm statistics and biases of a model are others than at the start; None for a model that
+    has neither.
 
     >>> import tf_keras
     >>> L = tf_keras.layers
@@ -95,14 +95,14 @@ def trained(model) -> bool | None:
     False
     """
     handle = engines.of(model)
-    values = handle.values()
-    norms = [path for path, layer in handle.layers().items() if is_batch_norm(layer)]
-    if not norms:
-        return None
-    return any(
-        (values[f"{path}/moving_mean"] != 0).any() or (values[f"{path}/moving_variance"] != 1).any()
-        for path in norms
-    )
+    values, start = handle.values(), {}
+    for path, layer in handle.layers().items():
+        if is_batch_norm(layer):
+            start |= {f"{path}/moving_mean": 0, f"{path}/moving_variance": 1}
+        elif type(getattr(layer, "bias_initializer", None)).__name__ == "Zeros":
+            start[f"{path}/bias"] = 0
+    changed = [(values[path] != value).any() for path, value in start.items() if path in values]
+    return any(changed) if changed else None
 
 
 def is_batch_norm(layer) -> bool:

@@ -20,6 +20,7 @@ from ..training import run_folder
 from ..training.callback_memory import keep, recall
 from ..training.check_data import LongEpochs, content, open_data, warn_of_order
 from ..training.labels import check_labels
+from ..training.noted_recipe import recipe_of
 from ..training.resumable import Kept, fit
 from .pruning import Pruning
 from .rewind import RewindCallback, check_stateless, check_steps
@@ -103,7 +104,8 @@ def find_ticket(
       class_weight: {class number: how much its examples count in the loss}, as for `fit`; 1 for those
         that it does not name.
       verbose: as for `fit`; 0 prints nothing.
-      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them. What
+      info: JSON-able notes for the ticket, such as the data's name. Nothing is computed from them, but
+        lottery-transfer begins with the recipe among them, by default that of the model's optimizer. What
         `data.load` says of its images is there by itself, as "data".
 
     Returns:
@@ -150,7 +152,7 @@ def find_ticket(
         config = told(handle, architecture, {**settings, "info": info}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
-    info = {**({"data": given.train._lottery_data} if hasattr(given.train, "_lottery_data") else {}), **info}
+    info = {**_noted(handle, given), **info}
     state = Rounds(handle, architecture, search.rewind, pruning, run_dir, info, settings)
     return _run(state, plan, stopping, given, search, callbacks, verbose)
 
@@ -183,6 +185,12 @@ class _Given:
             validated = [validated, content(held_out)]
         class_weight = class_weights.checked(handle, class_weight)
         return cls(train, validation_data, steps, account, validated, class_weight)
+
+
+def _noted(handle, given):
+    """What a ticket notes by itself: how its net was trained, and on what images."""
+    recipe, data = recipe_of(handle.compiled()["optimizer"]), getattr(given.train, "_lottery_data", None)
+    return {**({"recipe": recipe} if recipe else {}), **({"data": data} if data else {})}
 
 
 def _planned(handle, search, given):

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from .. import engines
 from ..core import files, team
-from ..core.finite import check_finite, check_loss, not_finite
+from ..core.finite import check_loss
 from ..core.jsonable import plain
 from ..core.told import told_in_one_line
-from .callback import Callback, StepCounter
+from .callback import Callback
 from .callback_memory import held_by, memories_of, remembered, remind
+from .diverging import Diverging
 
 
 def number(backup):
@@ -203,13 +204,13 @@ class BestEpoch(Callback):
         self.handle.load_state(self.values)
 
 
-class _Backup(StepCounter):
+class _Backup(Diverging):
     """After each epoch: its logs into `history`, all that the next ones depend on into the file."""
 
     def __init__(self, handle, kept, callbacks, held, train, start):
-        super().__init__(start.step)
+        super().__init__(kept.label, start.step)
         self.handle, self.path = handle, kept.file and Path(kept.file)
-        self.label, self.goes_on = kept.label, kept.goes_on
+        self.goes_on = kept.goes_on
         self.callbacks, self.held = callbacks, held
         self.train, self.start = train, start
         self.history, self.stopped, self.memories = [], False, {}
@@ -234,17 +235,10 @@ class _Backup(StepCounter):
 
     def on_train_begin(self, logs=None):
         # Here, since fit may have drawn a batch, and random numbers, to build the metrics with.
-        self.constants = not_finite(self.handle.values())
+        super().on_train_begin(logs)
         self.go_on(self.random)
         # Last of the callbacks: the others have made themselves ready for a new training.
         remind(self.callbacks, self.memories)
-
-    def _diverged(self, epoch):
-        epochs = (self.params or {}).get("epochs")
-        return (
-            f"{self.label or 'the training'} diverged in epoch {epoch + 1} of {epochs}, steps "
-            f"{self.history[-1]['start'] + 1:,} to {self.history[-1]['stop']:,}"
-        )
 
     def go_on(self, random):
         """Put the data to the epoch that comes next, and random layers to `random`, if it is known."""
@@ -257,7 +251,7 @@ class _Backup(StepCounter):
         self.history.append({**plain(logs or {}), "start": begun, "stop": self.step})
         self.handle.unify_replicas()
         values = self.handle.values()
-        check_finite(values, self.constants, self._diverged(epoch))
+        self.check(values)
         if self.path is None:
             return
         arrays = {f"model/{path}": value for path, value in values.items()}

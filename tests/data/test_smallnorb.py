@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow_datasets as tfds
-from small import bits, command
+from small import bits, command, well
 
 import keras_lottery as lottery
 from apps import find_ticket, transfer_ticket
@@ -132,7 +132,7 @@ def test_a_ticket_is_found_on_it(norb, tmp_path, monkeypatch):
         "--run_dir=find",
         *QUICK,
     )
-    assert code == 0 and not err, err
+    assert code == 0 and well(err), err
     result = json.loads((tmp_path / "find" / "result.json").read_text())
     assert result["data"]["classes"] == list(CLASSES)
     assert result["data"]["sizes"] == {"train": 72, "validation": 8, "test": 40}
@@ -153,7 +153,7 @@ def test_a_ticket_of_other_images_is_carried_to_it(norb, tmp_path, monkeypatch):
         "--run_dir=find",
         *QUICK,
     )
-    assert code == 0 and not err, err
+    assert code == 0 and well(err), err
     code, out, err = command(
         transfer_ticket,
         "--ticket=find/round_01",
@@ -162,7 +162,7 @@ def test_a_ticket_of_other_images_is_carried_to_it(norb, tmp_path, monkeypatch):
         "--run_dir=carry",
         *QUICK,
     )
-    assert code == 0 and not err, err
+    assert code == 0 and well(err), err
     ticket, student = lottery.load_ticket("find/round_01"), lottery.load_ticket("carry/ticket/student")
     assert bits(student.masks) == bits(ticket.masks) and ticket.sparsity == pytest.approx(0.5, abs=0.002)
     assert student.trained["logits/kernel"].shape[1] == 5

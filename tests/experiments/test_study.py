@@ -51,6 +51,9 @@ NAMES = {
 SIZES = {name: Size(10, 1, 2, (8, 8, 1), 10) for name in ("digits", "mnist", "fashion_mnist", "cifar10")}
 
 
+RECIPE = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "cosine", "weight_decay": 0.0, "warmup": 0.0}
+
+
 def study(**changes):
     given = dict(
         source="digits",
@@ -60,7 +63,7 @@ def study(**changes):
         rate=0.6,
         epochs=2,
         target_steps=25,
-        recipe={"optimizer": "sgd", "learning_rate": 0.1},
+        recipe=RECIPE,
         data={"data_dir": "/somewhere", "batch_size": 8},
         controls=("random", "reinit@0.9", "one-shot", "dense-scratch", "dense-transferred", "snip"),
         seeds=3,
@@ -133,7 +136,7 @@ def test_runs_depend_on_what_they_are_made_of_and_nothing_else():
     assert of("snip") == of("snip", rewinds=(5,)) and of("snip").isdisjoint(of("snip", scope="layer"))
     for changes in (
         {"precision": "float32"},
-        {"recipe": {"optimizer": "adam", "learning_rate": 0.1}},
+        {"recipe": {**RECIPE, "optimizer": "adam"}},
         {"data": {"batch_size": 4}},
     ):
         assert names(study()).isdisjoint(names(study(**changes)))
@@ -233,8 +236,8 @@ def test_other_classes_of_the_source_are_a_target_of_their_own_name():
     assert given["mnist[5-6,9]"]["data"] == dataclasses.replace(
         shared, dataset="mnist", classes=("5", "6", "9"), train_split="train[:50%]"
     )
-    assert given["mnist[5-6,9]"]["recipe"] == Recipe(learning_rate=0.3, weight_decay=0.5)
-    assert given["digits[0-2]"]["recipe"] == Recipe(learning_rate=0.1)
+    assert given["mnist[5-6,9]"]["recipe"] == Recipe("sgd", 0.3, "cosine", 0.5, 0.0)
+    assert given["digits[0-2]"]["recipe"] == Recipe("sgd", 0.1, "cosine", 0.0, 0.0)
 
 
 def test_the_source_by_another_name_is_no_target(tmp_path):

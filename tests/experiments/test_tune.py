@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tf_keras
-from small import ROOT, command, conv, files, python
+from small import ROOT, command, conv, files, python, well
 
 from apps import find_ticket
 from apps import tune as app
@@ -87,7 +87,7 @@ def test_result(folder):
     """Best first, by the validation accuracy of the round at the wanted sparsity; each trial's price is said
     before it."""
     code, out, err = folder.said
-    assert code == 0 and not err, err
+    assert code == 0 and well(err), err
     assert out.startswith("2 trials of at most 3 epochs each, 6 in all\n")
     rows = json.loads(folder.files["tune/result.json"])["rows"]
     assert len(rows) == 2 and rows[0]["validation_accuracy"] >= rows[1]["validation_accuracy"]

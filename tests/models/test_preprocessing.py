@@ -284,7 +284,12 @@ def test_a_net_that_was_never_trained_is_told():
     assert measuring.trained(net()) is False
     assert measuring.trained(seen(net(), of_word("none")(photographs(4)))) is True
     assert measuring.trained(lottery.wrap(net(), verbose=False)) is False
-    assert measuring.trained(net(batch_norm=False)) is None
+    plain = net(batch_norm=False)
+    assert measuring.trained(plain) is False
+    plain.get_layer("conv").bias.assign(np.ones(8, "float32"))
+    assert measuring.trained(plain) is True
+    bare = keras.Sequential([L.Input((12, 12, 3)), L.Flatten(), L.Dense(3, use_bias=False)])
+    assert measuring.trained(bare) is None
 
 
 @skip_unless("tf_keras", reason="the examples are of tf_keras")

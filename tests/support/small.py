@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,6 +218,11 @@ def _environment():
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
     }
+
+
+def well(err):
+    """Whether a command said nothing on stderr but that a training had few steps."""
+    return all(re.search(r": note: .* steps are few", line) for line in err.splitlines())
 
 
 def command(app, *arguments):

@@ -6,7 +6,7 @@ import json
 import by_name
 import numpy as np
 import pytest
-from small import ENGINE, L, arrays, command, compiled, dense, search, state_of
+from small import ENGINE, LOGITS, L, arrays, command, compiled, dense, search, state_of
 from world import array, keras, set_policy, skip_unless
 
 import keras_lottery as lottery
@@ -56,6 +56,40 @@ def test_a_rate_that_is_too_high_ends_at_once(tmp_path):
     with pytest.raises(Diverged, match="round 0 diverged in epoch 1 of 4"):
         search(compiled(dense(), keras.optimizers.SGD(1e30)), epochs=4, run_dir=tmp_path)
     assert not (tmp_path / "round_00").exists() and not (tmp_path / "epoch.safetensors").exists()
+
+
+class Counts(keras.callbacks.Callback):
+    """Counts batches."""
+
+    seen = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+
+
+def test_it_ends_at_the_step_that_shows_it():
+    """Not with the epoch, which here has 48 steps."""
+    train, counts = ENGINE.batches(*arrays(), batch_size=2, seed=0), Counts()
+    with pytest.raises(Diverged, match=r"round 0 diverged in epoch 1 of 2, steps 1 to \d: \d+ of the"):
+        search(compiled(dense(), keras.optimizers.SGD(1e30)), train, epochs=2, callbacks=[counts])
+    assert counts.seen < 8
+
+
+@skip_unless("tf_keras", reason="the loss reads a variable")
+def test_a_loss_that_is_infinite_for_a_while_is_no_divergence_if_the_weights_are_well():
+    """As where loss scaling leaves out steps; the mean of the epoch stays infinite."""
+    import tensorflow as tf
+
+    more = tf.Variable(np.inf)
+
+    class Later(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            more.assign(0.0)
+
+    model = compiled(dense(), "sgd", loss=lambda y, outputs: LOGITS(y, outputs) + more, metrics=())
+    ticket = search(model, epochs=2, rounds=1, callbacks=[Later()])
+    losses = [entry["loss"] for entry in ticket.rounds[0]["history"]]
+    assert losses[0] is None and losses[1] > 0
 
 
 def test_one_fit_of_all_rounds_makes_no_ticket():

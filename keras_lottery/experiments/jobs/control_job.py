@@ -34,6 +34,8 @@ def train_control(control: Control, data: DataConfig, recipe: Recipe, machine: M
         check_control(control.control, dense, control.on)
     place = prepare(recipe, control.seed, machine, run)
     loaded = load(data, control.seed, corrupted=True)
+    if dense and len(recipe.given) < len(recipe.entries()):
+        place = place.settled(dense.model("rewind", place.keras), loaded, data, pretrained=False)
     config = {**_told(control, found), **about(place, loaded), "precision": place.machine.precision}
     with place.devices():
         run_folder.open_run(place.run_dir, "train_control", config)

@@ -14,6 +14,7 @@ from ...search.find_ticket import find_ticket
 from ...search.stopping import was_cut
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
+from .. import remarks
 from ..controls import random_mask, trainings_before
 from ..train_control import Training, failed, tested, train_or_tell
 from .own_net import for_net, found_net, wrapped
@@ -69,7 +70,6 @@ def find(
     loaded = own.data
     steps = len(loaded.train) * search.epochs
     check_rewind(search.rewind, steps)
-    info = _info(search, net, place, own)
     end = FINETUNED if search.rewind == "finetune" else 0.0
 
     def compiled(make):
@@ -81,7 +81,10 @@ def find(
     for line in own.told:
         print(line, flush=True)
     with place.devices():
-        model = compiled(made)
+        model = place.made(made)
+        place = place.settled(model, loaded, data)
+        model = place.compile(model, steps, end)
+        info = _info(search, net, place, own)
         if run.progress:
             place.tell()
         nothing = _searched(search, model, loaded, info, place, run)
@@ -93,6 +96,8 @@ def find(
             if result.get("compare_at") == compare_at:
                 return finish(place.run_dir, {**result, "ticket": last})  # the folder may have been moved
         rows = _rounds_tested(search, model, loaded, folders, steps, corrupted)
+        for row in rows[:1]:
+            remarks.say("the dense net", row["history"], loaded)
         if nothing:
             rows += [
                 failed("ticket" if number else "dense", at, nothing)

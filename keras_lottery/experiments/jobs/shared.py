@@ -15,6 +15,7 @@ from ...tickets.carry import transfer
 from ...tickets.ticket import from_model, ticket_folder
 from ...training import run_folder
 from .. import machine as machines
+from .. import recipes
 from ..controls import FROM_POINT, first_step
 from ..corruptions import IMAGES
 from ..recipe import compile_classifier, make_optimizer
@@ -32,6 +33,7 @@ class Place:
       devices: a function that gives the scope to build and train in.
       run_dir: the folder.
       recipe, seed: of its trainings.
+      told: a line that says what the recipe is and why, once it is settled.
     """
 
     machine: Machine
@@ -40,6 +42,7 @@ class Place:
     run_dir: Path
     recipe: Recipe
     seed: int
+    told: str = ""
 
     @property
     def engine(self):
@@ -51,13 +54,25 @@ class Place:
         """Which Keras it trains with."""
         return machines.kind(self.machine.backend)
 
-    def compiled(self, make, steps, end=0.0):
-        """The model that make() gives, repeatable, compiled for trainings of so many steps."""
+    def settled(self, model, loaded, asked: DataConfig, **of):
+        """The place with the options of its recipe that are open settled; `of` as for `recipes.settled`."""
+        recipe, source = recipes.settled(self.recipe, model, **of)
+        return dataclasses.replace(self, recipe=recipe, told=recipes.line(recipe, source, asked, loaded))
+
+    def made(self, make):
+        """The model that make() gives, repeatable."""
         self.engine.set_seed(self.seed)
-        net = make()
+        return make()
+
+    def compile(self, net, steps, end=0.0):
+        """The model, compiled for trainings of so many steps."""
         optimizer = make_optimizer(steps=steps, keras=self.keras, end=end, **self.recipe.entries())
         compile_classifier(net, optimizer)
         return net
+
+    def compiled(self, make, steps, end=0.0):
+        """The model that make() gives, repeatable, compiled for trainings of so many steps."""
+        return self.compile(self.made(make), steps, end)
 
     def tell(self):
         """Print what it trains with."""
@@ -65,6 +80,7 @@ class Place:
         chosen = self.asked.precision == "auto" and policy != "float32"
         more = " (the fastest here; precision=float32 is the other)" if chosen else ""
         print(f"training with {self.machine.backend} in {policy}{more}", flush=True)
+        print(self.told, flush=True)
 
 
 def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
@@ -72,7 +88,7 @@ def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
     backend = machines.choose_backend(machine.backend)
     run_folder.check_run_dir(run.run_dir)
     devices = machines.place(machine.strategy, backend, machine.tpu)
-    make_optimizer(steps=4, keras=machines.kind(backend), **recipe.entries())
+    recipes.check(recipe, machines.kind(backend))
     machines.engine(backend).set_seed(seed)
     precision = machines.set_precision(machine.precision, backend, machine.strategy)
     settled = dataclasses.replace(machine, backend=backend, precision=precision)
@@ -110,7 +126,7 @@ def about(place: Place, loaded) -> dict:
         "data": loaded.describe(),
         "backend": place.machine.backend,
         "strategy": place.machine.strategy,
-        "recipe": place.recipe.entries(),
+        "recipe": place.recipe.told(),
     }
 
 

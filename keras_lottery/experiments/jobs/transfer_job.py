@@ -12,6 +12,7 @@ from ...models.preprocessing import scaled_twice
 from ...tickets.carry import transfer as carry
 from ...tickets.ticket import Ticket, as_built_by, load_ticket, ticket_folder
 from ...training import run_folder
+from .. import recipes
 from ..configs import TransferConfig
 from ..controls import CONTROLS, DENSE, ON_TARGET
 from ..controls import check as check_control
@@ -39,17 +40,17 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
     place = prepare(recipe, wanted.seed, machine, run)
     loaded = _load(data, wanted, found, place.keras)
     steps = len(loaded.train) * wanted.epochs
-    told = {**_told(wanted, found), **about(place, loaded), "precision": place.machine.precision}
 
-    def student(control):
-        return place.compiled(
-            lambda: _made(control, wanted, found, dense, loaded, place.keras), _times(control) * steps
-        )
+    def net(control):
+        return place.made(lambda: _made(control, wanted, found, dense, loaded, place.keras))
 
     with place.devices():
-        first = student("ticket")  # says what cannot be carried before the folder is touched
+        first = net("ticket")  # says what cannot be carried before the folder is touched
         if said := scaled_twice(first, next(iter(loaded.test))[0].numpy()):
             warnings.warn(said, stacklevel=2)
+        of = {"noted": recipes.noted(found), "pretrained": wanted.start == "trained"}
+        place = place.settled(first, loaded, data, **of)
+        told = {**_told(wanted, found), **about(place, loaded), "precision": place.machine.precision}
         if run.progress:
             place.tell()
         run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)
@@ -66,10 +67,11 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
                 run.progress,
             )
             if control == "ticket":
-                rows.append(train(how, lambda: ready(first), loaded))
+                rows.append(train(how, lambda: ready(place.compile(first, steps)), loaded))
             else:
                 at = 0.0 if control in DENSE else found.sparsity
-                rows.append(train_or_tell(how, at, lambda: ready(student(control)), loaded))
+                make = lambda: ready(place.compile(net(control), _times(control) * steps))
+                rows.append(train_or_tell(how, at, make, loaded))
     trained = str(place.run_dir / "ticket" / "student")
     return finish(
         place.run_dir,

@@ -16,7 +16,7 @@ from ...tflite.exporting import export
 from ...tflite.writing import checked_path
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
-from .. import jobs
+from .. import jobs, remarks
 from ..configs import ShrinkConfig
 from ..opened import Opened, backend_of, opened
 from ..stats import estimate
@@ -52,8 +52,11 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         given = opened(config, data, config.seed, place.keras, jobs.load)
         for line in given.told:
             print(line, flush=True)
+        place = place.settled(given.model, given.data, data)
+        print(place.told, flush=True)
         run_folder.open_run(place.run_dir, "shrink", _told(config, given, place), run.overwrite)
         tickets = _searched(config, given, place, run)
+    remarks.say("the dense net", tickets[0].rounds[0]["history"], given.data)
     allowed = _allowed(config, given)
     rows = [_row(ticket, tickets[0], allowed) for ticket in tickets]
     number = max(n for n, row in enumerate(rows) if row["fits"])

@@ -19,7 +19,7 @@ from ...core.schedule import check_rewind, steepest
 from ...core.types import PathLike
 from ...models import saved
 from ...training import run_folder
-from .. import corruptions, machine, report
+from .. import corruptions, machine, recipes, report
 from ..jobs import check_net, load
 from ..machine import place
 from ..question import Study
@@ -62,10 +62,12 @@ def prepare(study: Study, folder: PathLike) -> tuple:
     )
     keras = machine.kind(backend)
     for recipe in (study.recipe, study.target_recipe):
-        make_optimizer(steps=4, keras=keras, **recipe.entries())
-    sizes, found_on = {}, None
+        recipes.check(recipe, keras)
+    sizes, found_on, batch_size = {}, None, study.data.batch_size
     for name, options in study.datasets.items():
-        loaded = load(options, 0, corrupted=True)
+        loaded = load(dataclasses.replace(options, batch_size=batch_size), 0, corrupted=True)
+        if name == study.source_name:
+            (study, told), batch_size = _settled(study, keras, loaded), loaded.settings["batch_size"]
         if name != study.source_name and (loaded.name, set(loaded.class_names)) == found_on:
             raise LotteryError(
                 f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or "
@@ -81,7 +83,18 @@ def prepare(study: Study, folder: PathLike) -> tuple:
         check_rewind(point, sizes[study.source_name].train * study.search.epochs)
     targets = {sizes[name] for name in study.target_names}
     check_net(study.net, keras, study.scope, max(study.sparsities), sizes[study.source_name], targets)
+    print(told, flush=True)
     return study, sizes, plan(study, sizes)
+
+
+def _settled(study, keras, loaded):
+    """(the study with one recipe and batch size for all, those of the dense net on the source, a line on
+    them)."""
+    model = saved.builder(study.net.model, study.net.width, keras)(loaded.input_shape, loaded.num_classes)
+    recipe, source = recipes.settled(study.recipe, model)
+    told = recipes.line(recipe, source, study.data, loaded)
+    data = dataclasses.replace(study.data, batch_size=loaded.settings["batch_size"])
+    return dataclasses.replace(study, recipe=recipe, data=data), told
 
 
 def run(

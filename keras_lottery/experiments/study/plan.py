@@ -204,7 +204,7 @@ def _depends_on(study, control, search, number):
             **net,
             "source": study.source_name,
             "source_epochs": study.search.epochs,
-            "source_recipe": study.recipe.entries(),
+            "source_recipe": study.recipe.told(),
         }
     return {"search": search.name, "round": number}
 
@@ -213,7 +213,7 @@ def _shared(study, recipe):
     """What each task's result depends on, in the words of its folder's name."""
     machine = study.machine
     return {
-        "recipe": recipe.entries(),
+        "recipe": recipe.told(),
         "precision": machine.precision,
         "strategy": machine.strategy,
         "backend": machine.backend,
