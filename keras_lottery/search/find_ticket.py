@@ -132,7 +132,10 @@ def find_ticket(
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
-        config = told(handle, architecture, {**settings, "info": info}, search, given)
+        notes = {
+            name: note for name, note in info.items() if name != "command"
+        }  # which others may say in other words
+        config = told(handle, architecture, {**settings, "info": notes}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
     state = Rounds(handle, architecture, search.rewind, settings["scope"], sides, run_dir, info, settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 import by_name
 import pytest
 
-from apps import benchmark, export_ticket, find_ticket, study, transfer_ticket, tune
+from apps import benchmark, export_ticket, find_ticket, push_ticket, study, transfer_ticket, tune
 
 COMMANDS = {
     "find": find_ticket,
@@ -15,6 +15,7 @@ COMMANDS = {
     "study": study,
     "tune": tune,
     "benchmark": benchmark,
+    "push": push_ticket,
 }
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
