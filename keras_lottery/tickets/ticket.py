@@ -13,8 +13,9 @@ from ..core.errors import LotteryError
 from ..core.files import new_folder
 from ..core.finite import check_finite
 from ..core.masking import sparsity
-from ..core.types import Model, PathLike
+from ..core.types import Arrays, Model, PathLike
 from . import hub, ticket_file
+from . import layout as layout_of
 from .building import as_built_by, assemble
 from .card_head import noted
 from .places import shipped, ticket_folder  # noqa: F401  part of this module
@@ -118,6 +119,30 @@ class Ticket:
                 "start='trained': this ticket was saved without trained weights. Choose 'rewind' or 'random'."
             )
         return self.trained if name == "trained" else self.weights
+
+    def numpy(self, layout: str = "keras", start: str = "rewind") -> Arrays:
+        """The weights as plain arrays, pruned ones 0, for what is not Keras.
+
+        Args:
+          layout: "keras", or "torch": kernels have their axes as PyTorch's layers of the same kind have them.
+            Dense (out, in); Conv1D to 3D (out, in, *sides); their transposes (in, out, *sides);
+            DepthwiseConv1D and 2D, and the depthwise half of SeparableConv1D and 2D,
+            (channels * multiplier, 1, *sides), for groups=channels. Embeddings, biases and the statistics of
+            BatchNorm are the same in both.
+          start: "rewind" or "trained".
+
+        Returns:
+          {path: array} of all weights and statistics, not of the masked ones alone; new arrays.
+
+        Raises:
+          LotteryError: an unknown value, no trained weights, or for "torch" a layer of another kind.
+
+        Example:
+          >>> ticket = load_ticket("lenet-fashion_mnist-95")
+          >>> ticket.numpy()["dense1/kernel"].shape, ticket.numpy("torch")["dense1/kernel"].shape
+          ((784, 300), (300, 784))
+        """
+        return layout_of.arrays(self, layout, start)
 
     def save(
         self,

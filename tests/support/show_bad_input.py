@@ -126,6 +126,14 @@ CASES = [
         r"is no path that a file can have \(File name too long\): give a ticket's folder or its name",
         EARLY,
     ),
+    (
+        CARRY,
+        "--ticket=hf://small",
+        "hf://small' is no address on the Hugging Face Hub: give hf://user/name",
+        EARLY,
+    ),
+    (CARRY, "--ticket=http://a/b.zip", "http://a/b.zip' is no address of a ticket: give https://", EARLY),
+    (CARRY, "--ticket=https://a/b.zip#sha256=12", "sha256='12' is no SHA-256: give the 64 digits", EARLY),
     (CARRY, "--ticket=damaged", "weights.safetensors' is cut or altered", EARLY),
     (CARRY, "--ticket=other", r"input_shape=\(8, 8, 1\) has 3 axes, the ticket's model has \(8,\)", LATE),
     (
@@ -161,6 +169,7 @@ CASES = [
         "there.tflite exists: choose another path",
         EARLY,
     ),
+    (EXPORT, "--ticket=hf://a --output=x.tflite", "is no address on the Hugging Face Hub", EARLY),
     (EXPORT, "--output=x.tflite", "give --ticket=FOLDER and --output=FILE.tflite", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite --goal=speed --start=rewind", "goal", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite --formats=int4 --start=rewind", "formats", EARLY),

@@ -157,6 +157,7 @@ def test_weights_that_are_not_the_architectures(ticket, damage):
     for use in (
         loaded.model,
         lambda: loaded.model("random"),
+        lambda: loaded.numpy("torch"),
         lambda: lottery.transfer(loaded, num_classes=4),
     ):
         refused(use, said)
