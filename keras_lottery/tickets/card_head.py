@@ -49,7 +49,7 @@ def head(ticket, name: str) -> str:
         "license": license if isinstance(license, str) and _LICENSE.fullmatch(license) else None,
         "library_name": "keras_lottery",
         "tags": ["keras", "lottery-ticket", "pruning", "sparse", *["image-classification"] * bool(data)],
-        "datasets": [name for name in map(_whole, told.values()) if _DATASET.fullmatch(name)],
+        "datasets": [*filter(None, map(_identifier, told.values()))],
         "metrics": ["accuracy"] if score is not None else None,
         "model-index": [_measured(name, data, score, where)] if data and score is not None else None,
     }
@@ -77,9 +77,10 @@ def accuracy(ticket) -> tuple:
     return None, ""
 
 
-def _whole(label):
-    """The data set that a label names some classes of."""
-    return label.partition("[")[0]
+def _identifier(label):
+    """What the hub may call the data set that a label names, or names some classes of; None for a folder."""
+    name = label.partition("[")[0]
+    return name if _DATASET.fullmatch(name) else None
 
 
 def _measured(name, data, score, where):
@@ -89,7 +90,7 @@ def _measured(name, data, score, where):
         "results": [
             {
                 "task": {"type": "image-classification"},
-                "dataset": {"type": data, "name": data},
+                "dataset": {"type": _identifier(data) or "images", "name": data},
                 "metrics": [{"type": "accuracy", "value": round(score, 4), "name": f"{where} accuracy"}],
             }
         ],

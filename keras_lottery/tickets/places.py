@@ -21,16 +21,16 @@ def ticket_folder(ticket, sha256=None):
     Raises:
       LotteryError: there is no ticket.
     """
-    is_zip = isinstance(ticket, str) and "://" in ticket and not ticket.startswith("hf://")
-    if sha256 is not None and not is_zip:
+    scheme = ticket.partition("://")[0] if isinstance(ticket, str) and "://" in ticket else None
+    if sha256 is not None and scheme in (None, "hf"):
         raise LotteryError(
             f"sha256 is of a zip file at an https address, and {checks.shown(ticket)} is none: leave it out; "
             "hf://user/name@COMMIT names one version of a ticket on the hub."
         )
-    if is_zip:
-        return download.fetched(ticket, sha256)
-    if isinstance(ticket, str) and ticket.startswith("hf://"):
+    if scheme == "hf":
         return _holding(hub.downloaded(ticket), f"{ticket!r} holds no ticket: publish one with Ticket.push.")
+    if scheme:
+        return download.fetched(ticket, sha256)
     path = checks.path(ticket, "a ticket's folder or its name")
     names = shipped()
     near = difflib.get_close_matches(path.name, names, 1) or list(names)[:3]
