@@ -4,6 +4,7 @@ field."""
 import dataclasses
 import inspect
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,14 +13,15 @@ import pytest
 from small import ROOT
 
 import keras_lottery as lottery
-from apps import benchmark, export_ticket, find_ticket, study, transfer_ticket, tune
+from apps import benchmark, export_ticket, find_ticket, flags, push_ticket, study, transfer_ticket, tune
 from keras_lottery import config
-from keras_lottery.core.options import Config, option, options, usual
+from keras_lottery.core.options import Config, command, option, options, usual
 from keras_lottery.experiments.configs import TransferConfig, TuneConfig
 from keras_lottery.experiments.question import Study, StudyRun
 from keras_lottery.tflite.config import BenchmarkConfig, ExportConfig
 from keras_lottery.tflite.measure import benchmark as measured
 from keras_lottery.tflite.of_ticket import OF_TICKETS
+from keras_lottery.tickets.config import PushConfig
 
 CONFIGS = [
     config.SearchConfig,
@@ -34,12 +36,14 @@ CONFIGS = [
     StudyRun,
     ExportConfig,
     BenchmarkConfig,
+    PushConfig,
 ]
 PUBLIC = {  # a function: (its config, what of it the function does not take, what it takes otherwise)
     lottery.find_ticket: (config.SearchConfig, {"patience"}, {}),
     lottery.data.load: (config.DataConfig, set(), {"dataset": "name"}),
     lottery.export: (ExportConfig, set(OF_TICKETS), {}),
     measured: (BenchmarkConfig, set(), {}),
+    lottery.Ticket.push: (PushConfig, {"ticket"}, {"output": "address"}),
 }
 
 
@@ -77,12 +81,32 @@ def test_each_option_has_a_help_and_a_default_that_its_check_takes(kind):
         (tune, [TuneConfig, config.Net, config.DataConfig, config.Recipe, config.Machine, config.Run]),
         (export_ticket, [ExportConfig, config.DataConfig]),
         (benchmark, [BenchmarkConfig]),
+        (push_ticket, [PushConfig]),
     ],
     ids=lambda app: getattr(app, "__name__", ""),
 )
 def test_a_command_has_a_flag_for_each_option(app, kinds):
     names = {field.name for kind in kinds for field in options(kind)}
     assert names <= set(app.FLAGS) | ({"dataset"} if app is study else set())
+
+
+def test_the_line_of_a_command_says_its_configs():
+    given = (
+        config.SearchConfig(epochs=3, rewind=200, structured=True, final_sparsity=(0.5, 0.9)),
+        config.DataConfig("./my photos", classes=("cat", "dog"), data_dir="/home/me"),
+        config.Recipe(learning_rate=0.01),
+    )
+    line = command("lottery-find", *given)
+    assert line == (
+        "lottery-find --epochs=3 --final_sparsity=0.5,0.9 --rewind=200 --structured '--dataset=./my photos' "
+        "--classes=cat,dog --learning_rate=0.01"
+    )
+    find_ticket.FLAGS(shlex.split(line))
+    read = [flags.read(find_ticket.FLAGS, type(one)) for one in given]
+    assert read[0].entries() == {**given[0].entries(), "scope": "global"}
+    assert read[1:] == [dataclasses.replace(given[1], data_dir=None), given[2]]
+    for name in find_ticket.FLAGS:
+        find_ticket.FLAGS[name].unparse()
 
 
 def test_study_and_tune_know_every_option_of_a_search():

@@ -13,6 +13,8 @@ def a_search(model: Model, x: np.ndarray, y: np.ndarray) -> None:
     assert_type(ticket, lottery.Ticket)
     assert_type(ticket.sparsity, float)
     assert_type(lottery.load_ticket("folder"), lottery.Ticket)
+    assert_type(ticket.push("hf://user/name", license="mit"), str)
+    assert_type(ticket.numpy("torch")["a/kernel"], np.ndarray)
     assert_type(lottery.masks(model)["a/kernel"], np.ndarray)
     assert_type(lottery.sparsity(model), float)
     student = lottery.transfer(ticket, num_classes=5)

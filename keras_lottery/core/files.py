@@ -21,6 +21,11 @@ from .errors import LotteryError
 from .jsonable import plain, text
 
 
+def cache_folder(name):
+    """The folder of that name that this package keeps for the user between runs; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_lottery" / name
+
+
 def check_writable(folder):
     """Raises LotteryError if `folder` cannot be made or files cannot be made in it; leaves nothing there."""
     folder = checks.path(folder, "a folder's name")
@@ -45,7 +50,7 @@ def new_file(path):
         return
     path = checks.path(path)
     aside = _aside(path)
-    with _cannot_write(path):
+    with writing(path):
         try:
             aside.touch()
             mode = aside.stat().st_mode
@@ -74,7 +79,7 @@ def new_folder(path, overwrite=False):
         raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True.")
     check_writable(path.parent)
     aside = _aside(path)
-    with _cannot_write(path):
+    with writing(path):
         try:
             aside.mkdir(parents=True)
             yield aside
@@ -211,7 +216,8 @@ def _aside(path):
 
 
 @contextlib.contextmanager
-def _cannot_write(path):
+def writing(path):
+    """Within it, what the system or safetensors has against writing to `path` is a LotteryError."""
     try:
         yield
     except OSError as error:

@@ -2,6 +2,7 @@
 apart."""
 
 import dataclasses
+import shlex
 
 from .checks import known, shown, true_or_false
 from .errors import LotteryError
@@ -119,6 +120,26 @@ class Config:
 def _said(value):
     """A value as files hold it: a function by what tells it from others."""
     return described(value) if callable(value) else value
+
+
+def command(name, *configs) -> str:
+    """The line of a command that is told some configs: its flags are the options that are not their defaults.
+
+    Where the caller keeps data is left out: it is different elsewhere.
+    """
+    words = [
+        _flag(field.name, getattr(config, field.name))
+        for config in configs
+        for field in options(type(config))
+        if getattr(config, field.name) != field.default and field.name != "data_dir"
+    ]
+    return shlex.join([name, *words])
+
+
+def _flag(name, value):
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    return f"--{name}={','.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"
 
 
 def options(config) -> list:

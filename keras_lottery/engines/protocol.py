@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]  # by the path of the weight
+from ..core.types import Arrays
 
 
 class Engine(Protocol):

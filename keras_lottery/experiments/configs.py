@@ -18,7 +18,11 @@ OF_TARGETS = ", ".join(name for name in CONTROLS if name not in ("ticket", *ON_S
 class TransferConfig(Config):
     """How a ticket is carried to another data set, and beside which controls."""
 
-    ticket: str | None = option(None, "ticket folder, such as saved_models/NAME or RUN_DIR/round_09")
+    ticket: str | None = option(
+        None,
+        "ticket folder, such as saved_models/NAME or RUN_DIR/round_09, or hf://user/name, or "
+        "https://....zip, a zip file of one (with #sha256=HASH: that very file)",
+    )
     start: str = option(
         "rewind",
         "the ticket's weights under its mask: rewind, trained or random",

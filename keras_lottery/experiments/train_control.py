@@ -81,6 +81,7 @@ class Training:
       goes_on: with the optimizer, too, that it left.
       before: steps that its weights were trained before, on the same data.
       corrupted: as for `tested`.
+      notes: for the ticket of the trained model.
     """
 
     control: str
@@ -96,6 +97,7 @@ class Training:
     goes_on: bool = False
     before: int = 0
     corrupted: bool = False
+    notes: dict = dataclasses.field(default_factory=dict)
 
 
 def train_or_tell(how: Training, sparsity, make, loaded):
@@ -130,7 +132,8 @@ def train(how: Training, make, loaded):
         if not how.save:
             return row
         settings = {"control": how.control, "seed": how.seed}
-        made = from_model(model, start, [], {"data": loaded.describe()}, settings=settings)
+        notes = {"data": loaded.describe(), "test_accuracy": row["test_accuracy"], **how.notes}
+        made = from_model(model, start, [], notes, settings=settings)
         made.save(how.folder / "student", overwrite=True)
         files.write_json(finished, row)
         team.wait()

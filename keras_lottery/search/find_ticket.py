@@ -149,7 +149,9 @@ def find_ticket(
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     if run_dir is not None:
         check_described("score", search.score)
-        config = told(handle, architecture, {**settings, "info": info}, search, given)
+        # The command may say the same in other words.
+        notes = {name: note for name, note in info.items() if name != "command"}
+        config = told(handle, architecture, {**settings, "info": notes}, search, given)
         run_dir = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
     info = {**_noted(handle, given), **info}

@@ -12,7 +12,11 @@ EXPORTED = ("trained", "rewind")  # new weights would be nothing to export
 class ExportConfig(Config):
     """Which weights of which ticket are written, where to, and which of the files that work is the best."""
 
-    ticket: str | None = option(None, "ticket folder with trained weights, such as RUN_DIR/ticket/student")
+    ticket: str | None = option(
+        None,
+        "ticket folder with trained weights, such as RUN_DIR/ticket/student, or hf://user/name, or "
+        "https://....zip, a zip file of one (with #sha256=HASH: that very file)",
+    )
     start: str = option(
         "trained", "which of the ticket's weights to export: trained or rewind", one_of(EXPORTED)
     )

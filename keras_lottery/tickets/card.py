@@ -1,11 +1,20 @@
 """The card of a ticket: what it is, where it is from and how to use it, as Markdown."""
 
+import functools
+import json
+import shlex
+
 import jinja2
 
 from ..core.files import sha256
+from .card_head import accuracy, facts, head
 
 _CARD = """\
-# {{ name }}
+---
+{{ head }}
+---
+
+# {{ name | cell }}
 
 A lottery ticket: {{ "%.1f" % (100 * ticket.sparsity) }}% of {{ "{:,}".format(total) }} prunable weights \
 are zero, {{ "{:,}".format(kept) }} are left.
@@ -13,26 +22,31 @@ are zero, {{ "{:,}".format(kept) }} are left.
 ```python
 import keras_lottery as lottery
 
-student = lottery.transfer(lottery.load_ticket("{{ name }}"), num_classes=5)
+student = lottery.transfer(lottery.load_ticket({{ address | text }}), num_classes=5)
+```
+
+```
+lottery-transfer --ticket={{ address | word }} --dataset=FOLDER_OF_PHOTOS
 ```
 
 {% if origin %}
 | from | |
 |---|---|
 {% for key, value in origin %}
-| {{ key }} | {{ value | string | replace("|", "\\\\|") | replace("\n", " ") }} |
+| {{ key | cell }} | {{ value | cell }} |
 {% endfor %}
 
 {% endif %}
 {% if ticket.rounds %}
 ## Rounds
 
-| round |{{ " steps |" if steps }} sparsity |{% for m in metrics %} {{ m }} |{% endfor %}
+| round |{{ " steps |" if steps }} sparsity |{% for m in metrics %} {{ m | cell }} |{% endfor %}
 
 |---|---|{{ "---|" if steps }}{{ "---|" * metrics | length }}
 {% for r in ticket.rounds %}
-| {{ r.round }} |{% if steps %} {{ r.start }} to {{ r.stop }} |{% endif %} {{ "%.4f" % r.sparsity }} |{% \
-for m in metrics %} {{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
+| {{ r.round | cell }} |{% if steps %} {{ r.start | cell }} to {{ r.stop | cell }} |{% endif %} \
+{{ "%.4f" % r.sparsity }} |{% for m in metrics %} \
+{{ "%.4f" % r.metrics[m] if r.metrics.get(m) is number else "" }} |{% endfor %}
 
 {% endfor %}
 
@@ -46,20 +60,20 @@ Figures at the end of each round; `val_` on the validation split.
 | weight | shape | kept | sparsity |
 |---|---|---|---|
 {% for path, mask in ticket.masks.items() %}
-| {{ path }} | {{ mask.shape | join("x") }} | {{ mask.sum() }} | {{ "%.4f" % (1 - mask.mean()) }} |
+| {{ path | cell }} | {{ mask.shape | join("x") }} | {{ mask.sum() }} | {{ "%.4f" % (1 - mask.mean()) }} |
 {% endfor %}
 
 All other weights are dense.
 
 {% if results %}
-## {{ results.title }}
+## {{ results.title | cell }}
 
-{{ results.note }}
+{{ results.note | cell }}
 
-| {{ results.header | join(" | ") }} |
+| {{ results.header | map("cell") | join(" | ") }} |
 |{{ "---|" * results.header | length }}
 {% for row in results.rows %}
-| {{ row | join(" | ") }} |
+| {{ row | map("cell") | join(" | ") }} |
 {% endfor %}
 
 {% endif %}
@@ -73,32 +87,57 @@ All other weights are dense.
 """
 
 
-def card(ticket, name, files):
-    """Markdown text for `ticket`, to be read where it is called `name` and consists of `files`."""
+def card(ticket, name, address, files):
+    """Markdown text for `ticket`, called `name`, that is loaded from `address` and consists of `files`."""
     metrics = list(dict.fromkeys(metric for record in ticket.rounds for metric in record["metrics"]))
     total = sum(mask.size for mask in ticket.masks.values())
     kept = sum(int(mask.sum()) for mask in ticket.masks.values())
-    results = ticket.info.get("results")
-    results = (
-        results
-        if isinstance(results, dict) and results.keys() == {"title", "note", "header", "rows"}
-        else None
-    )
-    notes = {key: value for key, value in ticket.info.items() if key != "results" or not results}
+    results = _results(ticket.info.get("results"))
     told = [{"name": file.name, "size": file.stat().st_size, "hash": sha256(file)} for file in files]
-    template = jinja2.Template(_CARD, trim_blocks=True, lstrip_blocks=True)
-    steps = all("stop" in record for record in ticket.rounds)
-    return template.render(
+    return _template().render(
         ticket=ticket,
+        head=head(ticket, name),
         name=name,
-        steps=steps,
+        address=address,
+        steps=all("stop" in record for record in ticket.rounds),
         metrics=metrics,
         total=total,
         kept=kept,
-        origin=[*_flat(ticket.settings), *_flat(notes)],
+        origin=_origin(ticket, results),
         files=told,
         results=results,
     )
+
+
+def _results(note):
+    """The note, if it is a table of results."""
+    if not isinstance(note, dict) or note.keys() != {"title", "note", "header", "rows"}:
+        return None
+    lists = note["header"], note["rows"], *(note["rows"] if isinstance(note["rows"], list) else ())
+    return note if all(isinstance(one, (list, tuple)) for one in lists) else None
+
+
+@functools.cache
+def _template():
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "cell": lambda value: " ".join(str(value).split()).replace("|", "\\|"),
+        "text": lambda value: json.dumps(value, ensure_ascii=False),
+        "word": lambda value: shlex.quote(" ".join(value.split())),
+    }
+    return environment.from_string(_CARD)
+
+
+def _origin(ticket, results):
+    """(name, value) of what a ticket says of itself, beside its rounds and results."""
+    score, where = accuracy(ticket)
+    told = facts(ticket)
+    yield from told.items()
+    if score is not None:
+        yield "accuracy", f"{score:.2%} of the {where} images"
+    yield from _flat(ticket.settings)
+    shown = {**told, "results": results}
+    yield from _flat({name: note for name, note in ticket.info.items() if shown.get(name) != note})
 
 
 def _flat(info, prefix=""):

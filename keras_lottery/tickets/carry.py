@@ -5,7 +5,8 @@ import warnings
 from ..core.checks import true_or_false, whole
 from ..core.errors import LotteryError
 from ..core.types import Model
-from .ticket import Ticket, as_built_by, assemble
+from .building import as_built_by, assemble
+from .ticket import Ticket
 
 
 def transfer(

@@ -1,28 +1,25 @@
 """A ticket: masks and the weights to rewind to, in one checked folder without pickle."""
 
 import dataclasses
-import difflib
-import gzip
-import json
-import warnings
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from .. import engines, wrapping
-from ..architecture import kind, translate
-from ..architecture.trust import check_depth
-from ..core import checks, html, jsonable
+from ..core import html, jsonable
 from ..core.checks import known, of_kind, true_or_false
 from ..core.errors import LotteryError
-from ..core.files import new_folder, sha256, write_arrays, write_json
+from ..core.files import new_folder
 from ..core.finite import check_finite
 from ..core.masking import sparsity
-from ..core.types import Model, PathLike
-from ..engines.sizes import check_sizes
-from . import ticket_file
-from .anew import drawn_anew
-from .card import card
+from ..core.types import Arrays, Model, PathLike
+from . import hub, ticket_file
+from . import layout as layout_of
+from .building import as_built_by, assemble
+from .card_head import noted
+from .places import shipped, ticket_folder  # noqa: F401  part of this module
+from .saving import check_savable, write
 
 DESCRIBED = {
     "name",
@@ -67,7 +64,7 @@ class Ticket:
 
     def __repr__(self):
         kept, total = (sum(map(count, self.masks.values())) for count in (np.count_nonzero, np.size))
-        found = f", found on {self.images.get('label', self.images['name'])}" if self.images else ""
+        found = f", found on {self.dataset}" if self.images else ""
         return (
             f"Ticket({self.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(self.masks)} "
             f"tensors{found})"
@@ -105,6 +102,11 @@ class Ticket:
         return data if isinstance(data, dict) and DESCRIBED <= data.keys() else {}
 
     @property
+    def dataset(self) -> str | None:
+        """What the images that it was trained on are called, None where the notes do not say."""
+        return str(self.images.get("label", self.images["name"])) if self.images else None
+
+    @property
     def pruned_by(self) -> dict:
         """What `masking.prune` was told besides the sparsity: scope and blocks."""
         return {"scope": self.settings.get("scope") or "global", "blocks": self.settings.get("blocks") or {}}
@@ -118,7 +120,40 @@ class Ticket:
             )
         return self.trained if name == "trained" else self.weights
 
-    def save(self, path: PathLike, overwrite: bool = False, trained: bool = True) -> None:
+    def numpy(self, layout: str = "keras", start: str = "rewind") -> Arrays:
+        """The weights as plain arrays, pruned ones 0, for what is not Keras.
+
+        Args:
+          layout: "keras", or "torch": kernels have their axes as PyTorch's layers of the same kind have them.
+            Dense (out, in); Conv1D to 3D (out, in, *sides); their transposes (in, out, *sides);
+            DepthwiseConv1D and 2D, and the depthwise half of SeparableConv1D and 2D,
+            (channels * multiplier, 1, *sides), for groups=channels. Embeddings, biases and the statistics of
+            BatchNorm are the same in both.
+          start: "rewind" or "trained".
+
+        Returns:
+          {path: array} of all weights and statistics, not of the masked ones alone; new arrays.
+
+        Raises:
+          LotteryError: an unknown value, no trained weights, or for "torch" a layer of another kind.
+
+        Example:
+          >>> ticket = load_ticket("lenet-fashion_mnist-95")
+          >>> ticket.numpy()["dense1/kernel"].shape, ticket.numpy("torch")["dense1/kernel"].shape
+          ((784, 300), (300, 784))
+        """
+        return layout_of.arrays(self, layout, start)
+
+    def save(
+        self,
+        path: PathLike,
+        overwrite: bool = False,
+        trained: bool = True,
+        *,
+        name: str | None = None,
+        license: str | None = None,
+        author: str | None = None,
+    ) -> None:
         """Write the ticket as a folder: ticket.json, safetensors files, a readable README.md.
 
         Masks take one bit a weight; of masked weights only the surviving values are kept.
@@ -128,89 +163,76 @@ class Ticket:
           path: the folder to make.
           overwrite: replace what is there.
           trained: keep the trained weights as well.
+          name: what the card calls the ticket; by default the folder's name.
+          license: identifier of its licence, such as "apache-2.0", as the Hugging Face Hub has them.
+          author: who made it. What is said of these three stays with the ticket, as notes.
 
         Raises:
           LotteryError: the folder exists and overwrite is False, or cannot be written.
         """
         true_or_false(overwrite=overwrite, trained=trained)
-        ends = self.weights, self.trained or self.weights
-        for state, other in (ends, ends[::-1]):
-            check_finite(state, other, "this ticket is of a training that diverged")
+        told = dataclasses.replace(self, info=noted(self.info, name=name, license=license, author=author))
         if overwrite and Path(path).exists() and not (Path(path) / "ticket.json").is_file():
             raise LotteryError(f"{str(path)!r} holds no ticket to overwrite: give another path.")
+        check_savable(self)
         with new_folder(path, overwrite) as folder:
-            packed = {name: np.packbits(mask) for name, mask in self.masks.items()}
-            write_arrays(folder / ticket_file.MASKS, packed)
-            write_arrays(folder / ticket_file.WEIGHTS, self._survivors(self.weights))
-            if trained and self.trained is not None:
-                write_arrays(folder / ticket_file.TRAINED, self._survivors(self.trained))
-            # mtime=0: equal tickets are equal files.
-            (folder / ticket_file.ARCHITECTURE).write_bytes(
-                gzip.compress(json.dumps(self.architecture).encode(), mtime=0)
-            )
-            files = {file.name: sha256(file) for file in sorted(folder.iterdir())}
-            shapes = {name: {"shape": list(m.shape), "kept": int(m.sum())} for name, m in self.masks.items()}
-            content = jsonable.plain(
-                {
-                    "format": ticket_file.FORMAT,
-                    "sparsity": self.sparsity,
-                    "masks": shapes,
-                    "heads": self.heads,
-                    "rounds": self.rounds,
-                    "settings": self.settings,
-                    "info": self.info,
-                    "sha256": files,
-                }
-            )
-            write_json(folder / "ticket.json", {**content, "checksum": ticket_file.checksum(content)})
-            (folder / "README.md").write_text(
-                card(self, Path(path).name, sorted(folder.iterdir())), encoding="utf-8"
-            )
+            write(told, folder, Path(path).name, trained=trained)
 
-    def _survivors(self, values):
-        """Of masked weights what the mask keeps, without a copy where that is all."""
+    def push(
+        self,
+        address: str,
+        *,
+        trained: bool = True,
+        name: str | None = None,
+        license: str | None = None,
+        author: str | None = None,
+    ) -> str:
+        """Publish the ticket in a repository of the Hugging Face Hub, as one commit.
 
-        def kept(value, mask):
-            return value if mask is None else value.ravel() if mask.all() else value[mask]
+        The repository is made if it is not there. `load_ticket`, and `--ticket` of the commands, take the
+        address. Log in first, once, with `hf auth login`. Needs `pip install 'keras_lottery[hub]'`.
 
-        return {name: kept(value, self.masks.get(name)) for name, value in values.items()}
+        Args:
+          address: "hf://user/name".
+          trained: publish the trained weights as well.
+          name, license, author: as for `save`; the name is by default that of the repository.
 
+        Returns:
+          The address of the commit, "hf://user/name@commit", which is always this very ticket.
 
-def shipped():
-    """{name: folder} of the tickets that come with the package."""
-    places = [folder / "saved_models" for folder in Path(__file__).parents[1:3]]  # installed, in a checkout
-    return {file.parent.name: file.parent for place in places for file in sorted(place.glob("*/ticket.json"))}
+        Raises:
+          LotteryError: no such address, or you may not write there.
+        """
+        true_or_false(trained=trained)
+        repository = hub.repository(address)
+        told = dataclasses.replace(self, info=noted(self.info, name=name, license=license, author=author))
+        check_savable(self)
+        with tempfile.TemporaryDirectory() as folder:
+            write(told, Path(folder), repository.rpartition("/")[2], address, trained)
+            return hub.published(Path(folder), address)
 
 
-def ticket_folder(ticket):
-    """The folder of a ticket that is named by its path, or by its name if it comes with the package."""
-    path = checks.path(ticket, "a ticket's folder or its name")
-    return path if (path / "ticket.json").is_file() else shipped().get(str(ticket), path)
-
-
-def load_ticket(path: PathLike) -> Ticket:
+def load_ticket(path: PathLike, sha256: str | None = None) -> Ticket:
     """Read and check a ticket.
 
+    A ticket from elsewhere is read as data: none but its own files are fetched, and no code of it is run.
+
     Args:
-      path: its folder, or the name of one that comes with the package (`ticket.shipped()`).
+      path: its folder, the name of one that comes with the package (`ticket.shipped()`), "hf://user/name" of
+        the Hugging Face Hub, with "@" and a branch, a tag or a commit if need be, or the "https://..." of a
+        zip file of its folder.
+      sha256: SHA-256 of that zip file; by default what it was the first time. "#sha256=" and the hash at the
+        end of the address says the same.
 
     Raises:
-      LotteryError: no ticket there, or a file of it is missing, cut or altered.
+      LotteryError: no ticket there, a file of it is missing, cut or altered, or the zip file is another one.
 
     Example:
       >>> load_ticket("saved_models/none")
       Traceback (most recent call last):
       keras_lottery.core.errors.LotteryError: no ticket at 'saved_models/none': ...
     """
-    folder = ticket_folder(path)
-    if not (folder / "ticket.json").is_file():
-        names = shipped()
-        near = difflib.get_close_matches(Path(path).name, names, 1) or list(names)[:3]
-        raise LotteryError(
-            f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or "
-            f"the name of one that comes with the package, such as {', '.join(near)}."
-        )
-    return Ticket(**ticket_file.read(folder))
+    return Ticket(**ticket_file.read(ticket_folder(path, sha256)))
 
 
 def from_model(model, start, rounds, info=None, architecture=None, settings=None):
@@ -252,46 +274,3 @@ def from_model(model, start, rounds, info=None, architecture=None, settings=None
 
 def _form(state, path):
     return np.shape(state[path]) if path in state else "missing"
-
-
-def as_built_by(keras, ticket):
-    """(engine, the ticket's architecture in its form) for "tf_keras", "keras", or None: the Keras that it is
-    of.
-
-    Raises:
-      LotteryError: the architecture holds what no file may, cannot be built, or has other weights than the
-        ticket.
-    """
-    check_depth(ticket.architecture)
-    engine = engines.engine_of(keras or kind(ticket.architecture))
-    architecture = translate(ticket.architecture, engine.keras.__name__)
-    most = sum(value.size * max(value.itemsize, 4) for value in ticket.weights.values())
-    check_sizes(engine.shapes(architecture, most), ticket.weights)
-    return engine, architecture
-
-
-def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_by):
-    """The handle of a wrapped model of `architecture` with `masks` and `values`, newly drawn at the paths
-    `new`, and with `draw` wherever it trains."""
-    handle = engines.of(engine.build(architecture))
-    shapes = {path: tuple(variable.shape) for path, variable in handle.variables().items()}
-    given = {path: array.shape for path, array in {**masks, **values}.items()}
-    needed = {path: shape for path, shape in shapes.items() if path in given or path not in new}
-    for path in sorted({*given, *needed}):
-        if given.get(path) != needed.get(path):
-            raise LotteryError(
-                f"the ticket's architecture does not fit its weights: {path!r} is {needed.get(path)} in "
-                f"the one, {given.get(path)} in the other."
-            )
-    drawn = drawn_anew(handle)
-    if stuck := sorted({*new} & shapes.keys() - drawn):
-        warnings.warn(
-            f"{', '.join(stuck)} is new, and frozen as in the ticket: what was newly drawn stays as it is.",
-            stacklevel=3,
-        )
-    if draw:
-        values = {path: value for path, value in values.items() if path not in drawn}
-    wrapped = handle.on(handle.wrap_paths(list(masks), **pruned_by))
-    wrapped.set_masks(masks)
-    wrapped.load_state({**wrapped.values(), **values})
-    return wrapped

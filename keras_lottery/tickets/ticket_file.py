@@ -18,11 +18,14 @@ from ..training import older
 
 FORMAT = 2
 READ = (1, FORMAT)  # in 1 settings were among the notes
+TICKET = "ticket.json"
 MASKS = "masks.safetensors.gz"
 WEIGHTS = "weights.safetensors"
 TRAINED = "trained.safetensors"
 ARCHITECTURE = "architecture.json.gz"
 _UNCOMPRESSED = "masks.safetensors"  # as the first tickets had them
+FILES = (TICKET, ARCHITECTURE, MASKS, _UNCOMPRESSED, WEIGHTS, TRAINED)  # all that a ticket is read from
+_LONGEST = 2**26  # bytes of ticket.json: a search of 30 rounds of 1,000 epochs takes about 8 million
 _HEADER = 2**16  # bytes of a safetensors header, and for each array _NAME more than its name takes
 _NAME = 256
 _SPARSEST = 10_000, 2**28  # a ticket takes no more than so many times its files' bytes, and so many more
@@ -35,7 +38,10 @@ def read(folder):
       LotteryError: a file of it is missing, cut or altered, or it does not fit together.
     """
     try:
-        content = read_json(folder / "ticket.json")
+        size = (folder / TICKET).stat().st_size
+        if size > _LONGEST:
+            raise LotteryError(f"its {TICKET} has {size:,} bytes, more than any ticket's")
+        content = read_json(folder / TICKET)
         if not isinstance(content, dict) or content.get("format") not in READ:
             raise LotteryError(
                 f"{str(folder)!r} is no ticket of format {FORMAT}: it was made by another version."

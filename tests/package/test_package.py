@@ -26,6 +26,7 @@ COMMANDS = {
     "lottery-tune": "--trials",
     "lottery-report": "--rows",
     "lottery-benchmark": "--threads",
+    "lottery-push": "--license",
 }
 BIN = "Scripts" if os.name == "nt" else "bin"
 
@@ -213,7 +214,7 @@ def test_every_import_is_required():
 
     backends = config["options.extras_require"]
     named = config["options"]["install_requires"] + "".join(
-        backends[name] for name in ("jax", "torch", "cluster", "tensorboard")
+        backends[name] for name in ("jax", "torch", "cluster", "hub", "tensorboard")
     )
     required = {plain(line) for line in named.splitlines() if line.strip() and not line.startswith("#")}
     homes = importlib.metadata.packages_distributions()

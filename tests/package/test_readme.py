@@ -7,7 +7,7 @@ import pytest
 from small import LOGITS, arrays, dense
 
 import keras_lottery as lottery
-from apps import benchmark, export_ticket, find_ticket, study, transfer_ticket, tune
+from apps import benchmark, export_ticket, find_ticket, push_ticket, study, transfer_ticket, tune
 
 COMMANDS = {
     "find": find_ticket,
@@ -16,6 +16,7 @@ COMMANDS = {
     "study": study,
     "tune": tune,
     "benchmark": benchmark,
+    "push": push_ticket,
 }
 ROOT = Path(__file__).parents[2]
 README, IN_AN_APP = ((ROOT / name).read_text() for name in ("README.md", "docs/phone/README.md"))

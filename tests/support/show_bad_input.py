@@ -147,6 +147,14 @@ CASES = [
         r"is no path that a file can have \(File name too long\): give a ticket's folder or its name",
         EARLY,
     ),
+    (
+        CARRY,
+        "--ticket=hf://small",
+        "hf://small' is no address on the Hugging Face Hub: give hf://user/name",
+        EARLY,
+    ),
+    (CARRY, "--ticket=http://a/b.zip", "http://a/b.zip' is no address of a ticket: give https://", EARLY),
+    (CARRY, "--ticket=https://a/b.zip#sha256=12", "sha256='12' is no SHA-256: give the 64 digits", EARLY),
     (CARRY, "--ticket=damaged", "weights.safetensors' is cut or altered", EARLY),
     (CARRY, "--ticket=other", r"the ticket's net takes \(None, 8\): expected one input of images", EARLY),
     (
@@ -184,6 +192,7 @@ CASES = [
         "there.tflite exists: choose another path",
         EARLY,
     ),
+    (EXPORT, "--ticket=hf://a --output=x.tflite", "is no address on the Hugging Face Hub", EARLY),
     (EXPORT, "--output=x.tflite", "give --ticket=FOLDER and --output=FILE.tflite", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite --goal=speed --start=rewind", "goal", EARLY),
     (EXPORT, "--ticket=small --output=x.tflite --formats=int4 --start=rewind", "formats", EARLY),

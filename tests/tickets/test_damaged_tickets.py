@@ -64,6 +64,10 @@ DAMAGES = {
         told(lambda content: content["sha256"].pop(WEIGHTS) and None),
         "no hash of weights.safetensors",
     ),
+    "a ticket.json past all": (
+        lambda ticket: (ticket / "ticket.json").write_bytes(b" " * (2**26 + 1)),
+        "67,108,865 bytes, more than any ticket's",
+    ),
     "no hashes": (told(lambda content: content.update(sha256=[])), "its hashes are"),
     "a hash of another file": (
         told(lambda content: content["sha256"].update({"/etc/passwd": "0"})),
@@ -161,6 +165,7 @@ def test_weights_that_are_not_the_architectures(ticket, damage):
     for use in (
         loaded.model,
         lambda: loaded.model("random"),
+        lambda: loaded.numpy("torch"),
         lambda: lottery.transfer(loaded, num_classes=4),
     ):
         refused(use, said)

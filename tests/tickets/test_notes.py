@@ -91,6 +91,15 @@ def test_reports_take_settings_alone(tmp_path):
     lottery.report.write(rows, tmp_path / "page")
 
 
+def test_the_command_is_no_part_of_what_a_run_is(tmp_path):
+    """Others may say the same in other words."""
+    first = search(epochs=1, rounds=1, run_dir=tmp_path / "run", info={"command": "make it"})
+    again = search(epochs=1, rounds=1, run_dir=tmp_path / "run", info={"command": "do it"})
+    assert everything(again) == everything(first) and again.info["command"] == "make it"
+    card = (tmp_path / "run" / "round_01" / "README.md").read_text()
+    assert "| command | make it |" in card
+
+
 def as_of_before(folder):
     """Make a ticket's folder what the first format held: settings among the notes."""
     content = json.loads((folder / "ticket.json").read_text())

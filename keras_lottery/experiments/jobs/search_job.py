@@ -8,6 +8,7 @@ from ...config import ROUNDS, DataConfig, Machine, Net, Recipe, Run, SearchConfi
 from ...core import files
 from ...core.checks import share, true_or_false
 from ...core.errors import Failed
+from ...core.options import command
 from ...core.schedule import KEPT, check_rewind, steepest
 from ...models import saved
 from ...search.find_ticket import find_ticket
@@ -70,6 +71,7 @@ def find(
     loaded = own.data
     steps = len(loaded.train) * search.epochs
     check_rewind(search.rewind, steps)
+    asked = command("lottery-find", search, net, data, recipe, machine)
     end = FINETUNED if search.rewind == "finetune" else 0.0
 
     def compiled(make):
@@ -87,7 +89,7 @@ def find(
         info = _info(search, net, place, own)
         if run.progress:
             place.tell()
-        nothing = _searched(search, model, loaded, info, place, run)
+        nothing = _searched(search, model, loaded, {**info, "command": asked}, place, run)
         finished = range(run_folder.finished_rounds(place.run_dir))
         folders = [run_folder.round_folder(place.run_dir, number) for number in finished]
         last = str(folders[-1]) if folders else None

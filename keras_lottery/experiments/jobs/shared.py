@@ -12,7 +12,7 @@ from ...core.counts import check_leaves_some
 from ...core.jsonable import plain
 from ...models import saved
 from ...tickets.carry import transfer
-from ...tickets.ticket import from_model, ticket_folder
+from ...tickets.ticket import from_model, shipped
 from ...training import run_folder
 from .. import machine as machines
 from .. import recipes
@@ -133,7 +133,8 @@ def about(place: Place, loaded) -> dict:
 def ticket_hash(folder):
     """What tells a ticket from others; None where there is none. Its file has the hashes of all the
     others."""
-    file = ticket_folder(folder) / "ticket.json"
+    there = Path(folder, "ticket.json").is_file()
+    file = Path(folder if there else shipped().get(str(folder), folder), "ticket.json")
     return files.sha256(file)[:12] if file.is_file() else None
 
 

@@ -6,6 +6,7 @@ import warnings
 from ...config import DataConfig, Machine, Recipe, Run
 from ...core.checks import known
 from ...core.errors import LotteryError
+from ...core.options import command
 from ...core.schedule import steepest
 from ...models import noted
 from ...models.preprocessing import scaled_twice
@@ -36,10 +37,11 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
     Raises:
       LotteryError: whatever keeps it from starting or from going on in its folder.
     """
-    found, dense = _tickets(wanted)
+    folder, found, dense = _tickets(wanted)
     place = prepare(recipe, wanted.seed, machine, run)
     loaded = _load(data, wanted, found, place.keras)
     steps = len(loaded.train) * wanted.epochs
+    notes = {"source": found.dataset, "command": command("lottery-transfer", wanted, data, recipe, machine)}
 
     def net(control):
         return place.made(lambda: _made(control, wanted, found, dense, loaded, place.keras))
@@ -50,7 +52,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
             warnings.warn(said, stacklevel=2)
         of = {"noted": recipes.noted(found), "pretrained": wanted.start == "trained"}
         place = place.settled(first, loaded, data, **of)
-        told = {**_told(wanted, found), **about(place, loaded), "precision": place.machine.precision}
+        told = {**_told(wanted, folder, found), **about(place, loaded), "precision": place.machine.precision}
         if run.progress:
             place.tell()
         run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)
@@ -65,6 +67,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
                 best_epoch(loaded, since),
                 tuple(callbacks),
                 run.progress,
+                notes=notes,
             )
             if control == "ticket":
                 rows.append(train(how, lambda: ready(place.compile(first, steps)), loaded))
@@ -80,15 +83,17 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
 
 
 def _tickets(wanted):
-    """(the ticket, the dense ticket of its search or None), once the controls are known to be possible."""
+    """(the ticket's folder, the ticket, the dense ticket of its search or None), once the controls are known
+    to be possible."""
     if not wanted.ticket:
         raise LotteryError(
-            "no ticket given: give ticket='NAME' of one that comes with the package, or a round's folder "
-            "of a search."
+            "no ticket given: give ticket='NAME' of one that comes with the package, a round's folder "
+            "of a search, hf://user/name or the https address of a zip file."
         )
-    found = load_ticket(wanted.ticket)
+    folder = ticket_folder(wanted.ticket)
+    found = load_ticket(folder)
     found.start(wanted.start)
-    beside = run_folder.round_folder(ticket_folder(wanted.ticket).parent, 0)
+    beside = run_folder.round_folder(folder.parent, 0)
     dense = load_ticket(beside) if wanted.controls and (beside / "ticket.json").is_file() else None
     for control in wanted.controls:
         known("control", control, CONTROLS)
@@ -98,7 +103,7 @@ def _tickets(wanted):
                 f"control {control!r} prunes layers while they train, and freeze_backbone trains the head "
                 "alone: leave out one of them."
             )
-    return found, dense
+    return folder, found, dense
 
 
 def _load(data, wanted, found, keras):
@@ -127,9 +132,8 @@ def _input_shape(found, keras):
     return shape[1:]
 
 
-def _told(wanted, found):
+def _told(wanted, folder, found):
     """What the configuration of a transfer says of it and of its ticket."""
-    folder = ticket_folder(wanted.ticket)
     return {
         "ticket": {"settings": found.settings, "info": found.info},
         "ticket_hash": ticket_hash(folder),

@@ -51,7 +51,7 @@ class Root:
 
 
 def default_folder():
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_lottery" / "arm"
+    return files.cache_folder("arm")
 
 
 def root(folder=None):

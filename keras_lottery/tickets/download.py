@@ -1,0 +1,132 @@
+"""A ticket at an https address: a zip file of its folder, the same each time or refused."""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..core import files
+from ..core.checks import shown
+from ..core.errors import LotteryError
+from .archive import LARGEST, unpack
+from .ticket_file import TICKET
+
+_HASH = "#sha256="  # after an address, as pip has it
+_SECONDS = 30  # without an answer
+
+
+def fetched(address: str, sha256: str | None = None) -> Path:
+    """The folder, in the user's cache, of the ticket in the zip file at an https address.
+
+    The address is asked each time. A file fetched before serves where it cannot be reached.
+
+    Args:
+      address: "https://...", which may end in "#sha256=" and the hash.
+      sha256: hash of the zip file; by default the address's, or what the file there had the first time.
+
+    Raises:
+      LotteryError: no such file, another one than the hash says, or none that holds a ticket.
+    """
+    url, _, told = address.partition(_HASH)
+    if not url.startswith("https://"):
+        raise LotteryError(
+            f"{url!r} is no address of a ticket: give https://... of a zip file, or hf://user/name."
+        )
+    wanted = _checked(sha256 or told or _remembered(url))
+    cache = files.cache_folder("tickets")
+    files.check_writable(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    with files.writing(cache), tempfile.TemporaryDirectory(dir=cache, prefix=".writing-") as aside:
+        try:
+            found = _download(url, Path(aside, "zip"))
+        except _Unreachable:
+            if wanted and (cache / wanted / TICKET).is_file():
+                return cache / wanted
+            raise
+        if wanted and found != wanted:
+            raise LotteryError(
+                f"{url!r} is another file than {'sha256 says' if sha256 or told else 'the first time'}: its "
+                f"SHA-256 is {found}, not {wanted}. Use it only if its maker says so: give its hash as "
+                f"sha256=, or after the address as {_HASH}."
+            )
+        _keep(Path(aside, "zip"), Path(aside, "ticket"), cache / found, url)
+    files.write_json(_memory(url), {"address": url, "sha256": found})
+    return cache / found
+
+
+class _Unreachable(LotteryError):
+    """Nothing answers at an address."""
+
+
+def _checked(sha256):
+    if sha256 and not re.fullmatch("[0-9a-f]{64}", str(sha256).lower()):
+        raise LotteryError(
+            f"sha256={shown(sha256)} is no SHA-256: give the 64 digits that sha256sum prints for the file."
+        )
+    return sha256 and sha256.lower()
+
+
+def _memory(url):
+    """The file that says what the address gave the first time."""
+    return files.cache_folder("tickets") / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
+
+
+def _remembered(url):
+    return files.read_json(_memory(url)).get("sha256") if _memory(url).is_file() else None
+
+
+def _keep(archive, made, folder, url):
+    """Unpack a ticket, unless the folder has it already."""
+    made.mkdir()
+    try:
+        unpack(archive, made)
+    except LotteryError as error:
+        raise LotteryError(f"{url!r} holds no ticket to use: {error}.") from error
+    with contextlib.suppress(OSError):  # another process, or an earlier one, has put the same there
+        os.replace(made, folder)
+
+
+def _download(url, path):
+    """Write the file at an address; its SHA-256.
+
+    Raises:
+      _Unreachable: nothing answers there.
+      LotteryError: there is no such file, or it is larger than a ticket.
+    """
+    import requests
+
+    digest, size = hashlib.sha256(), 0
+    try:
+        plainly = {"Accept-Encoding": "identity"}
+        with (
+            requests.get(url, stream=True, timeout=_SECONDS, headers=plainly) as answer,
+            open(path, "wb") as file,
+        ):
+            _check_answer(url, answer)
+            for block in answer.iter_content(2**20):
+                size += len(block)
+                if size > LARGEST:
+                    raise LotteryError(f"{url!r} has more than {LARGEST:,} bytes, more than any ticket.")
+                digest.update(block)
+                file.write(block)
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise _Unreachable(f"{url!r} cannot be reached: {_short(error)}.") from error
+    except requests.RequestException as error:
+        raise LotteryError(f"{url!r} cannot be fetched: {_short(error)}.") from error
+    return digest.hexdigest()
+
+
+def _short(error):
+    return " ".join(str(error).split())[:200].rstrip(".")
+
+
+def _check_answer(url, answer):
+    for step in (*answer.history, answer):
+        if urlsplit(step.url).scheme != "https":
+            raise LotteryError(f"{url!r} leads to {step.url!r}, which is no https address: give another.")
+    answer.raise_for_status()
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise LotteryError(f"{url!r} is sent compressed once more: put it where files are sent as they are.")
