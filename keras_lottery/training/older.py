@@ -42,7 +42,7 @@ def config(there, now, run_dir):
 
     now: the configuration that it is compared with, which knows what earlier versions did not write down.
     """
-    there = _labelled(there, now)
+    there = _of_data(there, now)
     if there["run"] == "find_ticket" and "info" not in there:
         told = {name: value for name, value in there.items() if name in (*SETTINGS, *_OF_SEARCH)}
         told |= {name: now[name] for name in _UNTOLD if name in now}
@@ -58,14 +58,20 @@ def config(there, now, run_dir):
     return there
 
 
-def _labelled(there, now):
-    """`there` with what its data are called, which earlier versions did not write down of a part of the
-    classes."""
+def _of_data(there, now):
+    """`there` with what earlier versions did not write down of its data: what a part of the classes is
+    called, and the size and channels that images had by themselves."""
     if isinstance(there.get("info"), dict) and isinstance(now.get("info"), dict):
-        there = {**there, "info": _labelled(there["info"], now["info"])}
-    if isinstance(there.get("data"), dict) and isinstance(now.get("data"), dict) and "label" in now["data"]:
-        there = {**there, "data": {"label": now["data"]["label"], **there["data"]}}
-    return there
+        there = {**there, "info": _of_data(there["info"], now["info"])}
+    data, later = there.get("data"), now.get("data")
+    if not isinstance(data, dict) or not isinstance(later, dict):
+        return there
+    if "label" in later:
+        data = {"label": later["label"], **data}
+    if data.get("input_shape") == later.get("input_shape"):
+        own = (name for name in ("image_size", "channels") if data.get(name) is None)
+        data = {**data, **{name: later[name] for name in own if name in later}}
+    return {**there, "data": data}
 
 
 def result(there):

@@ -1,0 +1,16 @@
+"""Run folders of earlier versions are those of the same runs."""
+
+import pytest
+
+from keras_lottery.training import older
+
+DATA = {"name": "digits", "input_shape": [8, 8, 1], "image_size": None, "channels": None}
+SAID = {**DATA, "image_size": [8, 8], "channels": 1}
+
+
+@pytest.mark.parametrize("put", [lambda data: {"data": data}, lambda data: {"info": {"data": data}}])
+def test_a_size_that_images_had_by_themselves_may_be_said(put, tmp_path):
+    there, now = {"run": "transfer", **put(DATA)}, {"run": "transfer", **put(SAID)}
+    assert older.config(there, now, tmp_path) == now
+    other = {"run": "transfer", **put({**SAID, "image_size": [9, 9], "input_shape": [9, 9, 1]})}
+    assert older.config(there, other, tmp_path) == there
