@@ -11,7 +11,7 @@ from .recipe import make_optimizer
 DEEP = 12  # layers with kernels from which a net without BatchNorm counts as deep
 WARMUP = 0.1
 RATES = {  # a kind of net: {optimizer: its learning rate}, first the optimizer that is chosen
-    "a new net with BatchNorm": {"adam": 3e-3, "sgd": 0.1},
+    "a new net with BatchNorm": {"sgd": 0.1, "adam": 3e-3},
     "a new net without BatchNorm": {"adam": 1e-3, "sgd": 1e-2},
     "a new, deep net without BatchNorm": {"adam": 3e-4, "sgd": 3e-3},
     "a pretrained net with BatchNorm": {"adam": 1e-3, "sgd": 1e-2},

@@ -7,7 +7,7 @@ from ...core.schedule import steepest
 from ...tickets.carry import transfer as carry
 from ...tickets.ticket import Ticket, load_ticket, ticket_folder
 from ...training import run_folder
-from .. import recipes
+from .. import recipes, remarks
 from ..configs import TransferConfig
 from ..controls import CONTROLS, DENSE, ON_TARGET
 from ..controls import check as check_control
@@ -62,6 +62,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
                 at = 0.0 if control in DENSE else found.sparsity
                 make = lambda: ready(place.compile(net(control), _times(control) * steps))
                 rows.append(train_or_tell(how, at, make, loaded))
+    remarks.say(rows, loaded)
     trained = str(place.run_dir / "ticket" / "student")
     return finish(
         place.run_dir,
