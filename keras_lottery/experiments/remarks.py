@@ -40,8 +40,8 @@ def remark(history, loaded) -> str | None:
     at_chance = not _above(right, guessed, images)
     if at_chance and trained > 3 * guessed:
         return (
-            f"{chance}, though {trained:.1%} were right in training: BatchNorm statistics take more steps. Give "
-            "more epochs, or a smaller batch_size."
+            f"{chance}, though {trained:.1%} were right in training: BatchNorm statistics take more steps. "
+            "Give more epochs, or a smaller batch_size."
         )
     if at_chance:
         return f"{chance}. Give a tenth of the learning_rate, or more epochs."

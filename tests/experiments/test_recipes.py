@@ -249,7 +249,7 @@ def test_a_study_settles_one_recipe_and_batch_for_all_of_its_runs(tmp_path, caps
         targets=("digits",),
         source_classes=(0, 1, 2, 3, 4, 5),
         target_classes=(6, 7, 8, 9),
-        target_learning_rate=0.002,
+        target_learning_rate=0.005,
         model="lenet",
         sparsities=(0.5,),
         seeds=1,
@@ -260,7 +260,7 @@ def test_a_study_settles_one_recipe_and_batch_for_all_of_its_runs(tmp_path, caps
     study, _, tasks = lottery.study.prepare(given, tmp_path)
     assert study.data.batch_size == 16 and None not in study.recipe.entries().values()
     assert {task.arguments["data"].batch_size for task in tasks} == {16}
-    on_target = dataclasses.replace(study.recipe, learning_rate=0.002)
-    assert {task.arguments["recipe"].learning_rate for task in tasks} == {0.001, 0.002}
+    on_target = dataclasses.replace(study.recipe, learning_rate=0.005)
+    assert {task.arguments["recipe"].learning_rate for task in tasks} == {study.recipe.learning_rate, 0.005}
     assert on_target in [task.arguments["recipe"] for task in tasks]
-    assert capsys.readouterr().out.count("recipe: --optimizer=adam --learning_rate=0.001 ") == 1
+    assert capsys.readouterr().out.count("recipe: --optimizer=adam --learning_rate=") == 1
