@@ -45,7 +45,8 @@ def find(
     Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands
     there too.
 
-    Test figures are of the last epoch of each round: the test split chooses nothing.
+    Test figures are of the last epoch of each round: the test split chooses nothing. What is open in the
+    recipe is chosen for the net, see `recipes.settled`, and shared by all rounds and controls.
 
     Args:
       search: with neither rounds nor final_sparsity there are 10 rounds.

@@ -19,7 +19,8 @@ from .shared import about, finish, load, prepare, ticket_hash
 def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
     """Train the ticket, and each of its controls, on a data set with the same budget.
 
-    The epoch with the best validation accuracy is the one that is tested.
+    The epoch with the best validation accuracy is the one that is tested. What is open in the recipe is that
+    of the ticket, else it is chosen for the ticket's net; see `recipes.settled`. All controls share it.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well. The trained student is the
