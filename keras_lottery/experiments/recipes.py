@@ -11,8 +11,8 @@ from .recipe import make_optimizer
 DEEP = 12  # layers with kernels from which a net without BatchNorm counts as deep
 WARMUP = 0.1
 RATES = {  # a kind of net: {optimizer: its learning rate}, first the optimizer that is chosen
-    "a new net with BatchNorm": {"adam": 3e-3, "sgd": 0.1},
-    "a new net without BatchNorm": {"adam": 1e-3, "sgd": 1e-2},
+    "a new net with BatchNorm": {"sgd": 0.1, "adam": 3e-3},
+    "a new net without BatchNorm": {"adam": 2e-3, "sgd": 1e-2},
     "a new, deep net without BatchNorm": {"adam": 3e-4, "sgd": 3e-3},
     "a pretrained net with BatchNorm": {"adam": 1e-3, "sgd": 1e-2},
     "a pretrained net without BatchNorm": {"adam": 1e-4, "sgd": 1e-3},
@@ -50,7 +50,7 @@ def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool
       >>> from keras_lottery import models
       >>> recipe, source = settled(Recipe(weight_decay=1e-4), models.build("lenet", (8, 8, 1), 10))
       >>> recipe.optimizer, recipe.learning_rate, recipe.weight_decay
-      ('adam', 0.001, 0.0001)
+      ('adam', 0.002, 0.0001)
       >>> source["weight_decay"], source["optimizer"]
       ('as given', 'chosen for a new net without BatchNorm')
     """

@@ -1,4 +1,4 @@
-"""What to say after a training that went badly: one line each, with what to try."""
+"""What to say after a training that went badly: one line, with what to try."""
 
 import math
 import warnings
@@ -10,48 +10,47 @@ FEW = (
 )
 
 
-def say(name, history, loaded):
-    """Warn of what `remarks` finds."""
-    for line in remarks(name, history, loaded):
-        warnings.warn(line, stacklevel=2)
+def say(rows, loaded):
+    """Warn of what `remark` finds in the trainings of some rows of a result."""
+    for row in rows:
+        line = remark(row["history"], loaded)
+        if line:
+            warnings.warn(f"{row['control']}: {line}", stacklevel=2)
 
 
-def remarks(name, history, loaded) -> list:
-    """Lines about a training at chance, one whose first epoch learned nothing, and one of too few steps.
+def remark(history, loaded) -> str | None:
+    """A line about a training of too few steps, at chance, or whose first epoch learned nothing; else None.
 
     Args:
-      name: what was trained.
       history: the logs of its epochs, as `resumable.fit` gives them.
       loaded: the `data.Data` that it was trained on.
     """
+    if not history or "accuracy" not in history[-1]:
+        return None
     first, last = history[0], history[-1]
-    if "accuracy" not in last:
-        return []
     guessed, images = _guessed(loaded)
-    trained = loaded.sizes["train"]
-    found = []
-    if not _above(right := last.get("val_accuracy", last["accuracy"]), guessed, images):
-        found.append(
-            f"{right:.1%} right is no better than guessing, {guessed:.1%}"
-            + (
-                f", though {last['accuracy']:.1%} were right in training: BatchNorm statistics take more "
-                "steps. Give more epochs, or a smaller batch_size"
-                if last["accuracy"] > 3 * guessed
-                else ". Give a tenth of the learning_rate, or more epochs"
-            )
-        )
-    elif len(history) > 1 and not _above(first["accuracy"], guessed, trained):
-        found.append(
-            f"the first epoch learned nothing ({first['accuracy']:.1%} right in training, {guessed:.1%} by "
-            "guessing). Give a third of the learning_rate, or a longer warm-up, such as warmup=0.2"
-        )
+    right, begun, trained = last.get("val_accuracy", last["accuracy"]), first["accuracy"], last["accuracy"]
     if last["stop"] < FEW:
         epochs = math.ceil(len(history) * FEW / last["stop"])
-        found.append(
-            f"{last['stop']} steps are few for a learning rate to rise and fall. Give epochs={epochs} or "
-            "more, or a smaller batch_size"
+        return (
+            f"{last['stop']} steps are few for a learning rate to rise and fall: {right:.1%} right. Give "
+            f"epochs={epochs} or more, or a smaller batch_size."
         )
-    return [f"{name}: {line}." for line in found]
+    chance = f"{right:.1%} right is no better than guessing ({guessed:.1%})"
+    at_chance = not _above(right, guessed, images)
+    if at_chance and trained > 3 * guessed:
+        return (
+            f"{chance}, though {trained:.1%} were right in training: BatchNorm statistics take more steps. "
+            "Give more epochs, or a smaller batch_size."
+        )
+    if at_chance:
+        return f"{chance}. Give a tenth of the learning_rate, or more epochs."
+    if len(history) > 1 and not _above(begun, guessed, loaded.sizes["train"]):
+        return (
+            f"the first epoch learned nothing: {begun:.1%} right in training, {guessed:.1%} by guessing. "
+            "Give a third of the learning_rate, or a longer warm-up, such as warmup=0.2."
+        )
+    return None
 
 
 def _guessed(loaded):

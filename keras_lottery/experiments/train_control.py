@@ -16,7 +16,7 @@ from ..search import alive
 from ..search.rewind import start_at_point
 from ..tickets.ticket import from_model
 from ..training import older, resumable, run_folder
-from . import corruptions, metrics, recipe, remarks
+from . import corruptions, metrics, recipe
 from .controls import CONTROLS
 from .gradual import GradualPruning
 from .saliency import CRITERIA, saliency_masks
@@ -128,7 +128,6 @@ def train(how: Training, make, loaded):
             how.best.restore()
         epoch = how.best and how.best.epoch
         row = tested(how.control, handle, loaded, history, epoch, how.before, how.corrupted)
-        remarks.say(how.control, history, loaded)
         if not how.save:
             return row
         settings = {"control": how.control, "seed": how.seed}

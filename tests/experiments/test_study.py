@@ -286,6 +286,7 @@ def test_rows_of_a_study_within_one_data_set_tell_source_and_target_apart(tmp_pa
         "--target_epochs=1",
         "--controls=random-rescaled",
         "--noaugment",
+        "--batch_size=128",
     ]
     made, tasks = prepared("study", *flags)
     for task in tasks:

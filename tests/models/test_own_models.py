@@ -44,12 +44,17 @@ def body(classes=5, **head):
 # keras.applications
 
 
+def momenta(model):
+    """Of the BatchNorms."""
+    return {layer.momentum for layer in model.layers if isinstance(layer, L.BatchNormalization)}
+
+
 @BUILDS
 def test_an_application_is_built_by_its_name():
     model = models.build(SMALL, (32, 40, 3), 7, keras=KIND)
     assert model.input_shape == (None, 32, 40, 3) and model.output_shape == (None, 7)
     assert model.layers[-1].name == "logits" and model.layers[-1].activation is keras.activations.linear
-    assert preprocessing.known_of(model) == "minus1to1"
+    assert preprocessing.known_of(model) == "minus1to1" and momenta(model) == {0.9}
     assert lottery.sparsity(lottery.wrap(model, verbose=False)) == 0
     by_builder = saved.builder(SMALL, keras=KIND)((32, 40, 3), 7)
     assert [tuple(w.shape) for w in by_builder.weights] == [tuple(w.shape) for w in model.weights]
@@ -74,7 +79,7 @@ def test_weights_of_a_file_are_taken_with_and_without_a_head(tmp_path, form):
     assert same(values(other)[:-2], values(mine)[:-2]) and other.output_shape == (None, 6)
     bare = make(weights=None, include_top=False, input_shape=size)
     made = models.build(SMALL, size, 4, keras=KIND, weights=saved_by(bare, "bare"))
-    assert same(values(made)[:-2], values(bare))
+    assert same(values(made)[:-2], values(bare)) and momenta(made) == momenta(bare) == {0.99}
     whole = make(weights=None, classes=11, input_shape=size)
     made = models.build(SMALL, size, 4, keras=KIND, weights=saved_by(whole, "whole"))
     assert same(values(made)[:-2], values(whole)[: len(bare.weights)])

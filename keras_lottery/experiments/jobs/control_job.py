@@ -7,6 +7,7 @@ from ...core import files
 from ...core.errors import Dead, Diverged
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
+from .. import remarks
 from ..configs import Control
 from ..controls import ON_SOURCE, trainings_before
 from ..controls import check as check_control
@@ -46,6 +47,7 @@ def train_control(control: Control, data: DataConfig, recipe: Recipe, machine: M
             if nothing
             else _trained(control, place, loaded, found, dense, run.progress)
         )
+    remarks.say([row], loaded)
     result = finish(place.run_dir, {"command": "train_control", **config, "rows": [row]})
     files.remove(place.run_dir / run_folder.BACKUP)
     return result

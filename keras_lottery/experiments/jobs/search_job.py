@@ -48,7 +48,8 @@ def find(
     Where weights are never rewound, and no round is cut short, a dense net that is trained as often stands
     there too.
 
-    Test figures are of the last epoch of each round: the test split chooses nothing.
+    Test figures are of the last epoch of each round: the test split chooses nothing. What is open in the
+    recipe is chosen for the net, see `recipes.settled`, and shared by all rounds and controls.
 
     Args:
       search: with neither rounds nor final_sparsity there are 10 rounds.
@@ -96,10 +97,10 @@ def find(
         if not nothing and (place.run_dir / run_folder.RESULT).exists():
             result = run_folder.read_result(place.run_dir)
             if result.get("compare_at") == compare_at:
+                remarks.say(result["rows"][:1], loaded)
                 return finish(place.run_dir, {**result, "ticket": last})  # the folder may have been moved
         rows = _rounds_tested(search, model, loaded, folders, steps, corrupted)
-        for row in rows[:1]:
-            remarks.say("the dense net", row["history"], loaded)
+        remarks.say(rows[:1], loaded)
         if nothing:
             rows += [
                 failed("ticket" if number else "dense", at, nothing)

@@ -13,7 +13,7 @@ from ...models.preprocessing import scaled_twice
 from ...tickets.carry import transfer as carry
 from ...tickets.ticket import Ticket, as_built_by, load_ticket, ticket_folder
 from ...training import run_folder
-from .. import recipes
+from .. import recipes, remarks
 from ..configs import TransferConfig
 from ..controls import CONTROLS, DENSE, ON_TARGET
 from ..controls import check as check_control
@@ -25,10 +25,12 @@ from .shared import about, finish, load, prepare, ticket_hash
 def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
     """Train the ticket, and each of its controls, on a data set with the same budget.
 
-    The epoch with the best validation accuracy is the one that is tested. Images are brought to the size and
-    channels of the ticket's net where `data` does not say others. They are scaled as `preprocessing` says, by
-    default as `noted.normalization` does: by their own mean and deviation, as the paper's were on each of its
-    data sets, unless the ticket's search was told a scaling, such as that of a pretrained net.
+    The epoch with the best validation accuracy is the one that is tested. What is open in the recipe is that
+    of the ticket, else it is chosen for the ticket's net; see `recipes.settled`. All controls share it. Images
+    are brought to the size and channels of the ticket's net where `data` does not say others. They are scaled
+    as `preprocessing` says, by default as `noted.normalization` does: by their own mean and deviation, as the
+    paper's were on each of its data sets, unless the ticket's search was told a scaling, such as that of a
+    pretrained net.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well. The trained student is the
@@ -75,6 +77,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
                 at = 0.0 if control in DENSE else found.sparsity
                 make = lambda: ready(place.compile(net(control), _times(control) * steps))
                 rows.append(train_or_tell(how, at, make, loaded))
+    remarks.say(rows, loaded)
     trained = str(place.run_dir / "ticket" / "student")
     return finish(
         place.run_dir,

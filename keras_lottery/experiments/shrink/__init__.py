@@ -56,7 +56,7 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         print(place.told, flush=True)
         run_folder.open_run(place.run_dir, "shrink", _told(config, given, place), run.overwrite)
         tickets = _searched(config, given, place, run)
-    remarks.say("the dense net", tickets[0].rounds[0]["history"], given.data)
+    remarks.say([{"control": "dense", "history": tickets[0].rounds[0]["history"]}], given.data)
     allowed = _allowed(config, given)
     rows = [_row(ticket, tickets[0], allowed) for ticket in tickets]
     number = max(n for n, row in enumerate(rows) if row["fits"])
