@@ -73,7 +73,7 @@ def kept(masks):
     return {path: int(mask.sum()) for path, mask in masks.items()}
 
 
-@pytest.mark.quick("taylor", "synflow", "wanda")
+@pytest.mark.quick("taylor", "wanda")
 @pytest.mark.parametrize("score", [*SCORES, movement, wanda])
 def test_rounds_of_any_score_count_exactly_nest_and_train_the_same_dense_net(score, tmp_path):
     search(net(noisy), (X, Y), score=score, run_dir=tmp_path / "run", epochs=1)
@@ -231,6 +231,7 @@ def test_a_score_that_is_no_number_is_refused_when_it_comes():
         search(net(), (X, Y), score=writes)
 
 
+@pytest.mark.quick("movement")
 @pytest.mark.parametrize("score", ["taylor", movement])
 def test_a_killed_search_goes_on_to_the_same_ticket(score, tmp_path):
     class Kill(keras.callbacks.Callback):
@@ -277,6 +278,7 @@ def test_early_bird_looks_at_scores_without_a_trace():
     assert bits(plain.trained) == bits(watched.trained) and bits(plain.masks) == bits(watched.masks)
 
 
+@pytest.mark.quick("taylor")
 @pytest.mark.parametrize("score", ["taylor", "synflow"])
 def test_scores_go_with_channels_blocks_rates_and_erk(score):
     wide = lambda: keras.Sequential([L.Input((8,)), L.Dense(16, "relu"), L.Dense(16, "relu"), L.Dense(3)])  # noqa: E731
