@@ -49,16 +49,15 @@ def config(name, given):
 
 def opened(net, data, seed):
     """(a plain model, its data)."""
-    from keras_lottery.experiments.shrink.opened import opened as opened_file
-
     from keras_lottery import data as data_sets
     from keras_lottery import models
-    from keras_lottery.experiments.configs import ShrinkConfig
+    from keras_lottery.experiments import jobs
+    from keras_lottery.experiments.configs import Pretrained
+    from keras_lottery.experiments.opened import opened as opened_file
 
     if net.endswith((".keras", ".h5")):
-        found = opened_file(
-            ShrinkConfig(net, seed=seed), dataclasses.replace(data, image_size=96, channels=None), "tf_keras"
-        )
+        data = dataclasses.replace(data, image_size=96, channels=None)
+        found = opened_file(Pretrained(net, new_head=True), data, seed, "tf_keras", jobs.load)
         return found.model, found.data
     name, _, width = net.partition(" x")
     loaded = data_sets.load(**data.arguments(), seed=seed)

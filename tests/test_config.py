@@ -101,6 +101,8 @@ def test_the_line_of_a_command_says_its_configs():
         "lottery-find --epochs=3 --final_sparsity=0.5,0.9 --rewind=200 --structured '--dataset=./my photos' "
         "--classes=cat,dog --learning_rate=0.01"
     )
+    for name in find_ticket.FLAGS:
+        find_ticket.FLAGS[name].unparse()  # what other tests gave
     find_ticket.FLAGS(shlex.split(line))
     read = [flags.read(find_ticket.FLAGS, type(one)) for one in given]
     assert read[0].entries() == {**given[0].entries(), "scope": "global"}

@@ -44,7 +44,7 @@ def _layer_rates(name, value):
     if not isinstance(value, dict) or not value or not all(isinstance(of, str) and of for of in value):
         raise LotteryError(
             f"{name}={shown(value)} is not understood: give the rate of each layer, such as "
-            "{'conv*': 0.1, 'fc': 0.3}, as a flag conv*:0.1,fc:0.3."
+            "{'conv*': 0.1, 'fc': 0.3}, in a command conv*:0.1,fc:0.3."
         )
     return {of: share(f"{name} of {of!r}", rate) for of, rate in value.items()}
 

@@ -147,7 +147,7 @@ def test_again_changes_nothing_and_trains_nothing(folder, monkeypatch):
         command(transfer_ticket, *CARRY),
     ]
     assert [code for code, *_ in again] == [0, 0] and files(where) == before
-    assert again[1] == said[1]
+    assert again[1][:2] == said[1][:2]  # that a training had few steps is said once
 
 
 def test_more_controls_and_other_settings(folder, monkeypatch):

@@ -31,18 +31,19 @@ QUICK = [
 
 
 def net(*first, classes=10, norm=True):
-    """A small net of 8x8 grey images whose first layers are given."""
+    """A small net of 8x8 grey images whose first layers are given; without norm nothing in it tells whether
+    it is trained."""
     norms = [L.BatchNormalization(name="bn")] if norm else []
     return keras.Sequential(
         [
             L.Input((8, 8, 1)),
             *first,
-            L.Conv2D(8, 3, padding="same", name="one"),
+            L.Conv2D(8, 3, padding="same", use_bias=norm, name="one"),
             *norms,
             L.ReLU(),
             L.GlobalAveragePooling2D(),
-            L.Dense(16, "relu", name="two"),
-            L.Dense(classes, name="head"),
+            L.Dense(16, "relu", use_bias=norm, name="two"),
+            L.Dense(classes, use_bias=norm, name="head"),
         ]
     )
 

@@ -151,7 +151,7 @@ def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_
     first = "import os; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
     flags = (
         "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax "
-        "--strategy=mirrored"
+        "--strategy=mirrored --batch_size=128"
     ).split()
     done = python("-c", first + COMMAND, *flags, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2 and not done.stdout, done.stderr

@@ -71,7 +71,7 @@ def test_files_of_the_repository_that_pages_and_scripts_name_are_there():
         for pattern in ("*.md", "docs/**/*", "apps/*.py", "keras_lottery/**/*.py", "saved_models/*/README.md")
         for path in ROOT.parent.glob(pattern)
         if path.suffix in (".md", ".py", ".sh", ".flags")
-        for name in re.findall(r"\bdocs/[\w./-]*\w", path.read_text())
+        for name in re.findall(r"(?<![\w/])docs/[\w./-]*\w", path.read_text())
     ]
     lost = {
         f"{path.relative_to(ROOT.parent)}: {name}"

@@ -174,6 +174,7 @@ def test_the_command_says_so_and_exits(tmp_path):
         "--final_sparsity=0.999",
         "--rate=0.9",
         "--learning_rate=0.01",
+        "--batch_size=128",
         f"--run_dir={tmp_path / 'run'}",
         "--verbose=false",
         "--precision=float32",

@@ -26,11 +26,11 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
     """Train the ticket, and each of its controls, on a data set with the same budget.
 
     The epoch with the best validation accuracy is the one that is tested. What is open in the recipe is that
-    of the ticket, else it is chosen for the ticket's net; see `recipes.settled`. All controls share it. Images
-    are brought to the size and channels of the ticket's net where `data` does not say others. They are scaled
-    as `preprocessing` says, by default as `noted.normalization` does: by their own mean and deviation, as the
-    paper's were on each of its data sets, unless the ticket's search was told a scaling, such as that of a
-    pretrained net.
+    of the ticket, else it is chosen for the ticket's net; see `recipes.settled`. All controls share it.
+    Images are brought to the size and channels of the ticket's net where `data` does not say others. They are
+    scaled as `preprocessing` says, by default as `noted.normalization` does: by their own mean and deviation,
+    as the paper's were on each of its data sets, unless the ticket's search was told a scaling, such as that
+    of a pretrained net.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well. The trained student is the
