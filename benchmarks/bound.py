@@ -28,11 +28,11 @@ def tf_keras(precision):
     import tensorflow as tf
 
     from keras_lottery import models
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine, optimizers
 
     machine.set_precision(precision)
     net = models.build("resnet20", SHAPE, CLASSES)
-    recipe.compile_classifier(net, recipe.make_optimizer("sgd", search.LEARNING_RATE))
+    optimizers.compile_classifier(net, optimizers.make_optimizer("sgd", search.LEARNING_RATE))
     step, batches = net.make_train_function(), iter(tf.data.Dataset.from_tensors(data()).repeat())
     return lambda: step(batches)
 

@@ -26,7 +26,7 @@ def measure(name, times):
     import keras_lottery as lottery
     from keras_lottery import engines, models
     from keras_lottery.core.schedule import Round
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine, optimizers
     from keras_lottery.search.rewind import Rewinder
     from keras_lottery.tickets import ticket
 
@@ -38,7 +38,7 @@ def measure(name, times):
         tf.constant(rng.integers(0, 10, 128)),
     )
     model = lottery.wrap(models.build(name, shape, 10))
-    recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
+    optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01))
     handle, traces = engines.of(model), []
     rewinder = Rewinder(handle, 0)
 

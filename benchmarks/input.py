@@ -42,7 +42,7 @@ def main():
     import tensorflow as tf
 
     from keras_lottery import data, models
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine, optimizers
 
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (given.images, *SHAPE), dtype="uint8"), rng.integers(0, 10, given.images)
@@ -55,7 +55,7 @@ def main():
     taken = {name: seconds[1:] for name, seconds in taken.items()}
     precision = machine.set_precision("auto")
     model = models.build("resnet20", SHAPE, 10)
-    recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
+    optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01))
     batch = next(iter(ours))
     step = tf.function(model.train_step)
     steps = [

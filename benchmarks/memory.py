@@ -20,7 +20,7 @@ def measure(side, name, rounds):
 
     import keras_lottery as lottery
     from keras_lottery import data, models
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine, optimizers
 
     machine.set_precision("auto")
     rng = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def measure(side, name, rounds):
     model = models.build(name, (32, 32, 3), 10)
     if side == "search":
         model = lottery.wrap(model)
-    recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01))
+    optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01))
     if side == "plain":
         model.fit(train, epochs=2, verbose=0)
     else:

@@ -53,7 +53,7 @@ def opened(net, data, seed):
     from keras_lottery import models
     from keras_lottery.experiments import jobs
     from keras_lottery.experiments.configs import Pretrained
-    from keras_lottery.experiments.opened import opened as opened_file
+    from keras_lottery.experiments.look import opened as opened_file
 
     if net.endswith((".keras", ".h5")):
         data = dataclasses.replace(data, image_size=96, channels=None)
@@ -69,7 +69,7 @@ def trained(net, name, which, given):
     import keras_lottery as lottery
     from keras_lottery import engines
     from keras_lottery.core.errors import Failed
-    from keras_lottery.experiments import recipe as make
+    from keras_lottery.experiments import optimizers as make
     from keras_lottery.experiments import recipes
     from keras_lottery.training import resumable
 

@@ -65,14 +65,14 @@ def ours(given):
     loaded, _, _ = images(given)
     import keras_lottery as lottery
     from keras_lottery import engines, models
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine, optimizers
     from keras_lottery.search.find_ticket import find_ticket
 
     machine.set_precision(given.precision)
     engines.engine_of("tf_keras")  # TF-MOT, which the other side has imported before it starts too
     start = time.perf_counter()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))
-    recipe.compile_classifier(net, recipe.make_optimizer("sgd", LEARNING_RATE))
+    optimizers.compile_classifier(net, optimizers.make_optimizer("sgd", LEARNING_RATE))
     find_ticket(net, loaded.train, epochs=EPOCHS, rounds=ROUNDS, rate=RATE, verbose=0)
     return {
         "seconds": time.perf_counter() - start,
@@ -87,14 +87,14 @@ def tfmot(given):
     import tensorflow_model_optimization as tfmot
 
     from keras_lottery import models
-    from keras_lottery.experiments import recipe
+    from keras_lottery.experiments import optimizers
 
     sparsity = tfmot.sparsity.keras
     start = time.perf_counter()
     net = models.build("resnet20", loaded.input_shape, loaded.num_classes)
 
     def compiled(model):
-        recipe.compile_classifier(model, recipe.make_optimizer("sgd", LEARNING_RATE))
+        optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", LEARNING_RATE))
         return model
 
     weights, first = net.weights, net.get_weights()  # wrappers keep these variables

@@ -33,7 +33,7 @@ def measure(backend, name, precision, pairs, batch_size=128):
 
     import keras_lottery as lottery
     from keras_lottery import engines, models
-    from keras_lottery.experiments import machine, recipe
+    from keras_lottery.experiments import machine, optimizers
 
     keras = machine.kind(machine.choose_backend(backend))
     if backend == "torch":
@@ -59,7 +59,7 @@ def measure(backend, name, precision, pairs, batch_size=128):
     }
     steps, first = {}, {}
     for side, model in sides.items():
-        recipe.compile_classifier(model, recipe.make_optimizer("sgd", 0.01, keras=keras))
+        optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01, keras=keras))
         model.optimizer.build(model.trainable_variables)
         steps[side] = _stepper(backend, model, data)
         first[side] = bench.seconds(steps[side])

@@ -14,7 +14,7 @@ import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.core import files
 from keras_lottery.core.jsonable import plain
-from keras_lottery.experiments import recipe
+from keras_lottery.experiments import optimizers
 from keras_lottery.tickets.ticket import Ticket, from_model
 from keras_lottery.training import resumable, run_folder
 
@@ -55,7 +55,7 @@ class Study:
     def compiled(self, model, epochs=None):
         """The model with an optimizer whose learning rate falls from RATE to 0 over a training."""
         steps = len(self.train) * (epochs or self.epochs)
-        recipe.compile_classifier(model, recipe.make_optimizer("adam", RATE, "cosine", steps=steps))
+        optimizers.compile_classifier(model, optimizers.make_optimizer("adam", RATE, "cosine", steps=steps))
         return model
 
     def done(self):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from keras_lottery import data, engines, wrap
 from keras_lottery.core.files import read_arrays, write_arrays
-from keras_lottery.experiments import machine, recipe
+from keras_lottery.experiments import machine, optimizers
 from keras_lottery.models import saved
 from keras_lottery.search import stability
 from keras_lottery.search.rewind import start_at_point
@@ -54,8 +54,8 @@ def compiled(given, loaded, epochs, rate, decay):
     engines.engine_of("tf_keras").set_seed(SEED)
     net = wrap(saved.builder(given.net, WIDTH)(loaded.input_shape, loaded.num_classes))
     steps = len(loaded.train) * epochs
-    optimizer = recipe.make_optimizer("sgd", rate, "cosine", steps, decay)
-    recipe.compile_classifier(net, optimizer)
+    optimizer = optimizers.make_optimizer("sgd", rate, "cosine", steps, decay)
+    optimizers.compile_classifier(net, optimizer)
     return net
 
 

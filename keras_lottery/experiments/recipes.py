@@ -6,7 +6,7 @@ from .. import engines
 from ..config import DataConfig, Recipe
 from ..core.errors import LotteryError
 from ..models import measuring
-from .recipe import make_optimizer
+from .optimizers import make_optimizer
 
 DEEP = 12  # layers with kernels from which a net without BatchNorm counts as deep
 WARMUP = 0.1

@@ -16,7 +16,7 @@ from ..search import alive
 from ..search.rewind import start_at_point
 from ..tickets.ticket import from_model
 from ..training import older, resumable, run_folder
-from . import corruptions, metrics, recipe
+from . import corruptions, metrics, optimizers
 from .controls import CONTROLS
 from .gradual import GradualPruning
 from .saliency import CRITERIA, saliency_masks
@@ -33,7 +33,7 @@ def on_target(control, sparsity, loaded, steps):
             alive.set_masks(
                 handle,
                 saliency_masks(
-                    net, x, y, control, sparsity, loss=recipe.classifier_loss(net, reduction="none")
+                    net, x, y, control, sparsity, loss=optimizers.classifier_loss(net, reduction="none")
                 ),
             )
             return net

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.errors import LotteryError
 from ..core.told import told_in_one_line
-from ..engines.inputs import input_norms
+from ..engines.input_norms import input_norms
 from ..engines.own import own_methods
 
 BATCHES = 16
@@ -50,7 +50,7 @@ def gradients(handle, paths, batches):
 
 
 def inputs(handle, paths, batches):
-    """What `inputs.input_norms` gives of the model."""
+    """What `input_norms.input_norms` gives of the model."""
     _check_trains_plainly(handle)
     with told_in_one_line("train"):
         return input_norms(_copy(handle), paths, batches)

@@ -22,7 +22,7 @@ from apps import flags as shared
 from keras_lottery import data, engines
 from keras_lottery.core import processes
 from keras_lottery.core.files import read_arrays
-from keras_lottery.experiments import recipe
+from keras_lottery.experiments import optimizers
 from keras_lottery.experiments.metrics import correct_images
 from keras_lottery.models.saved import builder
 from keras_lottery.tflite import of_ticket
@@ -128,7 +128,7 @@ def test_find_transfer_export(folder):
     student = lottery.load_ticket(where / "carry" / "ticket" / "student")
     test = lottery.data.load("digits", classes=[5, 6, 7, 8, 9], train_split="train[:40%]", batch_size=64).test
     model = student.model("trained")
-    recipe.compile_classifier(model, "sgd")
+    optimizers.compile_classifier(model, "sgd")
     assert model.evaluate(test, verbose=0)[1] == carry["rows"][0]["test_accuracy"]
     assert written["test"]["keras"] == pytest.approx(carry["rows"][0]["test_accuracy"], abs=1e-6)
     assert (
@@ -352,7 +352,7 @@ def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     )
     shift = L.Dense(10, use_bias=False, kernel_initializer="zeros", trainable=False, name="shift")(near_one)
     model = lottery.wrap(tf_keras.Model(inputs, L.Add()([L.Dense(10)(L.Dense(32, "relu")(x)), shift])))
-    recipe.compile_classifier(model, recipe.make_optimizer("adam", 0.01))
+    optimizers.compile_classifier(model, optimizers.make_optimizer("adam", 0.01))
     start = engines.of(model).values()
     model.fit(digits.train, epochs=4, verbose=0)
     right = from_model(model, start, [], {"data": digits.describe()})

@@ -13,7 +13,7 @@ from keras_lottery import data
 from keras_lottery.config import DataConfig, Net
 from keras_lottery.experiments import jobs
 from keras_lottery.experiments.configs import OwnNet
-from keras_lottery.experiments.opened import OWN, _by_name, opened
+from keras_lottery.experiments.look import OWN, _by_name, opened
 
 pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="the commands' data are TensorFlow's")
 L = keras.layers

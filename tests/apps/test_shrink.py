@@ -13,7 +13,7 @@ from apps import shrink as app
 from keras_lottery.config import DataConfig
 from keras_lottery.experiments import jobs, shrink
 from keras_lottery.experiments.configs import ShrinkConfig
-from keras_lottery.experiments.opened import opened
+from keras_lottery.experiments.look import opened
 from keras_lottery.experiments.shrink.enough import Enough, UntilEnough
 
 pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="the commands' data are TensorFlow's")

@@ -14,7 +14,7 @@ import keras_lottery as lottery
 from keras_lottery import engines
 from keras_lottery.architecture import trust
 from keras_lottery.core.pixels import Pixels
-from keras_lottery.experiments import recipe
+from keras_lottery.experiments import optimizers
 
 pytestmark = pytest.mark.keras3
 
@@ -165,4 +165,4 @@ def test_notes_of_a_ticket_that_commands_cannot_use():
 def test_a_model_for_batches_of_a_billion_is_not_tried():
     given = L.Input((8,), batch_size=10**9)
     net = keras.Model(given, L.Dense(3)(given))
-    assert recipe.classifier_loss(net).get_config()["from_logits"]
+    assert optimizers.classifier_loss(net).get_config()["from_logits"]

@@ -14,7 +14,7 @@ from keras_lottery.core import files
 from keras_lottery.core.masking import prune, random
 from keras_lottery.experiments import controls
 from keras_lottery.experiments.gradual import GradualPruning
-from keras_lottery.experiments.recipe import classifier_loss
+from keras_lottery.experiments.optimizers import classifier_loss
 from keras_lottery.experiments.saliency import CRITERIA, saliency_masks
 from keras_lottery.tickets.ticket import from_model
 from keras_lottery.training import resumable, run_folder

@@ -14,7 +14,7 @@ from world import KIND, keras
 from keras_lottery import data
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.pixels import Pixels
-from keras_lottery.experiments import corruptions, metrics, recipe
+from keras_lottery.experiments import corruptions, metrics, optimizers
 from keras_lottery.experiments.corruptions import CONSTANTS, SEVERITIES, accuracies, corrupt
 
 ALL = list(itertools.product(CONSTANTS, SEVERITIES))
@@ -86,7 +86,7 @@ def test_accuracies_are_of_the_first_test_images_normalised_after(monkeypatch):
     loaded = data.load("digits", classes=[0, 1, 2, 3, 4], batch_size=32, train_split="train[:20%]")
     monkeypatch.setattr(corruptions, "IMAGES", 50)  # of 180: two batches, the last one cut
     model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(16, "relu"), L.Dense(5)])
-    recipe.compile_classifier(model, recipe.make_optimizer("adam", 0.01, keras=KIND))
+    optimizers.compile_classifier(model, optimizers.make_optimizer("adam", 0.01, keras=KIND))
     model.fit(loaded.train, epochs=4, verbose=0)
     found = accuracies(model, loaded)
     assert found.keys() == CONSTANTS.keys() and all(len(of) == len(SEVERITIES) for of in found.values())

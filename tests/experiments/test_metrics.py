@@ -13,7 +13,7 @@ from world import KIND, WORLD, keras
 import keras_lottery as lottery
 from keras_lottery import data, engines
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.experiments import metrics, recipe
+from keras_lottery.experiments import metrics, optimizers
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def digits():
 
 def classifier(**head):
     model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(16, "relu"), L.Dense(5, **head)])
-    recipe.compile_classifier(model, recipe.make_optimizer("adam", 0.01, keras=KIND))
+    optimizers.compile_classifier(model, optimizers.make_optimizer("adam", 0.01, keras=KIND))
     return model
 
 

@@ -17,7 +17,7 @@ from keras_lottery import engines, models
 from keras_lottery.config import DataConfig, Recipe
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments import recipes, remarks
-from keras_lottery.experiments.recipe import make_optimizer
+from keras_lottery.experiments.optimizers import make_optimizer
 
 pytestmark = pytest.mark.keras3
 FULL = Recipe("nesterov", 0.02, "constant", 1e-4, 0.0)

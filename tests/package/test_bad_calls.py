@@ -10,7 +10,7 @@ from small import ENGINE, LOGITS, L, arrays, compiled, conv, dense, search
 from world import KIND, keras
 
 import keras_lottery as lottery
-from keras_lottery.experiments import controls, machine, recipe
+from keras_lottery.experiments import controls, machine, optimizers
 from keras_lottery.experiments.saliency import saliency_masks
 from keras_lottery.experiments.stats import estimate
 from keras_lottery.search import stability
@@ -59,7 +59,7 @@ def study(**changes):
 
 
 def optimizer(*arguments, **named):
-    return recipe.make_optimizer(*arguments, keras=KIND, **named)
+    return optimizers.make_optimizer(*arguments, keras=KIND, **named)
 
 
 CALLS = {

@@ -10,7 +10,7 @@ import keras_lottery as lottery
 from keras_lottery import engines, models
 from keras_lottery.core import files
 from keras_lottery.core.masking import prune
-from keras_lottery.experiments import controls, recipe
+from keras_lottery.experiments import controls, optimizers
 from keras_lottery.tickets.ticket import Ticket, from_model
 
 pytestmark = pytest.mark.keras3
@@ -214,7 +214,7 @@ def test_loss_follows_the_last_activation(ending):
         rounds=1,
     )
     student = lottery.transfer(ticket, num_classes=4)
-    recipe.compile_classifier(student, "sgd")
+    optimizers.compile_classifier(student, "sgd")
     assert student.loss.get_config()["from_logits"] == (ending == "logits")
     x, y = arrays(classes=4)
     output = student.predict(x, verbose=0)

@@ -9,7 +9,7 @@ from ...config import DataConfig, Machine, Net
 from ...core.errors import LotteryError
 from ...models import names, preprocessing, saved
 from ..configs import Pretrained
-from ..opened import backend_of, opened
+from ..look import backend_of, opened
 
 
 class Found(NamedTuple):

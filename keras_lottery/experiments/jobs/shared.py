@@ -18,7 +18,7 @@ from .. import machine as machines
 from .. import recipes
 from ..controls import FROM_POINT, first_step
 from ..corruptions import IMAGES
-from ..recipe import compile_classifier, make_optimizer
+from ..optimizers import compile_classifier, make_optimizer
 
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 

@@ -18,7 +18,7 @@ from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from .. import jobs, remarks
 from ..configs import ShrinkConfig
-from ..opened import Opened, backend_of, opened
+from ..look import Opened, backend_of, opened
 from ..stats import estimate
 from .enough import Enough, UntilEnough
 from .table import show

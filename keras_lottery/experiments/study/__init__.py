@@ -22,8 +22,8 @@ from ...training import run_folder
 from .. import corruptions, machine, recipes, report
 from ..jobs import check_net, load
 from ..machine import place
+from ..optimizers import compile_classifier, make_optimizer
 from ..question import Study
-from ..recipe import compile_classifier, make_optimizer
 from . import board, workers
 from .compositions import tickets
 from .plan import Size, Task, plan
