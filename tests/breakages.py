@@ -434,7 +434,8 @@ BREAKAGES = [
             "scores.py",
             "return np.abs(weight) * np.sqrt(state.squared_gradient[path])",
             "return np.sqrt(state.squared_gradient[path])",
-            "search/test_scores.py::test_gradients_are_those_of_the_loss_on_the_first_batches_of_the_first_epoch",
+            "search/test_scores.py::"
+            "test_gradients_are_those_of_the_loss_on_the_first_batches_of_the_first_epoch",
         ),
         (
             "synflow lets signed weights flow",

@@ -281,7 +281,10 @@ def test_early_bird_looks_at_scores_without_a_trace():
 @pytest.mark.quick("taylor")
 @pytest.mark.parametrize("score", ["taylor", "synflow"])
 def test_scores_go_with_channels_blocks_rates_and_erk(score):
-    wide = lambda: keras.Sequential([L.Input((8,)), L.Dense(16, "relu"), L.Dense(16, "relu"), L.Dense(3)])  # noqa: E731
+
+    def wide():
+        return keras.Sequential([L.Input((8,)), L.Dense(16, "relu"), L.Dense(16, "relu"), L.Dense(3)])
+
     model = net(wide)
     model = compiled(lottery.wrap(model, block=4, scope="erk", verbose=False), run_eagerly=EAGER)
     ticket = search(model, (X, Y), score=score, rounds=1, rate=0.6, epochs=1, structured=True)
