@@ -44,8 +44,8 @@ def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool
     2017 (arXiv 1706.02677), section 2.2; a warm-up for Adam, Ma and Yarats 2021 (arXiv 1910.04209);
     fine-tuning takes smaller rates than training anew, Kornblith et al. 2019 (arXiv 1805.08974) and Li et al.
     2020 (arXiv 2002.11770); a rate that reaches 0 where a short training ends, Li et al. 2020 (arXiv
-    1905.04753); Lion's smaller rates, Chen et al. 2023 (arXiv 2302.06675). benchmarks/recipes.py measures what
-    is chosen.
+    1905.04753); Lion's smaller rates, Chen et al. 2023 (arXiv 2302.06675). benchmarks/recipes.py measures
+    what is chosen.
 
     Example:
       >>> from keras_lottery import models
