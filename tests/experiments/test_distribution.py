@@ -150,8 +150,8 @@ def test_four_replicas_give_what_one_process_gives_though_killed(tmp_path):
 def test_batches_that_jax_devices_cannot_share_are_told_before_any_training(tmp_path):
     first = "import os; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
     flags = (
-        "--dataset=digits --model=lenet --epochs=1 --rounds=1 --precision=float32 --backend=jax "
-        "--strategy=mirrored"
+        "--dataset=digits --batch_size=128 --model=lenet --epochs=1 --rounds=1 --precision=float32 "
+        "--backend=jax --strategy=mirrored"
     ).split()
     done = python("-c", first + COMMAND, *flags, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2 and not done.stdout, done.stderr
