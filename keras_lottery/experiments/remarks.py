@@ -45,9 +45,10 @@ def remark(history, loaded) -> str | None:
         )
     if at_chance:
         return f"{chance}. Give a tenth of the learning_rate, or more epochs."
-    if len(history) > 1 and not _above(begun, guessed, loaded.sizes["train"]):
+    by_class = 1 / loaded.num_classes
+    if len(history) > 1 and not _above(begun, by_class, loaded.sizes["train"]):
         return (
-            f"the first epoch learned nothing: {begun:.1%} right in training, {guessed:.1%} by guessing. "
+            f"the first epoch learned nothing: {begun:.1%} right in training, {by_class:.1%} by guessing. "
             "Give a third of the learning_rate, or a longer warm-up, such as warmup=0.2."
         )
     return None
