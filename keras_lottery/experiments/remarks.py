@@ -5,9 +5,8 @@ import warnings
 
 import numpy as np
 
-FEW = (
-    100  # steps: BatchNorm statistics, at Keras' momentum of 0.99, are then still a third what they began as
-)
+# Steps: of BatchNorm statistics a third, at Keras' momentum of 0.99, is then still what they began as.
+FEW = 100
 
 
 def say(rows, loaded):
@@ -30,10 +29,11 @@ def remark(history, loaded) -> str | None:
     first, last = history[0], history[-1]
     guessed, images = _guessed(loaded)
     right, begun, trained = last.get("val_accuracy", last["accuracy"]), first["accuracy"], last["accuracy"]
-    if last["stop"] < FEW:
-        epochs = math.ceil(len(history) * FEW / last["stop"])
+    steps = last.get("stop", FEW)  # which earlier versions did not write down
+    if steps < FEW:
+        epochs = math.ceil(len(history) * FEW / steps)
         return (
-            f"{last['stop']} steps are few for a learning rate to rise and fall: {right:.1%} right. Give "
+            f"{steps} steps are few for a learning rate to rise and fall: {right:.1%} right. Give "
             f"epochs={epochs} or more, or a smaller batch_size."
         )
     chance = f"{right:.1%} right is no better than guessing ({guessed:.1%})"
