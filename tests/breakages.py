@@ -406,6 +406,13 @@ BREAKAGES = [
             "test_what_a_callback_begins_anew_with_each_training_survives_a_kill_within_it",
         ),
         (
+            "a training that diverged goes on to the end of its epoch",
+            "diverging.py",
+            'if self.step >= self.next and not np.all(np.isfinite((logs or {}).get("loss", 0))):',
+            "if False:",
+            "training/test_finite.py::test_it_ends_at_the_step_that_shows_it",
+        ),
+        (
             "variances of BatchNorm are those within batches alone",
             "batch_norm.py",
             "sums[path] = first + size * mean, second + size * (variance + mean**2)",
@@ -595,6 +602,20 @@ BREAKAGES = [
     ),
     *_of(
         "keras_lottery/experiments",
+        (
+            "what the user gives of a recipe is lost to the ticket's",
+            "recipes.py",
+            "found = _completed({**told, **given}, RATES[kind])",
+            "found = _completed({**given, **told}, RATES[kind])",
+            "experiments/test_recipes.py::test_a_tickets_recipe_comes_before_what_is_chosen_and_after",
+        ),
+        (
+            "a pretrained net is trained as a new one",
+            "recipes.py",
+            "pretrained = measuring.trained(model) if pretrained is None else pretrained",
+            "pretrained = bool(pretrained)",
+            "experiments/test_recipes.py::test_the_kind_of_a_net_decides_what_is_chosen",
+        ),
         (
             "Holm's correction is none",
             "verdicts.py",

@@ -121,7 +121,7 @@ class DataConfig(Config):
         in a training of few epochs; smaller batches cost time.
 
         Source: up to some batch size, the steps to a goal fall in proportion to it, Shallue et al. 2019
-        (arXiv 1811.03600), section 4.1, so that a smaller one takes no more images; small batches serve well,
+        (arXiv 1811.03600), so that a smaller one takes no more images; small batches serve well,
         Masters and Luschi 2018 (arXiv 1804.07612).
 
         >>> [DataConfig().images_a_step(images) for images in (300, 1_650, 4_500, 54_000)]

@@ -67,8 +67,8 @@ def find(
     grid = _affordable(search, loaded)
     _open(search, net, data, place, loaded, run)
     if run.progress:
-        print(place.told, flush=True)
         print(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs), flush=True)
+        print(place.told, flush=True)
 
     def searched(step, compare_at=()):
         return jobs.find(

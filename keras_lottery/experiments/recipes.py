@@ -39,11 +39,12 @@ def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool
       pretrained: whether the model is; None to look at its weights.
 
     Source: without BatchNorm, Frankle and Carbin 2019 (arXiv 1803.03635), figure 2, train by Adam, the
-    deeper nets at smaller rates; large rates need BatchNorm, Bjorck et al. 2018 (arXiv 1806.02375), section
-    3; warm-up, Goyal et al. 2017 (arXiv 1706.02677), section 2.2, and for Adam Ma and Yarats 2021 (arXiv
-    1910.04209); fine-tuning wants smaller rates, Kornblith et al. 2019 (arXiv 1805.08974), appendix A.5, and
-    Li et al. 2020 (arXiv 2002.11770); a rate that reaches 0 where the training ends, Li et al. 2020 (arXiv
-    1905.04753); Lion's rates, Chen et al. 2023 (arXiv 2302.06675), section 5. benchmarks/recipes.py measures
+    deeper nets at smaller rates; BatchNorm is what allows large ones, Bjorck et al. 2018 (arXiv 1806.02375);
+    SGD with momentum at 0.1, He et al. 2016 (arXiv 1512.03385), section 4.2, after a warm-up, Goyal et al.
+    2017 (arXiv 1706.02677), section 2.2; a warm-up for Adam, Ma and Yarats 2021 (arXiv 1910.04209);
+    fine-tuning takes smaller rates than training anew, Kornblith et al. 2019 (arXiv 1805.08974) and Li et al.
+    2020 (arXiv 2002.11770); a rate that reaches 0 where a short training ends, Li et al. 2020 (arXiv
+    1905.04753); Lion's smaller rates, Chen et al. 2023 (arXiv 2302.06675). benchmarks/recipes.py measures
     what is chosen.
 
     Example:

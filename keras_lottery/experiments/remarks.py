@@ -5,9 +5,8 @@ import warnings
 
 import numpy as np
 
-FEW = (
-    100  # steps: BatchNorm statistics, at Keras' momentum of 0.99, are then still a third what they began as
-)
+# Steps: of BatchNorm statistics a third, at Keras' momentum of 0.99, is then still what they began as.
+FEW = 100
 
 
 def say(rows, loaded):
@@ -30,10 +29,11 @@ def remark(history, loaded) -> str | None:
     first, last = history[0], history[-1]
     guessed, images = _guessed(loaded)
     right, begun, trained = last.get("val_accuracy", last["accuracy"]), first["accuracy"], last["accuracy"]
-    if last["stop"] < FEW:
-        epochs = math.ceil(len(history) * FEW / last["stop"])
+    steps = last.get("stop", FEW)  # which earlier versions did not write down
+    if steps < FEW:
+        epochs = math.ceil(len(history) * FEW / steps)
         return (
-            f"{last['stop']} steps are few for a learning rate to rise and fall: {right:.1%} right. Give "
+            f"{steps} steps are few for a learning rate to rise and fall: {right:.1%} right. Give "
             f"epochs={epochs} or more, or a smaller batch_size."
         )
     chance = f"{right:.1%} right is no better than guessing ({guessed:.1%})"
@@ -45,9 +45,10 @@ def remark(history, loaded) -> str | None:
         )
     if at_chance:
         return f"{chance}. Give a tenth of the learning_rate, or more epochs."
-    if len(history) > 1 and not _above(begun, guessed, loaded.sizes["train"]):
+    by_class = 1 / loaded.num_classes
+    if len(history) > 1 and not _above(begun, by_class, loaded.sizes["train"]):
         return (
-            f"the first epoch learned nothing: {begun:.1%} right in training, {guessed:.1%} by guessing. "
+            f"the first epoch learned nothing: {begun:.1%} right in training, {by_class:.1%} by guessing. "
             "Give a third of the learning_rate, or a longer warm-up, such as warmup=0.2."
         )
     return None

@@ -173,6 +173,7 @@ def test_the_command_says_so_and_exits(tmp_path):
         "--epochs=1",
         "--final_sparsity=0.999",
         "--rate=0.9",
+        "--optimizer=sgd",
         "--learning_rate=0.01",
         "--batch_size=128",
         f"--run_dir={tmp_path / 'run'}",
