@@ -10,9 +10,9 @@ def synchronise(model):
         model.jax_state_sync()
 
 
-def array(variable):
+def array(tensor):
     """A NumPy copy of a variable or tensor."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+    return np.array(keras.ops.convert_to_numpy(tensor))
 
 
 def plain(optimizer):
