@@ -30,14 +30,17 @@ def remark(history, loaded) -> str | None:
     guessed, images = _guessed(loaded)
     right, begun, trained = last.get("val_accuracy", last["accuracy"]), first["accuracy"], last["accuracy"]
     steps = last.get("stop", FEW)  # which earlier versions did not write down
+    at_chance = not _above(right, guessed, images)
     if steps < FEW:
+        if right > (1 + guessed) / 2:  # it has learned all the same
+            return None
         epochs = math.ceil(len(history) * FEW / steps)
+        how = f", no better than guessing ({guessed:.1%})" if at_chance else ""
         return (
-            f"{steps} steps are few for a learning rate to rise and fall: {right:.1%} right. Give "
+            f"{steps} steps are few for a learning rate to rise and fall: {right:.1%} right{how}. Give "
             f"epochs={epochs} or more, or a smaller batch_size."
         )
     chance = f"{right:.1%} right is no better than guessing ({guessed:.1%})"
-    at_chance = not _above(right, guessed, images)
     if at_chance and trained > 3 * guessed:
         return (
             f"{chance}, though {trained:.1%} were right in training: BatchNorm statistics take more steps. "

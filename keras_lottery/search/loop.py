@@ -12,6 +12,7 @@ from ..core.errors import LotteryError
 from ..core.schedule import check_rewind, search_rounds
 from ..core.types import Model
 from ..tickets.ticket import Ticket
+from ..training.check_data import open_data
 from . import loop_state
 from .loop_optimizer import check_stepped, with_optimizer
 from .pruning import Pruning
@@ -88,6 +89,8 @@ def rounds(
     plan = search_rounds(search.sparsities, search.rewind, steps, search.rewind_once)
     handle = _ready(engines.of(model), optimizer)
     settings = settings_of(search, handle.settings()[1], {"steps": steps})
+    if train is not None:
+        train, *_ = open_data(handle, train, search.seed)
     pruning = Pruning.of(handle, search, settings["scope"], train)
     architecture = handle.architecture()
     state = Rounds(handle, architecture, search.rewind, pruning, None, {}, settings)

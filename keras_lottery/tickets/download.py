@@ -35,7 +35,8 @@ def fetched(address: str, sha256: str | None = None) -> Path:
         raise LotteryError(
             f"{url!r} is no address of a ticket: give https://... of a zip file, or hf://user/name."
         )
-    wanted = _checked(sha256 or told or _remembered(url))
+    given = told if sha256 is None and _HASH in address else sha256
+    wanted = _remembered(url) if given is None else _checked(given)
     cache = files.cache_folder("tickets")
     files.check_writable(cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def fetched(address: str, sha256: str | None = None) -> Path:
             raise
         if wanted and found != wanted:
             raise LotteryError(
-                f"{url!r} is another file than {'sha256 says' if sha256 or told else 'the first time'}: its "
+                f"{url!r} is another file than {'the first time' if given is None else 'sha256 says'}: its "
                 f"SHA-256 is {found}, not {wanted}. Use it only if its maker says so: give its hash as "
                 f"sha256=, or after the address as {_HASH}."
             )
@@ -62,11 +63,11 @@ class _Unreachable(LotteryError):
 
 
 def _checked(sha256):
-    if sha256 and not re.fullmatch("[0-9a-f]{64}", str(sha256).lower()):
+    if not re.fullmatch("[0-9a-f]{64}", str(sha256).lower()):
         raise LotteryError(
             f"sha256={shown(sha256)} is no SHA-256: give the 64 digits that sha256sum prints for the file."
         )
-    return sha256 and sha256.lower()
+    return sha256.lower()
 
 
 def _memory(url):

@@ -193,3 +193,10 @@ def test_a_file_of_keras_3_is_read_by_it(tmp_path):
     assert done.returncode == 0 and "wrote" not in done.stderr, done.stderr
     result = json.loads((tmp_path / "runs" / "shrink" / "result.json").read_text())
     assert result["backend"] == "tensorflow" and np.isfinite(result["test"]["points_lost"])
+
+
+def test_an_interval_over_images_on_which_both_agree_is_none_of_certainty():
+    right = np.arange(24) > 3
+    assert shrink._compared(right, right)["half"] == pytest.approx(100 * 3 / 24)
+    other = right ^ (np.arange(24) == 5)
+    assert 0 < shrink._compared(right, other)["half"] < 100 * 3 / 24

@@ -477,3 +477,17 @@ def test_a_loop_of_tf_keras_hands_no_state_on():
     for call in (round.begin, lambda: round.hold([], [])):
         with pytest.raises(lottery.LotteryError, match="train the model itself .*: call round.stepped"):
             call()
+
+
+def test_a_score_that_measures_on_data_takes_them_as_find_ticket_does():
+    x, y = arrays(64)
+    how = dict(rounds=1, rate=0.5, score="taylor", seed=3)
+    found = lottery.find_ticket(compiled(dense()), (x, y), epochs=1, verbose=0, **how)
+    model = compiled(lottery.wrap(dense(), verbose=False))
+    for round in lottery.rounds(model, steps=2, train=(x, y), **how):
+        for _ in range(round.start, round.stop):
+            model.train_on_batch(x, y)
+            round.stepped()
+    assert found.sparsity == round.ticket.sparsity == 0.5
+    with pytest.raises(lottery.LotteryError, match="the score measures on data, and there are none"):
+        lottery.rounds(compiled(lottery.wrap(dense(), verbose=False)), steps=2, **how)

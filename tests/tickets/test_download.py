@@ -96,8 +96,9 @@ def test_the_hash_is_given(server, folder):
     whole = everything(lottery.load_ticket(folder))
     assert everything(lottery.load_ticket(address, sha256=told(content).upper())) == whole
     assert everything(lottery.load_ticket(f"{address}#sha256={told(content)}")) == whole
-    for bad in ("abc", 5, "0" * 63 + "g"):
+    for bad in ("abc", 5, "0" * 63 + "g", ""):
         refused(lambda: lottery.load_ticket(address, sha256=bad), "is no SHA-256: give the 64 digits")
+    refused(lambda: lottery.load_ticket(f"{address}#sha256="), "sha256='' is no SHA-256")
     refused(lambda: lottery.load_ticket(folder, sha256=told(content)), "sha256 is of a zip file")
 
 
