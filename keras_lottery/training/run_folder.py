@@ -66,6 +66,7 @@ def open_run(run_dir, kind, config, overwrite=False):
             if there.get(KIND) == kind
             else [f"it is a run of {there.get(KIND)}, not {kind}"]
         )
+        found.sort(key=lambda line: line.startswith("compiled."))  # which follows from what was chosen
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
         raise LotteryError(
             f"{str(run_dir)!r} holds a run with another configuration: {'; '.join(found[:5])}{more}. "

@@ -2,7 +2,8 @@
 
 import pytest
 
-from keras_lottery.training import older
+from keras_lottery.core.errors import LotteryError
+from keras_lottery.training import older, run_folder
 
 DATA = {"name": "digits", "input_shape": [8, 8, 1], "image_size": None, "channels": None}
 SAID = {**DATA, "image_size": [8, 8], "channels": 1}
@@ -14,3 +15,14 @@ def test_a_size_that_images_had_by_themselves_may_be_said(put, tmp_path):
     assert older.config(there, now, tmp_path) == now
     other = {"run": "transfer", **put({**SAID, "image_size": [9, 9], "input_shape": [9, 9, 1]})}
     assert older.config(there, other, tmp_path) == there
+
+
+def test_what_was_chosen_is_told_before_what_follows_from_it(tmp_path):
+    def config(rate):
+        return {"compiled": {"optimizer": {"lr": rate}}, "info": {"recipe": {"learning_rate": rate}}}
+
+    run_folder.open_run(tmp_path / "run", "find_ticket", config(0.1))
+    with pytest.raises(
+        LotteryError, match=r": info.recipe.learning_rate was 0.1, now 0.2; compiled"
+    ):
+        run_folder.open_run(tmp_path / "run", "find_ticket", config(0.2))

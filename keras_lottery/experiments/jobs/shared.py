@@ -78,7 +78,7 @@ class Place:
         """Print what it trains with."""
         policy = self.machine.precision
         chosen = self.asked.precision == "auto" and policy != "float32"
-        more = " (the fastest here; precision=float32 is the other)" if chosen else ""
+        more = " (the fastest here; --precision=float32 is the other)" if chosen else ""
         print(f"training with {self.machine.backend} in {policy}{more}", flush=True)
         print(self.told, flush=True)
 
