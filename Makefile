@@ -1,7 +1,7 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
-# make test   what a change can break: about six minutes; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make test   what a change can break: about twelve minutes on two cores; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
 #             the engine of Keras 3 on the newest Keras, pre-releases included: make test KERAS=PRE
-# make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about fifteen minutes
+# make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about twenty minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
