@@ -10,6 +10,7 @@ from ...config import DataConfig, Machine, Recipe, Run
 from ...core import files
 from ...core.errors import Failed, LotteryError
 from ...core.jsonable import plain
+from ...core.saying import say
 from ...models import saved
 from ...search.find_ticket import find_ticket
 from ...tflite.exporting import export
@@ -51,9 +52,9 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
     with place.devices():
         given = opened(config, data, config.seed, place.keras, jobs.load)
         for line in given.told:
-            print(line, flush=True)
+            say(line)
         place = place.settled(given.model, given.data, data)
-        print(place.told, flush=True)
+        say(place.told)
         run_folder.open_run(place.run_dir, "shrink", _told(config, given, place), run.overwrite)
         tickets = _searched(config, given, place, run)
     remarks.say([{"control": "dense", "history": tickets[0].rounds[0]["history"]}], given.data)
@@ -134,11 +135,11 @@ def _searched(config, given: Opened, place, run):
             },
         )
     except Enough as said:
-        print(said, flush=True)
+        say(said)
     except Failed as error:  # the rounds before count
         if not run_folder.finished_rounds(folder):
             raise
-        print(error, flush=True)
+        say(error)
     numbers = range(run_folder.finished_rounds(folder))
     return [load_ticket(run_folder.round_folder(folder, number)) for number in numbers]
 

@@ -3,6 +3,7 @@
 import time
 
 from ...core.errors import LotteryError
+from ...core.saying import say
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from ...training.callback import Callback
@@ -40,7 +41,7 @@ class UntilEnough(Callback):
                     f"a further round would not end within {self.minutes:g} minutes: these are enough."
                 )
             minutes = (self.rounds + 1 - done) * took / 60
-            print(f"at most {minutes:.1f} minutes are left, and the export", flush=True)
+            say(f"at most {minutes:.1f} minutes are left, and the export")
         self.last = now
 
     def check(self, records):

@@ -3,6 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
+from ...core.saying import say
+
 
 def show(result):
     """Print what a result of `shrink` says: each round, then before and after."""
@@ -24,7 +26,7 @@ def show(result):
     table.add_row("ms an image, here", f"{before['latency_ms']:.3g}", f"{after['latency_ms']:.3g}")
     for one in (rounds, table):
         Console(markup=False).print(one)
-    print(
+    say(
         f"points lost in test against the dense net fine-tuned once: {test['points_lost']:+.2f} ± "
         f"{test['half']:.2f} (95%, over the images)"
     )
