@@ -67,6 +67,8 @@ def _is_of_python(remark, names):
 
 
 def _flag(name, value):
+    if value == "None":
+        value = "none"
     if value in ("True", "False"):
         return f"--{name}" if value == "True" else f"--no{name}"
     if value[0] in "'\"[(":

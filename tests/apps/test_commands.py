@@ -88,7 +88,13 @@ def test_find_transfer_export(folder):
     assert "random: a random mask with the same counts" not in found  # --noverbose
     assert (
         "the run is in find, its last ticket (75.1% sparse) in find/round_02; next:\n  lottery-transfer "
-        "--ticket=find/round_02" in found
+        "--ticket=find/round_02 --dataset=...\n  lottery-export --ticket=find/round_02 --dataset=digits "
+        "--output=find/student.tflite\n" in found
+    )
+    assert found.count("recipe: --optimizer=adam") == 1  # which was open, in part
+    assert (
+        "are pruned in rounds, 1 of 8 weights.\n" in found
+        and "head/kernel, head/bias: output layer\n" in found
     )
     assert (
         "the trained student in carry/ticket/student; next:\n  lottery-export --ticket=carry/ticket/student"
@@ -186,6 +192,8 @@ def test_help_shows_all_flags(app):
     shown = [line.split()[0] for line in out.splitlines() if line.startswith("  --")]
     assert shown[-len(list(app.FLAGS)) :] == [f"--{name}" for name in app.FLAGS]
     assert all(len(line) <= 100 for line in out.splitlines())
+    for name in {"optimizer", "learning_rate", "schedule", "weight_decay", "warmup"} & set(app.FLAGS):
+        assert "(default: chosen from the model and the data)" in app.FLAGS[name].help
     assert {
         "find_ticket": {"dataset", "model", "rounds", "compare_at", "overwrite"},
         "transfer_ticket": {"ticket", "start", "controls", "freeze_backbone"},

@@ -469,7 +469,7 @@ def test_study_file_of_the_docs_is_a_study():
 @pytest.mark.parametrize(
     "flags, said",
     [
-        (["--targets=./wide"], r"input_shape=\(12, 12, 1\) does not fit this architecture"),
+        (["--targets=./wide"], r"input of shape \(12, 12, 1\) does not fit this architecture"),
         (["--target_learning_rate=0"], "learning_rate=0.0 is impossible"),
         (["--rewinds=1000"], "rewind=1000 is past the first round"),
         (["--sparsities=0.99999", "--controls="], "sparse leaves none of the"),

@@ -49,8 +49,19 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        conv(classes=10).save("net.keras")
+        scaled_inside().save("net.keras")
         return Tuned(folder, command(app, *TUNE), files(folder))
+
+
+def scaled_inside():
+    """A net that takes images as they are, 0..255."""
+    return tf_keras.Sequential(
+        [
+            tf_keras.layers.Input((8, 8, 1)),
+            tf_keras.layers.Rescaling(1 / 127.5, -1.0),
+            *conv(classes=10).layers,
+        ]
+    )
 
 
 def trials():
@@ -89,7 +100,9 @@ def test_result(folder):
     code, out, err = folder.said
     assert code == 0 and well(err), err
     assert out.startswith("2 trials of at most 3 epochs each, 6 in all\n")
-    rows = json.loads(folder.files["tune/result.json"])["rows"]
+    result = json.loads(folder.files["tune/result.json"])
+    assert result["preprocessing"] == "own" and result["data"]["mean"] == [0.0]  # as lottery-find has it
+    rows = result["rows"]
     assert len(rows) == 2 and rows[0]["validation_accuracy"] >= rows[1]["validation_accuracy"]
     for row in rows:
         last = json.loads(folder.files[f"{row['run_dir']}/result.json"])["rows"][-1]

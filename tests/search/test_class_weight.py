@@ -44,6 +44,8 @@ def test_they_count_as_sample_weights_do_in_every_round(tmp_path):
     [
         ([1, 2, 3], "class_weight is [1, 2, 3]: give a dict of class numbers"),
         ({}, "class_weight is {}"),
+        ("balanced", "class_weight is 'balanced': give a dict of class numbers and weights, such as {0: 1.0"),
+        ({0: "2"}, "class_weight[0]='2' is text: give a number, 0 or more"),
         ({"cat": 2.0}, "class_weight names the class 'cat': the model's are the numbers 0 to 2"),
         ({3: 1.0}, "names the class 3"),
         ({0: -1}, "class_weight[0]=-1 is impossible: give 0 or more"),

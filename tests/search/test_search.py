@@ -17,6 +17,7 @@ from small import (
     compiled,
     dense,
     everything,
+    in_order,
     mirrored,
     noisy,
     python,
@@ -453,8 +454,27 @@ MISTAKES = {
         lambda: search(final_sparsity=0.995, rate=None, scope="layer"),
         "leaves none of the 96 .* 'a/kernel'",
     ),
-    "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "0 examples"),
-    "lengths": (lambda: search(train=(X, Y[:5])), "must have the same number"),
+    "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "^train holds 0 examples: give one or more"),
+    "lengths": (
+        lambda: search(train=(X, Y[:5])),
+        r"train holds arrays of \[5, 96\] examples: .* must have the same number",
+    ),
+    "x of NaN": (
+        lambda: search(train=(np.where(X > 2, np.nan, X), Y)),
+        r"^x of train holds \d+ NaN or infinite numbers, in \d+ of 96 examples, the first of them number",
+    ),
+    "x of infinity": (
+        lambda: search(validation_data=(np.where(np.arange(96)[:, None] == 7, np.inf, X), Y)),
+        "^x of validation_data holds 8 NaN or infinite numbers, in 1 of 96 examples, .* number 7: leave",
+    ),
+    "a batch of NaN": (
+        lambda: search(train=in_order((np.full_like(X, np.nan), Y), 32)),
+        "^x of a batch of train holds 256 NaN or infinite numbers, in 32 of 32 examples",
+    ),
+    "a score of two": (
+        lambda: search(score=lambda path, weight: weight),
+        r"^score is <lambda>\(path, weight\): give a function of \(path, weight, state\) that gives a number",
+    ),
     "x alone": (lambda: search(train=X), "train is a ndarray: give"),
     "one part": (lambda: search(train=(X,)), "train has 1 parts"),
     "a number": (lambda: search(train=3), "train is a int"),
@@ -533,7 +553,10 @@ MISTAKES = {
         lambda: search(validation_data=(X, Y + 5)),
         "labels of validation_data are out of range, such as",
     ),
-    "validation empty": (lambda: search(validation_data=(X[:0], Y[:0])), "0 examples"),
+    "validation empty": (
+        lambda: search(validation_data=(X[:0], Y[:0])),
+        "^validation_data holds 0 examples",
+    ),
     "stateful": (
         lambda: search(stateful(), train=(np.ones((64, 5, 4), "float32"), Y[:64])),
         "'gru' is stateful: its state cannot be rewound",
