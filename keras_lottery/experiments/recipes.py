@@ -101,7 +101,8 @@ def line(recipe: Recipe, source: dict, asked: DataConfig, loaded) -> str:
     for name, where in {**source, "batch_size": images}.items():
         names.setdefault(where, []).append(name)
     whose = [
-        where if set(source) <= set(names[where]) else f"{', '.join(names[where])} {where}" for where in names
+        where if set(source) <= set(of) else f"{', '.join(f'--{name}' for name in of)} {where}"
+        for where, of in names.items()
     ]
     flags = [f"--{name}={_text(value)}" for name, value in values.items()]
     return f"recipe: {' '.join(flags)}; {'; '.join(whose)}"

@@ -238,10 +238,10 @@ def test_a_transfer_takes_the_tickets_recipe_and_what_the_user_says_wins(found, 
 
     told = found["recipe"]
     assert carried("as").startswith(f"recipe: --optimizer=adam --learning_rate={told['learning_rate']:g} ")
-    assert carried("as").endswith("; the ticket's; batch_size chosen for 391 images")
+    assert carried("as").endswith("; the ticket's; --batch_size chosen for 391 images")
     line = carried("own", "--learning_rate=0.01", "--batch_size=32")
     assert "--learning_rate=0.01 " in line and "--batch_size=32; " in line
-    assert "learning_rate, batch_size as given" in line
+    assert "--learning_rate, --batch_size as given" in line
 
 
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
