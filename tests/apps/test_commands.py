@@ -63,6 +63,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        tf_keras.utils.set_random_seed(0)
         conv(activation="softmax").save("net.keras")
         said = [
             command(find_ticket, "--model=net.keras", "--compare_at=0.7,0.75,0.5", *FIND),
