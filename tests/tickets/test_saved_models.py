@@ -15,7 +15,7 @@ def test_there_are_some():
     assert len(FOLDERS) >= 4
 
 
-@pytest.mark.quick("lenet-fashion_mnist-95", "resnet8x2-fashion_mnist-95")
+@pytest.mark.quick("lenet-fashion_mnist-95")
 @pytest.mark.parametrize(
     "folder",
     [pytest.param(folder, marks=[pytest.mark.stress] * folder.name.endswith("90")) for folder in FOLDERS],
