@@ -8,9 +8,9 @@ Nothing heavy is imported here: TensorFlow comes with the first name that is use
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
-TYPE_CHECKING = False  # to editors and type checkers it is True: they know the name as typing's
-if TYPE_CHECKING:  # at run time each name is imported when it is first used
+if TYPE_CHECKING:  # for editors and type checkers; at run time each name is imported when it is first used
     from . import data as data
     from . import models as models
     from .channels.compacting import compact as compact
