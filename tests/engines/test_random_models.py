@@ -10,7 +10,7 @@ import zoo
 from graphs import drawn
 from hypothesis import given
 from hypothesis import strategies as st
-from world import KERAS3, matrix_on
+from world import KERAS3
 from zoo import Composite, Input, L, Model, MyConv, MyLSTM, Named
 
 import keras_lottery as lottery
@@ -89,7 +89,7 @@ def models(draw):
     return Model(first, L.Dense(2)(x if len(x.shape) == 2 else L.Flatten()(x)))
 
 
-@matrix_on("tf_keras")
+@pytest.mark.matrix
 @drawn(8 if world.EAGER else 4)
 @given(
     models(), st.sampled_from(["adam", "sgd", "rmsprop"]), st.sampled_from(["global", "layer"]), st.booleans()

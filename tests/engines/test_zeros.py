@@ -575,7 +575,7 @@ def _env(**more):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
 
 
-@world.matrix_on("keras")
+@pytest.mark.matrix
 def test_loaded_in_a_fresh_process(tmp_path):
     model = _trained(run_eagerly=False)
     for file in FILES:

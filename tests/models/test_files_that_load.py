@@ -62,6 +62,7 @@ def test_every_kind_of_layer(name, tmp_path):
     loads(model, tmp_path if ENGINE.walk.is_graph(model) else None)
 
 
+@pytest.mark.matrix
 @drawn(15)
 @given(model=graphs())
 def test_random_models(model):

@@ -115,7 +115,7 @@ def test_round_trip_is_exact(tmp_path, trained):
     assert bits(lottery.load_ticket(tmp_path / "small").weights) == bits(ticket.weights)
 
 
-@matrix_on("keras")
+@pytest.mark.matrix
 def test_fresh_process_loads_the_same(tmp_path):
     ticket = search(compiled(noisy()), epochs=1)
     ticket.save(tmp_path / "t")

@@ -228,7 +228,7 @@ def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     assert everything(run(second)) == everything(ticket)
 
 
-@matrix_on("tf_keras")
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes a Dataset as JAX does")
 @pytest.mark.skipif(
     not importlib.util.find_spec("tensorflow"), reason="the commands' data come through TensorFlow"
