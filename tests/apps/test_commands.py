@@ -257,6 +257,7 @@ def test_mirrored(tmp_path, monkeypatch):
     assert not any(student.trained[path][~mask].any() for path, mask in student.masks.items())
 
 
+@pytest.mark.matrix
 def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--run_dir=fast")
@@ -307,6 +308,7 @@ def test_too_little_memory_is_one_line(error, monkeypatch):
     )
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("15")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_says_the_same_whatever_stops_it(stop, tmp_path):
@@ -347,6 +349,7 @@ def test_saved_models_of_many_kinds(tmp_path, monkeypatch):
         assert not lottery.wrapping.is_wrapped(model) and model.output_shape == (None, 5)
 
 
+@pytest.mark.matrix
 def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     """As after training in 16 bits, where they may belong to rounded activations."""
     tf_keras.utils.set_random_seed(0)
@@ -408,6 +411,7 @@ def test_a_run_that_was_moved_says_where_it_is_and_a_changed_model_is_another(fo
     assert code == 2 and "model_sha256 was" in err
 
 
+@pytest.mark.matrix
 def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = [

@@ -111,6 +111,7 @@ def test_how_a_model_takes_images_is_measured(models):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.matrix
 def test_other_classes_get_a_new_head(models):
     three = found(models / "three.keras")
     assert "it gets a new one" in "\n".join(three.told) and three.model.output_shape == (None, 10)

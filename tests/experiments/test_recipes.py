@@ -112,6 +112,7 @@ def optimizers():
     }
 
 
+@pytest.mark.quick("another schedule", "another optimizer")
 @pytest.mark.parametrize("name", optimizers())
 def test_a_ticket_of_a_model_that_was_compiled_by_hand_has_its_recipe_too(name):
     optimizer, told = optimizers()[name]
@@ -217,6 +218,7 @@ def found(tmp_path_factory):
     return by_name.find(dataset=data, run_dir=folder, **how, **QUICK)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
 def test_a_search_keeps_what_was_chosen_in_its_result_and_its_tickets(found):
     chosen = recipes.settled(Recipe(), models.build("lenet", (8, 8, 1), 5))[0]

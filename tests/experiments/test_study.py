@@ -75,6 +75,7 @@ def names(of):
     return {task.name for task in plan(of, SIZES)}
 
 
+@pytest.mark.matrix
 @settings(deadline=None, max_examples=30)
 @given(
     st.integers(1, 6),
@@ -271,6 +272,7 @@ def test_the_source_may_have_other_controls_than_the_targets():
         study(source_controls=("randon",))
 
 
+@pytest.mark.matrix
 def test_rows_of_a_study_within_one_data_set_tell_source_and_target_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = [

@@ -165,6 +165,7 @@ def test_printed_command_is_the_best_trial(folder, monkeypatch):
     assert files(folder.where) == folder.files
 
 
+@pytest.mark.matrix
 def test_again_and_more(folder, tmp_path, monkeypatch):
     """The same command trains nothing, other settings are refused, and more trials are added to those that
     are there."""
@@ -205,6 +206,7 @@ def test_killed(folder, tmp_path, monkeypatch):
     assert files(tmp_path) == folder.files
 
 
+@pytest.mark.matrix
 def test_a_trial_is_run_by_one_process_at_a_time(folder, monkeypatch):
     """Who comes second waits, and takes what the first has found."""
     monkeypatch.chdir(folder.where)
@@ -284,6 +286,7 @@ def test_a_cluster_of_keras_tuner_is_refused(folder, monkeypatch):
     assert code == 2 and "KERASTUNER_ORACLE_IP is set, and trials here depend on those before" in err
 
 
+@pytest.mark.matrix
 def test_what_is_drawn_again_and_for_longer_is_the_same():
     """So a run that was killed goes on, and more trials can be added; later ones lie nearer to the best."""
     ranges = {

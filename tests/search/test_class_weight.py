@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from small import L, arrays, compiled, dense, search, state_of
-from world import keras
+from world import keras, matrix_on
 
 import keras_lottery as lottery
 from keras_lottery.core.errors import LotteryError
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.engine
 X, Y = arrays()
 
 
+@matrix_on("tf_keras")
 def test_they_count_as_sample_weights_do_in_every_round(tmp_path):
     keras.utils.set_random_seed(0)
     start = state_of(dense())

@@ -25,7 +25,7 @@ from small import (
     state_of,
     weights,
 )
-from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
+from world import BACKEND, KERAS3, array, keras, matrix_on, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery.core import team
@@ -76,6 +76,7 @@ def batches(epoch, seed=7):
     return list(train)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("rewind", ["init", 3, np.int64(5), "trained", "lr"])
 def test_rewind_points(rewind, tmp_path):
     """The dense ticket holds the weights at the rewind point; they are those of plain training to that
@@ -99,6 +100,7 @@ def test_rewind_points(rewind, tmp_path):
     assert ticket.settings["rewind"] == rewind
 
 
+@matrix_on("tf_keras")
 def test_data_as_arrays_weighted_arrays_or_dataset():
     ordered = ENGINE.batches(X, Y, batch_size=32, seed=0)
     model = dense()
@@ -114,6 +116,7 @@ def test_data_as_arrays_weighted_arrays_or_dataset():
     assert search(compiled(model), (X[:7], Y[:7]), epochs=2, rounds=1, rewind=1).sparsity == 0.5  # one batch
 
 
+@matrix_on("tf_keras")
 def test_arrays_of_several_outputs_and_lists_of_numbers():
     inputs = L.Input((8,))
     x = L.Dense(12, "relu", name="a")(inputs)
@@ -124,6 +127,7 @@ def test_arrays_of_several_outputs_and_lists_of_numbers():
     assert bits(listed.trained) == bits(search(train=(X, Y), epochs=1, rounds=1).trained)
 
 
+@matrix_on("tf_keras")
 def test_what_was_compiled_has_no_config():
     """A wrapped model is compiled already; for a plain one it must be told."""
 
@@ -178,6 +182,7 @@ def test_order_of_arrays_follows_from_seed_and_epoch():
     assert not np.array_equal(first, np.concatenate([array(y) for _, y in other]))
 
 
+@matrix_on("tf_keras")
 def test_final_sparsity_is_exact_and_scope_layer():
     by_rounds = search(rounds=2, rate=None, final_sparsity=0.9)
     assert sum(m.sum() for m in by_rounds.masks.values()) == 216 - pruned_count(216, 0.9)
@@ -244,6 +249,7 @@ class Weird(keras.metrics.Metric):
         pass
 
 
+@matrix_on("tf_keras")
 def test_compiled_with_objects_and_functions():
     def own_loss(y, p):
         return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
@@ -293,6 +299,7 @@ def test_callbacks_steer_each_round():
     assert ticket.rounds[1]["history"][2]["learning_rate" if KERAS3 else "lr"] == pytest.approx(0.1 / 3)
 
 
+@matrix_on("tf_keras")
 def test_random_layers_follow_the_seed_and_go_on():
     model = compiled(noisy())
     one, again, other = (search(model, seed=seed, epochs=1, rounds=1) for seed in (3, 3, 4))
@@ -311,6 +318,7 @@ def test_nan_metrics_are_null_in_json(tmp_path):
     assert everything(lottery.load_ticket(tmp_path / "round_02")) == everything(ticket)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_model_stays_mirrored(tmp_path):
     strategy = mirrored()
@@ -381,6 +389,7 @@ def test_subclassed_model(tmp_path):
     assert lottery.sparsity(student) == 0.75
 
 
+@matrix_on("tf_keras")
 def test_arrays_may_be_of_other_byte_orders_or_hold_objects():
     keras.utils.set_random_seed(0)
     model = dense()
@@ -683,6 +692,7 @@ def test_what_is_found_wrong_with_data_while_they_are_trained_on_is_one_line(tra
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.matrix
 @HAS_TF_DATA
 def test_an_epoch_that_does_not_end_is_told(monkeypatch):
     monkeypatch.setattr(LongEpochs, "BATCHES", 2)
@@ -721,6 +731,7 @@ def over_an_axis():
 STEP = np.arange(32) % 6
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize(
     "model, loss, labels",
     [
@@ -748,6 +759,7 @@ class Endless(keras.utils.PyDataset if KERAS3 else object):
         return X[:32], Y[:32]
 
 
+@pytest.mark.matrix
 @HAS_TF_DATA
 def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
     train = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1).batch(32)
@@ -767,6 +779,7 @@ def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
         search(train=lottery.data.batches(X, Y, batch_size=32).prefetch(1), run_dir=tmp_path / "ours")
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="one process tells")
 def test_data_that_shuffle_without_a_seed_are_told():
     """In a process of its own, which has set none."""
@@ -879,6 +892,7 @@ OF_OUTPUTS = pytest.param(
 )
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize(
     "loss", [pytest.param([LOGITS], id="list"), OF_OUTPUTS, pytest.param(masked, id="function")]
 )
@@ -887,6 +901,7 @@ def test_losses_in_every_form_that_fit_takes(loss):
     assert search(compiled(dense(), loss=loss), train=(X, labels), rounds=1, epochs=1).sparsity == 0.5
 
 
+@matrix_on("tf_keras")
 def test_a_round_that_is_missing_or_that_another_process_finished_is_told(tmp_path):
     search(run_dir=tmp_path / "run")
     (tmp_path / "run" / "round_01").rename(tmp_path / "away")
@@ -901,6 +916,7 @@ def test_a_round_that_is_missing_or_that_another_process_finished_is_told(tmp_pa
         search(run_dir=tmp_path / "two", callbacks=[Other()])
 
 
+@matrix_on("tf_keras")
 def test_a_worker_that_is_slower_than_its_chief_goes_on(tmp_path, monkeypatch):
     expected = search(run_dir=tmp_path / "chief", rewind=3)
     shutil.copytree(tmp_path / "chief", tmp_path / "team", ignore=shutil.ignore_patterns("round_*"))

@@ -136,6 +136,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.quick("a page", "plain http", "half")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_what_is_no_ticket_is_refused_and_forgotten(server, folder, tmp_path, name):
     answer, said = ANSWERS[name]

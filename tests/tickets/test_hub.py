@@ -165,6 +165,7 @@ def test_the_endpoint_is_what_the_environment_says(hub, ticket, tmp_path, monkey
     assert b"# Mine\n" in hub.files("me/other", "main")[0]["README.md"]
 
 
+@pytest.mark.matrix
 def test_commands_take_and_give_addresses(hub, tmp_path):
     pytest.importorskip("ai_edge_litert")
     from apps import export_ticket, push_ticket, transfer_ticket

@@ -26,7 +26,7 @@ def test_its_card_is_what_this_version_writes(folder):
     assert 'license: "apache-2.0"' in told and f'datasets: ["{folder.name.split("-")[1]}"]' in told
 
 
-@pytest.mark.quick("lenet-fashion_mnist-95", "resnet8x2-fashion_mnist-95")
+@pytest.mark.quick("lenet-fashion_mnist-95")
 @pytest.mark.parametrize(
     "folder",
     [pytest.param(folder, marks=[pytest.mark.stress] * folder.name.endswith("90")) for folder in FOLDERS],
