@@ -150,7 +150,8 @@ class TuneConfig(Config):
     )
     learning_rate_range: tuple | None = option(
         None,
-        "lowest and highest, such as 0.01,0.1 (default: a third of the learning rate, given or chosen, to three times it)",
+        "lowest and highest, such as 0.01,0.1 (default: a third of the learning rate, given or chosen, to "
+        "three times it)",
         _range(above_zero),
     )
     epochs_range: tuple | None = option(
