@@ -145,9 +145,7 @@ CASES = {
 }
 
 
-@pytest.mark.quick(
-    "init",
-)
+@pytest.mark.quick("step")
 @pytest.mark.parametrize("name", CASES)
 def test_the_ticket_is_that_of_find_ticket_bit_for_bit(name):
     net, optimizer, how = CASES[name]
