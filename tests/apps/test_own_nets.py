@@ -91,6 +91,7 @@ def test_a_net_that_scales_itself_gets_pixels_and_so_does_what_is_made_of_its_ti
     assert json.loads((tmp_path / "carry" / "result.json").read_text())["data"]["std"] == [1 / 255]
 
 
+@pytest.mark.matrix
 def test_other_classes_want_a_new_head(nets, tmp_path):
     code, _, err = command(find_ticket, f"--model={nets / 'three.h5'}", *QUICK)
     assert code == 2 and "--new_head gives it a new head, for 10 classes" in err

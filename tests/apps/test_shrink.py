@@ -73,6 +73,7 @@ def found(model, **flags):
     return opened(*given, config.seed, "tf_keras", jobs.load)
 
 
+@pytest.mark.matrix
 def test_a_model_that_scales_itself(models, tmp_path, monkeypatch):
     """The whole command. File and pruning together may lose what --max_loss says, not each of them."""
     asked, export = [], shrink.export
@@ -111,7 +112,6 @@ def test_how_a_model_takes_images_is_measured(models):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.matrix
 def test_other_classes_get_a_new_head(models):
     three = found(models / "three.keras")
     assert "it gets a new one" in "\n".join(three.told) and three.model.output_shape == (None, 10)

@@ -340,6 +340,7 @@ def test_a_control_is_the_same_when_it_is_asked_for_later(tmp_path, monkeypatch)
     assert run("later", "snip") == at_once
 
 
+@pytest.mark.matrix
 @pytest.mark.skipif(not runs_on("tf_keras", "jax"), reason="one of each Keras")
 def test_train_control_on_source_and_target(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -96,6 +96,7 @@ def steps(row):
     return row["steps"]["before"], row["steps"]["start"], row["steps"]["stop"]
 
 
+@pytest.mark.matrix
 def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(searches):
     _, result = searches(IN_EPOCH)
     assert [(row["control"], steps(row)) for row in result["rows"]] == [

@@ -227,6 +227,7 @@ def test_a_search_keeps_what_was_chosen_in_its_result_and_its_tickets(found):
     assert found["data"]["batch_size"] == ticket.info["data"]["batch_size"] == 16
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
 def test_a_transfer_takes_the_tickets_recipe_and_what_the_user_says_wins(found, tmp_path):
     from apps import transfer_ticket

@@ -52,6 +52,7 @@ def answers(path, images):
     return np.concatenate([next(iter(runner(**{name: image[None]}).values())) for image in images])
 
 
+@pytest.mark.matrix
 def test_the_file_takes_pictures_holds_the_names_and_is_judged_on_the_test_images(exported):
     model, digits, record = exported
     images, labels = digits.pixels("test")
@@ -63,7 +64,6 @@ def test_the_file_takes_pictures_holds_the_names_and_is_judged_on_the_test_image
     assert record.to_dict()["test"] == record.test and record.restated is None
 
 
-@pytest.mark.matrix
 def test_validation_images_choose_and_int8_takes_its_ranges_from_them(exported):
     model, digits, record = exported
     rows = {row.name: row for row in record.variants}

@@ -81,6 +81,7 @@ def callbacks():
     ]
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("0")
 @pytest.mark.parametrize("first", [0, 1, 2])
 def test_search_from_every_state_that_a_kill_can_leave(first, tmp_path):
