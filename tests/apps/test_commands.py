@@ -447,6 +447,7 @@ def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, m
     )
 
 
+@pytest.mark.matrix
 def test_patience_lets_the_rewind_point_come(tmp_path):
     made = by_name.find(
         dataset={"name": "digits", "train_split": "train[:40%]", "batch_size": 64},
@@ -470,6 +471,7 @@ def test_patience_lets_the_rewind_point_come(tmp_path):
     ]  # 9 steps an epoch; the validation accuracy stands still
 
 
+@pytest.mark.matrix
 def test_a_frozen_backbone_is_frozen_in_every_arm(folder, tmp_path, monkeypatch):
     where, _ = folder
     monkeypatch.chdir(where)

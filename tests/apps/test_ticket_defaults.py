@@ -46,6 +46,7 @@ def carried(folder, ticket, *flags):
     return json.loads((folder / "run" / "result.json").read_text())["data"], out, err
 
 
+@pytest.mark.matrix
 def test_photos_are_brought_to_the_tickets_form_and_scaled_by_themselves(photos, tmp_path):
     """A net that learned from images of mean 0 and deviation 1 takes others so."""
     ticket, digits = found()

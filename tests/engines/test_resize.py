@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from small import L, compiled, search, state_of
-from world import EAGER, keras, matrix_on, register, skip_unless
+from world import EAGER, keras, register, skip_unless
 
 import keras_lottery as lottery
 
@@ -125,7 +125,7 @@ def test_a_merge_with_the_input_has_the_channels_of_what_it_is_merged_with():
     check(ticket_of(keras.Model(inputs, L.Dense(3, name="h")(x))), (8, 8, 1), ("stem/kernel",))
 
 
-@matrix_on("tf_keras")
+@pytest.mark.matrix
 @pytest.mark.quick("before the head", "in a convolution")
 @pytest.mark.parametrize("where", ["before the head", "in the head", "in a convolution"])
 def test_a_layer_as_activation(where):
@@ -152,7 +152,7 @@ HEADS = {
 }
 
 
-@matrix_on("tf_keras")
+@pytest.mark.matrix
 @pytest.mark.quick("Conv2DTranspose", "SeparableConv1D")
 @pytest.mark.parametrize("kind", HEADS)
 def test_heads_with_filters(kind):

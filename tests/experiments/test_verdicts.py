@@ -230,6 +230,7 @@ def test_many_cells_without_correction_would_beat_themselves():
     assert np.mean([any(plain == "beats" for plain, _ in study) for study in said]) > 0.15
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("seeds, effect", [(3, 3.0), (5, 1.0)])
 def test_a_planted_effect_is_found(seeds, effect):
     nulls = null_studies(seeds, 0.1, 0, studies=200)

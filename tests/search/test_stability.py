@@ -220,6 +220,7 @@ def interrupt(patch, at):
     patch.setattr(keras.Model, "fit", interrupted)
 
 
+@pytest.mark.matrix
 def test_instability_survives_a_kill_and_leaves_the_model(tmp_path):
     x, y = arrays(96)
     orders = [in_order((x, y), 32), in_order((x[::-1].copy(), y[::-1].copy()), 32)]

@@ -432,6 +432,7 @@ def test_a_file_is_replaced_only_on_request(tmp_path):
     assert run_dense(path, x=np.ones((1, 4))).shape == (1, 2)
 
 
+@pytest.mark.matrix
 def test_paths_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.tflite").mkdir()

@@ -45,6 +45,7 @@ def no_pixels():
     return keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(6, name="a"), L.Dense(3, name="head")])
 
 
+@pytest.mark.matrix
 def test_no_note_is_taken_for_a_setting(tmp_path):
     bare = search(epochs=1, rounds=1, run_dir=tmp_path / "bare")
     noted = search(epochs=1, rounds=1, run_dir=tmp_path / "noted", info=NOTES)

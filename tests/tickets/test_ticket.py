@@ -134,7 +134,7 @@ def test_fresh_process_loads_the_same(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@matrix_on("tf_keras")
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "sparsity, trained", [(0.9, True)] if KERAS3 else [(0.9, True), (0.9, False), (0.5, True)]
 )
