@@ -27,11 +27,13 @@ def main():
 
     result = shrink.shrink(*(shared.read(FLAGS, config) for config in CONFIGS))
     shrink.show(result)
+    dense, *_ = result["files"]
+    height, width, _ = next(file["input_shape"] for file in result["files"] if file["chosen"])
     print(
-        f"{result['output']} takes uint8 photos and holds the names of the classes; its ticket is "
-        f"{result['ticket']}; next:"
+        f"{result['output']} takes uint8 photos of {height}x{width} and holds the names of the classes; its "
+        f"ticket is {result['ticket']}; next:"
     )
-    print(f"  lottery-benchmark {result['run_dir']}/dense.tflite {result['output']}")
+    print(f"  lottery-benchmark {dense['path']} {result['output']}")
 
 
 def run():
