@@ -8,7 +8,6 @@ from ...core import files
 from ...core.errors import LotteryError
 from ...core.jsonable import plain
 from ...models import saved
-from ...tflite.exporting import export
 from ...tflite.measure import emulator_root
 from ...tflite.writing import checked_path, write
 from ...training import run_folder
@@ -58,7 +57,11 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
     remarks.say([{"control": "dense", "history": dense.ticket.rounds[0]["history"]}], given.data)
     files_of = candidates.beside(candidates.written(job, searches), config.arm)
     chosen = candidates.best(files_of, config.goal)
-    write(output, chosen.path.read_bytes())
+    if CYCLIC in config.controls:
+        with place.devices():
+            searches[CYCLIC] = dense_cyclic(job, dense, chosen.net.trainings)
+    test = _tested(job, files_of[0], chosen, searches.get(CYCLIC, []))
+    place.engine.keras.backend.clear_session()
     result = {
         "command": "shrink",
         "told": [*given.told, place.told],
@@ -70,13 +73,14 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         "files": [_of_file(file, file is chosen) for file in files_of],
         "chosen": chosen.name,
         "sparsity": chosen.net.sparsity,
-        "test": _tested(job, files_of[0], chosen),
+        "test": test,
         "ticket": str(chosen.net.folder),
         "output": str(output),
         "run_dir": str(place.run_dir),
         "minutes": clock.passed / 60,
     }
     files.write_json(place.run_dir / run_folder.RESULT, result)
+    write(output, chosen.path.read_bytes())  # last: with the file there, the command would not go on
     return plain(result)
 
 
@@ -137,23 +141,17 @@ def _of_file(file, chosen):
     }
 
 
-def _tested(job, dense, chosen):
+def _tested(job, dense, chosen, cyclic):
     """What the dense file and the chosen one get right of the test photos, and the points lost: against the
-    dense net fine-tuned once, and if asked for against the dense net trained as often."""
+    dense net fine-tuned once, and against the last of `cyclic`, if it was trained as often."""
     before, after = (judged.right(file.path, file.data) for file in (dense, chosen))
-    cyclic = {}
-    if CYCLIC in job.config.controls:
-        with job.place.devices():
-            net = dense_cyclic(job, dense.net.ticket, chosen.net.trainings)
-        if net is not None:
-            path = job.place.run_dir / "files" / f"{CYCLIC}.tflite"
-            how = {"formats": "float32", "overwrite": True, "verbose": False}
-            export(net.model("trained", job.place.keras), path, data=job.given.data, **how)
-            right = judged.right(path, job.given.data)
-            cyclic = {CYCLIC: {**judged.accuracy(right), **judged.points_lost(right, after)}}
-    return {
+    told = {
         "images": before.size,
         "dense": judged.accuracy(before),
         "chosen": {**judged.accuracy(after), **judged.points_lost(before, after)},
-        **cyclic,
     }
+    if len(cyclic) == chosen.net.trainings:
+        file = candidates.float32(job, cyclic[-1], CYCLIC)
+        right = judged.right(file.path, file.data)
+        told[CYCLIC] = {**judged.accuracy(right), **judged.points_lost(right, after)}
+    return told

@@ -13,14 +13,14 @@ from ...tflite.measure import emulated, local
 from ...tflite.record import Variant
 from .. import jobs
 from ..look import accuracy
-from .trainings import CHANNELS, SINGLE, Job, Net
+from .trainings import CHANNELS, CYCLIC, SINGLE, Job, Net
 
 DENSE, PRUNED = "dense", "pruned"
 DENSE_INT8, PRUNED_INT8, PRUNED_FLOAT = "dense-int8", "pruned-int8", "pruned-float"
 COMPACT, ODD = "compact-int8", "pruned-float-odd"
 INTEGERS = "int8", "int8-dynamic"  # which are the fastest where no sparse kernels run
 FLOATS = "float32", "float16", "int8-weights"  # which sparse kernels compute
-NEEDED = {DENSE, PRUNED}  # without these there is nothing to show
+NEEDED = {DENSE, PRUNED, CYCLIC}  # without these there is nothing to show
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ def written(job: Job, searches: dict) -> list[File]:
     dense = searches[SINGLE][0]
     nets = {kind: [net for net in found if net.fits][-1] for kind, found in searches.items() if found}
     if job.config.goal != "latency":
-        return _files(job, dense, {DENSE: ["float32"]}) + _files(job, nets[SINGLE], {PRUNED: FORMATS})
+        return [float32(job, dense), *_files(job, nets[SINGLE], {PRUNED: FORMATS})]
     found = _files(job, dense, {DENSE: ["float32"], DENSE_INT8: ["int8"]})
     pruned = _files(job, nets[SINGLE], {PRUNED_INT8: INTEGERS, PRUNED_FLOAT: FLOATS})
     found += pruned
@@ -63,6 +63,11 @@ def written(job: Job, searches: dict) -> list[File]:
     if not any(file.kernels for file in pruned):
         found += _at_odd_size(job, nets[SINGLE], dense)
     return found
+
+
+def float32(job: Job, net: Net, name: str = DENSE) -> File:
+    """The dense float32 file of a net, written."""
+    return _files(job, net, {name: ["float32"]})[0]
 
 
 def beside(files: list[File], arm: bool) -> list[File]:
@@ -96,13 +101,14 @@ def _files(job, net, groups, made=None, data=None, compact=False):
 
     made, data: a model in the place of the net's own, and its photos.
     """
+    print(f"exporting {' and '.join(groups)}", flush=True)
     folder = job.place.run_dir / "files" / next(iter(groups))
     data, files = data or job.given.data, []
     try:
         record = export(
             made or net.ticket.model("trained", job.place.keras),
             folder / "best.tflite",
-            data=data,
+            data=dataclasses.replace(data, test=data.test.take(1)),  # which `judged` looks at
             goal=job.config.goal,
             formats=[form for formats in groups.values() for form in formats],
             max_loss=min(max(0.0, job.allowed - net.points_lost), 100),
@@ -113,8 +119,6 @@ def _files(job, net, groups, made=None, data=None, compact=False):
         )
     except LotteryError as error:
         return _left_out(groups, error)
-    finally:
-        job.place.engine.keras.backend.clear_session()
     kernels = max(variant.sparse_kernels or 0 for variant in record.variants)
     for name, formats in groups.items():
         try:

@@ -11,6 +11,15 @@ from ...training.callback import Callback
 FAILURES = 2  # in a row
 
 
+def duration(seconds):
+    """A time in words.
+
+    >>> duration(89), duration(91)
+    ('89 seconds', '1.5 minutes')
+    """
+    return f"{seconds:.0f} seconds" if seconds <= 90 else f"{seconds / 60:.1f} minutes"
+
+
 class Enough(LotteryError):
     """No further training is worth its time."""
 
@@ -97,10 +106,10 @@ class UntilEnough(Callback):
     def tell(self):
         """Print what is left at most, the round that begins included."""
         trainings = self.rounds + 1 - self.done + self.more
-        minutes = min(trainings * self.clock.training, max(self.clock.left, self.clock.training)) / 60
+        one = self.clock.training
+        rest = min(trainings * one, max(self.clock.left, one))
         print(
-            f"a training takes about {self.clock.training / 60:.1f} minutes; at most {minutes:.1f} are left, "
-            "and the export",
+            f"a training takes about {duration(one)}; at most {duration(rest)} are left, and the export",
             flush=True,
         )
 

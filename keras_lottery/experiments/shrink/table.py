@@ -1,20 +1,22 @@
 """What a shrunk model's owner reads: the rounds, then each file beside the dense one."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from .candidates import DENSE, DENSE_INT8
+from .enough import duration
 from .trainings import CHANNELS, CYCLIC, SINGLE
 
-TITLES = {SINGLE: "rounds", CHANNELS: "rounds that let channels die"}
+TITLES = {SINGLE: "rounds", CHANNELS: "rounds that let channels die", CYCLIC: "the dense net, trained again"}
 
 
 def show(result):
     """Print what a result of `shrink` says: its rounds, its files, what was assumed, and what was lost."""
     for kind, nets in result["rounds"].items():
         if nets:
-            _print(_rounds(result, kind, nets))
-    _print(_files(result))
+            _rounds(result, kind, nets)
+    _files(result)
     for line in result["told"]:
         print(f"- {line}")
     for line in _lines(result):
@@ -23,12 +25,7 @@ def show(result):
 
 def _rounds(result, kind, nets):
     images = result["data"]["sizes"]["validation"]
-    table = Table(
-        title=f"{TITLES[kind]}, by {images:,} validation images, one of which is {result['one_image']:.2f} "
-        f"points; {result['allowed']:.2f} may be lost"
-    )
-    for name in ("zeros", "trainings", "accuracy", "points lost", ""):
-        table.add_column(name, justify="right")
+    table = _table("zeros", "trainings", "accuracy", "points lost", "")
     for net in nets:
         word = "dense, fine-tuned once" if net["trainings"] == 1 else "" if net["fits"] else "too many"
         table.add_row(
@@ -38,33 +35,34 @@ def _rounds(result, kind, nets):
             f"{net['points_lost']:+.2f}",
             "taken" if net["folder"] == result["ticket"] else word,
         )
-    return table
+    _print(
+        f"{TITLES[kind]}, by {images:,} validation images, one of which is {result['one_image']:.2f} points; "
+        f"{result['allowed']:.2f} may be lost",
+        table,
+    )
 
 
 def _files(result):
     shown, test = result["files"], result["test"]
     reference = DENSE_INT8 if any(file["name"] == DENSE_INT8 for file in shown) else DENSE
-    table = Table(title=f"{result['model']}, tested on {test['images']:,} images")
-    table.add_column("")
-    judged = {"dense": test["dense"], result["chosen"]: test["chosen"]}
-    for file in shown:
-        table.add_column(file["name"] + ", taken" * file["chosen"], justify="right", overflow="fold")
-    rows = {
+    judged = {DENSE: test["dense"], result["chosen"]: test["chosen"]}
+    columns = {
+        "file": lambda file: file["name"],
         "encoded as": lambda file: file["encoded"],
         "zeros": lambda file: f"{file['sparsity']:.1%}",
-        "image": lambda file: "x".join(map(str, file["input_shape"][:2])),
-        "accuracy": lambda file: _percent(judged.get(file["name"])),
-        "validation": lambda file: f"{file['accuracy']:.2%}",
+        "right in test": lambda file: _percent(judged.get(file["name"])),
         "bytes": lambda file: f"{file['bytes']:,}",
-        "as a download (zstd)": lambda file: f"{file['zstd']:,}",
-        "ms an image, here": lambda file: f"{file['latency_ms']:.3g}",
-        f"the same over {reference}": lambda file: f"{file['latency']:.2f}",
+        "zstd": lambda file: f"{file['zstd']:,}",
+        "ms, here": lambda file: f"{file['latency_ms']:.3g}",
+        f"over {reference}": lambda file: f"{file['latency']:.2f}",
     }
     if any(file["instructions"] for file in shown):
-        rows["ARM instructions, millions"] = lambda file: _millions(file["instructions"])
-    for name, cell in rows.items():
-        table.add_row(name, *map(cell, shown))
-    return table
+        columns["ARM, millions"] = lambda file: _millions(file["instructions"])
+    columns[""] = lambda file: "written" * file["chosen"]
+    table = _table(*columns)
+    for file in shown:
+        table.add_row(*(cell(file) for cell in columns.values()))
+    _print(f"{result['model']}, tested on {test['images']:,} images", table)
 
 
 def _lines(result):
@@ -76,7 +74,7 @@ def _lines(result):
                 f"points lost in test against the dense net {words}: {lost['points_lost']:+.2f} ± "
                 f"{lost['half']:.2f} (95%, over the images)"
             )
-    yield f"this took {result['minutes']:.1f} minutes"
+    yield f"this took {duration(60 * result['minutes'])}"
 
 
 def _percent(of):
@@ -87,5 +85,16 @@ def _millions(count):
     return "–" if count is None else f"{count / 1e6:,.2f}"
 
 
-def _print(table):
-    Console(markup=False).print(table)
+def _table(*columns):
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("file", "encoded as", "") else "right")
+    return table
+
+
+def _print(title, table):
+    console = Console(markup=False)
+    if not console.is_terminal:
+        console.width = 160  # nothing is folded in a file
+    console.print(title, style="bold", highlight=False)
+    console.print(table)

@@ -69,6 +69,12 @@ class Net:
     def ticket(self) -> Ticket:
         return load_ticket(self.folder)
 
+    @classmethod
+    def of(cls, job, folder, trainings, sparsity, accuracy, best):
+        """That of a folder, by the dense net's validation accuracy `best`."""
+        lost = 100 * (best - accuracy)
+        return cls(folder, trainings, sparsity, accuracy, lost, lost <= job.allowed + 1e-9)
+
 
 def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int = 1) -> list[Net]:
     """The rounds of a search, the dense one first. Those of whole channels are none where the time is gone
@@ -109,10 +115,10 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
         if kind == SINGLE and not (isinstance(error, Failed) and run_folder.finished_rounds(folder)):
             raise
         print(error, flush=True)
-    return _nets(folder, best, job.allowed)
+    return _nets(job, folder, best)
 
 
-def _nets(folder, best, allowed):
+def _nets(job, folder, best):
     finished = run_folder.finished_rounds(folder)
     if not finished:
         return []
@@ -120,40 +126,34 @@ def _nets(folder, best, allowed):
     accuracies = [record["metrics"]["val_accuracy"] for record in records]
     best = accuracies[0] if best is None else best
     return [
-        Net(
-            run_folder.round_folder(folder, number),
-            number + 1,
-            record["sparsity"],
-            accuracy,
-            100 * (best - accuracy),
-            100 * (best - accuracy) <= allowed + 1e-9,
-        )
-        for number, (record, accuracy) in enumerate(zip(records, accuracies))
+        Net.of(job, run_folder.round_folder(folder, n), n + 1, record["sparsity"], accuracy, best)
+        for n, (record, accuracy) in enumerate(zip(records, accuracies))
     ]
 
 
-def dense_cyclic(job: Job, dense: Ticket, trainings: int) -> Ticket | None:
-    """The dense net after as many trainings, each from the weights that the last left, with the optimizer and
-    its learning rate anew; None, said, where time is gone before or one of them came to nothing.
+def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
+    """The dense net after each of so many trainings, from the weights that the last left, with the optimizer
+    and its learning rate anew; fewer, said, where the time is gone before or one of them came to nothing.
 
-    dense: the Ticket of the first of them.
+    dense: the net after the first of them.
     """
-    net = dense
+    nets = [dense]
     try:
-        for number in range(2, trainings + 1):
-            folder = job.place.run_dir / CYCLIC / f"training_{number:02d}"
-            if not (folder / run_folder.RESULT).exists():
-                job.clock.check()
-            net = _trained_again(job, net, folder, number)
+        while len(nets) < trainings:
+            nets.append(_trained_again(job, nets[-1], dense.validation_accuracy))
     except (Enough, Failed) as said:
-        print(f"{CYCLIC} has had {number - 1} of {trainings} trainings: {said}", flush=True)
-        return None
-    return net
+        print(f"{CYCLIC} has had {len(nets)} of {trainings} trainings: {said}", flush=True)
+    return nets
 
 
-def _trained_again(job, net, folder, number):
-    """The Ticket of a net's trained weights, trained once more; one that is there is read."""
-    seed = job.config.seed + number - 1  # so that Dropout differs from training to training
+def _trained_again(job, net, best):
+    """The dense net after one more training; one that is there is read."""
+    number = net.trainings + 1
+    folder = job.place.run_dir / CYCLIC / f"training_{number:02d}"
+    if not (folder / run_folder.RESULT).exists():
+        job.clock.check()
+    seed = job.config.seed + net.trainings  # so that Dropout differs from training to training
     how = Training(CYCLIC, job.config.epochs, folder, seed, None, (job.clock,), job.run.progress)
-    train(how, lambda: job.place.compile(net.model("trained", job.place.keras), job.steps), job.given.data)
-    return load_ticket(folder / "student")
+    make = lambda: job.place.compile(net.ticket.model("trained", job.place.keras), job.steps)
+    row = train(how, make, job.given.data)
+    return Net.of(job, folder / "student", number, 0.0, row["validation_accuracy"], best)
