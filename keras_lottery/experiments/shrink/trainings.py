@@ -87,7 +87,7 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
     """
     folder = job.place.run_dir / kind
     model = job.place.compiled(lambda: wrapping.wrap(job.given.model, verbose=False), job.steps)
-    later = {"more": (parts - 1) * len(SPARSITIES), "keep": job.clock.for_others(parts)}
+    later = {"more": (parts - 1) * (len(SPARSITIES) + 1), "keep": job.clock.for_others(parts)}
     enough = UntilEnough(folder, job.allowed, len(SPARSITIES), job.clock, best, **later)
     try:
         find_ticket(
