@@ -58,9 +58,7 @@ class Clock(Callback):
     def check(self, keep=0.0):
         """Raises `Enough` unless another training would end before the last `keep` seconds of the time."""
         if self.training is not None and self.training + keep > self.left:
-            raise Enough(
-                f"a further training would not end within {self.minutes:g} minutes: these are enough."
-            )
+            raise Enough(f"a further training would not end within {self.minutes:g} minutes")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.since = time.monotonic()
