@@ -208,7 +208,7 @@ def test_a_file_of_keras_3_is_read_by_it(tmp_path):
     done = python("-m", "apps.shrink", *flags, cwd=tmp_path)
     assert done.returncode == 0 and "wrote" not in done.stderr, done.stderr
     result = json.loads((tmp_path / "runs" / "shrink" / "result.json").read_text())
-    assert result["backend"] == "tensorflow" and np.isfinite(result["test"]["points_lost"])
+    assert result["backend"] == "tensorflow" and np.isfinite(result["test"]["chosen"]["points_lost"])
 
 
 def test_an_interval_over_images_on_which_both_agree_is_none_of_certainty():
