@@ -53,11 +53,11 @@ def opened(net, data, seed):
     from keras_lottery import models
     from keras_lottery.experiments import jobs
     from keras_lottery.experiments.configs import Pretrained
-    from keras_lottery.experiments.look import opened as opened_file
+    from keras_lottery.experiments.look import opened as looked_at
 
     if net.endswith((".keras", ".h5")):
         data = dataclasses.replace(data, image_size=96, channels=None)
-        found = opened_file(Pretrained(net, new_head=True), data, seed, "tf_keras", jobs.load)
+        found = looked_at(Pretrained(net, new_head=True), data, seed, "tf_keras", jobs.load)
         return found.model, found.data
     name, _, width = net.partition(" x")
     loaded = data_sets.load(**data.arguments(), seed=seed)
@@ -77,9 +77,9 @@ def trained(net, name, which, given):
     engine.keras.backend.clear_session()
     engine.set_seed(given.seed)
     model, loaded = opened(net, config(name, given), given.seed)
-    recipe, _ = recipes.settled(GRID.get(which, Recipe()), model)
-    model = lottery.wrap(model, verbose=False)
     steps = len(loaded.train) * EPOCHS
+    recipe, _ = recipes.settled(GRID.get(which, Recipe()), model, steps=steps)
+    model = lottery.wrap(model, verbose=False)
     make.compile_classifier(model, make.make_optimizer(steps=steps, **recipe.entries()))
     begun, accuracy = time.perf_counter(), None
     try:

@@ -64,7 +64,7 @@ def find(
     loaded = own.data
     model = own.make(loaded.input_shape, loaded.num_classes)
     jobs.wrapped(model, net, verbose=False)  # says what does not fit
-    place = place.settled(model, loaded, data)
+    place = place.settled(model, loaded, data, search.epochs)
     grid = _affordable(search, loaded)
     _open(search, net, data, place, loaded, run)
     if run.progress:

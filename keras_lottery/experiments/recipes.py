@@ -8,10 +8,13 @@ from ..core.errors import LotteryError
 from ..models import measuring
 from .optimizers import make_optimizer
 
-DEEP = 12  # layers with kernels from which a net without BatchNorm counts as deep
+# Layers with kernels from which a net counts as deep, and steps below which a training has few.
+DEEP, DEEP_WITH_BATCH_NORM, FEW = 12, 64, 1000
 WARMUP = 0.1
 RATES = {  # a kind of net: {optimizer: its learning rate}, first the optimizer that is chosen
     "a new net with BatchNorm": {"sgd": 0.1, "adam": 3e-3},
+    "a new net with BatchNorm and few steps": {"adam": 1e-2, "sgd": 0.1},
+    "a new, deep net with BatchNorm and few steps": {"adam": 3e-3, "sgd": 0.03},
     "a new net without BatchNorm": {"adam": 2e-3, "sgd": 1e-2},
     "a new, deep net without BatchNorm": {"adam": 3e-4, "sgd": 3e-3},
     "a pretrained net with BatchNorm": {"adam": 1e-3, "sgd": 1e-2},
@@ -20,7 +23,13 @@ RATES = {  # a kind of net: {optimizer: its learning rate}, first the optimizer 
 _LIKE = {"nesterov": ("sgd", 1), "adamw": ("adam", 1), "rmsprop": ("adam", 1), "lion": ("adam", 10)}
 
 
-def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool | None = None) -> tuple:
+def settled(
+    recipe: Recipe,
+    model,
+    noted: Recipe | None = None,
+    pretrained: bool | None = None,
+    steps: int | None = None,
+) -> tuple:
     """(the recipe without open options, {option: where its value is from}) for a net.
 
     What the user gives stays. What a ticket says comes next, unless the user gives another optimizer. The
@@ -37,6 +46,7 @@ def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool
       model: a plain or wrapped model of either Keras, as it begins to train.
       noted: what a ticket says; see `noted`.
       pretrained: whether the model is; None to look at its weights.
+      steps: of the training; None for as many as it takes.
 
     Source: without BatchNorm, Frankle and Carbin 2019 (arXiv 1803.03635), figure 2, train by Adam, the
     deeper nets at smaller rates; BatchNorm is what allows large ones, Bjorck et al. 2018 (arXiv 1806.02375);
@@ -57,7 +67,7 @@ def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool
     """
     given = recipe.given
     told = _fitting(noted.given if noted else {}, given)
-    kind = kind_of(model, pretrained)
+    kind = kind_of(model, pretrained, steps)
     found = _completed({**told, **given}, RATES[kind])
     source = {
         name: "as given" if name in given else "the ticket's" if name in told else f"chosen for {kind}"
@@ -66,16 +76,19 @@ def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool
     return found, source
 
 
-def kind_of(model, pretrained: bool | None = None) -> str:
-    """The key of `RATES` that a model belongs to."""
+def kind_of(model, pretrained: bool | None = None, steps: int | None = None) -> str:
+    """The key of `RATES` that a model belongs to, trained for so many steps."""
     handle = engines.of(model)
     normalised = any(map(measuring.is_batch_norm, handle.layers().values()))
-    pretrained = measuring.trained(model) if pretrained is None else pretrained
     kernels = sum(len(variable.shape) > 1 for variable in handle.variables().values())
-    deep = ", deep" if not normalised and not pretrained and kernels >= DEEP else ""
-    return (
-        f"a {'pretrained' if pretrained else 'new'}{deep} net {'with' if normalised else 'without'} BatchNorm"
-    )
+    norm = "with BatchNorm" if normalised else "without BatchNorm"
+    if measuring.trained(model) if pretrained is None else pretrained:
+        return f"a pretrained net {norm}"
+    if not normalised:
+        return f"a new{', deep' if kernels >= DEEP else ''} net {norm}"
+    if steps is None or steps >= FEW:
+        return f"a new net {norm}"
+    return f"a new{', deep' if kernels >= DEEP_WITH_BATCH_NORM else ''} net {norm} and few steps"
 
 
 def noted(ticket) -> Recipe | None:

@@ -69,7 +69,7 @@ def tune(
             "validation=0 leaves no images to compare trials on: give a share of them, for example 0.1."
         )
     model = own.make(loaded.input_shape, loaded.num_classes)
-    place = place.settled(model, loaded, data)
+    place = place.settled(model, loaded, data, search.epochs)
     ranges = _ranges(tuning, place.recipe.learning_rate, search.epochs)
     ranges["rewind"] = _rewinds(tuning.rewinds, len(loaded.train) * ranges["epochs"][0])
     jobs.check_net(model, net, search.scope, search.final_sparsity)

@@ -36,6 +36,11 @@ def changed(model):
     return model
 
 
+def normalised(depth):
+    """A net with BatchNorm of so many layers with kernels."""
+    return keras.Sequential([L.Input((8,)), L.BatchNormalization(), *plain(depth).layers])
+
+
 @pytest.mark.parametrize(
     "model, kind",
     [
@@ -54,6 +59,16 @@ def test_the_kind_of_a_net_decides_what_is_chosen(model, kind):
     optimizer, rate = next(iter(recipes.RATES[kind].items()))
     assert found == Recipe(optimizer, rate, "cosine", 0.0, recipes.WARMUP)
     assert set(source.values()) == {f"chosen for {kind}"}
+
+
+def test_few_steps_want_larger_steps():
+    few, many = recipes.FEW - 1, recipes.FEW
+    assert recipes.kind_of(conv(), steps=many) == recipes.kind_of(conv()) == "a new net with BatchNorm"
+    assert recipes.kind_of(conv(), steps=few) == "a new net with BatchNorm and few steps"
+    deep = normalised(recipes.DEEP_WITH_BATCH_NORM)
+    assert recipes.kind_of(deep, steps=few) == "a new, deep net with BatchNorm and few steps"
+    assert recipes.kind_of(changed(conv()), steps=few) == "a pretrained net with BatchNorm"
+    assert recipes.kind_of(dense(), steps=few) == "a new net without BatchNorm"
 
 
 def test_whoever_calls_may_know_whether_a_net_is_pretrained():

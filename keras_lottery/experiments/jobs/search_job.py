@@ -86,7 +86,7 @@ def find(
         say(line)
     with place.devices():
         model = place.made(made)
-        place = place.settled(model, loaded, data)
+        place = place.settled(model, loaded, data, search.epochs)
         model = place.compile(model, steps, end)
         info = _info(search, net, place, own)
         place.tell(run.progress)

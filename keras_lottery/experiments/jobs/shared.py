@@ -56,9 +56,11 @@ class Place:
         """Which Keras it trains with."""
         return machines.kind(self.machine.backend)
 
-    def settled(self, model, loaded, asked: DataConfig, **of):
-        """The place with the options of its recipe that are open settled; `of` as for `recipes.settled`."""
-        recipe, source = recipes.settled(self.recipe, model, **of)
+    def settled(self, model, loaded, asked: DataConfig, epochs=None, **of):
+        """The place with the options of its recipe that are open settled for a training of so many epochs;
+        `of` as for `recipes.settled`."""
+        steps = epochs and epochs * len(loaded.train)
+        recipe, source = recipes.settled(self.recipe, model, steps=steps, **of)
         told = recipes.line(recipe, source, asked, loaded)
         return dataclasses.replace(self, recipe=recipe, told=told, was_open=recipe != self.recipe)
 

@@ -53,7 +53,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
         if said := scaled_twice(first, next(iter(loaded.test))[0].numpy()):
             warnings.warn(said, stacklevel=2)
         of = {"noted": recipes.noted(found), "pretrained": wanted.start == "trained"}
-        place = place.settled(first, loaded, data, **of)
+        place = place.settled(first, loaded, data, wanted.epochs, **of)
         told = {**_told(wanted, folder, found), **about(place, loaded), "precision": place.machine.precision}
         place.tell(run.progress)
         run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)

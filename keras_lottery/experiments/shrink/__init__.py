@@ -49,7 +49,7 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         given = opened(config, data, config.seed, place.keras, jobs.load)
         for line in given.told:
             say(line)
-        place = place.settled(given.model, given.data, data)
+        place = place.settled(given.model, given.data, data, config.epochs)
         say(place.told)
         job = Job(config, data, given, place, run, clock)
         run_folder.open_run(place.run_dir, "shrink", _told(job), run.overwrite)

@@ -93,7 +93,7 @@ def prepare(study: Study, folder: PathLike) -> tuple:
 def _settled(study, model, loaded):
     """(the study with one recipe and batch size for all, those of the dense net on the source, a line on
     them)."""
-    recipe, source = recipes.settled(study.recipe, model)
+    recipe, source = recipes.settled(study.recipe, model, steps=len(loaded.train) * study.search.epochs)
     told = recipes.line(recipe, source, study.data, loaded)
     data = dataclasses.replace(study.data, batch_size=loaded.settings["batch_size"])
     return dataclasses.replace(study, recipe=recipe, data=data), told
