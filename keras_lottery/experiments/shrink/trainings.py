@@ -142,7 +142,8 @@ def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
         while len(nets) < trainings:
             nets.append(_trained_again(job, nets[-1], dense.validation_accuracy))
     except (Enough, Failed) as said:
-        print(f"{CYCLIC} has had {len(nets)} of {trainings} trainings: {said}", flush=True)
+        had = f"{CYCLIC} has had {len(nets)} of {trainings} trainings"
+        print(f"{had}: {said}; the command goes on when it is given with another output", flush=True)
     return nets
 
 
