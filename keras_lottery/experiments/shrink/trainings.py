@@ -143,7 +143,8 @@ def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
         while len(nets) < trainings:
             nets.append(_trained_again(job, nets[-1], dense.validation_accuracy))
     except (Enough, Failed) as said:
-        say(f"{CYCLIC} has had {len(nets)} of {trainings} trainings: {said}")
+        had = f"{CYCLIC} has had {len(nets)} of {trainings} trainings"
+        say(f"{had}: {said}; the command goes on when it is given with another output")
     return nets
 
 
