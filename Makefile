@@ -4,6 +4,7 @@
 # make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about twenty minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
+# make docs   the documentation, into build/site; make links tries the addresses of other sites in it
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
 SHELL := bash
@@ -16,7 +17,7 @@ BACKENDS ?= jax
 # PyTorch is large, so it is installed only where it is asked for.
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),$(VENV)/.torch)
 
-.PHONY: newest demo test test-all bench stress clean
+.PHONY: newest demo test test-all bench stress docs links clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
@@ -38,6 +39,13 @@ stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests
 	@$(PY) tests/support/stress_resume.py && $(PY) tests/support/stress_study.py
 
+SPHINX = $(PY) -m sphinx -q -d build/doctrees
+docs: $(VENV)/.docs
+	@$(SPHINX) -W --keep-going -b html docs build/site && echo "the documentation is in build/site/index.html"
+
+links: $(VENV)/.docs
+	@$(SPHINX) -b linkcheck docs build/links
+
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.
 $(READY): setup.cfg pyproject.toml constraints.txt
@@ -56,6 +64,9 @@ newest: $(READY)
 
 $(VENV)/.torch: $(READY)
 	@echo "Installing PyTorch into $(VENV)" && $(PY) -m pip install -q -e '.[torch]' -c constraints.txt && touch $@
+
+$(VENV)/.docs: $(READY)
+	@echo "Installing what the documentation takes into $(VENV)" && $(PY) -m pip install -q -e '.[docs]' -c constraints.txt && touch $@
 
 clean:
 	rm -rf .venv .venv-pre build dist *.egg-info
