@@ -39,12 +39,17 @@ stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests
 	@$(PY) tests/support/stress_resume.py && $(PY) tests/support/stress_study.py
 
-SPHINX = $(PY) -m sphinx -q -d build/doctrees
+# Kernels that run notebooks say much on the terminal; Sphinx's own warnings are in a file.
+SPHINX = mkdir -p build && $(PY) -m sphinx -q -d build/doctrees -w build/warnings.txt
 docs: $(VENV)/.docs
-	@$(SPHINX) -W --keep-going -b html docs build/site && echo "the documentation is in build/site/index.html"
+	@echo "Running the notebooks that changed, and writing the pages (some minutes the first time)"
+	@$(SPHINX) -W --keep-going -b html docs build/site > build/docs.log 2>&1 \
+	  || { cat build/warnings.txt; tail -n 15 build/docs.log; echo "All of the output is in build/docs.log"; exit 1; }
+	@echo "The documentation is in build/site/index.html"
 
 links: $(VENV)/.docs
-	@$(SPHINX) -b linkcheck docs build/links
+	@$(SPHINX) -b linkcheck docs build/links > build/links.log 2>&1 || { grep -h broken build/links/output.txt || tail -n 15 build/links.log; exit 1; }
+	@echo "Every address was reached"
 
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.
@@ -66,6 +71,7 @@ $(VENV)/.torch: $(READY)
 	@echo "Installing PyTorch into $(VENV)" && $(PY) -m pip install -q -e '.[torch]' -c constraints.txt && touch $@
 
 $(VENV)/.docs: $(READY)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The documentation needs Python 3.11 or newer. Name one: make clean docs PYTHON=python3.12"; exit 1; }
 	@echo "Installing what the documentation takes into $(VENV)" && $(PY) -m pip install -q -e '.[docs]' -c constraints.txt && touch $@
 
 clean:

@@ -12,7 +12,7 @@ ROOT = HERE.parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ |= {  # of the kernels that run the notebooks
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # where commands are
-    "COLUMNS": "100",
+    "COLUMNS": "80",
     "NO_COLOR": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
@@ -38,7 +38,7 @@ extensions = [
     "docstrings",
     "offline",
 ]
-needs_sphinx = "8.1"
+needs_sphinx = "9.0"
 smartquotes = False  # "--" begins a flag
 suppress_warnings = ["myst.header"]  # pages of figures have sections of the third level alone
 
@@ -46,9 +46,10 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "build" / "executed" / version_of_the_code())
-nb_execution_timeout = 300  # seconds for a cell
+nb_execution_timeout = 900  # seconds for a cell
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # which has tables
 nb_output_stderr = "remove"  # TensorFlow's notices
 nb_ipywidgets_js = {}  # which would be fetched
 
@@ -66,6 +67,7 @@ html_css_files = ["site.css"]
 html_theme_options = {
     "logo": {"text": "keras_lottery"},
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],

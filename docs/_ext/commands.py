@@ -1,4 +1,4 @@
-"""{flags} and {config}: the options of a command and of a config, read from their fields when a page is built."""
+"""{flags} and {config}: blocks that become the options of a command or a config, read from their fields."""
 
 import configparser
 import importlib
@@ -6,44 +6,33 @@ import inspect
 import re
 from pathlib import Path
 
-from sphinx.util.docutils import SphinxDirective
-
 from keras_lottery.core.options import Config, options
 
 SETUP = Path(__file__).parents[2] / "setup.cfg"
-OWN = "Of this command"
+OWN = "Of its own", "What only this command takes."
+_BLOCK = re.compile(r"```\{(flags|config)\} (\S+)\n```")
 _SPECIAL = re.compile(r"([\\*_{}\[\]<>#|~$])")
 
 
-class Flags(SphinxDirective):
-    """The description and the flags of the command that is its argument, such as lottery-find."""
-
-    required_arguments = 1
-
-    def run(self):
-        command = self.arguments[0]
-        module = module_of(command)
-        self.env.note_dependency(module.__file__)
-        parts = [described(module), f"```{{program}} {command}\n```"]
-        for title, flags in grouped(module).items():
-            parts += [f"## {plain(title)}", *(f":::{{option}} {name}\n{plain(text)}\n:::" for name, text in flags)]
-        return self.parse_text_to_nodes("\n\n".join(parts), allow_section_headings=True)
+def flags(command):
+    """The description and the flags of a command, such as lottery-find, as Markdown."""
+    module = module_of(command)
+    parts = [described(module), f"```{{program}} {command}\n```"]
+    for (title, told), entries in grouped(module).items():
+        parts += [f"## {title}", plain(told)]
+        parts += [f":::{{option}} {name}\n{plain(text)}\n:::" for name, text in entries]
+    return "\n\n".join(parts)
 
 
-class Fields(SphinxDirective):
-    """The description and the options of the config that is its argument."""
-
-    required_arguments = 1
-
-    def run(self):
-        module, _, name = self.arguments[0].rpartition(".")
-        config = getattr(importlib.import_module(module), name)
-        fields = [
-            f"`{field.name}`\n: {plain(sentences(field.metadata['help'], field.default, field))}"
-            for field in options(config)
-        ]
-        text = "\n\n".join([f"## {name}", plain(purpose(config)) + ".", *fields])
-        return self.parse_text_to_nodes(text, allow_section_headings=True)
+def config(path):
+    """The description and the options of a config, such as keras_lottery.config.Run, as Markdown."""
+    module, _, name = path.rpartition(".")
+    of = getattr(importlib.import_module(module), name)
+    fields = [
+        f"`{field.name}`\n: {plain(sentences(field.metadata['help'], field.default, field))}"
+        for field in options(of)
+    ]
+    return "\n\n".join([f"## {name}", plain(purpose(of)), *fields])
 
 
 def module_of(command):
@@ -66,8 +55,10 @@ def described(module):
 
 
 def grouped(module):
-    """{title: [(flag, what it does)]}: the flags of a command under the config that they are fields of."""
-    configs = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Config)]
+    """{(title, purpose): [(flag, what it does)]}: a command's flags under the config they are fields of."""
+    configs = [
+        value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Config)
+    ]
     found = {}
     for name in module.FLAGS:
         flag = module.FLAGS[name]
@@ -77,16 +68,21 @@ def grouped(module):
         config, field = fields[0] if fields else (None, None)
         default = None if flag.default is None else flag.default_as_str.strip("'")
         shown = f"--{name}" if flag.boolean else f"--{name}=..."
-        found.setdefault(purpose(config) if config else OWN, []).append(
-            (shown, sentences(flag.help, default, field))
-        )
+        of = (titled(config), purpose(config)) if config else OWN
+        found.setdefault(of, []).append((shown, sentences(flag.help, default, field)))
     return found
+
+
+def titled(config):
+    """The name of a config in words: OwnNet is Own net."""
+    words = re.findall("[A-Z][a-z]+", config.__name__.removesuffix("Config"))
+    return " ".join(words).capitalize()
 
 
 def purpose(config):
     """What a config is for: the first sentence of its docstring, up to a semicolon."""
     paragraph = " ".join(inspect.getdoc(config).partition("\n\n")[0].split())
-    return re.split(r"[.;:]( |$)", paragraph)[0]
+    return re.split(r"[.;:]( |$)", paragraph)[0] + "."
 
 
 def sentences(help, default, field=None):
@@ -104,7 +100,14 @@ def plain(text):
     return _SPECIAL.sub(r"\\\1", text)
 
 
+def _insert(app, docname, source):
+    """Put the text in place of the block that asks for it, before the page is parsed."""
+    writers = {"flags": flags, "config": config}
+    source[0], count = _BLOCK.subn(lambda block: writers[block[1]](block[2]), source[0])
+    if count:
+        app.env.note_dependency(__file__, docname=docname)
+
+
 def setup(app):
-    app.add_directive("flags", Flags)
-    app.add_directive("config", Fields)
+    app.connect("source-read", _insert)
     return {"parallel_read_safe": True}

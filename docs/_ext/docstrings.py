@@ -6,6 +6,8 @@ Stars and bars are themselves, arXiv numbers are links, hanging entries are list
 import itertools
 import re
 
+from docutils import nodes
+
 _PAPER = re.compile(r"(?:arXiv )?\b(\d{4}\.\d{5})\b")
 _LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
 _SECTION = re.compile(r"(Args|Returns|Raises|Attributes|Example): *$")
@@ -74,6 +76,14 @@ def _rewrite(app, what, name, obj, options, lines):
     lines[:] = rewritten(lines)
 
 
+def _separate(app, doctree):
+    """A colon between an argument and what is said of it, where Sphinx has two hyphens."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(": "))
+
+
 def setup(app):
+    app.connect("doctree-read", _separate)
     app.connect("autodoc-process-docstring", _rewrite, priority=400)  # napoleon has 500
     return {"parallel_read_safe": True}

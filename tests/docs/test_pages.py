@@ -1,4 +1,4 @@
-"""The documentation's pages: each command and each public name has its place, and no code on them is untried."""
+"""The pages of the documentation: each command and public name has its place, no code on them is untried."""
 
 import configparser
 import importlib
