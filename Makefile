@@ -1,5 +1,5 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
-# make test   what a change can break: about twelve minutes on two cores; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make test   what a change can break: about six minutes on two cores; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
 #             the engine of Keras 3 on the newest Keras, pre-releases included: make test KERAS=PRE
 # make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about twenty minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
@@ -28,7 +28,8 @@ test test-all: $(READY) $(TORCH) $(if $(filter PRE,$(KERAS)),newest)
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check . && $(PY) -m mypy
 	@$(if $(filter PRE,$(KERAS)),,echo "tf_keras, and all that is no engine's" && $(PY) -m pytest -q -m "$(TESTS)" -n 2 --dist worksteal tests)
 	@for backend in $(BACKENDS); do echo "Keras 3 on $$backend"; LOTTERY_KERAS=keras KERAS_BACKEND=$$backend \
-	  $(PY) -m pytest -q -m "($(TESTS)) and (engine$$(test $$backend != jax || echo " or keras3"))" -n 2 --dist worksteal tests || exit 1; done
+	  $(PY) -m pytest -q -m "($(TESTS)) and (engine$$(test $$backend != jax || echo " or keras3"))" -n 2 --dist worksteal \
+	  $$(grep -rlE --include='test_*.py' 'mark\.(engine|keras3)' tests) || exit 1; done
 
 bench: $(READY) $(VENV)/.torch
 	@$(PY) benchmarks/step.py && $(PY) benchmarks/boundary.py && $(PY) benchmarks/memory.py && $(PY) benchmarks/input.py

@@ -55,7 +55,8 @@ def main():
     report.show(result)
     last = max(row["sparsity"] for row in result["rows"])
     print(f"the run is in {FLAGS.run_dir}, its last ticket ({last:.1%} sparse) in {result['ticket']}; next:")
-    print(f"  {following.after_search(result['ticket'], FLAGS)}")
+    for line in following.after_search(result["ticket"], FLAGS):
+        print(f"  {line}")
 
 
 def searched():

@@ -14,6 +14,7 @@ from absl import flags  # noqa: E402
 from keras_lottery.config import options  # noqa: E402
 
 from .quiet import filter_stderr  # noqa: E402
+from .synonyms import hint  # noqa: E402
 from .words import in_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -125,10 +126,14 @@ def execute(command, main, values, argv):
         elif rest[1:]:
             raise flags.Error(f"{rest[1]!r} is no flag: write --name=value (--help lists them)")
         from keras_lottery import LotteryError
+        from keras_lottery.core import saying
 
-        with warnings.catch_warnings():
+        def translated(text):
+            return in_flags(text, values)
+
+        with warnings.catch_warnings(), saying.in_words(translated):
             warnings.showwarning = lambda message, *_: print(
-                f"{command}: note: {in_flags(_line(message), values)}", file=sys.stderr
+                f"{command}: note: {translated(_line(message))}", file=sys.stderr
             )
             try:
                 if "backend" in values:  # before anything imports Keras
@@ -137,7 +142,7 @@ def execute(command, main, values, argv):
                     choose_backend(values.backend)
                 main()
             except LotteryError as error:
-                return _mistake(command, in_flags(_line(error), values))
+                return _mistake(command, translated(_line(error)))
             except Exception as error:
                 if type(error).__name__ in _OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(
                     error
@@ -148,6 +153,8 @@ def execute(command, main, values, argv):
                         "smaller net",
                     )
                 raise
+    except flags.UnrecognizedFlagError as error:
+        return _mistake(command, hint(error, values))
     except flags.Error as error:
         return _mistake(command, error)
     except KeyboardInterrupt as stop:

@@ -19,7 +19,7 @@ def export(ticket, values):
 
 
 def after_search(ticket, values):
-    """Of a search on a folder of one's own its export, of one on a known data set a transfer to another."""
+    """Of a search its export; of one on a known data set first a transfer to another."""
     if os.path.isdir(os.path.expanduser(values.dataset)):
-        return export(ticket, values)
-    return f"lottery-transfer --ticket={shlex.quote(ticket)} --dataset=..."
+        return [export(ticket, values)]
+    return [f"lottery-transfer --ticket={shlex.quote(ticket)} --dataset=...", export(ticket, values)]

@@ -7,6 +7,7 @@ import threading
 
 _NOTICE = re.compile(
     rb"[IWE]0000 00:00:|WARNING: All log messages before absl::InitializeLog|INFO: Created TensorFlow Lite "
+    rb"|WARNING:tensorflow:\d+ out of the last \d+ calls to "  # of one model after the other
 )
 
 

@@ -9,6 +9,8 @@ or the name of a network of keras.applications with --weights=imagenet. Its imag
 whether its head fits are found out.
 """
 
+import shlex
+
 from absl import flags
 
 from keras_lottery.config import DataConfig, Machine, Recipe, Run
@@ -27,11 +29,16 @@ def main():
 
     result = shrink.shrink(*(shared.read(FLAGS, config) for config in CONFIGS))
     shrink.show(result)
+    height, width, _ = next(file["input_shape"] for file in result["files"] if file["chosen"])
     print(
-        f"{result['output']} takes uint8 photos and holds the names of the classes; its ticket is "
-        f"{result['ticket']}; next:"
+        f"{result['output']} takes uint8 photos of {height}x{width} and holds the names of the classes; its "
+        f"ticket is {result['ticket']}; next:"
     )
-    print(f"  lottery-benchmark {result['run_dir']}/dense.tflite {result['output']}")
+    paths = [file["path"] for file in result["files"]]
+    if result["goal"] == "latency":  # which another processor may tell otherwise
+        print(f"  {shlex.join(['lottery-benchmark', *paths, '--adb'])}")
+    else:
+        print(f"  {shlex.join(['lottery-benchmark', paths[0], result['output']])}")
 
 
 def run():

@@ -9,13 +9,13 @@ import shlex
 
 from absl import flags
 
-from keras_lottery.config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
-from keras_lottery.experiments.configs import TuneConfig
+from keras_lottery.config import DataConfig, Machine, Recipe, Run, SearchConfig
+from keras_lottery.experiments.configs import OwnNet, TuneConfig
 
 from . import find_ticket
 from . import flags as shared
 
-CONFIGS = (TuneConfig, SearchConfig, Net, DataConfig, Recipe, Machine, Run)
+CONFIGS = (TuneConfig, SearchConfig, OwnNet, DataConfig, Recipe, Machine, Run)
 DRAWN = ("rate", "rewind")  # beside the learning rate and the epochs, whose flags say around which value
 FLAGS = flags.FlagValues()
 for config in CONFIGS:

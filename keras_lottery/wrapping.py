@@ -16,6 +16,7 @@ from .core.checks import known, true_or_false, whole
 from .core.counts import SCOPES
 from .core.errors import LotteryError
 from .core.masking import BLOCKS
+from .core.saying import say
 from .core.schedule import LotterySchedule
 from .core.types import Masks, Model
 from .engines.again import lost
@@ -88,9 +89,9 @@ def wrap(
     if why := lost(handle.on(wrapped)):
         warnings.warn(f"the model of a saved ticket could not be built again: {why}.", stacklevel=2)
     if verbose:
-        print(_overview(_rows(handle, reasons)))
+        say(_overview(_rows(handle, reasons)))
     if verbose and blocks:
-        print(f"  in blocks of {block} inputs: {', '.join(blocks)}")
+        say(f"  in blocks of {block} inputs: {', '.join(blocks)}")
     return wrapped
 
 
@@ -236,7 +237,7 @@ def _overview(rows):
     pruned = [row for row in rows if row["pruned"]]
     lines = [
         f"{sum(row['size'] for row in pruned):,} of {sum(row['size'] for row in rows):,} parameters are "
-        f"pruned in rounds, {len(pruned)} of {len(rows)} weights; lottery.summary(model) lists them."
+        f"pruned in rounds, {len(pruned)} of {len(rows)} weights (lottery.summary(model) lists them)."
     ]
     for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
         paths = [row["path"] for row in rows if row["reason"] == reason]

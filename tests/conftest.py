@@ -17,14 +17,19 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 import pytest
-import world
 
-if world.BACKEND == "tensorflow":
-    import tensorflow as tf
 
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
+def pytest_configure(config):
+    """Import Keras where tests run, which is not the process that hands them out to others."""
+    if not config.getoption("numprocesses", None):
+        import world
+
+        if world.BACKEND == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.set_logical_device_configuration(
+                tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+            )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,6 +51,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Each test starts from the same seeds, names and precision."""
+    import world
+
     world.keras.backend.clear_session(**{"free_memory": False} if world.KERAS3 else {})
     # what imports and earlier tests left is not searched at each of Keras' and TFLite's collections
     gc.freeze()

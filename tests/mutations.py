@@ -2,7 +2,8 @@
 
     python tests/mutations.py               # all of `breakages.BREAKAGES`, each by the tests that it names
     python tests/mutations.py --only=seed   # those with a word in what they are
-    python tests/mutations.py --quick       # by those of the named tests alone that `make test` runs
+    python tests/mutations.py --quick       # by those of the named tests alone that `make test` runs, on
+                                            # both Kerases: it leaves to one what that one proves for both
     python tests/mutations.py --whole       # and by all tests what the named ones let pass
 
 First the tests that a breakage names run on a copy of this checkout as it is, where they must pass; then each
@@ -27,9 +28,12 @@ from breakages import BREAKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = "."  # all tests
-QUICK = ["-m", "not stress and not matrix"]  # as in the Makefile
+QUICK = {  # as in the Makefile
+    "tf_keras": "not stress and not matrix",
+    "keras": "(not stress and not matrix) and (engine or keras3)",
+}
 WORLDS = {"tf_keras": {}, "keras": {"LOTTERY_KERAS": "keras", "KERAS_BACKEND": "jax"}}
-PASSED, FAILED = 0, 1  # pytest's exit codes; any other says that the tests did not run
+PASSED, FAILED, NONE = 0, 1, 5  # pytest's exit codes; any other says that the tests did not run
 
 
 def copy_of_checkout(folder):
@@ -67,16 +71,23 @@ def outcome(folder, tests, keras, marks=()):
         "code": done.returncode,
         "failed": failed[1] if failed else "",
         "seconds": round(time.monotonic() - began, 1),
-        "said": "" if done.returncode in (PASSED, FAILED) else done.stdout[-2000:] + done.stderr[-2000:],
+        "said": ""
+        if done.returncode in (PASSED, FAILED, NONE)
+        else done.stdout[-2000:] + done.stderr[-2000:],
     }
+
+
+def worlds(breakage, quick):
+    """The Kerases that a breakage is tried on, its own first."""
+    return sorted(WORLDS, key=lambda keras: keras != breakage.keras) if quick else [breakage.keras]
 
 
 class Trials:
     """Outcomes of tests in a copy of the checkout, those that are in the file of this very checkout not tried
     again."""
 
-    def __init__(self, folder, file, marks=()):
-        self.folder, self.file, self.marks = folder, file, list(marks)
+    def __init__(self, folder, file, quick):
+        self.folder, self.file, self.quick = folder, file, quick
         self.checkout = copy_of_checkout(folder)
         lines = file.read_text().splitlines() if file.exists() else []
         self.known = {tuple(entry.pop("key")): entry for entry in map(json.loads, lines)}
@@ -85,21 +96,21 @@ class Trials:
         """The outcome of tests with nothing broken."""
         return self._tried((self.checkout, "", tests, keras), tests, keras)
 
-    def broken(self, breakage, tests):
-        """The outcome of tests with a breakage put in."""
+    def broken(self, breakage, tests, keras):
+        """The outcome of tests on one Keras with a breakage put in."""
         path = self.folder / breakage.file
         before = path.read_text()
         path.write_text(before.replace(breakage.old, breakage.new))
         try:
-            key = self.checkout, breakage.what, tests, breakage.keras
-            return self._tried(key, tests, breakage.keras)
+            return self._tried((self.checkout, breakage.what, tests, keras), tests, keras)
         finally:
             path.write_text(before)
 
     def _tried(self, key, tests, keras):
-        key = (*key, *self.marks)
+        marks = ["-m", QUICK[keras] if self.quick else "not stress"]
+        key = (*key, *marks)
         if key not in self.known:
-            self.known[key] = outcome(self.folder, tests, keras, self.marks)
+            self.known[key] = outcome(self.folder, tests, keras, marks)
             with self.file.open("a") as file:
                 file.write(json.dumps({"key": key, **self.known[key]}) + "\n")
         return self.known[key]
@@ -117,18 +128,24 @@ def main():
     chosen = [breakage for breakage in BREAKAGES if given.only in breakage.what]
     caught = 0
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
-        trials = Trials(Path(folder), given.results, QUICK if given.quick else ())
+        trials = Trials(Path(folder), given.results, given.quick)
         for keras in WORLDS:
-            named = {test for one in chosen if one.keras == keras for test in one.tests.split()}
+            named = {
+                test for one in chosen if keras in worlds(one, given.quick) for test in one.tests.split()
+            }
             sound = trials.whole_copy(" ".join(sorted(named)), keras) if named else {"code": PASSED}
-            if sound["code"] != PASSED:
+            if sound["code"] not in (PASSED, NONE):
                 sys.exit(f"unbroken, the tests fail on {keras}: {sound['failed'] or sound['said']}")
         for number, breakage in enumerate(chosen, 1):
-            found = trials.broken(breakage, breakage.tests)
-            if found["code"] == PASSED and given.whole:
-                found = trials.broken(breakage, WHOLE)
+            for keras in worlds(breakage, given.quick):
+                found = trials.broken(breakage, breakage.tests, keras)
+                if found["code"] == PASSED and given.whole:
+                    found = trials.broken(breakage, WHOLE, keras)
+                if found["code"] == FAILED:
+                    break
             caught += found["code"] == FAILED
-            told = found["failed"] or ("NO TEST" if found["code"] == PASSED else f"no run: {found['said']}")
+            missed = found["code"] in (PASSED, NONE)
+            told = found["failed"] or ("NO TEST" if missed else f"no run: {found['said']}")
             print(
                 f"{number:3} {found['seconds']:6.1f} s  {breakage.file}: {breakage.what}: {told}", flush=True
             )

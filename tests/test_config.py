@@ -130,6 +130,7 @@ def test_what_a_result_does_not_say_is_what_it_was_before_the_option_existed():
     assert Later(None, 3, "there").unusual() == {"limit": 3}, "None says nothing"
 
 
+@pytest.mark.matrix
 def test_an_option_is_a_field_and_its_use(tmp_path):
     """A checkout with one more field of SearchConfig, and one more keyword of find_ticket, knows it
     everywhere."""

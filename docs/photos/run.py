@@ -100,7 +100,7 @@ CONTROLS = {  # in the order in which they are trained: (function, what the spli
 
 def main(_):
     photos = read(FLAGS.photos, FLAGS.image_size)
-    precision = machine.set_precision("auto")
+    precision = machine.set_precision("float32")
     for seed in map(int, FLAGS.seeds):
         studies = {
             by: Study(

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from .. import engines
 from ..core.checks import true_or_false
+from ..core.saying import say
 from ..core.types import Model
 from . import graph
 from .counts import costs, costs_of, total  # noqa: F401  costs is public
@@ -130,7 +131,7 @@ def _print(name, before, after):
         f"{total(before, column):,} → {total(after, column):,} {column.replace('_', '-')}"
         for column in ("channels", "parameters", "multiply_adds")
     )
-    print(f"{name}: {totals}")
+    say(f"{name}: {totals}")
     changed = [(old, new) for old, new in zip(before, after) if old["channels"] != new["channels"]]
     if changed:
         table = Table()

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from ..core.budget import check_budget
-from ..core.checks import SEED, above_zero, share, shown, whole, whole_or_text
+from ..core.checks import SEED, above_zero, share, shown, takes, whole, whole_or_text
 from ..core.counts import SCOPES
 from ..core.errors import LotteryError
 from ..core.masking import BLOCKS
@@ -34,7 +34,10 @@ def _rewind(name, value):
 
 
 def _score(name, value):
-    return value if callable(value) else one_of(tuple(SCORES))(name, value)
+    if not callable(value):
+        return one_of(tuple(SCORES))(name, value)
+    takes(name, value, ("path", "weight", "state"), "a number for each weight")
+    return value
 
 
 def _layer_rates(name, value):

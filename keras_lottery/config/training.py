@@ -12,6 +12,7 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 BACKENDS = ("auto", "tf_keras", "tensorflow", "jax", "torch")
 STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
 OF_ONE_MACHINE = STRATEGIES[:2]
+CHOSEN = "default: chosen from the model and the data"  # or as a ticket's recipe says
 
 
 def _learning_rate(name, value):
@@ -45,31 +46,30 @@ class Recipe(Config):
 
     optimizer: str | None = option(
         None,
-        "sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion (default: chosen for the net)",
+        f"sgd, nesterov (momentum 0.9), adam, adamw, rmsprop or lion ({CHOSEN})",
         one_of(OPTIMIZERS),
     )
     learning_rate: float | list | None = option(
         None,
         "learning rate at the start; with --schedule=step also several, such as 0.005,0.001,0.0001 "
-        "(default: chosen for the net)",
+        f"({CHOSEN})",
         _learning_rate,
     )
     schedule: str | None = option(
         None,
         "learning rate over a training: constant, cosine (to 0) or step (a tenth after 1/2 and after 3/4) "
-        "(default: cosine)",
+        f"({CHOSEN})",
         one_of(SCHEDULES),
     )
     weight_decay: float | None = option(
         None,
         "weight decay, times the learning rate (PyTorch's SGD with momentum 0.9 decays ten times as much "
-        "for the same number) (default: 0)",
+        f"for the same number) ({CHOSEN})",
         zero_or_more,
     )
     warmup: float | None = option(
         None,
-        "share of a training in which the learning rate rises to its value, before a cosine (default: 0, "
-        "or chosen with the learning rate)",
+        f"share of a training in which the learning rate rises to its value, before a cosine ({CHOSEN})",
         _warmup,
         was=0.0,
     )

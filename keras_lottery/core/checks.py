@@ -1,6 +1,7 @@
 """Values that a user gives, checked where they come in."""
 
 import difflib
+import inspect
 import math
 import os
 import reprlib
@@ -67,6 +68,28 @@ def of_kind(name, value, kind, wanted):
     """Raises LotteryError unless `value` is an instance of `kind`; `wanted` says what to give."""
     if not isinstance(value, kind):
         raise LotteryError(f"{name} is a {type(value).__name__}: give {wanted}.")
+
+
+def takes(name, function, parameters, gives):
+    """Raises LotteryError unless a function of the user's can be called with `parameters`, which are names.
+
+    >>> def mine(weight): ...
+    >>> takes("score", mine, ("path", "weight", "state"), "a number for each weight")
+    Traceback (most recent call last):
+    keras_lottery.core.errors.LotteryError: score is mine(weight): give a function of (path, weight, ...
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions do not tell it
+        return
+    try:
+        signature.bind(*parameters)
+    except TypeError:
+        called = getattr(function, "__name__", type(function).__name__)
+        raise LotteryError(
+            f"{name} is {called}({', '.join(signature.parameters)}): give a function of "
+            f"({', '.join(parameters)}) that gives {gives}."
+        ) from None
 
 
 def path(value, wanted="a file's or folder's name"):

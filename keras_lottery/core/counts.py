@@ -167,8 +167,8 @@ def check_leaves_some(masks, sparsity, scope, own=None):
             of_one = len(paths) == 1 and (scope != "global" or own)
             whose = repr(paths[0]) if of_one else "the other layers" if own else "the model"
             raise LotteryError(
-                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {whose}: prune less, "
-                "with fewer rounds or a smaller rate or final_sparsity."
+                f"{sparsity:.4%} sparse leaves none of the {size:,} prunable weights of {whose}: prune less "
+                "(by fewer rounds, or a smaller rate or final_sparsity)."
             )
 
 

@@ -1,13 +1,46 @@
-"""NaN and infinity: no state with them becomes a ticket, a student or the start of another epoch."""
+"""NaN and infinity: nothing is trained on examples with them, and no state with them becomes a ticket, a
+student or the start of another epoch."""
 
 import numpy as np
 
-from .errors import Diverged
+from .errors import Diverged, LotteryError
 
 CURE = (
-    "Lower the learning rate, clip gradients (clipnorm=1.0 of the optimizer), or train in float32 if it was "
-    "mixed_float16."
+    "Lower the learning_rate, or train in float32 if it was mixed_float16 (or clip gradients, by the "
+    "optimizer's clipnorm=1.0)."
 )
+
+
+EXACT = "iubSUOmM"  # kinds of dtypes that hold neither NaN nor infinity
+_AT_ONCE = 4096  # examples
+
+
+def check_examples(arrays, name, of=""):
+    """Raises LotteryError if examples hold NaN or infinity.
+
+    Args:
+      arrays: an array with the examples along its first axis, or lists, tuples and dicts of such.
+      name: what the arrays are called.
+      of: which data they belong to, if there are several: " of train".
+
+    >>> check_examples({"a": np.zeros(2), "b": np.array([0, np.nan])}, "x", " of train")
+    Traceback (most recent call last):
+    keras_lottery.core.errors.LotteryError: x['b'] of train holds 1 NaN or infinite number, in 1 of 2 ...
+    """
+    if isinstance(arrays, (dict, list, tuple)):
+        for key, part in arrays.items() if isinstance(arrays, dict) else enumerate(arrays):
+            check_examples(part, f"{name}[{key!r}]", of)
+    elif isinstance(arrays, np.ndarray) and arrays.ndim and arrays.dtype.kind not in EXACT:
+        parts = (arrays[first : first + _AT_ONCE] for first in range(0, len(arrays), _AT_ONCE))
+        counts = [np.count_nonzero(~np.isfinite(part).reshape(len(part), -1), axis=1) for part in parts]
+        counts = np.concatenate([*counts, np.zeros(0, int)])
+        if counts.any():
+            total, examples = int(counts.sum()), np.flatnonzero(counts)
+            raise LotteryError(
+                f"{name}{of} holds {total:,} NaN or infinite number{'s' * (total > 1)}, in {len(examples):,} "
+                f"of {len(arrays):,} examples, the first of them number {examples[0]}: leave these examples "
+                "out, or fill in what is missing."
+            )
 
 
 def check_finite(values, constants, what):
@@ -45,5 +78,5 @@ def not_finite(values):
     return {
         path: value
         for path, value in values.items()
-        if value.dtype.kind not in "iubSUO" and not np.isfinite(value).all()
+        if value.dtype.kind not in EXACT and not np.isfinite(value).all()
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from .counts import competing, erdos_renyi_counts
 from .errors import Diverged
+from .finite import CURE
 
 BLOCKS = (1, 4, 16)  # what sparse kernels of TFLite multiply by: float32 in blocks of 4, int8 of 16
 
@@ -41,10 +42,7 @@ def prune(scores, masks, sparsity, scope="global", blocks=None, own=None):
     """
     for path, score in scores.items():
         if np.isnan(score).any():
-            raise Diverged(
-                f"the weights of {path!r} hold NaN: training diverged. Lower the learning rate or clip "
-                "gradients."
-            )
+            raise Diverged(f"the weights of {path!r} hold NaN: training diverged. {CURE}")
     tightened = {}
     for paths, keep in competing(masks, sparsity, scope, own):
         tightened |= _keep_highest({path: scores[path] for path in paths}, masks, keep)

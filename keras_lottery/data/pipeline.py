@@ -10,6 +10,7 @@ from keras_lottery.core import epochs, tf_data
 from keras_lottery.core.checks import shown, true_or_false, whole
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.fingerprint import fingerprint
+from keras_lottery.core.finite import check_examples
 from keras_lottery.data.augmentation import finisher
 
 
@@ -41,7 +42,8 @@ def batches(
         A tf.data.Dataset of x, (x, y) or (x, y, sample_weight); see `set_epoch`.
 
     Raises:
-        LotteryError: no examples, arrays of different lengths, batch_size < 1, or augment without 4-D images.
+        LotteryError: no examples, arrays of different lengths, NaN or infinity in them, batch_size < 1, or
+            augment without 4-D images.
 
     Example:
         >>> train = batches(np.zeros((256, 8, 8, 1), "uint8"), np.zeros(256, "int64"), batch_size=64, seed=1)
@@ -50,6 +52,8 @@ def batches(
     """
     true_or_false(shuffle=shuffle, augment=augment)
     arrays = tf.nest.map_structure(_as_fit_takes, _packed(x, y, sample_weight))
+    for name, part in zip(("x", "y", "sample_weight"), arrays):
+        check_examples(part, name)
     sizes = {a.shape[0] if a.ndim else 0 for a in tf.nest.flatten(arrays)}
     if len(sizes) > 1:
         raise LotteryError(

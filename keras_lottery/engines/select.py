@@ -4,6 +4,7 @@ It sees a model through its engine's `walk` module, which names the weights and 
 classes of layers (KERNELS, ON_REQUEST) and which layers make the outputs.
 """
 
+from ..core.checks import takes
 from ..core.errors import LotteryError
 
 FROZEN = "frozen (trainable is False)"
@@ -110,6 +111,8 @@ class _matcher:
                     f"{argument}={item!r} is not understood: give layer names, layer classes or a function "
                     "of the layer."
                 )
+            if not isinstance(item, (str, type)):
+                takes(argument, item, ("layer",), "True or False")
 
     def __call__(self, path, owners):
         return any([self._matches(item, path, owners) for item in self.given])

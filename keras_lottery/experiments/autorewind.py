@@ -9,6 +9,7 @@ from ..core import files
 from ..core.checks import share
 from ..core.errors import LotteryError
 from ..core.jsonable import plain
+from ..core.saying import say
 from ..core.schedule import rule, search_rounds
 from ..models import saved
 from ..search.rewind import start_at_point
@@ -67,8 +68,9 @@ def find(
     grid = _affordable(search, loaded)
     _open(search, net, data, place, loaded, run)
     if run.progress:
-        print(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs), flush=True)
-        print(place.told, flush=True)
+        say(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs))
+    if run.progress or place.was_open:
+        say(place.told)
 
     def searched(step, compare_at=()):
         return jobs.find(

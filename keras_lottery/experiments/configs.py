@@ -120,6 +120,10 @@ class OwnNet(Net, Pretrained):
     may_be_new = True
 
 
+def _of_source(name, values):
+    return tuple(one_of(ON_SOURCE)(name, value) for value in listed(name, values))
+
+
 @dataclasses.dataclass(frozen=True)
 class ShrinkConfig(Pretrained):
     """Which model is made small for which photos, by how much it may suffer, and where the file goes."""
@@ -132,6 +136,12 @@ class ShrinkConfig(Pretrained):
     epochs: int = option(6, "epochs of each training", whole)
     budget: float | None = option(
         None, "minutes: no further training begins that would not end by then", above_zero
+    )
+    controls: tuple = option(
+        (), "dense-cyclic: also tell the points lost against the dense net trained as often", _of_source
+    )
+    arm: bool = option(
+        False, "also count instructions on an emulated ARM processor, as lottery-benchmark --arm does"
     )
     seed: int = seed_option()
 
@@ -150,7 +160,8 @@ class TuneConfig(Config):
     )
     learning_rate_range: tuple | None = option(
         None,
-        "lowest and highest, such as 0.01,0.1 (default: a third of --learning_rate to three times it)",
+        "lowest and highest, such as 0.01,0.1 (default: a third of the learning rate, given or chosen, to "
+        "three times it)",
         _range(above_zero),
     )
     epochs_range: tuple | None = option(

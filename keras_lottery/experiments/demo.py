@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
+from ..core.saying import say
 from ..tflite.config import ExportConfig
 from ..training import run_folder
 from . import jobs
@@ -26,14 +27,14 @@ def run(run_dir, backend="auto"):
     run_dir = Path(run_dir)
     shutil.rmtree(run_dir, ignore_errors=True)
     machine = Machine(precision="float32", backend=backend)
-    print("1/3  find a ticket on the digits 0-4\n", flush=True)
+    say("1/3  find a ticket on the digits 0-4\n")
     place = Run(str(run_dir / "find"), verbose=2)
     found = jobs.find(SEARCH, Net("resnet8"), SOURCE, RECIPE, machine, place)
-    print("\n2/3  carry it to the digits 5-9, beside its controls\n", flush=True)
+    say("\n2/3  carry it to the digits 5-9, beside its controls\n")
     wanted = TransferConfig(found["ticket"], controls=CONTROLS, epochs=10)
     place = Run(str(run_dir / "transfer"), verbose=2)
     carried = jobs.transfer(wanted, TARGET, RECIPE, machine, place)
-    print("\n3/3  write each as .tflite\n", flush=True)
+    say("\n3/3  write each as .tflite\n")
     rows = []
     for row in carried["rows"]:
         output = run_dir / f"{row['control']}.tflite"
@@ -54,13 +55,13 @@ def run(run_dir, backend="auto"):
     for row in rows:
         table.add_row(row["name"], f"{row['sparsity']:.1%}", f"{row['accuracy']:.1%}", f"{row['bytes']:,}")
     Console(markup=False).print(table)
-    print(
+    say(
         f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in "
         f"{found['ticket']},"
     )
-    print(
+    say(
         f"the file for a phone in {run_dir / 'ticket.tflite'}. Next, with your own images, one sub-folder "
         "a class:"
     )
-    print(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER")
+    say(f"  lottery-transfer --ticket={found['ticket']} --dataset=FOLDER")
     return rows

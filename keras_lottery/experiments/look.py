@@ -80,7 +80,7 @@ def opened(net, data: DataConfig, seed: int, keras: str, load) -> Opened:
         told.append(f"its head is not for {raw.num_classes} classes: it gets a new one")
         model = heads.new_head(model, raw.num_classes)
     elif is_trained and loaded.validation is not None:
-        right = _accuracy(model, loaded)
+        right = accuracy(model, loaded)
         told.append(f"its head fits, and gets {right:.1%} of the validation images right as it is")
     told += _trainable(net, model)
     return Opened(model, loaded, config, name, tuple(told))
@@ -194,6 +194,7 @@ def _line(loaded, scaling):
     )
 
 
-def _accuracy(model, loaded):
+def accuracy(model, loaded) -> float:
+    """What a plain model gets right of the validation images of a `data.Data`, 0..1."""
     labels = np.concatenate([y.numpy() for _, y in loaded.validation])
     return (model.predict(loaded.validation, verbose=0).argmax(-1) == labels).mean()

@@ -17,7 +17,7 @@ RATES = {  # a kind of net: {optimizer: its learning rate}, first the optimizer 
     "a pretrained net with BatchNorm": {"adam": 1e-3, "sgd": 1e-2},
     "a pretrained net without BatchNorm": {"adam": 1e-4, "sgd": 1e-3},
 }
-_LIKE = {"nesterov": ("sgd", 1), "adamw": ("adam", 1), "rmsprop": ("adam", 1), "lion": ("adam", 0.1)}
+_LIKE = {"nesterov": ("sgd", 1), "adamw": ("adam", 1), "rmsprop": ("adam", 1), "lion": ("adam", 10)}
 
 
 def settled(recipe: Recipe, model, noted: Recipe | None = None, pretrained: bool | None = None) -> tuple:
@@ -101,7 +101,8 @@ def line(recipe: Recipe, source: dict, asked: DataConfig, loaded) -> str:
     for name, where in {**source, "batch_size": images}.items():
         names.setdefault(where, []).append(name)
     whose = [
-        where if set(source) <= set(names[where]) else f"{', '.join(names[where])} {where}" for where in names
+        where if set(source) <= set(of) else f"{', '.join(f'--{name}' for name in of)} {where}"
+        for where, of in names.items()
     ]
     flags = [f"--{name}={_text(value)}" for name, value in values.items()]
     return f"recipe: {' '.join(flags)}; {'; '.join(whose)}"
@@ -132,11 +133,11 @@ def _completed(found, rates):
     """The Recipe of the options that are known, and of those that are chosen at these rates."""
     rate = found.get("learning_rate")
     optimizer = found.get("optimizer") or (next(iter(rates)) if rate is None else _nearest(rate, rates))
-    like, times = _LIKE.get(optimizer, (optimizer, 1))
+    like, part = _LIKE.get(optimizer, (optimizer, 1))
     schedule = found.get("schedule") or ("step" if _several(found) else "cosine")
     chosen = {
         "optimizer": optimizer,
-        "learning_rate": times * rates[like],
+        "learning_rate": rates[like] / part,
         "schedule": schedule,
         "weight_decay": 0.0,
         "warmup": WARMUP if rate is None and schedule == "cosine" else 0.0,

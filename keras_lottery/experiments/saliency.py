@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import engines, wrapping
-from ..core.checks import known
+from ..core.checks import known, takes
 from ..core.counts import check_leaves_some, check_sparsity
 from ..core.errors import LotteryError
 from ..core.masking import prune
@@ -44,6 +44,7 @@ def saliency_masks(model, x, y, criterion, sparsity, *, loss):
             f"loss is a {type(loss).__name__}: give a function of (y, outputs), such as a loss object of "
             "Keras."
         )
+    takes("loss", loss, ("y", "outputs"), "a number for each example")
     if x is None or y is None or np.ndim(x) and np.ndim(y) and not 0 < len(x) == len(y):
         raise LotteryError("x and y are no batch: give as many labels as inputs, one or more.")
     plain, paths = handle.on(handle.strip()), list(masks)

@@ -12,6 +12,7 @@ from ..core import files, team
 from ..core.errors import Failed
 from ..core.jsonable import plain
 from ..core.masking import sparsity
+from ..core.saying import say
 from ..search import alive
 from ..search.rewind import start_at_point
 from ..tickets.ticket import from_model
@@ -118,7 +119,7 @@ def train(how: Training, make, loaded):
         handle = engines.of(model)
         handle.set_seed(how.seed)
         if how.verbose:
-            print(f"{how.control}: {CONTROLS[how.control]}", flush=True)
+            say(f"{how.control}: {CONTROLS[how.control]}")
         if team.is_chief():
             how.folder.mkdir(parents=True, exist_ok=True)
         begin = start_at_point(model, *how.point, len(loaded.train)) if how.point else resumable.Start()

@@ -14,6 +14,7 @@ from ..core import files
 from ..core.checks import share
 from ..core.errors import Failed, LotteryError
 from ..core.jsonable import digest, plain
+from ..core.saying import say
 from ..core.schedule import check_rewind, rule
 from ..models import saved
 from ..training import run_folder
@@ -44,6 +45,7 @@ def tune(
     one again; more trials can be added to a finished run.
 
     Args:
+      net: how a saved one takes images is found out, as by `jobs.find`, where this is an `OwnNet`.
       search: its `final_sparsity` is where tickets are compared; rate, rewind and epochs are those of the
         trials.
 
@@ -59,18 +61,19 @@ def tune(
     has it.
     """
     search = _checked(search, recipe)
-    place = jobs.prepare(recipe, search.seed, machine, run)
-    make_model = saved.builder(net.model, net.width, place.keras)  # says what is no model
-    loaded = jobs.load(data, search.seed)
+    place = jobs.prepare(recipe, search.seed, jobs.for_net(net, machine), run)
+    own = jobs.found_net(net, data, search.seed, place.keras, jobs.load)
+    loaded = own.data
     if loaded.validation is None:
         raise LotteryError(
             "validation=0 leaves no images to compare trials on: give a share of them, for example 0.1."
         )
-    place = place.settled(make_model(loaded.input_shape, loaded.num_classes), loaded, data)
+    model = own.make(loaded.input_shape, loaded.num_classes)
+    place = place.settled(model, loaded, data)
     ranges = _ranges(tuning, place.recipe.learning_rate, search.epochs)
     ranges["rewind"] = _rewinds(tuning.rewinds, len(loaded.train) * ranges["epochs"][0])
-    jobs.check_net(net, place.keras, search.scope, search.final_sparsity, loaded)
-    config = _config(search, net, data, place, ranges, loaded)
+    jobs.check_net(model, net, search.scope, search.final_sparsity)
+    config = {**_config(search, net, data, place, ranges, loaded), **own.notes}
     if not run.overwrite:
         config = run_folder.under_its_rule(
             place.run_dir, config, lambda: _is_done(place.run_dir, tuning.trials)
@@ -80,11 +83,8 @@ def tune(
     if _is_done(place.run_dir, tuning.trials):
         return _moved(files.read_json(result), place.run_dir)
     costs = [_cost(search, rate, ranges["epochs"][1]) for rate in ranges["rate"]]
-    print(
-        f"{tuning.trials} trials of at most {max(costs)} epochs each, {tuning.trials * max(costs)} in all",
-        flush=True,
-    )
-    print(place.told, flush=True)
+    say(f"{tuning.trials} trials of at most {max(costs)} epochs each, {tuning.trials * max(costs)} in all")
+    say(place.told)
 
     def trial(number, setting):
         name = f"trial {number} of {tuning.trials}"
@@ -117,10 +117,9 @@ def _trial(name, setting, of, place, verbose):
     search, recipe = of[0], dataclasses.replace(place.recipe, learning_rate=setting["learning_rate"])
     own = dataclasses.replace(search, **{name: setting[name] for name in ("rate", "rewind", "epochs")})
     cost = _cost(search, setting["rate"], setting["epochs"])
-    print(
+    say(
         f"{name}: rate {setting['rate']:g}, rewind {setting['rewind']}, learning rate "
-        f"{setting['learning_rate']:g}, epochs a round {setting['epochs']}, epochs in all {cost}",
-        flush=True,
+        f"{setting['learning_rate']:g}, epochs a round {setting['epochs']}, epochs in all {cost}"
     )
     with _alone(folder):
         if not (folder / TRIAL).exists():
@@ -134,7 +133,7 @@ def _trial(name, setting, of, place, verbose):
             told = {**setting, "rounds": len(own.sparsities), "epochs_in_all": cost}
             files.write_json(folder / TRIAL, {**told, **found})
     record = files.read_json(folder / TRIAL)
-    print(f"{name}: {_outcome(record, 'validation accuracy ')}", flush=True)
+    say(f"{name}: {_outcome(record, 'validation accuracy ')}")
     return record
 
 

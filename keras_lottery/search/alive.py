@@ -32,12 +32,12 @@ def set_masks(handle, masks):
         handle.load_state({**handle.values(), **weights})
         where = f", since no weight is left in {', '.join(emptied)}" if emptied else ""
         raise Dead(
-            f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}. {_cure(scope)}"
+            f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}{_cure(scope)}."
         )
     if emptied:
         warnings.warn(
             f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through "
-            f"there is lost, unless a shortcut goes past it. {_cure(scope)}",
+            f"there is lost, unless a shortcut goes past it{_cure(scope)}.",
             stacklevel=3,
         )
 
@@ -45,7 +45,7 @@ def set_masks(handle, masks):
 def _emptied(before, after, scope):
     """Paths of the tensors that lose their last weight; raises Dead if all do."""
     if not any(mask.any() for mask in after.values()):
-        raise Dead(f"no prunable weight would be left. {_cure(scope)}")
+        raise Dead(f"no prunable weight would be left{_cure(scope)}.")
     return [path for path, mask in after.items() if before[path].any() and not mask.any()]
 
 
@@ -55,9 +55,8 @@ def _share(masks):
 
 
 def _cure(scope):
-    return "Prune less, by a smaller rate or final_sparsity" + (
-        ", or give scope='layer', which leaves each layer its share." if scope == "global" else "."
-    )
+    layer = ", or give scope='layer', which leaves each layer its share" if scope == "global" else ""
+    return f" (prune less, by a smaller rate or final_sparsity{layer})"
 
 
 def answers_alike(handle):

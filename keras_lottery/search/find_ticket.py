@@ -12,6 +12,7 @@ from ..core.checks import true_or_false
 from ..core.errors import LotteryError
 from ..core.functions import check_described
 from ..core.jsonable import plain
+from ..core.saying import say
 from ..core.schedule import check_rewind, search_rounds
 from ..core.types import Model, PathLike, Score
 from ..tickets.ticket import Ticket
@@ -212,7 +213,7 @@ def _run(state, plan, stopping, given, search, callbacks, verbose):
     held = recall(backup, callbacks)
     for round in state.begun(plan):
         if verbose:
-            print(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse", flush=True)
+            say(f"round {round.number} of {len(plan) - 1}, {round.sparsity:.1%} sparse")
         stopping.begin(round, state.records, state.rewinder)
         history = fit(
             state.handle.model,

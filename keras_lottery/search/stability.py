@@ -13,6 +13,7 @@ from ..core.errors import LotteryError
 from ..core.files import read_arrays, read_json, remove, write_arrays, write_json
 from ..core.fingerprint import fingerprint
 from ..core.jsonable import digest
+from ..core.saying import say
 from ..core.types import Model, PathLike
 from ..training import run_folder
 from ..training.batch_norm import BATCHES, BatchNormStatistics
@@ -161,7 +162,7 @@ def instability(
             ends.append(read_arrays(file)[0])
             continue
         if verbose:
-            print(f"training {number + 1} of 2 under another data order", flush=True)
+            say(f"training {number + 1} of 2 under another data order")
         fit(model, train, epochs=epochs, start=start, kept=Kept(backup, f"order {number}"), verbose=verbose)
         ends.append(handle.values())
         if file:

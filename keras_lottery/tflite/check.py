@@ -4,6 +4,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from ..core.errors import LotteryError
+from ..core.finite import check_examples
 from . import tracing
 from .measure.examples import whole_numbers
 
@@ -50,6 +51,7 @@ def _fitting(array, spec):
         raise LotteryError(
             "images holds something other than numbers, or rows of different shapes."
         ) from None
+    check_examples(array, "images")
     if array.dtype.kind in "iu" and not np.array_equal(array, given):
         raise LotteryError(
             f"images holds {given.dtype} numbers from {given.min():g} to {given.max():g}: input "

@@ -41,8 +41,8 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     if dataset and not images and config.preprocessing == "auto":
         raise LotteryError(
             f"{config.ticket} does not say how its images were normalised, so {dataset['name']} cannot be "
-            f"given to it: say how its net takes them, preprocessing={', '.join(WORDS)}, or use "
-            "keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training."
+            f"given to it: say how its net takes them, preprocessing={', '.join(WORDS)} (or use "
+            "keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training)."
         )
     given = {name: value for name, value in config.entries().items() if name not in OF_TICKETS}
     given["class_names"] = images.get("classes")

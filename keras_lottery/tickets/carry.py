@@ -63,8 +63,8 @@ def transfer(
     masks = {path: mask for path, mask in ticket.masks.items() if path not in new}
     if not masks:
         raise LotteryError(
-            f"input_shape={input_shape}: every weight that the ticket prunes would be new. Convert the "
-            "images to the ticket's number of channels."
+            f"for an input of shape {input_shape} every weight that the ticket prunes would be new. Convert "
+            "the images to the ticket's number of channels."
         )
     handle = assemble(
         engine,
@@ -128,8 +128,8 @@ def _new_paths(engine, ticket, after_head, architecture, input_shape):
             only_channels = len(shape) > 2 and shape[:-2] + shape[-1:] == had[:-2] + had[-1:]
             if not only_channels:
                 raise LotteryError(
-                    f"input_shape={input_shape} does not fit this architecture: {path} would be {shape}, the "
-                    f"ticket has {had}. Resize the images to the ticket's input shape."
+                    f"an input of shape {input_shape} does not fit this architecture: {path} would be "
+                    f"{shape}, the ticket has {had}. Resize the images to the ticket's input shape."
                 )
             warnings.warn(f"the input has another number of channels: {path} is new and dense.", stacklevel=3)
             new.add(path)

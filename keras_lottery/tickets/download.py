@@ -12,6 +12,7 @@ from ..core import files
 from ..core.checks import shown
 from ..core.errors import LotteryError
 from .archive import LARGEST, unpack
+from .reaching import reason
 from .ticket_file import TICKET
 
 _HASH = "#sha256="  # after an address, as pip has it
@@ -36,7 +37,7 @@ def fetched(address: str, sha256: str | None = None) -> Path:
             f"{url!r} is no address of a ticket: give https://... of a zip file, or hf://user/name."
         )
     given = told if sha256 is None and _HASH in address else sha256
-    wanted = _remembered(url) if given is None else _checked(given)
+    wanted = _remembered(url) if given is None else _checked(given, _HASH if given is told else "sha256=")
     cache = files.cache_folder("tickets")
     files.check_writable(cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -50,8 +51,8 @@ def fetched(address: str, sha256: str | None = None) -> Path:
         if wanted and found != wanted:
             raise LotteryError(
                 f"{url!r} is another file than {'the first time' if given is None else 'sha256 says'}: its "
-                f"SHA-256 is {found}, not {wanted}. Use it only if its maker says so: give its hash as "
-                f"sha256=, or after the address as {_HASH}."
+                f"SHA-256 is {found}, not {wanted}. Use it only if its maker says so: give its hash "
+                f"after the address, as {_HASH}HASH (or as sha256='HASH')."
             )
         _keep(Path(aside, "zip"), Path(aside, "ticket"), cache / found, url)
     files.write_json(_memory(url), {"address": url, "sha256": found})
@@ -62,10 +63,10 @@ class _Unreachable(LotteryError):
     """Nothing answers at an address."""
 
 
-def _checked(sha256):
+def _checked(sha256, name):
     if not re.fullmatch("[0-9a-f]{64}", str(sha256).lower()):
         raise LotteryError(
-            f"sha256={shown(sha256)} is no SHA-256: give the 64 digits that sha256sum prints for the file."
+            f"{name}{shown(sha256)} is no SHA-256: give the 64 digits that sha256sum prints for the file."
         )
     return sha256.lower()
 
@@ -114,14 +115,15 @@ def _download(url, path):
                 digest.update(block)
                 file.write(block)
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise _Unreachable(f"{url!r} cannot be reached: {_short(error)}.") from error
+        raise _Unreachable(
+            f"{url!r} cannot be reached: {reason(error)}. Look at the address and the network, or fetch the "
+            "file by other means, unpack it and give its folder."
+        ) from error
     except requests.RequestException as error:
-        raise LotteryError(f"{url!r} cannot be fetched: {_short(error)}.") from error
+        raise LotteryError(
+            f"{url!r} cannot be fetched: {reason(error)}. Look at the address, or ask its maker for another."
+        ) from error
     return digest.hexdigest()
-
-
-def _short(error):
-    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _check_answer(url, answer):

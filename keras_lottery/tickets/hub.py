@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ..core.errors import LotteryError
+from .reaching import reason
 from .ticket_file import FILES
 
 _ADDRESS = re.compile(r"hf://(?!.*\.\.)(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
@@ -104,5 +105,7 @@ def _in_a_line(hub, address):
             f"{address!r}: the repository has no branch, tag or commit of that name."
         ) from error
     except (OSError, ValueError, RuntimeError, hub.errors.HTTPError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise LotteryError(f"{address!r}: the Hugging Face Hub cannot be used: {said}") from error
+        raise LotteryError(
+            f"{address!r}: the Hugging Face Hub cannot be used: {reason(error)}. Look at the network and try "
+            "again; a ticket that was fetched before, or a folder with one, needs no network."
+        ) from error

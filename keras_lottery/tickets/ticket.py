@@ -20,6 +20,7 @@ from .building import as_built_by, assemble
 from .card_head import noted
 from .places import shipped, ticket_folder  # noqa: F401  part of this module
 from .saving import check_savable, write
+from .without_paths import without_paths
 
 DESCRIBED = {
     "name",
@@ -189,7 +190,8 @@ class Ticket:
     ) -> str:
         """Publish the ticket in a repository of the Hugging Face Hub, as one commit.
 
-        The repository is made if it is not there. `load_ticket`, and `--ticket` of the commands, take the
+        Of paths in its notes, absolute or from a home folder, the last part alone is published. The
+        repository is made if it is not there. `load_ticket`, and `--ticket` of the commands, take the
         address. Log in first, once, with `hf auth login`. Needs `pip install 'keras_lottery[hub]'`.
 
         Args:
@@ -205,7 +207,8 @@ class Ticket:
         """
         true_or_false(trained=trained)
         repository = hub.repository(address)
-        told = dataclasses.replace(self, info=noted(self.info, name=name, license=license, author=author))
+        notes = noted(without_paths(self.info), name=name, license=license, author=author)
+        told = dataclasses.replace(self, info=notes)
         check_savable(self)
         with tempfile.TemporaryDirectory() as folder:
             write(told, Path(folder), repository.rpartition("/")[2], address, trained)

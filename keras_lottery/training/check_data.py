@@ -7,6 +7,7 @@ import numpy as np
 from ..core import tf_data
 from ..core.errors import LotteryError
 from ..core.fingerprint import fingerprint, leaves
+from ..core.finite import check_examples
 from ..core.told import told_in_one_line
 from ..engines.own import own_methods
 from . import labels
@@ -40,6 +41,8 @@ def open_data(handle, train, seed, name="train"):
         if not 2 <= len(train) <= 3:
             raise LotteryError(f"{name} has {len(train)} parts: {_WANTED}.")
         train = tuple(_arrays(part, name) for part in train)
+        _check_lengths(train, name)
+        check_examples(train[0], "x", f" of {name}")
         if isinstance(train[1], np.ndarray):
             labels.check(handle, train[1], name)
         if len(train) == 3:
@@ -135,6 +138,17 @@ def _arrays(part, name):
             f"{name} holds objects such as {next(iter(array.flat), None)!r}: give arrays of numbers."
         )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check_lengths(arrays, name):
+    """Raises LotteryError unless all of the arrays hold the same number of examples, one or more."""
+    sizes = sorted({len(leaf) for leaf in leaves(arrays)})
+    if len(sizes) > 1:
+        raise LotteryError(
+            f"{name} holds arrays of {sizes} examples: x, y and sample_weight must have the same number."
+        )
+    if sizes == [0]:
+        raise LotteryError(f"{name} holds 0 examples: give one or more.")
 
 
 def _steps(train, name):

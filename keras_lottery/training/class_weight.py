@@ -35,6 +35,8 @@ def checked(handle, class_weight):
                 f"class_weight names the class {shown(label)}: the model's are the numbers 0 to "
                 f"{classes - 1}."
             )
+        if isinstance(weight, (str, bytes)):
+            raise LotteryError(f"class_weight[{label}]={shown(weight)} is text: give a number, 0 or more.")
         weights[_number(label)] = zero_or_more(f"class_weight[{label}]", weight)
     if not any(weights.values()):
         raise LotteryError("class_weight is 0 for every class: let one of them count.")

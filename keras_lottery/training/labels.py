@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from ..core.errors import LotteryError
+from ..core.finite import check_examples
 from ..core.told import told_in_one_line
 
 SECONDS = 1.0  # that a look at the batches of a data set may take
@@ -18,8 +19,8 @@ _KERAS = ("keras.", "tf_keras.", "keras_lottery.")  # modules
 def check_labels(handle, data, name="train"):
     """Raises LotteryError for batches without labels, or with such as the model's loss cannot mean.
 
-    Of data that `data.batches` or `data.load` made all labels are looked at, of others the first batches: x
-    of the first is returned, None where none was looked at.
+    Of data that `data.batches` or `data.load` made all labels are looked at, of others the first batches,
+    whose x must be finite, too: that of the first is returned, None where none was looked at.
     """
     if handle.loss() is None or not type(handle.model).train_step.__module__.startswith(_KERAS):
         return None
@@ -36,7 +37,8 @@ def check_labels(handle, data, name="train"):
             if not isinstance(batch, tuple) or len(batch) < 2:
                 return None
             first = batch[0] if first is None else first
-            labels = batch[1].numpy() if hasattr(batch[1], "numpy") else batch[1]
+            check_examples(handle.nest.map_structure(_as_array, batch[0]), "x", f" of a batch of {name}")
+            labels = _as_array(batch[1])
             if isinstance(labels, np.ndarray):  # one output, on one device
                 check(handle, labels, name)
             if time.monotonic() > until:
@@ -164,6 +166,10 @@ def _batches(data):
             data[number] for number in (range(data.num_batches) if data.num_batches else itertools.count())
         )
     return ()
+
+
+def _as_array(tensor):
+    return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
 
 def _first(labels):

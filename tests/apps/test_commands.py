@@ -63,6 +63,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        tf_keras.utils.set_random_seed(0)
         conv(activation="softmax").save("net.keras")
         said = [
             command(find_ticket, "--model=net.keras", "--compare_at=0.7,0.75,0.5", *FIND),
@@ -88,8 +89,11 @@ def test_find_transfer_export(folder):
     assert "random: a random mask with the same counts" not in found  # --noverbose
     assert (
         "the run is in find, its last ticket (75.1% sparse) in find/round_02; next:\n  lottery-transfer "
-        "--ticket=find/round_02" in found
+        "--ticket=find/round_02 --dataset=...\n  lottery-export --ticket=find/round_02 --dataset=digits "
+        "--output=find/student.tflite\n" in found
     )
+    assert found.count("recipe: --optimizer=adam") == 1  # which was open, in part
+    assert "are pruned in rounds, 2 of 9 weights.\n" in found and "head/kernel: output layer\n" in found
     assert (
         "the trained student in carry/ticket/student; next:\n  lottery-export --ticket=carry/ticket/student"
         in carried
@@ -186,6 +190,8 @@ def test_help_shows_all_flags(app):
     shown = [line.split()[0] for line in out.splitlines() if line.startswith("  --")]
     assert shown[-len(list(app.FLAGS)) :] == [f"--{name}" for name in app.FLAGS]
     assert all(len(line) <= 100 for line in out.splitlines())
+    for name in {"optimizer", "learning_rate", "schedule", "weight_decay", "warmup"} & set(app.FLAGS):
+        assert "(default: chosen from the model and the data)" in app.FLAGS[name].help
     assert {
         "find_ticket": {"dataset", "model", "rounds", "compare_at", "overwrite"},
         "transfer_ticket": {"ticket", "start", "controls", "freeze_backbone"},
@@ -251,6 +257,7 @@ def test_mirrored(tmp_path, monkeypatch):
     assert not any(student.trained[path][~mask].any() for path, mask in student.masks.items())
 
 
+@pytest.mark.matrix
 def test_fast_takes_three_trainings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = command(find_ticket, *QUICK, "--fast", "--epochs=4", "--run_dir=fast")
@@ -301,6 +308,7 @@ def test_too_little_memory_is_one_line(error, monkeypatch):
     )
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("15")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_says_the_same_whatever_stops_it(stop, tmp_path):
@@ -341,6 +349,7 @@ def test_saved_models_of_many_kinds(tmp_path, monkeypatch):
         assert not lottery.wrapping.is_wrapped(model) and model.output_shape == (None, 5)
 
 
+@pytest.mark.matrix
 def test_statistics_that_do_not_fit_float32_are_taken_anew(tmp_path):
     """As after training in 16 bits, where they may belong to rounded activations."""
     tf_keras.utils.set_random_seed(0)
@@ -402,6 +411,7 @@ def test_a_run_that_was_moved_says_where_it_is_and_a_changed_model_is_another(fo
     assert code == 2 and "model_sha256 was" in err
 
 
+@pytest.mark.matrix
 def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = [
@@ -437,6 +447,7 @@ def test_a_control_that_was_killed_ends_as_early_as_one_that_was_not(tmp_path, m
     )
 
 
+@pytest.mark.matrix
 def test_patience_lets_the_rewind_point_come(tmp_path):
     made = by_name.find(
         dataset={"name": "digits", "train_split": "train[:40%]", "batch_size": 64},
@@ -460,6 +471,7 @@ def test_patience_lets_the_rewind_point_come(tmp_path):
     ]  # 9 steps an epoch; the validation accuracy stands still
 
 
+@pytest.mark.matrix
 def test_a_frozen_backbone_is_frozen_in_every_arm(folder, tmp_path, monkeypatch):
     where, _ = folder
     monkeypatch.chdir(where)

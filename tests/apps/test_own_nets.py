@@ -79,6 +79,7 @@ def found(model, **options):
     return opened(OwnNet(model=str(model), **options), DataConfig("digits"), 0, "tf_keras", jobs.load)
 
 
+@pytest.mark.matrix
 def test_a_net_that_scales_itself_gets_pixels_and_so_does_what_is_made_of_its_ticket(nets, tmp_path):
     result, ticket, out = find(tmp_path, nets / "own.keras")
     assert "takes images in the scaling 'own'" in out and "its head fits, and gets" in out
@@ -90,6 +91,7 @@ def test_a_net_that_scales_itself_gets_pixels_and_so_does_what_is_made_of_its_ti
     assert json.loads((tmp_path / "carry" / "result.json").read_text())["data"]["std"] == [1 / 255]
 
 
+@pytest.mark.matrix
 def test_other_classes_want_a_new_head(nets, tmp_path):
     code, _, err = command(find_ticket, f"--model={nets / 'three.h5'}", *QUICK)
     assert code == 2 and "--new_head gives it a new head, for 10 classes" in err
@@ -101,6 +103,7 @@ def test_other_classes_want_a_new_head(nets, tmp_path):
     np.testing.assert_array_equal(ticket.weights["one/kernel"][mask], start[mask])
 
 
+@pytest.mark.matrix
 def test_a_new_net_takes_images_by_their_own_mean(nets, tmp_path):
     """As before there was a word for it; where nothing tells whether it is new, that is said."""
     own = data.load("digits")
@@ -127,6 +130,7 @@ def test_a_new_net_takes_images_by_their_own_mean(nets, tmp_path):
     )
 
 
+@pytest.mark.matrix
 def test_what_is_frozen_is_left_so_on_request(nets, tmp_path):
     model = keras.models.load_model(nets / "own.keras", compile=False)
     for name in ("one", "bn"):
@@ -139,6 +143,7 @@ def test_what_is_frozen_is_left_so_on_request(nets, tmp_path):
         assert np.array_equal(ticket.trained[path], ticket.weights[path]) == same, path
 
 
+@pytest.mark.matrix
 def test_of_a_net_that_is_not_frozen_the_head_is_all_that_trains(nets, tmp_path):
     result, ticket, out = find(tmp_path, nets / "own.keras", "--freeze_backbone")
     assert "its head alone is trained and pruned" in out and list(ticket.masks) == ["head/kernel"]

@@ -11,10 +11,12 @@ from world import KIND, keras
 import keras_lottery as lottery
 from apps import shrink as app
 from keras_lottery.config import DataConfig
-from keras_lottery.experiments import jobs, shrink
+from keras_lottery.experiments import jobs
 from keras_lottery.experiments.configs import ShrinkConfig
 from keras_lottery.experiments.look import opened
-from keras_lottery.experiments.shrink.enough import Enough, UntilEnough
+from keras_lottery.experiments.shrink import candidates, judged
+from keras_lottery.experiments.shrink.enough import Clock, Enough, UntilEnough
+from keras_lottery.experiments.shrink.trainings import Job
 
 pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="the commands' data are TensorFlow's")
 L = keras.layers
@@ -73,19 +75,24 @@ def found(model, **flags):
     return opened(*given, config.seed, "tf_keras", jobs.load)
 
 
+@pytest.mark.matrix
 def test_a_model_that_scales_itself(models, tmp_path, monkeypatch):
     """The whole command. File and pruning together may lose what --max_loss says, not each of them."""
-    asked, export = [], shrink.export
-    monkeypatch.setattr(shrink, "export", lambda *a, **k: asked.append(k.get("max_loss")) or export(*a, **k))
+    asked, export = [], candidates.export
+    keep = lambda *a, **k: asked.append(k["max_loss"]) or export(*a, **k)
+    monkeypatch.setattr(candidates, "export", keep)
     code, out, err = run(tmp_path, models / "own.keras", "--max_loss=8")
     assert code == 0, err
     assert "in the scaling 'own'" in out and "its head fits" in out and "points lost in test" in out
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["preprocessing"] == "own"
-    assert (tmp_path / "net.tflite").stat().st_size == result["after"]["bytes"] < result["before"]["bytes"]
-    rows, chosen = result["rounds"], result["chosen"]
-    assert rows[0]["sparsity"] == 0 and chosen == max(n for n, row in enumerate(rows) if row["fits"])
-    assert asked[-1] == pytest.approx(8 - rows[chosen]["points_lost"]) and result["test"]["images"] == 359
+    dense, pruned = result["files"]
+    assert (tmp_path / "net.tflite").stat().st_size == pruned["bytes"] < dense["bytes"] and pruned["chosen"]
+    rows = result["rounds"]["search"]
+    chosen = [row for row in rows if row["fits"]][-1]
+    assert rows[0]["sparsity"] == 0 and chosen["folder"] == result["ticket"]
+    assert asked[-1] == pytest.approx(8 - chosen["points_lost"]) and result["test"]["images"] == 359
+    assert f"one of which is {100 / 144:.2f} points" in out and "this took" in out
     masks = lottery.load_ticket(result["ticket"]).masks
     kept, total = (sum(map(of, masks.values())) for of in (np.count_nonzero, np.size))
     assert 1 - kept / total == pytest.approx(result["sparsity"])
@@ -144,6 +151,7 @@ def test_a_body_that_was_frozen_is_trained_and_pruned(tmp_path):
         (["--budget=0"], "--budget=0.0 is impossible"),
         (["--validation=0"], "leaves no images to judge rounds by"),
         (["--weights=imagenet"], "is for names: a saved model has its own"),
+        (["--controls=random"], "--controls=random is unknown: choose 'dense-cyclic'"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_is_trained(models, tmp_path, monkeypatch, flags, said):
@@ -162,22 +170,31 @@ def test_a_file_that_is_there_stays(models, tmp_path):
 def test_two_rounds_in_a_row_that_lose_too_much_are_enough(tmp_path):
     """A round that loses too much between good ones ends nothing; what may be lost is one image at least."""
 
-    def rounds(*accuracies, allowed=1.0):
+    def rounds(*accuracies, best=None):
         found = []
         for number, accuracy in enumerate(accuracies):
             found.append({"round": number, "metrics": {"val_accuracy": accuracy}})
-        callback = UntilEnough(tmp_path, allowed, None, 6)
-        callback.check(found)
+        UntilEnough(tmp_path, 1.0, 6, Clock(None, 2), best).check(found)
 
     rounds(0.9, 0.8)
     rounds(0.9, 0.8, 0.9)
     rounds(0.9, 0.8, 0.9, 0.8)
     rounds(0.9, 0.891, 0.89)
-    with pytest.raises(Enough, match="the last 2 rounds lost 10.0 and 20.0 points"):
-        rounds(0.9, 0.9, 0.8, 0.7)
+    for accuracies, best in ((0.9, 0.9, 0.8, 0.7), None), ((0.5, 0.8, 0.7), 0.9):
+        with pytest.raises(Enough, match="the last 2 rounds lost 10.0 and 20.0 points"):
+            rounds(*accuracies, best=best)
     given = type("Given", (), {"data": type("Data", (), {"sizes": {"validation": 50}})})
-    config = type("Config", (), {"max_loss": 0.5})
-    assert shrink._allowed(config, given) == 2.0
+    assert Job(ShrinkConfig(max_loss=0.5), None, given, None, None, None).allowed == 2.0
+
+
+def test_a_training_begins_only_if_it_ends_in_the_share_of_the_time_that_is_its_own():
+    clock = Clock(10, epochs=4)
+    clock.check()  # nothing is known of how long a training takes
+    clock.epoch = 70
+    clock.check()
+    with pytest.raises(Enough, match="would not end within 10 minutes"):
+        clock.check(clock.for_others(3))
+    assert clock.for_others(1) == 0 and Clock(None, 4).for_others(3) == 0
 
 
 @pytest.mark.matrix
@@ -192,11 +209,61 @@ def test_a_file_of_keras_3_is_read_by_it(tmp_path):
     done = python("-m", "apps.shrink", *flags, cwd=tmp_path)
     assert done.returncode == 0 and "wrote" not in done.stderr, done.stderr
     result = json.loads((tmp_path / "runs" / "shrink" / "result.json").read_text())
-    assert result["backend"] == "tensorflow" and np.isfinite(result["test"]["points_lost"])
+    assert result["backend"] == "tensorflow" and np.isfinite(result["test"]["chosen"]["points_lost"])
 
 
 def test_an_interval_over_images_on_which_both_agree_is_none_of_certainty():
     right = np.arange(24) > 3
-    assert shrink._compared(right, right)["half"] == pytest.approx(100 * 3 / 24)
+    assert judged.points_lost(right, right)["half"] == pytest.approx(100 * 3 / 24)
     other = right ^ (np.arange(24) == 5)
-    assert 0 < shrink._compared(right, other)["half"] < 100 * 3 / 24
+    assert 0 < judged.points_lost(right, other)["half"] < 100 * 3 / 24
+    told = judged.accuracy(right | True)
+    assert told["accuracy"] == told["high"] == 1 and 0.8 < told["low"] < 0.9
+
+
+def test_arm_that_cannot_be_emulated_is_told_before_anything_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    code, _, err = run(tmp_path, "gone.keras", "--arm")
+    assert code == 2 and err.count("\n") == 1 and "--arm needs Linux with apt" in err, err
+
+
+def stem(*_):
+    """A net of the form that sparse kernels ask for, but for 'same' padding at stride 2."""
+    first = x = L.Input((8, 8, 3))
+    for layer in (
+        L.Conv2D(8, 3, strides=2, padding="same"),
+        L.ReLU(),
+        L.Conv2D(24, 1),
+        L.ReLU(),
+        L.DepthwiseConv2D(3, strides=2, padding="same"),
+        L.ReLU(),
+        L.Conv2D(24, 1),
+        L.ReLU(),
+        L.GlobalAveragePooling2D(),
+        L.Dense(10, name="head"),
+    ):
+        x = layer(x)
+    return keras.Model(first, x)
+
+
+@pytest.mark.matrix
+def test_for_latency_dense_int8_taken_out_channels_and_sparse_kernels_are_weighed(tmp_path, monkeypatch):
+    """The sparse form at 9 pixels for 8; beside the dense net trained as often. Given again, it goes on."""
+    stem().save(tmp_path / "net.keras")
+    flags = ["--goal=latency", "--max_loss=100", "--epochs=1", "--controls=dense-cyclic", "--channels=3"]
+    flags += ["--preprocessing=minus1to1"]
+    code, out, err = run(tmp_path, tmp_path / "net.keras", *flags)
+    assert code == 0, err
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    names = ["dense", "dense-int8", "pruned-int8", "pruned-float", "compact-int8", "pruned-float-odd"]
+    files = {file["name"]: file for file in result["files"]}
+    assert list(files) == names and "sparse kernels of ARM processors run at 9x9, not at 8x8" in out
+    assert files["pruned-float-odd"]["input_shape"] == [9, 9, 3] and files["dense"]["sparsity"] == 0
+    assert files[result["chosen"]]["latency_ms"] <= 1.03 * files["dense-int8"]["latency_ms"]
+    assert (tmp_path / "net.tflite").stat().st_size == files[result["chosen"]]["bytes"]
+    assert [len(nets) for nets in result["rounds"].values()][:2] == [7, 7]
+    assert "trained as often (dense-cyclic)" in out
+    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("it trains again"))
+    code, _, err = run(tmp_path, tmp_path / "net.keras", *flags, f"--output={tmp_path / 'again.tflite'}")
+    assert code == 0, err

@@ -46,6 +46,7 @@ def carried(folder, ticket, *flags):
     return json.loads((folder / "run" / "result.json").read_text())["data"], out, err
 
 
+@pytest.mark.matrix
 def test_photos_are_brought_to_the_tickets_form_and_scaled_by_themselves(photos, tmp_path):
     """A net that learned from images of mean 0 and deviation 1 takes others so."""
     ticket, digits = found()
@@ -60,6 +61,7 @@ def test_photos_are_brought_to_the_tickets_form_and_scaled_by_themselves(photos,
     assert (tmp_path / "run" / "student.labels.txt").read_text().split() == ["cat", "dog"]
 
 
+@pytest.mark.matrix
 def test_a_scaling_that_was_told_stays(photos, tmp_path):
     """As for a pretrained net, through transfers; what the user says wins."""
     ticket, _ = found((0.5, 0.5))
@@ -72,6 +74,7 @@ def test_a_scaling_that_was_told_stays(photos, tmp_path):
     assert (loaded["mean"], loaded["std"], loaded["input_shape"]) == ([0.0], [1.0], [10, 10, 1])
 
 
+@pytest.mark.matrix
 def test_a_ticket_without_notes_is_exported_once_its_scaling_is_told(tmp_path):
     ticket = pruned_ticket(conv(), 0.5)
     assert not ticket.images

@@ -22,6 +22,20 @@ L = keras.layers
 ENGINE = engines.engine_of(hostile.KIND)
 
 
+@pytest.mark.quick(
+    "ticket-bytecode",
+    "ticket-function",
+    "ticket-path",
+    ".keras-passive",
+    ".keras-bytecode",
+    ".keras-operation",
+    ".keras-typespec",
+    ".keras-lambda",
+    ".keras-function",
+    ".h5-lambda",
+    ".h5-function",
+    ".h5-path",
+)
 @pytest.mark.parametrize("container, kind", [*itertools.product(CONTAINERS, KINDS)])
 def test_no_file_runs_code(tmp_path, monkeypatch, container, kind):
     (tmp_path / "here").mkdir()

@@ -41,6 +41,7 @@ def compacted(model, tolerance=1e-5, same_names=True):
 
 
 # The builders.
+@pytest.mark.matrix
 @pytest.mark.quick("lenet", "resnet8", "mobilenet")
 @pytest.mark.parametrize(
     "name",
@@ -56,6 +57,7 @@ def test_builder(name):
 
 
 # Random graphs.
+@pytest.mark.matrix
 @drawn(8 if BACKEND == "jax" else 20)
 @given(graphs())
 def test_random_graph(model):
@@ -73,20 +75,11 @@ def test_random_graph(model):
     "4-residual",
     "4-projected",
     "4-branches",
-    "4-flat_squeeze",
     "4-padded",
-    "4-prelu_shared",
-    "4-own",
     "4-nested",
     "4-shared",
-    "4-permuted",
     "3-conv_same",
-    "3-lstm",
-    "3-attention",
     "3-flat",
-    "2-wide",
-    "2-shared",
-    "2-odd_image",
 )
 @pytest.mark.parametrize("rank, name", [(rank, name) for rank in BLOCKS for name in BLOCKS[rank]])
 def test_block(rank, name):

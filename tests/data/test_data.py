@@ -256,6 +256,14 @@ def test_arrays_keep_their_form_as_in_fit():
         (lambda: numbered(seed="a"), "seed='a' is impossible"),
         (lambda: numbered(batch_size=None), "batch_size=None is impossible"),
         (lambda: data.batches([object()], batch_size=1), "holds objects such as <object"),
+        (
+            lambda: data.batches({"a": np.zeros(3), "b": np.array([0, np.nan, np.inf])}, batch_size=1),
+            r"^x\['b'\] holds 2 NaN or infinite numbers, in 2 of 3 examples, the first of them number 1:",
+        ),
+        (
+            lambda: data.batches(np.zeros(2), np.array([0, np.nan]), batch_size=1),
+            "^y holds 1 NaN or infinite number,",
+        ),
         (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5), "normalization is"),
         (lambda: data.batches(np.zeros((4, 8, 8, 3)), batch_size=2, mean=0.5, std=0), "normalization is"),
         (lambda: data.set_epoch(numbered(), "first"), "epoch='first' is impossible"),

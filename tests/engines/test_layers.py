@@ -24,23 +24,13 @@ NOT_SAVED = {"shared_with_nested"} if world.KERAS3 else set()
 @pytest.mark.quick(
     "dense",
     "conv2d",
-    "conv3d_transpose",
     "separable_asked",
-    "depthwise_dense",
     "einsum",
-    "lstm",
-    "bidirectional",
     "embedding_dense",
     "time_distributed_model",
-    "mask_into_lstm",
-    "self_attention",
-    "nested",
     "shared_layer",
-    "two_inputs_two_outputs",
-    "losses_added",
     "subclass_of_conv",
     "custom_composite",
-    "call_arguments",
     "subclassed",
     "subclassed_in_a_graph",
 )
@@ -135,6 +125,7 @@ def test_layer_in_mixed_precision(name):
 
 
 # The others are as good and slower. Copying is the same on each backend.
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", "torch", reason="JAX compiles for half a minute")
 @pytest.mark.parametrize(
     "name", ["MobileNetV3Small", pytest.param("EfficientNetB0", marks=pytest.mark.stress)]

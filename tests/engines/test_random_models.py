@@ -89,6 +89,7 @@ def models(draw):
     return Model(first, L.Dense(2)(x if len(x.shape) == 2 else L.Flatten()(x)))
 
 
+@pytest.mark.matrix
 @drawn(8 if world.EAGER else 4)
 @given(
     models(), st.sampled_from(["adam", "sgd", "rmsprop"]), st.sampled_from(["global", "layer"]), st.booleans()

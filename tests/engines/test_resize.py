@@ -110,7 +110,7 @@ def nets(kind):
     }
 
 
-@pytest.mark.quick("both-Sequential", "two deep-functional", "behind Resizing-functional")
+@pytest.mark.quick("both-Sequential")
 @pytest.mark.parametrize("kind", ["Sequential", "functional"])
 @pytest.mark.parametrize("name", nets("Sequential"))
 def test_models_in_the_model(name, kind):
@@ -125,6 +125,7 @@ def test_a_merge_with_the_input_has_the_channels_of_what_it_is_merged_with():
     check(ticket_of(keras.Model(inputs, L.Dense(3, name="h")(x))), (8, 8, 1), ("stem/kernel",))
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("before the head", "in a convolution")
 @pytest.mark.parametrize("where", ["before the head", "in the head", "in a convolution"])
 def test_a_layer_as_activation(where):
@@ -151,6 +152,7 @@ HEADS = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("Conv2DTranspose", "SeparableConv1D")
 @pytest.mark.parametrize("kind", HEADS)
 def test_heads_with_filters(kind):

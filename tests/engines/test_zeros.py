@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import world
 import zoo
-from world import KERAS3, array, keras, skip_unless
+from world import KERAS3, array, keras, matrix_on, skip_unless
 from zoo import ENGINE, L
 
 import keras_lottery as lottery
@@ -108,6 +108,7 @@ def test_optimizer(name):
     hold_after_every_step(model, lambda: model.train_on_batch(X, Y))
 
 
+@pytest.mark.quick("sgd")
 @pytest.mark.parametrize("name", ["adam", "sgd", *(["average_written"] if KERAS3 else ["legacy_adam"])])
 @skip_unless("tf_keras", "tensorflow", reason="JAX has none but graphs, PyTorch no graphs")
 def test_graph(name):
@@ -127,6 +128,7 @@ def test_eager(name):
     assert not any(watch.seen) and zoo.drift(model) == 0
 
 
+@pytest.mark.matrix
 @on_tensorflow
 def test_jit():
     model = lottery.wrap(net())
@@ -134,6 +136,7 @@ def test_jit():
     hold_after_every_step(model, lambda: model.train_on_batch(X, Y))
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("policy, average", [("mixed_bfloat16", False), ("mixed_float16", True)])
 def test_mixed_precision(policy, average):
     world.set_policy(policy)
@@ -184,6 +187,7 @@ def test_fit_with_several_steps_an_execution():
     assert len(watch.seen) == 2 * (4 + 1) + 1 and not any(watch.seen) and zoo.masked(model)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("every", [None, 3])
 def test_averages_that_fit_writes_back(every):
     model = lottery.wrap(net())
@@ -325,6 +329,7 @@ def test_backward_loop(optimizer):
 
 # Under a strategy, optimizers of Keras 3 cannot do anything every few steps: `merge_call` refuses to be in a
 # branch.
+@pytest.mark.quick("adamw")
 @on_tensorflow
 @pytest.mark.parametrize(
     "optimizer",
@@ -483,6 +488,7 @@ def test_saved_model_serves_the_zeros(tmp_path):
     np.testing.assert_allclose(served.serve(X), model(X), rtol=1e-5, atol=1e-6)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("0.0-w.weights.h5", "0.9-w.weights.h5", "0.3-checkpoint", "0.9-w.h5")
 @pytest.mark.parametrize("file", ["w.weights.h5"] if KERAS3 else ["w.weights.h5", "w.h5", "checkpoint"])
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9])
@@ -569,7 +575,7 @@ def _env(**more):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
 
 
-@world.matrix_on("keras")
+@pytest.mark.matrix
 def test_loaded_in_a_fresh_process(tmp_path):
     model = _trained(run_eagerly=False)
     for file in FILES:
@@ -589,6 +595,7 @@ def _two(kind):
     )
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize(
     "kind, loss, weights",
     [
@@ -607,6 +614,7 @@ def test_several_inputs_outputs_and_losses(kind, loss, weights):
     assert [array(out).shape for out in zoo.tree.flatten(model.predict(x, verbose=0))] == [(8, 2), (8, 3)]
 
 
+@pytest.mark.quick("sequential_without_input")
 @pytest.mark.parametrize("name", ["mask_into_lstm", "sequential_without_input", *["subclassed"] * KERAS3])
 def test_wrapped_model_as_a_layer(name, tmp_path):
     case = zoo.CASES[name]

@@ -134,6 +134,7 @@ def test_late_reset_is_the_mask_over_the_dense_trained_weights(found):
         assert (state_of(model)[path] == np.where(mask, dense_ticket.trained[path], 0)).all()
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("ticket", "random-erk", "shuffled", "one-shot", "snip", "gradual", "dense-transferred")
 @pytest.mark.parametrize("control", controls.CONTROLS)
 def test_control_is_built_with_its_own_head_or_a_new_one(found, control):
@@ -245,6 +246,7 @@ def test_gradual_ends_at_its_sparsity_and_never_lets_a_weight_come_back():
     )
 
 
+@pytest.mark.matrix
 def test_gradual_goes_on_after_a_kill(tmp_path):
     class Killed(Exception):
         pass
@@ -277,6 +279,7 @@ def test_gradual_goes_on_after_a_kill(tmp_path):
         )
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("steps", [5, 8])
 def test_gradual_counts_steps_and_not_executions(steps):
     model = lottery.wrap(dense())
@@ -310,6 +313,7 @@ def test_masks_from_gradients_are_the_same_under_two_replicas(criterion):
         assert bits(saliency_masks(model, x, y, criterion, 0.7, loss=loss)) == bits(alone)
 
 
+@pytest.mark.matrix
 @pytest.mark.skipif(not runs_on("tf_keras", "jax"), reason="one of each Keras")
 def test_a_control_is_the_same_when_it_is_asked_for_later(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -336,6 +340,7 @@ def test_a_control_is_the_same_when_it_is_asked_for_later(tmp_path, monkeypatch)
     assert run("later", "snip") == at_once
 
 
+@pytest.mark.matrix
 @pytest.mark.skipif(not runs_on("tf_keras", "jax"), reason="one of each Keras")
 def test_train_control_on_source_and_target(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -96,6 +96,7 @@ def steps(row):
     return row["steps"]["before"], row["steps"]["start"], row["steps"]["stop"]
 
 
+@pytest.mark.matrix
 def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(searches):
     _, result = searches(IN_EPOCH)
     assert [(row["control"], steps(row)) for row in result["rows"]] == [
@@ -107,6 +108,7 @@ def test_rows_say_the_steps_and_the_random_control_begins_at_the_rewind_point(se
     assert all(row["epoch"] == EPOCHS for row in result["rows"]) and result["rule"] == "k to T"
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("shuffled-4-expected0", "late-reset-4-expected2")
 @pytest.mark.parametrize(
     "name, rewind, expected",
@@ -121,12 +123,14 @@ def test_a_control_on_the_source_trains_between_its_steps(name, rewind, expected
     assert steps(control(name, searches(rewind)[0], tmp_path / "control")) == expected
 
 
+@pytest.mark.matrix
 def test_the_ticket_on_the_source_is_its_round_over_again(searches, tmp_path):
     folder, result = searches(IN_EPOCH)
     row, found = control("ticket", folder, tmp_path / "control"), result["rows"][2]
     assert row["history"][-1]["loss"] == pytest.approx(found["history"][-1]["loss"], rel=1e-4)
 
 
+@pytest.mark.matrix
 @pytest.mark.quick(str(IN_EPOCH))
 @pytest.mark.parametrize("rewind", ["init", IN_EPOCH])
 def test_dense_rewound_on_the_source_is_the_dense_training_over_again(rewind, searches, tmp_path):
@@ -141,6 +145,7 @@ def test_dense_rewound_on_the_source_is_the_dense_training_over_again(rewind, se
         )
 
 
+@pytest.mark.matrix
 def test_dense_rewound_on_a_target_trains_all_of_it(searches, tmp_path):
     folder, _ = searches(IN_EPOCH)
     row = control("dense-rewound", folder, tmp_path / "control", on="target")
@@ -153,6 +158,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("lr-2")
 @pytest.mark.parametrize("rewind, epoch", [("lr", EPOCHS), ("finetune", EPOCHS + 1)])
 def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(
@@ -177,6 +183,7 @@ def test_dense_cyclic_is_trained_as_often_as_the_ticket_also_after_a_kill(
     assert control("dense-cyclic", folder, tmp_path / "cut") == row
 
 
+@pytest.mark.matrix
 def test_a_search_that_keeps_its_weights_stands_beside_a_dense_net_of_as_many_trainings(net, tmp_path):
     rows = by_name.find(
         **JOB, dataset=SOURCE, model=net, rounds=2, rate=0.5, rewind="lr", run_dir=tmp_path, compare_at=[0.75]

@@ -50,6 +50,7 @@ def test_accuracy_and_loss_are_those_of_evaluate_for_logits_and_probabilities(di
     assert (correct == (outputs.argmax(-1) == np.concatenate([y.numpy() for _, y in digits.test]))).all()
 
 
+@pytest.mark.matrix
 @pytest.mark.skipif(WORLD not in ("tf_keras", "tensorflow"), reason="tf.distribute")
 def test_several_replicas_give_what_one_gives(digits):
     alone = trained(digits)

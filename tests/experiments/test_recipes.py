@@ -112,6 +112,7 @@ def optimizers():
     }
 
 
+@pytest.mark.quick("another schedule", "another optimizer")
 @pytest.mark.parametrize("name", optimizers())
 def test_a_ticket_of_a_model_that_was_compiled_by_hand_has_its_recipe_too(name):
     optimizer, told = optimizers()[name]
@@ -217,6 +218,7 @@ def found(tmp_path_factory):
     return by_name.find(dataset=data, run_dir=folder, **how, **QUICK)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
 def test_a_search_keeps_what_was_chosen_in_its_result_and_its_tickets(found):
     chosen = recipes.settled(Recipe(), models.build("lenet", (8, 8, 1), 5))[0]
@@ -225,6 +227,7 @@ def test_a_search_keeps_what_was_chosen_in_its_result_and_its_tickets(found):
     assert found["data"]["batch_size"] == ticket.info["data"]["batch_size"] == 16
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")
 def test_a_transfer_takes_the_tickets_recipe_and_what_the_user_says_wins(found, tmp_path):
     from apps import transfer_ticket
@@ -238,10 +241,10 @@ def test_a_transfer_takes_the_tickets_recipe_and_what_the_user_says_wins(found, 
 
     told = found["recipe"]
     assert carried("as").startswith(f"recipe: --optimizer=adam --learning_rate={told['learning_rate']:g} ")
-    assert carried("as").endswith("; the ticket's; batch_size chosen for 391 images")
+    assert carried("as").endswith("; the ticket's; --batch_size chosen for 391 images")
     line = carried("own", "--learning_rate=0.01", "--batch_size=32")
     assert "--learning_rate=0.01 " in line and "--batch_size=32; " in line
-    assert "learning_rate, batch_size as given" in line
+    assert "--learning_rate, --batch_size as given" in line
 
 
 @skip_unless("tf_keras", reason="the jobs are the same on each Keras")

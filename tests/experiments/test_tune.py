@@ -49,8 +49,19 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        conv(classes=10).save("net.keras")
+        scaled_inside().save("net.keras")
         return Tuned(folder, command(app, *TUNE), files(folder))
+
+
+def scaled_inside():
+    """A net that takes images as they are, 0..255."""
+    return tf_keras.Sequential(
+        [
+            tf_keras.layers.Input((8, 8, 1)),
+            tf_keras.layers.Rescaling(1 / 127.5, -1.0),
+            *conv(classes=10).layers,
+        ]
+    )
 
 
 def trials():
@@ -89,7 +100,9 @@ def test_result(folder):
     code, out, err = folder.said
     assert code == 0 and well(err), err
     assert out.startswith("2 trials of at most 3 epochs each, 6 in all\n")
-    rows = json.loads(folder.files["tune/result.json"])["rows"]
+    result = json.loads(folder.files["tune/result.json"])
+    assert result["preprocessing"] == "own" and result["data"]["mean"] == [0.0]  # as lottery-find has it
+    rows = result["rows"]
     assert len(rows) == 2 and rows[0]["validation_accuracy"] >= rows[1]["validation_accuracy"]
     for row in rows:
         last = json.loads(folder.files[f"{row['run_dir']}/result.json"])["rows"][-1]
@@ -152,6 +165,7 @@ def test_printed_command_is_the_best_trial(folder, monkeypatch):
     assert files(folder.where) == folder.files
 
 
+@pytest.mark.matrix
 def test_again_and_more(folder, tmp_path, monkeypatch):
     """The same command trains nothing, other settings are refused, and more trials are added to those that
     are there."""
@@ -192,6 +206,7 @@ def test_killed(folder, tmp_path, monkeypatch):
     assert files(tmp_path) == folder.files
 
 
+@pytest.mark.matrix
 def test_a_trial_is_run_by_one_process_at_a_time(folder, monkeypatch):
     """Who comes second waits, and takes what the first has found."""
     monkeypatch.chdir(folder.where)
@@ -271,6 +286,7 @@ def test_a_cluster_of_keras_tuner_is_refused(folder, monkeypatch):
     assert code == 2 and "KERASTUNER_ORACLE_IP is set, and trials here depend on those before" in err
 
 
+@pytest.mark.matrix
 def test_what_is_drawn_again_and_for_longer_is_the_same():
     """So a run that was killed goes on, and more trials can be added; later ones lie nearer to the best."""
     ranges = {

@@ -209,6 +209,7 @@ def null_studies(seeds, spread, step, studies=1000, cells=12):
     return np.subtract(*(np.round(nets / step) * step if step else nets))
 
 
+@pytest.mark.quick("0.1-0.1-3")
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("spread, step", [(0.3, 0), (0.1, 0.1), (0.2, 0.1)])
 def test_a_net_seldom_beats_itself(seeds, spread, step):
@@ -218,6 +219,7 @@ def test_a_net_seldom_beats_itself(seeds, spread, step):
     assert np.mean([any(corrected == "is worse" for _, corrected in study) for study in said]) <= 0.05
 
 
+@pytest.mark.matrix
 def test_a_net_half_a_point_below_seldom_matches():
     said = [words(cells - 0.5) for cells in null_studies(3, 0.3, 0)]
     assert np.mean([any(corrected == "matches" for _, corrected in study) for study in said]) <= 0.05
@@ -228,6 +230,7 @@ def test_many_cells_without_correction_would_beat_themselves():
     assert np.mean([any(plain == "beats" for plain, _ in study) for study in said]) > 0.15
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("seeds, effect", [(3, 3.0), (5, 1.0)])
 def test_a_planted_effect_is_found(seeds, effect):
     nulls = null_studies(seeds, 0.1, 0, studies=200)
@@ -282,6 +285,7 @@ def test_words_of_pooled_nets():
     assert [found.plain for found in told.values()] == [word for _, word in cells]
 
 
+@pytest.mark.quick("True-0.2-0.1-2", "False-0.1-0.1-4")
 @pytest.mark.parametrize("seeds", [2, 4])
 @pytest.mark.parametrize("spread, step", [(0.3, 0), (0.1, 0.1), (0.2, 0.1)])
 @pytest.mark.parametrize("common", [False, True])

@@ -46,18 +46,30 @@ def some(names, of):
     return [pytest.param(name, marks=() if name in of else pytest.mark.stress) for name in names]
 
 
+@pytest.mark.quick(
+    "time_distributed_model",
+    "custom_composite",
+    "nested_used_twice",
+    "dots_in_names",
+    "separable2d",
+    "subclass_of_conv",
+    "shared_layer",
+    "dense",
+)
 @pytest.mark.parametrize("name", some(sorted(zoo.CASES.keys() - {*UNTOLD}), sorted(zoo.CASES)[::4]))
 def test_every_kind_of_layer(name, tmp_path):
     model = zoo.CASES[name].build()
     loads(model, tmp_path if ENGINE.walk.is_graph(model) else None)
 
 
+@pytest.mark.matrix
 @drawn(15)
 @given(model=graphs())
 def test_random_models(model):
     loads(model)
 
 
+@pytest.mark.quick("conv2")
 @pytest.mark.parametrize("name", some(models.names(), ("conv2", "resnet8", "mobilenet")))
 def test_builders(name):
     loads(models.build(name, (64, 64, 3), 10, width=0.1, keras=KIND))
@@ -92,6 +104,7 @@ def without_values():
         yield
 
 
+@pytest.mark.quick("MobileNetV3Small")
 @pytest.mark.parametrize(
     "name", some(applications(), ("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny"))
 )

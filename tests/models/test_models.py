@@ -62,6 +62,7 @@ def test_gives_finite_logits_on_the_smallest_image(name):
     assert not np.allclose(logits.sum(axis=-1), 1), "logits, not probabilities"
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("lenet", "mobilenet")
 @pytest.mark.parametrize(
     "name", ["lenet", "conv6", "resnet20", "resnet18", "vgg19", "mobilenet"]
@@ -81,6 +82,7 @@ def test_same_seed_same_weights_and_names_do_not_depend_on_what_was_built_before
     assert all((first.get_weights()[i] != other.get_weights()[i]).any() for i in kernels)
 
 
+@pytest.mark.matrix
 def test_odd_sizes_and_other_channel_counts_build_and_train():
     for name in ("lenet", "conv6", "resnet8", "vgg19"):
         model = models.build(name, (9, 13, 2), num_classes=2, width=0.1)

@@ -60,6 +60,7 @@ def test_an_application_is_built_by_its_name():
     assert [tuple(w.shape) for w in by_builder.weights] == [tuple(w.shape) for w in model.weights]
 
 
+@pytest.mark.matrix
 @BUILDS
 @pytest.mark.quick(".weights.h5")
 @pytest.mark.parametrize("form", [".weights.h5", ".h5"])

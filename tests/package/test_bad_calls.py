@@ -81,6 +81,14 @@ CALLS = {
     "from_model with a number": (lambda: made(given()[1], info=3), "info is a int: give a dict of notes"),
     "saliency of a plain model": (lambda: scores(dense()), "has no masks: wrap it first"),
     "saliency by a name": (lambda: scores(loss="mse"), "loss is a str: give a function of"),
+    "saliency by half a loss": (
+        lambda: scores(loss=lambda y: y),
+        r"loss is <lambda>\(y\): give a function of \(y, outputs\) that gives a number for each example",
+    ),
+    "a predicate of nothing": (
+        lambda: lottery.wrap(dense(), skip=lambda: True),
+        r"skip is <lambda>\(\): give a function of \(layer\) that gives True or False",
+    ),
     "saliency without labels": (
         lambda: scores(y=None),
         "x and y are no batch: give as many labels as inputs",

@@ -48,6 +48,7 @@ def test_no_legacy_keras_switch_after_every_public_name():
     )
 
 
+@pytest.mark.matrix
 def test_public_names():
     fresh(
         "import keras_lottery as lottery, types\n"

@@ -36,8 +36,9 @@ def test_a_dead_net_is_refused_with_the_last_good_ticket_named(tmp_path):
     with pytest.raises(
         Dead,
         match=r"pruned to 63.89% zeros the net gives one answer, whatever its input, since no weight is "
-        r"left in b/kernel. "
-        rf".*scope='layer'.*last good ticket is that of round 1, 40.00% sparse, in {tmp_path}/round_01",
+        r"left in b/kernel "
+        r"\(prune less, .*scope='layer'.*\)\. The last good ticket is that of round 1, 40.00% sparse, in "
+        f"{tmp_path}/round_01",
     ) as error:
         search(
             still(lopsided()), epochs=1, rounds=None, rate=0.4, final_sparsity=[0.4, 0.75], run_dir=tmp_path

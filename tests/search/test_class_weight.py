@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from small import L, arrays, compiled, dense, search, state_of
-from world import keras
+from world import keras, matrix_on
 
 import keras_lottery as lottery
 from keras_lottery.core.errors import LotteryError
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.engine
 X, Y = arrays()
 
 
+@matrix_on("tf_keras")
 def test_they_count_as_sample_weights_do_in_every_round(tmp_path):
     keras.utils.set_random_seed(0)
     start = state_of(dense())
@@ -44,6 +45,8 @@ def test_they_count_as_sample_weights_do_in_every_round(tmp_path):
     [
         ([1, 2, 3], "class_weight is [1, 2, 3]: give a dict of class numbers"),
         ({}, "class_weight is {}"),
+        ("balanced", "class_weight is 'balanced': give a dict of class numbers and weights, such as {0: 1.0"),
+        ({0: "2"}, "class_weight[0]='2' is text: give a number, 0 or more"),
         ({"cat": 2.0}, "class_weight names the class 'cat': the model's are the numbers 0 to 2"),
         ({3: 1.0}, "names the class 3"),
         ({0: -1}, "class_weight[0]=-1 is impossible: give 0 or more"),

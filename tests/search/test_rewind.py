@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 import zoo
 from small import ENGINE, LOGITS, L, in_order, mirrored, scaled
-from world import BACKEND, KERAS3, array, keras, load_model, runs_on, set_policy, skip_unless, tensor
+from world import (
+    BACKEND,
+    KERAS3,
+    array,
+    keras,
+    load_model,
+    matrix_on,
+    runs_on,
+    set_policy,
+    skip_unless,
+    tensor,
+)
 
 import keras_lottery as lottery
 from keras_lottery import engines
@@ -170,9 +181,6 @@ WAYS = pytest.mark.parametrize("way", ["callback", "find_ticket"])
 @pytest.mark.quick(
     "init-find_ticket",
     "3-callback",
-    "3-find_ticket",
-    "trained-callback",
-    "trained-find_ticket",
     "lr-callback",
 )
 @WAYS
@@ -285,6 +293,7 @@ def test_what_is_pruned_is_the_smallest_of_the_trained(way):
         assert kept.size == total - round(total * (1 - 0.6**number))
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("average", "legacy")
 @pytest.mark.parametrize("optimizer", ["adagrad", "ftrl", "average", pytest.param("legacy", marks=LEGACY)])
 def test_optimizer_starts_anew(optimizer):
@@ -333,6 +342,7 @@ def test_nadam_in_eager_steps_starts_anew_and_goes_on():
         assert zoo.same([trained[path] for path in whole.trained], list(whole.trained.values()))
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("callback-3", "find_ticket-trained")
 @pytest.mark.parametrize(
     "way, rewind",
@@ -353,6 +363,7 @@ ALIKE += [
 ]
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("average-mixed_float16-trained")
 @pytest.mark.parametrize("optimizer, policy, rewind", ALIKE)
 def test_both_ways_end_with_the_same_ticket(optimizer, policy, rewind):
@@ -399,6 +410,7 @@ def test_loss_scale_starts_anew():
     assert KERAS3 or all(scale[-1] != 2.0**15 for scale in scales)  # elsewhere it may have come back
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_two_replicas_rewind():
     with mirrored().scope():
@@ -406,6 +418,7 @@ def test_two_replicas_rewind():
     assert equal(spy.starts[-1][0], masked(spy.states[2][0], spy.masks[-1])) and ticket.sparsity > 0.6
 
 
+@matrix_on("tf_keras")
 def test_nothing_is_traced_again_and_memory_is_flat():
     traced, objects = [], []
 
@@ -433,6 +446,7 @@ def test_nothing_is_traced_again_and_memory_is_flat():
     assert (objects[-1][1] - objects[2][1]) / (len(objects) - 3) < 250
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("arguments0", "arguments2")
 @skip_unless("tf_keras", reason="Keras 3 makes the metrics before it traces")
 @pytest.mark.parametrize(
@@ -489,6 +503,7 @@ def test_scope_layer_prunes_each_layer_alike():
     assert all((~mask).sum() == round(0.75 * mask.size) for mask in ticket.masks.values())
 
 
+@matrix_on("tf_keras")
 def test_validation_and_checkpoints_at_the_end_of_a_round_see_its_trained_weights(tmp_path):
     model = compiled(scheduled(2))
     keep = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
@@ -612,6 +627,7 @@ def test_which_steps_end_an_execution(rewind, epoch, every, fits):
         check_steps(engines.of(model), {"rewind step": [rewind]}, epoch)
 
 
+@matrix_on("tf_keras")
 def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
     callback = lottery.LotteryCallback()
     with pytest.warns(
@@ -622,6 +638,7 @@ def test_a_fit_too_short_says_so_and_a_callback_serves_twice():
     assert [row["sparsity"] for row in callback.rounds] == [0, 0.5] and callback.ticket.sparsity == 0.5
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("3", "trained")
 @pytest.mark.parametrize("rewind", ["init", 3, "trained"])
 def test_of_the_dense_round_alone_the_ticket_holds_the_rewind_point(rewind):

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from small import ENGINE, LOGITS, L, bits, in_order, mirrored, scaled, state_of
-from world import KERAS3, WORLD, array, keras, load_model, skip_unless
+from world import KERAS3, WORLD, array, keras, load_model, matrix_on, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines
@@ -154,7 +154,8 @@ ALL = list(itertools.product(OPTIMIZERS, ("global", "layer"), REWINDS, (False, T
 
 
 @pytest.mark.quick(
-    "momentum-global-3-True", "adam-layer-7-True", "momentum-layer-trained-True", "adam-global-lr-True"
+    "momentum-global-3-True",
+    "adam-layer-7-True",
 )
 @skip_unless("tf_keras", "tensorflow", "jax", reason="one backend without TensorFlow is enough")
 @pytest.mark.parametrize(
@@ -247,6 +248,7 @@ def twice(net, optimizer, train, rewind, end=END, **compiled):
     return seen
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("arrays-0", "arrays-7", "in order-3", "in order-5")
 @pytest.mark.parametrize("rewind", [0, 3, STEPS, STEPS + 2, 2 * STEPS + 1])
 @pytest.mark.parametrize("kind", ["arrays", "in order"])
@@ -286,6 +288,7 @@ def test_data_of_unknown_length_go_on_within_their_epoch():
     assert again == dense[STEPS + 2 :]
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", reason="a dataset that does not know its length is one of tf.data")
 def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
     """tf_keras finds the end of a fit's first epoch by a step that it counts; the first after a kill is no
@@ -310,6 +313,7 @@ def test_data_of_unknown_length_go_on_after_a_kill(tmp_path):
     assert bits(again.trained) == bits(whole.trained) and again.rounds == whole.rounds
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="Keras 3 takes no such batch under two replicas")
 def test_replicas_are_unified_at_the_step_whether_or_not_a_kill_came_after_it(tmp_path):
     """Of 15 examples one replica takes 8: what it draws for Dropout is more than the other draws."""
@@ -406,6 +410,7 @@ FRESH = [
 ]
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("Nadam", "Adafactor")
 @pytest.mark.parametrize("name", FRESH)
 def test_updates_after_a_rewind_are_those_of_a_new_optimizer_at_the_same_rate(name):
@@ -498,6 +503,7 @@ def test_a_rate_by_epochs_goes_on_from_that_of_the_step():
     assert dense == [0.1] * 5 + [0.05] * 5 + [round(0.1 / 3, 6)] * 5 and first == second == dense[STEPS + 2 :]
 
 
+@matrix_on("tf_keras")
 def test_a_rate_that_was_lowered_before_the_step_stays_lowered():
     calls = Calls()
     search(
@@ -636,6 +642,7 @@ def test_a_rate_set_by_epochs_is_refused_in_one_fit_with_a_rewind_step():
 # -------------------------------------------------------------------------------------------------
 
 
+@matrix_on("tf_keras")
 def test_the_rule_is_written_down_and_runs_of_the_old_one_are_not_gone_on_with(tmp_path):
     _, ticket = search(7, run_dir=tmp_path / "run")
     assert (
@@ -676,6 +683,7 @@ def test_the_optimizer_keeps_the_schedule_it_was_given():
     assert ENGINE.compiled(wrapped) == before and int(array(wrapped.optimizer.iterations)) == END - 7
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("scaled", "legacy")
 @pytest.mark.parametrize(
     "kind",

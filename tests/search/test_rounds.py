@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zoo
 from small import ENGINE, arrays, bits, compiled, dense, in_order, mirrored, noisy, state_of
-from world import EAGER, KERAS3, WORLD, array, keras, skip_unless, tensor
+from world import EAGER, KERAS3, WORLD, array, keras, matrix_on, skip_unless, tensor
 
 import keras_lottery as lottery
 
@@ -145,7 +145,7 @@ CASES = {
 }
 
 
-@pytest.mark.quick("init", "step", "lr")
+@pytest.mark.quick("step")
 @pytest.mark.parametrize("name", CASES)
 def test_the_ticket_is_that_of_find_ticket_bit_for_bit(name):
     net, optimizer, how = CASES[name]
@@ -161,6 +161,7 @@ def test_the_ticket_is_that_of_find_ticket_bit_for_bit(name):
     assert ours.settings == {"steps": STEPS, **told}
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("rewind", [0, 4])
 def test_a_round_begins_at_the_rewind_point_with_a_fresh_optimizer(rewind):
     model, optimizer = lottery.wrap(noisy(), verbose=False), sgd(cosine())
@@ -366,6 +367,7 @@ REFUSED = {
 }
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_before_anything(name):
     call, said = REFUSED[name]
@@ -479,6 +481,7 @@ def test_a_loop_of_tf_keras_hands_no_state_on():
             call()
 
 
+@matrix_on("tf_keras")
 def test_a_score_that_measures_on_data_takes_them_as_find_ticket_does():
     x, y = arrays(64)
     how = dict(rounds=1, rate=0.5, score="taylor", seed=3)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from small import L, compiled, in_order, search
-from world import BACKEND, keras
+from world import BACKEND, keras, matrix_on
 
 import keras_lottery as lottery
 
@@ -26,6 +26,7 @@ def told(model, train):
     return [str(one.message) for one in caught if "scaled twice" in str(one.message)]
 
 
+@matrix_on("tf_keras")
 def test_of_arrays_and_of_batches():
     scaled = (PIXELS / 127.5 - 1, Y)
     for train in (scaled, in_order(scaled, 16)):
@@ -40,6 +41,7 @@ def test_nothing_is_told_of_others():
     assert not told(net(), in_order((PIXELS / 127.5 - 1, Y), 16))
 
 
+@pytest.mark.matrix
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="data.load gives a tf.data.Dataset")
 def test_of_a_data_set_that_goes_on_in_its_order():
     digits = lottery.data.load("digits", classes=[0, 1, 2], batch_size=32)

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 from small import ENGINE, LOGITS, L, arrays, bits, compiled, conv, dense, everything, mirrored, noisy, search
-from world import EAGER, keras, set_policy, skip_unless
+from world import EAGER, keras, matrix_on, set_policy, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery.config.search import SCORES
@@ -73,6 +73,7 @@ def kept(masks):
     return {path: int(mask.sum()) for path, mask in masks.items()}
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("taylor", "wanda")
 @pytest.mark.parametrize("score", [*SCORES, movement, wanda])
 def test_rounds_of_any_score_count_exactly_nest_and_train_the_same_dense_net(score, tmp_path):
@@ -168,6 +169,7 @@ def test_input_norms_are_over_examples_and_positions():
     assert np.allclose(found["c1/kernel"].ravel(), np.sqrt(np.square(batches).sum((0, 1, 2))), rtol=1e-4)
 
 
+@matrix_on("tf_keras")
 def test_random_scores_follow_seed_and_round():
     how = dict(score="random", rounds=2, epochs=1)
     one, again, other = (search(net(), (X, Y), seed=seed, **how) for seed in (1, 1, 2))
@@ -213,6 +215,7 @@ def test_a_model_that_trains_in_its_own_way_has_no_loss_to_score_by():
     assert search(model, (X, Y), score="synflow", epochs=1, rounds=1).sparsity == 0.5
 
 
+@matrix_on("tf_keras")
 def test_a_score_that_is_no_number_is_refused_when_it_comes():
     def diverges(path, weight, state):
         return weight / state.step  # 0 before anything is trained
@@ -231,6 +234,7 @@ def test_a_score_that_is_no_number_is_refused_when_it_comes():
         search(net(), (X, Y), score=writes)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("movement")
 @pytest.mark.parametrize("score", ["taylor", movement])
 def test_a_killed_search_goes_on_to_the_same_ticket(score, tmp_path):
@@ -247,6 +251,7 @@ def test_a_killed_search_goes_on_to_the_same_ticket(score, tmp_path):
     assert everything(search(other, (X, Y), run_dir=tmp_path / "run", **how)) == everything(whole)
 
 
+@matrix_on("tf_keras")
 def test_a_run_folder_tells_functions_apart(tmp_path):
     def power(exponent):
         def to_a_power(path, weight, state):
@@ -272,6 +277,7 @@ def test_a_run_folder_tells_functions_apart(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@matrix_on("tf_keras")
 def test_early_bird_looks_at_scores_without_a_trace():
     how = dict(score="taylor", epochs=3, rounds=1)
     plain, watched = (search(net(noisy), (X, Y), early_bird=share, **how) for share in (None, 1e-9))
@@ -300,6 +306,7 @@ def test_scores_go_with_channels_blocks_rates_and_erk(score):
         search(net(), (X, Y), score=lambda path, weight, state: weight, epochs=1, structured=True)
 
 
+@matrix_on("tf_keras")
 def test_rates_of_single_layers_and_what_is_pruned_once_beside_them(tmp_path):
     how = dict(rounds=2, rate=0.5, epochs=1)
     ticket = search(net(), (X, Y), layer_rates={"a": 0.3}, run_dir=tmp_path / "run", **how)
@@ -322,6 +329,7 @@ def test_rates_of_single_layers_and_what_is_pruned_once_beside_them(tmp_path):
             search(net(), (X, Y), layer_rates=rates, **how)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", reason="tf.distribute")
 def test_replicas_are_scored_as_one_device_is():
     """On what begins as it ends, since a step of replicas is rounded otherwise."""

@@ -17,6 +17,7 @@ from small import (
     compiled,
     dense,
     everything,
+    in_order,
     mirrored,
     noisy,
     python,
@@ -24,7 +25,7 @@ from small import (
     state_of,
     weights,
 )
-from world import BACKEND, KERAS3, array, keras, register, skip_unless, tensor
+from world import BACKEND, KERAS3, array, keras, matrix_on, register, skip_unless, tensor
 
 import keras_lottery as lottery
 from keras_lottery.core import team
@@ -75,6 +76,7 @@ def batches(epoch, seed=7):
     return list(train)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("rewind", ["init", 3, np.int64(5), "trained", "lr"])
 def test_rewind_points(rewind, tmp_path):
     """The dense ticket holds the weights at the rewind point; they are those of plain training to that
@@ -98,6 +100,7 @@ def test_rewind_points(rewind, tmp_path):
     assert ticket.settings["rewind"] == rewind
 
 
+@matrix_on("tf_keras")
 def test_data_as_arrays_weighted_arrays_or_dataset():
     ordered = ENGINE.batches(X, Y, batch_size=32, seed=0)
     model = dense()
@@ -113,6 +116,7 @@ def test_data_as_arrays_weighted_arrays_or_dataset():
     assert search(compiled(model), (X[:7], Y[:7]), epochs=2, rounds=1, rewind=1).sparsity == 0.5  # one batch
 
 
+@matrix_on("tf_keras")
 def test_arrays_of_several_outputs_and_lists_of_numbers():
     inputs = L.Input((8,))
     x = L.Dense(12, "relu", name="a")(inputs)
@@ -123,6 +127,7 @@ def test_arrays_of_several_outputs_and_lists_of_numbers():
     assert bits(listed.trained) == bits(search(train=(X, Y), epochs=1, rounds=1).trained)
 
 
+@matrix_on("tf_keras")
 def test_what_was_compiled_has_no_config():
     """A wrapped model is compiled already; for a plain one it must be told."""
 
@@ -177,6 +182,7 @@ def test_order_of_arrays_follows_from_seed_and_epoch():
     assert not np.array_equal(first, np.concatenate([array(y) for _, y in other]))
 
 
+@matrix_on("tf_keras")
 def test_final_sparsity_is_exact_and_scope_layer():
     by_rounds = search(rounds=2, rate=None, final_sparsity=0.9)
     assert sum(m.sum() for m in by_rounds.masks.values()) == 216 - pruned_count(216, 0.9)
@@ -243,6 +249,7 @@ class Weird(keras.metrics.Metric):
         pass
 
 
+@matrix_on("tf_keras")
 def test_compiled_with_objects_and_functions():
     def own_loss(y, p):
         return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
@@ -292,6 +299,7 @@ def test_callbacks_steer_each_round():
     assert ticket.rounds[1]["history"][2]["learning_rate" if KERAS3 else "lr"] == pytest.approx(0.1 / 3)
 
 
+@matrix_on("tf_keras")
 def test_random_layers_follow_the_seed_and_go_on():
     model = compiled(noisy())
     one, again, other = (search(model, seed=seed, epochs=1, rounds=1) for seed in (3, 3, 4))
@@ -310,6 +318,7 @@ def test_nan_metrics_are_null_in_json(tmp_path):
     assert everything(lottery.load_ticket(tmp_path / "round_02")) == everything(ticket)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_model_stays_mirrored(tmp_path):
     strategy = mirrored()
@@ -380,6 +389,7 @@ def test_subclassed_model(tmp_path):
     assert lottery.sparsity(student) == 0.75
 
 
+@matrix_on("tf_keras")
 def test_arrays_may_be_of_other_byte_orders_or_hold_objects():
     keras.utils.set_random_seed(0)
     model = dense()
@@ -453,8 +463,27 @@ MISTAKES = {
         lambda: search(final_sparsity=0.995, rate=None, scope="layer"),
         "leaves none of the 96 .* 'a/kernel'",
     ),
-    "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "0 examples"),
-    "lengths": (lambda: search(train=(X, Y[:5])), "must have the same number"),
+    "empty arrays": (lambda: search(train=(X[:0], Y[:0])), "^train holds 0 examples: give one or more"),
+    "lengths": (
+        lambda: search(train=(X, Y[:5])),
+        r"train holds arrays of \[5, 96\] examples: .* must have the same number",
+    ),
+    "x of NaN": (
+        lambda: search(train=(np.where(X > 2, np.nan, X), Y)),
+        r"^x of train holds \d+ NaN or infinite numbers, in \d+ of 96 examples, the first of them number",
+    ),
+    "x of infinity": (
+        lambda: search(validation_data=(np.where(np.arange(96)[:, None] == 7, np.inf, X), Y)),
+        "^x of validation_data holds 8 NaN or infinite numbers, in 1 of 96 examples, .* number 7: leave",
+    ),
+    "a batch of NaN": (
+        lambda: search(train=in_order((np.full_like(X, np.nan), Y), 32)),
+        "^x of a batch of train holds 256 NaN or infinite numbers, in 32 of 32 examples",
+    ),
+    "a score of two": (
+        lambda: search(score=lambda path, weight: weight),
+        r"^score is <lambda>\(path, weight\): give a function of \(path, weight, state\) that gives a number",
+    ),
     "x alone": (lambda: search(train=X), "train is a ndarray: give"),
     "one part": (lambda: search(train=(X,)), "train has 1 parts"),
     "a number": (lambda: search(train=3), "train is a int"),
@@ -533,7 +562,10 @@ MISTAKES = {
         lambda: search(validation_data=(X, Y + 5)),
         "labels of validation_data are out of range, such as",
     ),
-    "validation empty": (lambda: search(validation_data=(X[:0], Y[:0])), "0 examples"),
+    "validation empty": (
+        lambda: search(validation_data=(X[:0], Y[:0])),
+        "^validation_data holds 0 examples",
+    ),
     "stateful": (
         lambda: search(stateful(), train=(np.ones((64, 5, 4), "float32"), Y[:64])),
         "'gru' is stateful: its state cannot be rewound",
@@ -660,6 +692,7 @@ def test_what_is_found_wrong_with_data_while_they_are_trained_on_is_one_line(tra
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.matrix
 @HAS_TF_DATA
 def test_an_epoch_that_does_not_end_is_told(monkeypatch):
     monkeypatch.setattr(LongEpochs, "BATCHES", 2)
@@ -698,6 +731,7 @@ def over_an_axis():
 STEP = np.arange(32) % 6
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize(
     "model, loss, labels",
     [
@@ -725,6 +759,7 @@ class Endless(keras.utils.PyDataset if KERAS3 else object):
         return X[:32], Y[:32]
 
 
+@pytest.mark.matrix
 @HAS_TF_DATA
 def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
     train = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(96, seed=1).batch(32)
@@ -744,6 +779,7 @@ def test_data_whose_order_a_killed_run_would_lose_are_told(tmp_path):
         search(train=lottery.data.batches(X, Y, batch_size=32).prefetch(1), run_dir=tmp_path / "ours")
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="one process tells")
 def test_data_that_shuffle_without_a_seed_are_told():
     """In a process of its own, which has set none."""
@@ -856,6 +892,7 @@ OF_OUTPUTS = pytest.param(
 )
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize(
     "loss", [pytest.param([LOGITS], id="list"), OF_OUTPUTS, pytest.param(masked, id="function")]
 )
@@ -864,6 +901,7 @@ def test_losses_in_every_form_that_fit_takes(loss):
     assert search(compiled(dense(), loss=loss), train=(X, labels), rounds=1, epochs=1).sparsity == 0.5
 
 
+@matrix_on("tf_keras")
 def test_a_round_that_is_missing_or_that_another_process_finished_is_told(tmp_path):
     search(run_dir=tmp_path / "run")
     (tmp_path / "run" / "round_01").rename(tmp_path / "away")
@@ -878,6 +916,7 @@ def test_a_round_that_is_missing_or_that_another_process_finished_is_told(tmp_pa
         search(run_dir=tmp_path / "two", callbacks=[Other()])
 
 
+@matrix_on("tf_keras")
 def test_a_worker_that_is_slower_than_its_chief_goes_on(tmp_path, monkeypatch):
     expected = search(run_dir=tmp_path / "chief", rewind=3)
     shutil.copytree(tmp_path / "chief", tmp_path / "team", ignore=shutil.ignore_patterns("round_*"))

@@ -155,6 +155,7 @@ def test_a_state_and_itself_have_no_barrier_and_the_model_stays():
     assert weights(model) == before and json.loads(json.dumps(record)) == record
 
 
+@pytest.mark.matrix
 def test_permuted_copies_have_a_barrier_and_statistics_of_their_own_between_them():
     """The mean of two kernels varies less than either, which the mean of the ends' statistics does not
     know."""
@@ -219,6 +220,7 @@ def interrupt(patch, at):
     patch.setattr(keras.Model, "fit", interrupted)
 
 
+@pytest.mark.matrix
 def test_instability_survives_a_kill_and_leaves_the_model(tmp_path):
     x, y = arrays(96)
     orders = [in_order((x, y), 32), in_order((x[::-1].copy(), y[::-1].copy()), 32)]
@@ -248,6 +250,7 @@ def test_instability_survives_a_kill_and_leaves_the_model(tmp_path):
         assert measure(tmp_path / "whole") == whole
 
 
+@pytest.mark.matrix
 def test_a_folder_gives_back_its_own_measurement_alone(tmp_path):
     def measure(state=1, epochs=1, seed=0, optimizer="adam", net=dense, sparse=False, **options):
         model = wrapped(net(), masked=sparse)
@@ -342,6 +345,7 @@ AUTO = [
 ]
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the rounds are tested in each world elsewhere")
 def test_auto_asks_no_step_that_the_budget_cannot_hold(tmp_path, monkeypatch):
     from apps import find_ticket
@@ -354,6 +358,7 @@ def test_auto_asks_no_step_that_the_budget_cannot_hold(tmp_path, monkeypatch):
     assert "over the steps 0, 1, 2: " in out, "a later one would make the first round longer than an epoch"
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the rounds, and what a kill leaves, are tested in each world elsewhere")
 def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     from apps import find_ticket

@@ -43,6 +43,7 @@ def lengths(ticket):
     return [len(record["history"]) for record in ticket.rounds]
 
 
+@pytest.mark.quick("8-expected0")
 @pytest.mark.parametrize(
     "epochs_in_all, expected", [(8, [1, 1, 1, 5]), (13, [2, 3, 3, 5]), (100, [5, 5, 5, 5])]
 )
@@ -54,6 +55,7 @@ def test_a_budget_of_steps_is_shared_out_and_kept(epochs_in_all, expected):
     )
 
 
+@pytest.mark.matrix
 def test_the_rewind_point_is_waited_for_and_trained_is_trained():
     """STEPS are 4, so that rounds from step 9 on begin with 3 steps of their first epoch."""
     assert steps(search(budget=37, rewind=9)) == [12, 7, 7, 11]
@@ -66,6 +68,7 @@ def test_the_rewind_point_is_waited_for_and_trained_is_trained():
         search(budget=11 * STEPS, rewind="trained")
 
 
+@pytest.mark.matrix
 def test_a_round_that_a_budget_cut_says_at_which_step(tmp_path):
     ticket = search(budget=29, rewind=9, run_dir=tmp_path)
     assert [(record["start"], record["stop"]) for record in ticket.rounds] == [
@@ -123,6 +126,7 @@ def test_no_budget_is_overdrawn(rounds, epochs, more, draw):
         Stopping(planned, epochs, STEPS, least - 1)
 
 
+@pytest.mark.matrix
 def test_minutes():
     """A minute is time enough; next to none leaves one epoch a round and the last its own."""
     assert lengths(search(budget="10m")) == [5, 5, 5, 5]
@@ -184,6 +188,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("stopping0", "stopping3")
 @pytest.mark.parametrize(
     "stopping",

@@ -138,6 +138,10 @@ CASES = [
     (FIND, "--run_dir=images", "'images' is not empty and holds no run: give another --run_dir", EARLY),
     (FIND, "--run_dir=images --overwrite", "'images' is not empty and holds no run", EARLY),
     (FIND, "--modle=lenet", "Unknown command line flag 'modle'. Did you mean: model", EARLY),
+    (FIND, "--lr=0.1", "Unknown command line flag 'lr'. Did you mean: learning_rate", EARLY),
+    (FIND, "--sparsity=0.9", "flag 'sparsity'. Did you mean: final_sparsity", EARLY),
+    (STUDY, "--sparsity=0.9", "flag 'sparsity'. Did you mean: sparsities", EARLY),
+    (CARRY, "--ticket=small --sha256=12", "after the address: --ticket=https://...zip#sha256=HASH", EARLY),
     (FIND, "lenet", "'lenet' is no flag: write --name=value", EARLY),
     (CARRY, "", "no ticket given: give --ticket=NAME", EARLY),
     (CARRY, "--ticket=absent", "no ticket at 'absent': give a folder that holds ticket.json", EARLY),
@@ -231,6 +235,14 @@ CASES = [
     (STUDY, "--jobs=0", "jobs=0 is impossible", EARLY),
     (STUDY, "--run_dir=/proc/run", "cannot write to '/proc/run'", EARLY),
     (STUDY, "--model=resnet21", "no model is called 'resnet21'", LATE),
+    (
+        STUDY,
+        "--model=scales.keras",
+        "takes images in the scaling 0to1, and a study gives all of its nets the images' own mean .*: search "
+        "with lottery-find",
+        LATE,
+    ),
+    (STUDY, "--model=lenet --sparsities=0.99999999", "of the model: prune less.$", LATE),
     (TUNE, "--trials=0", "trials=0 is impossible", EARLY),
     (TUNE, "--rates=", "rates is empty", EARLY),
     (TUNE, "--epochs_range=5,2", "epochs_range=5,2 is out of order", EARLY),
@@ -264,6 +276,9 @@ def prepare(folder):
         pruned_ticket(dense(), 0.5).save(folder / "damaged")
     weights = folder / "damaged" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])
+    tf_keras.Sequential([L.Input((8, 8, 1)), L.Rescaling(2.0, -1.0), L.Flatten(), L.Dense(10)]).save(
+        folder / "scales.keras"
+    )
     tf_keras.Sequential([L.Dense(4), L.Dense(10)]).save(folder / "unbuilt.keras")
     tf_keras.Sequential([L.Input((8, 8, 1)), L.Lambda(lambda x: x), L.Flatten(), L.Dense(10)]).save(
         folder / "lambda.keras"

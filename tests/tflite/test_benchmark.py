@@ -136,6 +136,7 @@ def test_inputs_are_of_the_right_kind():
     assert abs(alone.mean()) < 0.2 and 0.9 < alone.std() < 1.1
 
 
+@pytest.mark.matrix
 def test_other_shapes_are_not_compared_and_odd_models_have_their_reason():
     text = tf.function(lambda x: tf.strings.length(x)).get_concrete_function(tf.TensorSpec((1,), tf.string))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([text])

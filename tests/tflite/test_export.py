@@ -101,7 +101,7 @@ def test_the_smaller_file_is_written_and_gives_the_models_answers(tmp_path, capf
     assert printed.err == "", "conversion is quiet"
 
 
-@pytest.mark.quick("float32-sparse", "float16-dense", "int8-dense", "int8-weights-sparse")
+@pytest.mark.quick("float32-sparse", "int8-weights-sparse")
 @pytest.mark.parametrize(
     "form, encoding",
     sorted(set(itertools.product(convert.FORMATS, convert.ENCODINGS)) - {("int8-dynamic", "sparse")}),
@@ -137,6 +137,7 @@ def test_a_wrapped_model_is_stripped_and_keeps_its_zeros(tmp_path):
     )
 
 
+@pytest.mark.matrix
 def test_without_zeros_the_dense_file_is_chosen_and_repeats_byte_for_byte(tmp_path):
     model = models.build("lenet", (8, 8, 1), 3, width=0.1)
     record = lottery.export(model, tmp_path / "a.tflite", formats=["float32"])
@@ -146,6 +147,7 @@ def test_without_zeros_the_dense_file_is_chosen_and_repeats_byte_for_byte(tmp_pa
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("mixed_bfloat16")
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 def test_mixed_precision_is_exported_as_float32_with_the_same_weights(tmp_path, policy):
@@ -164,6 +166,7 @@ def test_mixed_precision_is_exported_as_float32_with_the_same_weights(tmp_path, 
     assert np.abs(run_dense(tmp_path / "net.tflite", image=images) - plain(images).numpy()).max() < 1e-4
 
 
+@pytest.mark.matrix
 def test_keras_3_in_mixed_precision_and_compacted_with_inputs_that_have_no_name(tmp_path):
     import keras
 
@@ -210,6 +213,7 @@ def test_inputs_called_as_python_calls_things(tmp_path, name):
     assert lottery.export(model, tmp_path / "m.tflite", formats="float32", images=np.ones((3, 4))).chosen
 
 
+@pytest.mark.matrix
 def test_several_inputs_and_outputs_with_awkward_names(tmp_path):
     a, b = layers.Input((4,), name="a/b"), layers.Input((5,), name="2nd", dtype="int32")
     embedded = layers.Flatten()(layers.Embedding(3, 2)(b))
@@ -234,6 +238,7 @@ def test_several_inputs_and_outputs_with_awkward_names(tmp_path):
             lottery.export(model, tmp_path / "n.tflite", images=wrong)
 
 
+@pytest.mark.matrix
 def test_every_output_and_input_is_in_the_file_though_keras_calls_them_alike(tmp_path):
     """One layer called twice, and names that differ only in what a signature cannot hold."""
     import keras
@@ -273,6 +278,7 @@ def test_a_keras_3_model_of_several_inputs_and_its_own_class(tmp_path):
     assert np.allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.matrix
 def test_a_recurrent_file_answers_the_second_example_as_the_first(tmp_path):
     sequence = layers.Input((4, 3), name="sequence")
     model = tf_keras.Model(sequence, layers.LSTM(8)(sequence))
@@ -426,6 +432,7 @@ def test_a_file_is_replaced_only_on_request(tmp_path):
     assert run_dense(path, x=np.ones((1, 4))).shape == (1, 2)
 
 
+@pytest.mark.matrix
 def test_paths_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.tflite").mkdir()
@@ -544,6 +551,7 @@ def test_the_goal_decides(all_formats):
     assert pick(record.variants, "latency").latency_ms <= 1.03 * fastest
 
 
+@pytest.mark.matrix
 def test_without_labels_only_what_answers_alike_is_taken(tmp_path):
     images = np.random.default_rng(1).normal(size=(9, 8, 8, 3))
     record = lottery.export(net(), tmp_path / "net.tflite", images=images, formats=["float16", "int8"])
@@ -671,6 +679,7 @@ def test_biases_of_eight_bit_files_have_ten_significant_bits(tmp_path, layer):
     np.testing.assert_allclose(stored, bias, rtol=2**-10)
 
 
+@pytest.mark.matrix
 def test_lenets_blocks_of_zeros_survive_eight_bits(tmp_path):
     """The runtime gives garbage for some chains of unpacking; the file avoids them."""
     model = lottery.strip(lottery.load_ticket("lenet-fashion_mnist-95").model("trained"))
@@ -719,6 +728,7 @@ def test_pruned_in_blocks_dense_layers_run_sparse_and_every_format_takes_fewer_b
     )
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("float32", "int8-weights")
 @pytest.mark.parametrize("form", ["float32", "float16", "int8-weights"])
 def test_blocks_that_do_not_fill_the_rows_are_encoded_anew(tmp_path, form):
@@ -752,6 +762,7 @@ def test_blocks_that_do_not_fill_the_rows_are_never_handed_over(tmp_path):
     )
 
 
+@pytest.mark.matrix
 def test_int8_of_a_loop_is_refused_before_the_converter_crashes(tmp_path):
     images = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
     for unroll in (False, True):

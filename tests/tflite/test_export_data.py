@@ -52,6 +52,7 @@ def answers(path, images):
     return np.concatenate([next(iter(runner(**{name: image[None]}).values())) for image in images])
 
 
+@pytest.mark.matrix
 def test_the_file_takes_pictures_holds_the_names_and_is_judged_on_the_test_images(exported):
     model, digits, record = exported
     images, labels = digits.pixels("test")
@@ -95,6 +96,7 @@ def test_what_does_not_go_with_data(exported, tmp_path, given, words):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.matrix
 def test_a_head_of_one_sigmoid_has_the_names_of_two_classes(tmp_path):
     digits = data.load("digits", classes=[3, 8], batch_size=32)
     for head in (L.Dense(1, "sigmoid"), L.Dense(1)):
@@ -113,6 +115,7 @@ def test_a_head_of_one_sigmoid_has_the_names_of_two_classes(tmp_path):
             assert file.read("labels.txt").decode().split() == ["3", "8"]
 
 
+@pytest.mark.matrix
 def test_several_outputs_with_labels_each(tmp_path):
     tf_keras.utils.set_random_seed(0)
     x = L.Input((6,), name="x")

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 import tf_keras
 from graphs import drawn, graphs
 from hypothesis import given
@@ -32,6 +33,7 @@ def kernels(model):
             yield np.moveaxis(layer.kernel.numpy(), -1, 0)
 
 
+@pytest.mark.matrix
 @drawn(4)
 @given(graphs())
 def test_random_graph(tmp_path_factory, model):

@@ -61,6 +61,7 @@ def test_a_mobilenet_runs_sparse_where_it_is_sparse_encoded():
     ] * 2
 
 
+@pytest.mark.quick("change0-less than 2/3 zeros", "change2-needs explicit padding of 1")
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -75,6 +76,7 @@ def test_other_forms_have_their_reason(change, words):
     assert all(words in why for why in said(file(net(**change))))
 
 
+@pytest.mark.matrix
 def test_the_builder_is_born_in_that_form():
     model = models.build("mobilenet", (32, 32, 3), 10, width=0.25)
     for layer in model.layers:

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from small import ENGINE, LOGITS, L, bits, compiled, state_of
-from world import keras
+from world import keras, matrix_on
 
 import keras_lottery as lottery
 from keras_lottery.experiments import controls
@@ -85,6 +85,7 @@ def found(tmp_path_factory):
     )
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("ticket-5", "reinit-5", "shuffled-5", "snip-5", "dense-scratch-5", "reinit-None")
 @pytest.mark.parametrize(
     "control, classes",
@@ -143,6 +144,7 @@ def test_what_is_kept_is_computed_with(found):
     np.testing.assert_array_equal(one.predict(x, verbose=0), other.predict(x, verbose=0))
 
 
+@matrix_on("tf_keras")
 def test_a_new_layer_that_is_frozen_is_told(found):
     model = pretrained()
     model.get_layer("head").trainable = False

@@ -109,11 +109,19 @@ def test_where_nothing_answers_it_is_what_was_fetched(server, folder, monkeypatc
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # so that the server is not trusted
     assert everything(lottery.load_ticket(address)) == everything(first)
     refused(lambda: lottery.load_ticket(address, sha256="0" * 64), "cannot be reached")
-    refused(lambda: lottery.load_ticket(server.address("/b.zip")), "cannot be reached")
+    refused(
+        lambda: lottery.load_ticket(server.address("/b.zip")),
+        "cannot be reached: its certificate is not trusted. Look at the address and the network, or fetch",
+    )
+    refused(
+        lambda: lottery.load_ticket("https://127.0.0.1:9/a.zip"),
+        r"a.zip' cannot be reached: its host is there, and nothing answers \(connection refused\)",
+    )
+    refused(lambda: lottery.load_ticket("https://nowhere.invalid/a.zip"), "reached: its host is not known")
 
 
 ANSWERS = {
-    "nothing": ((404, {}, b""), "cannot be fetched: 404"),
+    "nothing": ((404, {}, b""), "cannot be fetched: the answer is 404 Not Found. Look at the address"),
     "a page": ((200, {}, b"<html>not a ticket</html>"), "it is no zip file"),
     "no content": ((200, {}, b""), "it is no zip file"),
     "half": ((200, {"Content-Length": 900}, b"x" * 800), "cannot be (fetched|reached)"),
@@ -128,6 +136,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.quick("a page", "plain http", "half")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_what_is_no_ticket_is_refused_and_forgotten(server, folder, tmp_path, name):
     answer, said = ANSWERS[name]

@@ -45,6 +45,7 @@ def no_pixels():
     return keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(6, name="a"), L.Dense(3, name="head")])
 
 
+@pytest.mark.matrix
 def test_no_note_is_taken_for_a_setting(tmp_path):
     bare = search(epochs=1, rounds=1, run_dir=tmp_path / "bare")
     noted = search(epochs=1, rounds=1, run_dir=tmp_path / "noted", info=NOTES)
@@ -62,6 +63,7 @@ def test_no_note_is_taken_for_a_setting(tmp_path):
     assert everything(search(epochs=1, rounds=1, run_dir=tmp_path / "noted", info=NOTES)) == everything(noted)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the commands' data are TensorFlow's")
 def test_reports_take_settings_alone(tmp_path):
     x = np.random.default_rng(0).normal(size=(48, 8, 8, 1)).astype("float32")
@@ -179,6 +181,7 @@ SWITCHES = {
 }
 
 
+@pytest.mark.quick("freeze_backbone", "rewind_once", "overwrite", "compact", "structured", "prune_head")
 @skip_unless("tf_keras", reason="these are the same lines on each Keras")
 @pytest.mark.parametrize("name", SWITCHES)
 def test_a_switch_is_true_or_false(name, tmp_path, monkeypatch):

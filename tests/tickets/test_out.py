@@ -96,6 +96,7 @@ def test_saved_model(ran):
     assert_zeros([variable.numpy() for variable in names["served"].variables], names["ticket"])
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("lenet")
 def test_onnx(ran):
     onnx = pytest.importorskip("onnx")
@@ -113,6 +114,7 @@ def test_litert(ran):
     assert 0 < Path("net.tflite").stat().st_size < 4 * sum(map(np.size, names["ticket"].masks.values())) / 10
 
 
+@pytest.mark.matrix
 @pytest.mark.quick("lenet")
 def test_pqat(ran):
     before = lottery.load_ticket(LENET)

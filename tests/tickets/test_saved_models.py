@@ -7,6 +7,7 @@ import tf_keras
 
 import keras_lottery as lottery
 from keras_lottery import data
+from keras_lottery.tickets.card import card
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "saved_models").glob("*/ticket.json"))
 
@@ -15,7 +16,17 @@ def test_there_are_some():
     assert len(FOLDERS) >= 4
 
 
-@pytest.mark.quick("lenet-fashion_mnist-95", "resnet8x2-fashion_mnist-95")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_its_card_is_what_this_version_writes(folder):
+    """python docs/study/ship.py writes them anew."""
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    files = sorted(path for path in folder.iterdir() if path.name != "README.md")
+    assert text == card(lottery.load_ticket(folder), folder.name, folder.name, files)
+    told = text.partition("\n---\n")[0]
+    assert 'license: "apache-2.0"' in told and f'datasets: ["{folder.name.split("-")[1]}"]' in told
+
+
+@pytest.mark.quick("lenet-fashion_mnist-95")
 @pytest.mark.parametrize(
     "folder",
     [pytest.param(folder, marks=[pytest.mark.stress] * folder.name.endswith("90")) for folder in FOLDERS],

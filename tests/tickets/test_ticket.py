@@ -115,7 +115,7 @@ def test_round_trip_is_exact(tmp_path, trained):
     assert bits(lottery.load_ticket(tmp_path / "small").weights) == bits(ticket.weights)
 
 
-@matrix_on("keras")
+@pytest.mark.matrix
 def test_fresh_process_loads_the_same(tmp_path):
     ticket = search(compiled(noisy()), epochs=1)
     ticket.save(tmp_path / "t")
@@ -134,6 +134,7 @@ def test_fresh_process_loads_the_same(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "sparsity, trained", [(0.9, True)] if KERAS3 else [(0.9, True), (0.9, False), (0.5, True)]
 )
@@ -268,6 +269,7 @@ def test_overwriting_is_asked_for(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "photos", "t"]
 
 
+@matrix_on("tf_keras")
 def test_starts():
     ticket = search(compiled(noisy()), rewind=2)
     for start, values in (("rewind", ticket.weights), ("trained", ticket.trained)):

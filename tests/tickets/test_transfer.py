@@ -4,7 +4,7 @@ dense."""
 import numpy as np
 import pytest
 from small import ENGINE, LOGITS, L, arrays, bits, compiled, conv, dense, search, state_of
-from world import KERAS3, KIND, array, keras, set_policy, skip_unless
+from world import KERAS3, KIND, array, keras, matrix_on, set_policy, skip_unless
 
 import keras_lottery as lottery
 from keras_lottery import engines, models
@@ -64,7 +64,7 @@ def check_trains(student, data, frozen=()):
             assert moved.any(), path
 
 
-@pytest.mark.quick("dense-rewind", "conv-rewind", "conv-trained", "conv-random", "head-random")
+@pytest.mark.quick("conv-rewind", "conv-random", "head-random")
 @pytest.mark.parametrize("start", ["rewind", "trained", "random"])
 @pytest.mark.parametrize("name", ["dense", "head", "conv"])
 def test_starts(tickets, name, start):
@@ -106,6 +106,7 @@ def test_a_head_of_one_score(tickets):
     )
 
 
+@matrix_on("tf_keras")
 def test_other_input_size_and_channels(tickets):
     ticket = tickets[0]["conv"]
     student = lottery.transfer(ticket, num_classes=3, input_shape=(13, 11, 1))
@@ -120,6 +121,7 @@ def test_other_input_size_and_channels(tickets):
     check_trains(student, images((8, 8, 3), 3))
 
 
+@matrix_on("tf_keras")
 def test_what_follows_the_head_is_new_with_it():
     """An all-convolutional net that ends in BatchNorm and pooling."""
     model = keras.Sequential(
@@ -147,6 +149,7 @@ def test_a_pruned_head_in_blocks_is_replaced():
     assert (prune(masks, masks, 0.75, **how)["a/kernel"] <= masks["a/kernel"]).all()
 
 
+@matrix_on("tf_keras")
 def test_nested_models(tmp_path):
     """Backbone and head each a model in the model; the ticket through its folder."""
     backbone = keras.Sequential(
@@ -169,6 +172,7 @@ def test_nested_models(tmp_path):
     check_trains(student, (arrays()[0], arrays(classes=4)[1]))
 
 
+@matrix_on("tf_keras")
 def test_another_input_reaches_a_nested_model():
     backbone = conv()
     inputs = L.Input((8, 8, 1))
@@ -182,6 +186,7 @@ def test_another_input_reaches_a_nested_model():
     check_trains(student, images((8, 8, 3), 3))
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("Softmax layer", "Activation layer, then a cast", "logits")
 @pytest.mark.parametrize(
     "ending",
@@ -222,6 +227,7 @@ def test_loss_follows_the_last_activation(ending):
     assert student.evaluate(x, y, verbose=0)[0] == pytest.approx(-log[np.arange(len(y)), y].mean(), rel=1e-5)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("mixed_bfloat16-float32")
 @pytest.mark.parametrize(
     "there, here",
@@ -240,6 +246,7 @@ def test_precision_may_change_on_the_way(there, here, tmp_path):
     check_trains(student, images(classes=4)) if here == "float32" else student.predict(images()[0], verbose=0)
 
 
+@matrix_on("tf_keras")
 def test_controls(tickets):
     """Each control is what it says: same counts, dense weights of the rewind point, nothing of the ticket
     where it must not be."""
@@ -352,6 +359,7 @@ def test_mistake_is_one_line(name, tickets):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="Keras 3 knows these layers by name")
 def test_stock_convnext_comes_back_from_its_file(tmp_path):
     from tf_keras.src.applications.convnext import ConvNeXt

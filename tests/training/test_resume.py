@@ -81,6 +81,7 @@ def callbacks():
     ]
 
 
+@matrix_on("tf_keras")
 @pytest.mark.quick("0")
 @pytest.mark.parametrize("first", [0, 1, 2])
 def test_search_from_every_state_that_a_kill_can_leave(first, tmp_path):
@@ -140,6 +141,7 @@ class Remembers(keras.callbacks.Callback):
         self.ended = self.ended + self.epochs
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("dies", [3, 4])
 def test_callbacks_remember_over_rounds(tmp_path, dies):
     model = dense()
@@ -185,6 +187,7 @@ def test_what_a_callback_begins_anew_with_each_training_survives_a_kill_within_i
     assert (callback.since, callback.all) == (3, 6)
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("more", [[], [keras.callbacks.TerminateOnNaN()]])
 def test_another_process_begins_from_other_weights_and_callbacks(tmp_path, more):
     def run(folder, seed, callbacks):
@@ -204,6 +207,7 @@ def test_another_process_begins_from_other_weights_and_callbacks(tmp_path, more)
     )
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", reason="a tf.distribute strategy")
 def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     """BatchNorm has other statistics in each replica, Dropout other random numbers, and more of them where
@@ -225,6 +229,7 @@ def test_mirrored_search_from_states_that_a_kill_can_leave(tmp_path):
     assert everything(run(second)) == everything(ticket)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", "tensorflow", "jax", reason="PyTorch takes a Dataset as JAX does")
 @pytest.mark.skipif(
     not importlib.util.find_spec("tensorflow"), reason="the commands' data come through TensorFlow"
@@ -293,6 +298,7 @@ def test_kill_9_of_find_ticket(tmp_path, monkeypatch):
     assert files("run") == files("whole"), (kill_at, amid)
 
 
+@matrix_on("tf_keras")
 def test_what_a_run_starts_from_is_in_its_folder(tmp_path):
     """Weights and random state of the first call's model count, not those of the model built again."""
     if not KERAS3:
@@ -392,6 +398,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@matrix_on("tf_keras")
 @pytest.mark.parametrize("name", CHANGES)
 def test_other_configuration_is_refused_with_the_difference(name, finished):
     change, said = CHANGES[name]
@@ -403,6 +410,7 @@ def test_other_configuration_is_refused_with_the_difference(name, finished):
     assert files(finished) == before
 
 
+@matrix_on("tf_keras")
 def test_overwrite_deletes_runs_only(tmp_path):
     run, other = tmp_path / "run", tmp_path / "photos"
     search(run_dir=run, epochs=1)
@@ -423,6 +431,7 @@ def test_overwrite_deletes_runs_only(tmp_path):
     assert search(run_dir=empty, epochs=1, overwrite=True).sparsity == 0.75
 
 
+@matrix_on("tf_keras")
 def test_damaged_run_folders_say_so(tmp_path):
     search(run_dir=tmp_path / "run", epochs=1, rewind=1)
     for name, said in {
@@ -442,6 +451,7 @@ def test_damaged_run_folders_say_so(tmp_path):
         search(run_dir=tmp_path / "run", epochs=1, rewind=1)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the files are written alike for every Keras")
 def test_disk_full(tmp_path):
     """Writes of more than so many bytes fail: one line, nothing half-written, and with room again the run

@@ -115,6 +115,7 @@ def test_names_that_keras_counts_up_make_no_difference():
     assert one.layers[-1].name != other.layers[-1].name and of(one) == of(other)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", ["activation", "pooling"])
 def test_a_finished_run_of_another_model_is_not_given_back(name, tmp_path):
     one, other = PAIRS[name]
@@ -135,6 +136,7 @@ def test_a_finished_run_of_another_model_is_not_given_back(name, tmp_path):
     ) == everything(ticket)
 
 
+@pytest.mark.matrix
 def test_other_validation_data_are_another_run(tmp_path):
     held = arrays(seed=3)
     search(epochs=1, rounds=1, run_dir=tmp_path, validation_data=held)
@@ -154,6 +156,7 @@ def test_other_data_of_our_own_batches_are_another_run(tmp_path):
         search(compiled(dense()), batches(1), epochs=1, rounds=1, run_dir=tmp_path)
 
 
+@pytest.mark.matrix
 @skip_unless("tf_keras", reason="the job is the same on each Keras")
 def test_a_control_of_another_ticket_or_dense_net_is_another_run(tmp_path):
     rng = np.random.default_rng(0)
@@ -186,6 +189,7 @@ def test_a_control_of_another_ticket_or_dense_net_is_another_run(tmp_path):
     assert by_name.train_control(**job, **tickets[0]) == result
 
 
+@pytest.mark.matrix
 def test_other_frozen_or_adapted_state_is_another_model(tmp_path):
     def model(scale=1.0, frozen=1.0):
         norm = L.Normalization(axis=-1, name="norm")

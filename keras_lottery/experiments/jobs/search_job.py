@@ -9,6 +9,7 @@ from ...core import files
 from ...core.checks import share, true_or_false
 from ...core.errors import Failed
 from ...core.options import command
+from ...core.saying import say
 from ...core.schedule import KEPT, check_rewind, steepest
 from ...models import saved
 from ...search.find_ticket import find_ticket
@@ -82,14 +83,13 @@ def find(
         return wrapped(own.make(loaded.input_shape, loaded.num_classes), net, scope=search.scope)
 
     for line in own.told:
-        print(line, flush=True)
+        say(line)
     with place.devices():
         model = place.made(made)
         place = place.settled(model, loaded, data)
         model = place.compile(model, steps, end)
         info = _info(search, net, place, own)
-        if run.progress:
-            place.tell()
+        place.tell(run.progress)
         nothing = _searched(search, model, loaded, {**info, "command": asked}, place, run)
         finished = range(run_folder.finished_rounds(place.run_dir))
         folders = [run_folder.round_folder(place.run_dir, number) for number in finished]

@@ -10,7 +10,7 @@ from ...config import DataConfig, Machine, Net, Recipe, Run
 from ...core import files
 from ...core.counts import check_leaves_some
 from ...core.jsonable import plain
-from ...models import saved
+from ...core.saying import say
 from ...tickets.carry import transfer
 from ...tickets.ticket import from_model, shipped
 from ...training import run_folder
@@ -34,6 +34,7 @@ class Place:
       run_dir: the folder.
       recipe, seed: of its trainings.
       told: a line that says what the recipe is and why, once it is settled.
+      was_open: whether something of it was chosen, or taken from a ticket.
     """
 
     machine: Machine
@@ -43,6 +44,7 @@ class Place:
     recipe: Recipe
     seed: int
     told: str = ""
+    was_open: bool = False
 
     @property
     def engine(self):
@@ -57,7 +59,8 @@ class Place:
     def settled(self, model, loaded, asked: DataConfig, **of):
         """The place with the options of its recipe that are open settled; `of` as for `recipes.settled`."""
         recipe, source = recipes.settled(self.recipe, model, **of)
-        return dataclasses.replace(self, recipe=recipe, told=recipes.line(recipe, source, asked, loaded))
+        told = recipes.line(recipe, source, asked, loaded)
+        return dataclasses.replace(self, recipe=recipe, told=told, was_open=recipe != self.recipe)
 
     def made(self, make):
         """The model that make() gives, repeatable."""
@@ -74,13 +77,15 @@ class Place:
         """The model that make() gives, repeatable, compiled for trainings of so many steps."""
         return self.compile(self.made(make), steps, end)
 
-    def tell(self):
-        """Print what it trains with."""
+    def tell(self, progress):
+        """Print what it trains with; without `progress` no more than a recipe that was open."""
         policy = self.machine.precision
         chosen = self.asked.precision == "auto" and policy != "float32"
         more = " (the fastest here; --precision=float32 is the other)" if chosen else ""
-        print(f"training with {self.machine.backend} in {policy}{more}", flush=True)
-        print(self.told, flush=True)
+        if progress:
+            say(f"training with {self.machine.backend} in {policy}{more}")
+        if progress or self.was_open:
+            say(self.told)
 
 
 def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
@@ -104,15 +109,15 @@ def load(dataset: DataConfig, seed: int, corrupted: bool = False, normalization:
     return loaded
 
 
-def check_net(net: Net, keras: str, scope: str, sparsity: float, source, targets=()):
-    """Raises LotteryError if a net for data cannot be pruned so far, or not carried to others.
+def check_net(model, net: Net, scope: str, sparsity: float, targets=()):
+    """Raises LotteryError if a net cannot be pruned so far, or not carried to targets.
 
     Args:
-      source, targets: data, or anything else with an `input_shape` and `num_classes`.
+      model: the plain net.
+      targets: data, or anything else with an `input_shape` and `num_classes`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the runs say it
-        model = saved.builder(net.model, net.width, keras)(source.input_shape, source.num_classes)
         wrapped = wrapping.wrap(model, scope=scope, block=net.block, verbose=False)
         check_leaves_some(wrapping.masks(wrapped), sparsity, scope)
         ticket = from_model(wrapped, engines.of(wrapped).values(), [])

@@ -55,8 +55,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
         of = {"noted": recipes.noted(found), "pretrained": wanted.start == "trained"}
         place = place.settled(first, loaded, data, **of)
         told = {**_told(wanted, folder, found), **about(place, loaded), "precision": place.machine.precision}
-        if run.progress:
-            place.tell()
+        place.tell(run.progress)
         run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)
         rows = []
         for control in dict.fromkeys(("ticket", *wanted.controls)):

@@ -15,6 +15,7 @@ from ...core import files
 from ...core.checks import path as checked_path
 from ...core.errors import LotteryError
 from ...core.masking import sparsity
+from ...core.saying import say
 from ...core.types import PathLike
 from ...tickets import anatomy
 from ...tickets.ticket import load_ticket
@@ -91,7 +92,7 @@ def show_tickets(tickets: Any) -> None:
         Console(markup=False).print(table)
     for one, other in itertools.combinations(masks, 2):
         shared, _ = anatomy.overlap(masks[one], masks[other])
-        print(
+        say(
             f"{one} and {other} share {shared.share:.1%} of the kept weights; by chance "
             f"{shared.chance:.1%} ± {2 * shared.deviation:.1%}"
         )

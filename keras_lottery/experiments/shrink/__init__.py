@@ -3,29 +3,24 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
-from ... import wrapping
 from ...config import DataConfig, Machine, Recipe, Run
 from ...core import files
-from ...core.errors import Failed, LotteryError
+from ...core.errors import LotteryError
 from ...core.jsonable import plain
+from ...core.saying import say
 from ...models import saved
-from ...search.find_ticket import find_ticket
-from ...tflite.exporting import export
-from ...tflite.writing import checked_path
-from ...tickets.ticket import load_ticket
+from ...tflite.measure import emulator_root
+from ...tflite.writing import checked_path, write
 from ...training import run_folder
 from .. import jobs, remarks
 from ..configs import ShrinkConfig
-from ..look import Opened, backend_of, opened
-from ..stats import estimate
-from .enough import Enough, UntilEnough
+from ..look import backend_of, opened
+from . import candidates, judged
+from .enough import Clock
 from .table import show
+from .trainings import CHANNELS, CYCLIC, SINGLE, SPARSITIES, Job, dense_cyclic, search
 
 __all__ = ["SPARSITIES", "show", "shrink"]
-SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
-TRIED = 200  # validation images at most that the dense file is run on
 
 
 def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
@@ -35,7 +30,8 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
     The weights are never taken back: each round starts the optimizer and its learning rate anew
     (learning-rate rewinding). Rounds end after two in a row whose validation accuracy is more than
     `config.max_loss` points, and more than one image, below that of the dense net fine-tuned once; the
-    sparsest that is not is exported. The test images choose nothing.
+    sparsest that is not is exported. For latency also rounds that let channels die are trained, which are
+    taken out, and the fastest file of these nets on this machine is taken. The test images choose nothing.
 
     Returns:
       The result, a JSON-able dict, which is in run_dir/result.json as well.
@@ -45,59 +41,66 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
 
     Source: learning-rate rewinding, Renda et al. 2020 (arXiv 2003.02389), section 2.
     """
-    output = _output(config, data, run)
+    clock = Clock(config.budget, config.epochs)
+    output = _checked(config, data, run)
     machine = dataclasses.replace(machine, backend=backend_of(config.model, machine.backend))
     place = jobs.prepare(recipe, config.seed, machine, run)
     with place.devices():
         given = opened(config, data, config.seed, place.keras, jobs.load)
         for line in given.told:
-            print(line, flush=True)
+            say(line)
         place = place.settled(given.model, given.data, data)
-        print(place.told, flush=True)
-        run_folder.open_run(place.run_dir, "shrink", _told(config, given, place), run.overwrite)
-        tickets = _searched(config, given, place, run)
-    remarks.say([{"control": "dense", "history": tickets[0].rounds[0]["history"]}], given.data)
-    allowed = _allowed(config, given)
-    rows = [_row(ticket, tickets[0], allowed) for ticket in tickets]
-    number = max(n for n, row in enumerate(rows) if row["fits"])
-    dense, chosen = (_tested(tickets[n], given, place.keras) for n in (0, number))
-    left = max(0.0, allowed - rows[number]["points_lost"])  # for the file to lose
-    files_of = _exported(config, given, place, (tickets[0], tickets[number]), output, left)
+        say(place.told)
+        job = Job(config, data, given, place, run, clock)
+        run_folder.open_run(place.run_dir, "shrink", _told(job), run.overwrite)
+        searches = _searched(job)
+    dense = searches[SINGLE][0]
+    remarks.say([{"control": "dense", "history": dense.ticket.rounds[0]["history"]}], given.data)
+    files_of = candidates.beside(candidates.written(job, searches), config.arm)
+    chosen = candidates.best(files_of, config.goal)
+    if CYCLIC in config.controls:
+        with place.devices():
+            searches[CYCLIC] = dense_cyclic(job, dense, chosen.net.trainings)
+    test = _tested(job, files_of[0], chosen, searches.get(CYCLIC, []))
+    place.engine.keras.backend.clear_session()
     result = {
         "command": "shrink",
-        "told": given.told,
-        **_told(config, given, place),
+        "told": [*given.told, place.told],
+        **_told(job),
         "goal": config.goal,
-        "allowed": allowed,
-        "rounds": rows,
-        "chosen": number,
-        "sparsity": rows[number]["sparsity"],
-        "test": _compared(dense, chosen),
-        **files_of,
-        "ticket": str(run_folder.round_folder(place.run_dir / "search", number)),
+        "allowed": job.allowed,
+        "one_image": job.image,
+        "rounds": {kind: [_of_net(net) for net in nets] for kind, nets in searches.items()},
+        "files": [_of_file(file, file is chosen) for file in files_of],
+        "chosen": chosen.name,
+        "sparsity": chosen.net.sparsity,
+        "test": test,
+        "ticket": str(chosen.net.folder),
         "output": str(output),
         "run_dir": str(place.run_dir),
+        "minutes": clock.passed / 60,
     }
     files.write_json(place.run_dir / run_folder.RESULT, result)
+    write(output, chosen.path.read_bytes())  # last: with the file there, the command would not go on
     return plain(result)
 
 
-def _told(config, given, place):
+def _told(job):
     """What the rounds depend on."""
     return {
-        **jobs.about(place, given.data),
-        "model": str(config.model),
-        **saved.of_file(config.model),
-        "weights": config.weights,
-        "preprocessing": given.scaling,
-        "epochs": config.epochs,
-        "seed": config.seed,
-        "max_loss": config.max_loss,
-        "precision": place.machine.precision,
+        **jobs.about(job.place, job.given.data),
+        "model": str(job.config.model),
+        **saved.of_file(job.config.model),
+        "weights": job.config.weights,
+        "preprocessing": job.given.scaling,
+        "epochs": job.config.epochs,
+        "seed": job.config.seed,
+        "max_loss": job.config.max_loss,
+        "precision": job.place.machine.precision,
     }
 
 
-def _output(config, data, run):
+def _checked(config, data, run):
     """The file to write, once it is known that it may be; all that needs no image is checked with it."""
     if not config.model:
         raise LotteryError("no model given: give model='FILE.keras', or a name such as MobileNetV2.")
@@ -105,113 +108,51 @@ def _output(config, data, run):
         raise LotteryError("no output given: give output='FILE.tflite'.")
     if data.validation == 0:
         raise LotteryError("validation=0 leaves no images to judge rounds by: give a share like 0.1.")
-    return checked_path(config.output, run.overwrite)
+    output = checked_path(config.output, run.overwrite)
+    if config.arm:
+        emulator_root.root()
+    return output
 
 
-def _searched(config, given: Opened, place, run):
-    """The tickets of the rounds, the dense one first."""
-    steps = len(given.data.train) * config.epochs
-    folder = place.run_dir / "search"
-    model = place.compiled(lambda: wrapping.wrap(given.model, verbose=False), steps)
-    enough = UntilEnough(folder, _allowed(config, given), config.budget, len(SPARSITIES))
-    try:
-        find_ticket(
-            model,
-            given.data.train,
-            given.data.validation,
-            epochs=config.epochs,
-            final_sparsity=SPARSITIES,
-            rate=0.5,
-            rewind="lr",
-            seed=config.seed,
-            run_dir=folder,
-            callbacks=[enough],
-            verbose=run.progress,
-            info={
-                **jobs.about(place, given.data),
-                "model": str(config.model),
-                "preprocessing": given.scaling,
-            },
-        )
-    except Enough as said:
-        print(said, flush=True)
-    except Failed as error:  # the rounds before count
-        if not run_folder.finished_rounds(folder):
-            raise
-        print(error, flush=True)
-    numbers = range(run_folder.finished_rounds(folder))
-    return [load_ticket(run_folder.round_folder(folder, number)) for number in numbers]
+def _searched(job):
+    """{kind: its `Net`s} of the searches that the goal asks for. Each may take an equal share of the time
+    that is left, and so may the dense net that is trained as often."""
+    later = bool(job.config.controls)
+    if job.config.goal != "latency":
+        return {SINGLE: search(job, parts=1 + later)}
+    single = search(job, parts=2 + later)
+    channels = search(job, CHANNELS, single[0].validation_accuracy, parts=1 + later)
+    return {SINGLE: single, CHANNELS: channels}
 
 
-def _allowed(config, given):
-    """The points of validation accuracy that may be lost: one image at least."""
-    return max(config.max_loss, 100 / given.data.sizes["validation"])
+def _of_net(net):
+    return {**dataclasses.asdict(net), "folder": str(net.folder)}
 
 
-def _row(ticket, dense, allowed):
-    """What a round reached."""
-    accuracy, best = (one.rounds[-1]["metrics"]["val_accuracy"] for one in (ticket, dense))
-    lost = 100 * (best - accuracy)
+def _of_file(file, chosen):
     return {
-        "sparsity": ticket.sparsity,
-        "validation_accuracy": accuracy,
-        "points_lost": lost,
-        "fits": lost <= allowed + 1e-9,
+        "name": file.name,
+        "path": str(file.path),
+        "encoded": file.variant.name,
+        "sparsity": file.net.sparsity,
+        "trainings": file.net.trainings,
+        "input_shape": file.data.input_shape,
+        **dataclasses.asdict(dataclasses.replace(file.variant, chosen=chosen)),
+        "instructions": file.instructions,
     }
 
 
-def _tested(ticket, given, keras):
-    """Which test images the trained net of a ticket gets right: a bool array."""
-    model = ticket.model("trained", keras)
-    labels = np.concatenate([y.numpy() for _, y in given.data.test])
-    return model.predict(given.data.test, verbose=0).argmax(-1) == labels
-
-
-def _compared(dense, chosen):
-    """Test accuracies, and the points lost with their 95% interval over the images, on which both are judged.
-
-    Where the two agree on each of n images, at most 3 / n disagree (the rule of three, Hanley & Lippman-Hand
-    1983).
-    """
-    lost = estimate(100.0 * (dense.astype("float64") - chosen))
-    return {
-        "images": dense.size,
-        "dense": dense.mean(),
-        "chosen": chosen.mean(),
-        "points_lost": lost.mean,
-        "half": lost.half or 100 * min(1.0, 3 / dense.size),
+def _tested(job, dense, chosen, cyclic):
+    """What the dense file and the chosen one get right of the test photos, and the points lost: against the
+    dense net fine-tuned once, and against the last of `cyclic`, if it was trained as often."""
+    before, after = (judged.right(file.path, file.data) for file in (dense, chosen))
+    told = {
+        "images": before.size,
+        "dense": judged.accuracy(before),
+        "chosen": {**judged.accuracy(after), **judged.points_lost(before, after)},
     }
-
-
-def _exported(config, given, place, tickets, output, left):
-    """The figures of the dense float32 file and of the file for the goal, which may lose `left` points."""
-    dense, chosen = (ticket.model("trained", place.keras) for ticket in tickets)
-    before = export(
-        dense,
-        place.run_dir / "dense.tflite",
-        formats="float32",
-        images=given.data.pixels("validation", TRIED)[0],
-        normalization=(given.data.mean, given.data.std),
-        class_names=given.data.class_names,
-        overwrite=True,
-        verbose=False,
-    )
-    after = export(
-        chosen,
-        output,
-        data=given.data,
-        goal=config.goal,
-        max_loss=min(left, 100),
-        overwrite=True,
-        verbose=False,
-    )
-    plain_file = next(variant for variant in before.variants if variant.encoding == "dense")
-    place.engine.keras.backend.clear_session()
-    return {
-        "before": dataclasses.asdict(plain_file),
-        "after": {
-            **dataclasses.asdict(after.chosen),
-            "name": after.chosen.name,
-            "test_accuracy": after.test["file"],
-        },
-    }
+    if len(cyclic) == chosen.net.trainings:
+        file = candidates.float32(job, cyclic[-1], CYCLIC)
+        right = judged.right(file.path, file.data)
+        told[CYCLIC] = {**judged.accuracy(right), **judged.points_lost(right, after)}
+    return told

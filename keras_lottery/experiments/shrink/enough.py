@@ -1,8 +1,10 @@
 """Rounds that end once two in a row have lost too much, or once the time for one more is gone."""
 
+import math
 import time
 
 from ...core.errors import LotteryError
+from ...core.saying import say
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
 from ...training.callback import Callback
@@ -10,43 +12,110 @@ from ...training.callback import Callback
 FAILURES = 2  # in a row
 
 
+def duration(seconds):
+    """A time in words.
+
+    >>> duration(89), duration(91)
+    ('89 seconds', '1.5 minutes')
+    """
+    return f"{seconds:.0f} seconds" if seconds <= 90 else f"{seconds / 60:.1f} minutes"
+
+
 class Enough(LotteryError):
-    """No further round is worth its training."""
+    """No further training is worth its time."""
+
+
+class Clock(Callback):
+    """What a training takes, by its last epoch, and until when another may begin.
+
+    Args:
+      minutes: what the whole command may take in this process; None for any time.
+      epochs: of a training.
+    """
+
+    def __init__(self, minutes, epochs):
+        self.minutes, self.epochs = minutes, epochs
+        self.begun, self.epoch = time.monotonic(), None
+
+    @property
+    def passed(self):
+        """Seconds since the command began."""
+        return time.monotonic() - self.begun
+
+    @property
+    def left(self):
+        """Seconds that are left; infinity where any time may be taken."""
+        return math.inf if self.minutes is None else 60 * self.minutes - self.passed
+
+    @property
+    def training(self):
+        """Seconds that a training takes; None where no epoch has ended yet."""
+        return None if self.epoch is None else self.epochs * self.epoch
+
+    def for_others(self, parts):
+        """Seconds of what is left that are for the others of so many parts."""
+        return 0.0 if self.minutes is None else self.left * (parts - 1) / parts
+
+    def check(self, keep=0.0):
+        """Raises `Enough` unless another training would end before the last `keep` seconds of the time."""
+        if self.training is not None and self.training + keep > self.left:
+            raise Enough(f"a further training would not end within {self.minutes:g} minutes")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.since = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = time.monotonic() - self.since
 
 
 class UntilEnough(Callback):
-    """Raises `Enough` at the start of a round that is not worth its training.
+    """Raises `Enough` at the start of a round that is not worth its training; says how long the rest takes.
 
     Args:
       run_dir: the folder of the search.
-      allowed: points of validation accuracy that a round may lose against the dense one.
-      minutes: what the whole may take in this process; None for any time.
+      allowed: points of validation accuracy that a round may lose against the dense net.
       rounds: how many there are beside the dense one.
+      clock: a `Clock`, which is among the callbacks before this one.
+      best: the dense net's validation accuracy; None for that of this search, whose first round is then
+        trained in any case.
+      more: trainings at most that follow after this search.
+      keep: seconds of the time that are for those.
     """
 
-    def __init__(self, run_dir, allowed, minutes, rounds):
-        self.run_dir, self.allowed, self.minutes, self.rounds = run_dir, allowed, minutes, rounds
-        self.begun = time.monotonic()
+    def __init__(self, run_dir, allowed, rounds, clock, best=None, more=0, keep=0.0):
+        self.run_dir, self.allowed, self.rounds, self.clock = run_dir, allowed, rounds, clock
+        self.best, self.more, self.keep = best, more, keep
+        self.told = False
 
     def on_train_begin(self, logs=None):
-        now = time.monotonic()
-        done = run_folder.finished_rounds(self.run_dir)
-        if done:
-            self.check(load_ticket(run_folder.round_folder(self.run_dir, done - 1)).rounds)
-        if hasattr(self, "last"):
-            took = now - self.last
-            if self.minutes is not None and now + took > self.begun + 60 * self.minutes:
-                raise Enough(
-                    f"a further round would not end within {self.minutes:g} minutes: these are enough."
-                )
-            minutes = (self.rounds + 1 - done) * took / 60
-            print(f"at most {minutes:.1f} minutes are left, and the export", flush=True)
-        self.last = now
+        self.done = run_folder.finished_rounds(self.run_dir)
+        if self.done:
+            self.check(load_ticket(run_folder.round_folder(self.run_dir, self.done - 1)).rounds)
+        if self.done or self.best is not None:
+            self.clock.check(self.keep)
+        self.told = self.clock.training is not None
+        if self.told:
+            self.tell()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.told:
+            self.tell()
+        self.told = True
+
+    def tell(self):
+        """Print what is left at most, the round that begins included."""
+        trainings = self.rounds + 1 - self.done + self.more
+        one = self.clock.training
+        rest = min(trainings * one, max(self.clock.left, one))
+        say(
+            f"a training takes about {duration(one)}; at most {duration(rest)} are left, and the export",
+        )
 
     def check(self, records):
         """Raises `Enough` if the last rounds of these records, the dense one first, all lost too much."""
         accuracies = [record["metrics"]["val_accuracy"] for record in records]
-        lost = [100 * (accuracies[0] - accuracy) for accuracy in accuracies[1:]][-FAILURES:]
+        best = accuracies[0] if self.best is None else self.best
+        lost = [100 * (best - accuracy) for accuracy in accuracies[1:]][-FAILURES:]
         if len(lost) == FAILURES and all(points > self.allowed + 1e-9 for points in lost):
             told = " and ".join(f"{points:.1f}" for points in lost)
             raise Enough(

@@ -15,6 +15,7 @@ from ...core.checks import true_or_false
 from ...core.errors import LotteryError
 from ...core.jsonable import plain
 from ...core.processes import ended_with_this_block, pool
+from ...core.saying import say
 from ...core.schedule import check_rewind, steepest
 from ...core.types import PathLike
 from ...models import saved
@@ -26,6 +27,7 @@ from ..optimizers import compile_classifier, make_optimizer
 from ..question import Study
 from . import board, workers
 from .compositions import tickets
+from .net import net_of
 from .plan import Size, Task, plan
 
 __all__ = ["Size", "Study", "Task", "estimate", "plan", "prepare", "rows", "run", "show", "tickets"]
@@ -67,7 +69,8 @@ def prepare(study: Study, folder: PathLike) -> tuple:
     for name, options in study.datasets.items():
         loaded = load(dataclasses.replace(options, batch_size=batch_size), 0, corrupted=True)
         if name == study.source_name:
-            (study, told), batch_size = _settled(study, keras, loaded), loaded.settings["batch_size"]
+            model = net_of(study, keras, loaded)
+            (study, told), batch_size = _settled(study, model, loaded), loaded.settings["batch_size"]
         if name != study.source_name and (loaded.name, set(loaded.class_names)) == found_on:
             raise LotteryError(
                 f"targets: {name!r} has the classes of the source, {study.source_name!r}: leave it out, or "
@@ -82,15 +85,14 @@ def prepare(study: Study, folder: PathLike) -> tuple:
     for point in study.rewinds:
         check_rewind(point, sizes[study.source_name].train * study.search.epochs)
     targets = {sizes[name] for name in study.target_names}
-    check_net(study.net, keras, study.scope, max(study.sparsities), sizes[study.source_name], targets)
-    print(told, flush=True)
+    check_net(model, study.net, study.scope, max(study.sparsities), targets)
+    say(told)
     return study, sizes, plan(study, sizes)
 
 
-def _settled(study, keras, loaded):
+def _settled(study, model, loaded):
     """(the study with one recipe and batch size for all, those of the dense net on the source, a line on
     them)."""
-    model = saved.builder(study.net.model, study.net.width, keras)(loaded.input_shape, loaded.num_classes)
     recipe, source = recipes.settled(study.recipe, model)
     told = recipes.line(recipe, source, study.data, loaded)
     data = dataclasses.replace(study.data, batch_size=loaded.settings["batch_size"])
@@ -173,7 +175,7 @@ def show(tasks: list, seconds: dict, jobs: int) -> None:
         )
     Console(markup=False).print(table)
     hours = sum(seconds.values()) / 3600 / jobs
-    print(
+    say(
         f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; "
         "loading data and starting come on top"
     )

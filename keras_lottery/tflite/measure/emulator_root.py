@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ...core import files
 from ...core.errors import LotteryError
+from ...core.saying import say
 from . import emulator
 
 ABOUT = "about.json"
@@ -64,7 +65,7 @@ def root(folder=None):
     folder = Path(folder or default_folder()).expanduser().absolute()
     if _about(folder).get("litert") != _litert():
         _check_machine()
-        print(f"setting up ARM emulation in {folder}: about 60 MB to fetch, once", flush=True)
+        say(f"setting up ARM emulation in {folder}: about 60 MB to fetch, once")
         files.check_writable(folder.parent)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with files.new_folder(folder, overwrite=True) as aside:

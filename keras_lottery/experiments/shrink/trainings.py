@@ -1,0 +1,160 @@
+"""What a command trains: rounds of unstructured or structured pruning, and the dense net as often."""
+
+import dataclasses
+from pathlib import Path
+
+from ... import wrapping
+from ...config import DataConfig, Run
+from ...core.errors import Failed, LotteryError
+from ...core.saying import say
+from ...search.find_ticket import find_ticket
+from ...tickets.ticket import Ticket, load_ticket
+from ...training import run_folder
+from .. import jobs
+from ..configs import ShrinkConfig
+from ..jobs.shared import Place
+from ..look import Opened
+from ..train_control import Training, train
+from .enough import Clock, Enough, UntilEnough
+
+SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
+SINGLE, CHANNELS, CYCLIC = "search", "structured", "dense-cyclic"  # folders in the run folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What the parts of a command share; `asked` is what it was told of the photos."""
+
+    config: ShrinkConfig
+    asked: DataConfig
+    given: Opened
+    place: Place
+    run: Run
+    clock: Clock
+
+    @property
+    def image(self) -> float:
+        """The points of validation accuracy that one image is."""
+        return 100 / self.given.data.sizes["validation"]
+
+    @property
+    def allowed(self) -> float:
+        """The points of validation accuracy that may be lost: one image at least."""
+        return max(self.config.max_loss, self.image)
+
+    @property
+    def steps(self) -> int:
+        """Of a training."""
+        return len(self.given.data.train) * self.config.epochs
+
+
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """A round of a search.
+
+    Attributes:
+      folder: of its ticket.
+      trainings: how many its weights have had.
+      validation_accuracy: 0..1; points_lost: of it, against the dense net fine-tuned once.
+      fits: whether that is allowed.
+    """
+
+    folder: Path
+    trainings: int
+    sparsity: float
+    validation_accuracy: float
+    points_lost: float
+    fits: bool
+
+    @property
+    def ticket(self) -> Ticket:
+        return load_ticket(self.folder)
+
+    @classmethod
+    def of(cls, job, folder, trainings, sparsity, accuracy, best):
+        """That of a folder, by the dense net's validation accuracy `best`."""
+        lost = 100 * (best - accuracy)
+        return cls(folder, trainings, sparsity, accuracy, lost, lost <= job.allowed + 1e-9)
+
+
+def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int = 1) -> list[Net]:
+    """The rounds of a search, the dense one first. Those of whole channels are none where the time is gone
+    before, or where the channels of the net cannot be told.
+
+    Args:
+      kind: SINGLE for rounds that prune single weights, CHANNELS for those that let whole channels die.
+      best: the dense net's validation accuracy; None for that of this search.
+      parts: of the time left, the search may take one of so many; each other one trains as often at most.
+    """
+    folder = job.place.run_dir / kind
+    model = job.place.compiled(lambda: wrapping.wrap(job.given.model, verbose=False), job.steps)
+    later = {"more": (parts - 1) * (len(SPARSITIES) + 1), "keep": job.clock.for_others(parts)}
+    enough = UntilEnough(folder, job.allowed, len(SPARSITIES), job.clock, best, **later)
+    try:
+        find_ticket(
+            model,
+            job.given.data.train,
+            job.given.data.validation,
+            epochs=job.config.epochs,
+            final_sparsity=SPARSITIES,
+            rate=0.5,
+            rewind="lr",
+            structured=kind == CHANNELS,
+            seed=job.config.seed,
+            run_dir=folder,
+            callbacks=[job.clock, enough],
+            verbose=job.run.progress,
+            info={
+                **jobs.about(job.place, job.given.data),
+                "model": str(job.config.model),
+                "preprocessing": job.given.scaling,
+            },
+        )
+    except Enough as said:
+        say(said)
+    except LotteryError as error:  # the rounds before count
+        if kind == SINGLE and not (isinstance(error, Failed) and run_folder.finished_rounds(folder)):
+            raise
+        say(error)
+    return _nets(job, folder, best)
+
+
+def _nets(job, folder, best):
+    finished = run_folder.finished_rounds(folder)
+    if not finished:
+        return []
+    records = load_ticket(run_folder.round_folder(folder, finished - 1)).rounds
+    accuracies = [record["metrics"]["val_accuracy"] for record in records]
+    best = accuracies[0] if best is None else best
+    return [
+        Net.of(job, run_folder.round_folder(folder, n), n + 1, record["sparsity"], accuracy, best)
+        for n, (record, accuracy) in enumerate(zip(records, accuracies))
+    ]
+
+
+def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
+    """The dense net after each of so many trainings, from the weights that the last left, with the optimizer
+    and its learning rate anew; fewer, said, where the time is gone before or one of them came to nothing.
+
+    dense: the net after the first of them.
+    """
+    nets = [dense]
+    try:
+        while len(nets) < trainings:
+            nets.append(_trained_again(job, nets[-1], dense.validation_accuracy))
+    except (Enough, Failed) as said:
+        say(f"{CYCLIC} has had {len(nets)} of {trainings} trainings: {said}")
+    return nets
+
+
+def _trained_again(job, net, best):
+    """The dense net after one more training; one that is there is read."""
+    number = net.trainings + 1
+    folder = job.place.run_dir / CYCLIC / f"training_{number:02d}"
+    if not (folder / run_folder.RESULT).exists():
+        job.clock.check()
+    seed = job.config.seed + net.trainings  # so that Dropout differs from training to training
+    how = Training(CYCLIC, job.config.epochs, folder, seed, None, (job.clock,), job.run.progress)
+    make = lambda: job.place.compile(net.ticket.model("trained", job.place.keras), job.steps)
+    row = train(how, make, job.given.data)
+    return Net.of(job, folder / "student", number, 0.0, row["validation_accuracy"], best)
