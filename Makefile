@@ -4,6 +4,7 @@
 # make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about twenty minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
+# make docs   the documentation, into build/site; make links tries the addresses of other sites in it
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
 
 SHELL := bash
@@ -16,7 +17,7 @@ BACKENDS ?= jax
 # PyTorch is large, so it is installed only where it is asked for.
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),$(VENV)/.torch)
 
-.PHONY: newest demo test test-all bench stress clean
+.PHONY: newest demo test test-all bench stress docs links clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
@@ -39,6 +40,18 @@ stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests
 	@$(PY) tests/support/stress_resume.py && $(PY) tests/support/stress_study.py
 
+# Kernels that run notebooks say much on the terminal; Sphinx's own warnings are in a file.
+docs: $(VENV)/.docs
+	@echo "Running the notebooks that changed, and writing the pages (some minutes the first time)"
+	@mkdir -p build && $(PY) -m sphinx -q -W --keep-going -w build/warnings.txt -d build/doctrees -b html docs build/site > build/docs.log 2>&1 \
+	  || { cat build/warnings.txt; tail -n 15 build/docs.log; echo "All of the output is in build/docs.log"; exit 1; }
+	@echo "The documentation is in build/site/index.html"
+
+links: $(VENV)/.docs
+	@mkdir -p build && $(PY) -m sphinx -q -D nb_execution_mode=off -b linkcheck docs build/links > build/links.log 2>&1 \
+	  || { grep -h broken build/links/output.txt || tail -n 15 build/links.log; exit 1; }
+	@echo "Every address was reached"
+
 # The stamp is written last, so an install that was cut short starts again.
 # pip's own output goes to a log; one line shows where it is.
 $(READY): setup.cfg pyproject.toml constraints.txt
@@ -57,6 +70,10 @@ newest: $(READY)
 
 $(VENV)/.torch: $(READY)
 	@echo "Installing PyTorch into $(VENV)" && $(PY) -m pip install -q -e '.[torch]' -c constraints.txt && touch $@
+
+$(VENV)/.docs: $(READY)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The documentation needs Python 3.11 or newer. Name one: make clean docs PYTHON=python3.12"; exit 1; }
+	@echo "Installing what the documentation takes into $(VENV)" && $(PY) -m pip install -q -e '.[docs]' -c constraints.txt && touch $@
 
 clean:
 	rm -rf .venv .venv-pre build dist *.egg-info

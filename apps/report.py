@@ -2,11 +2,10 @@
 one HTML page.
 
 Example:
-  lottery-report --results=runs/a-0/result.json,runs/a-1/result.json,runs/a-2/result.json
-  --output=docs/study lottery-report --rows=docs/study/rows.jsonl --output=docs/study   # the same
-  again, from the rows it wrote lottery-report --rows=runs/resnet18/rows.jsonl,runs/vgg19/rows.jsonl
-  --primary=primary.json --output=docs/study lottery-report --tickets=runs/a-0/round_09,runs/a-1/round_09   #
-  zeros by layer, and how much the tickets overlap
+  lottery-report --results=runs/a-0/result.json,runs/a-1/result.json,runs/a-2/result.json --output=report
+  lottery-report --rows=report/rows.jsonl --output=report    # the same again, from the rows it wrote
+  lottery-report --rows=runs/resnet18/rows.jsonl,runs/vgg19/rows.jsonl --primary=primary.json
+  lottery-report --tickets=runs/a-0/round_09,runs/a-1/round_09    # zeros by layer, and how much they overlap
 """
 
 from pathlib import Path

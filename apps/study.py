@@ -5,8 +5,8 @@ What is done is not done again: the same command goes on where it was stopped, a
 controls it runs only those. A study file is a list of these flags, one a line: lottery-study --flagfile=FILE.
 
 Example:
-  lottery-study --source=cifar10 --targets=fashion_mnist,mnist --model=resnet8 --width=2 --sparsities=0.9,0.95
-    \\ --epochs=8 --target_steps=1500 --rewinds=200 --jobs=2 --run_dir=runs/study --dry_run
+  lottery-study --source=cifar10 --targets=fashion_mnist,mnist --model=resnet8 --width=2 \\
+    --sparsities=0.9,0.95 --epochs=8 --target_steps=1500 --rewinds=200 --jobs=2 --run_dir=runs/study --dry_run
 """
 
 from absl import flags

@@ -102,6 +102,8 @@ def main():
     given = options.parse_args()
     os.environ["KERAS_BACKEND"] = given.backend
     lines = [
+        "# Architectures through wrap, fit, strip and export",
+        "",
         f"Keras 3 on {given.backend}; one round to 90% zeros in each layer on noise, stripped, exported. "
         "Written by",
         "`python docs/results/architectures.py`.",

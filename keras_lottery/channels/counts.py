@@ -18,7 +18,7 @@ def costs(model: Model) -> list[dict]:
     depthwise and separable ones, and Dense; of the input for transposed convolutions. So a convolution takes
     output positions x kernel positions x inputs x outputs / groups. A layer that is called more than once
     counts each call. Zeros count like other weights: this is the work of a runtime that does not know of
-      them.
+    them.
 
     Args:
       model: a built functional or Sequential model of either Keras, wrapped or plain.

@@ -1,0 +1,139 @@
+"""The pages of the documentation: each command and public name has its place, no code on them is untried."""
+
+import configparser
+import importlib
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_lottery as lottery
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md"))
+REFERENCE = "\n".join(path.read_text() for path in (DOCS / "reference").rglob("*.md"))
+FENCE = re.compile(r"^```(\{?[\w-]*\}?)[^\n]*\n(.*?)^```", re.M | re.S)
+RUN_ELSEWHERE = {  # page -> the test that runs the Python on it
+    "index.md": "package/test_documentation.py",
+    "out.md": "tickets/test_out.py",
+    "phone/README.md": "package/test_readme.py",
+}
+SHOWN = {"console", "text", "json"}  # what a reader types in a terminal, output and files
+OF_APPS = {"kotlin", "swift"}  # of docs/phone, for what no machine of ours runs
+
+
+def commands():
+    """{command: the module of apps that it runs}."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options.entry_points"]["console_scripts"].strip().splitlines()
+    return {name: target.partition(":")[0] for name, _, target in (line.partition(" = ") for line in lines)}
+
+
+def blocks(path):
+    """[(kind, code)] of the fenced blocks of a page."""
+    return FENCE.findall(path.read_text())
+
+
+def test_every_command_has_a_page_of_its_flags():
+    listed = (DOCS / "reference/commands/index.md").read_text()
+    for command in commands():
+        page = (DOCS / f"reference/commands/{command}.md").read_text()
+        assert f"{{flags}} {command}\n" in page, command
+        assert f"[{command}]({command}.md)" in listed, command
+
+
+@pytest.mark.parametrize("name", [name for name in lottery.__all__ if name != "__version__"])
+def test_every_public_name_is_in_the_reference(name):
+    value = getattr(lottery, name)
+    if not inspect.ismodule(value):
+        assert documented(f"keras_lottery.{name}")
+        return
+    assert f".. py:module:: keras_lottery.{name}\n" in REFERENCE
+    missing = [own for own in public(value) if not documented(f"keras_lottery.{name}.{own}")]
+    assert missing == []
+
+
+def documented(path):
+    return re.search(rf"\.\. auto(function|class|exception):: {re.escape(path)}$", REFERENCE, re.M)
+
+
+def public(module):
+    """The functions and classes that a public module offers."""
+    names = getattr(module, "__all__", None) or [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+    return [name for name in names if callable(getattr(module, name))]
+
+
+def test_code_on_pages_is_run_or_marked_as_what_is_shown():
+    untried = []
+    for path in PAGES:
+        page = str(path.relative_to(DOCS))
+        notebook = "kernelspec:" in path.read_text()
+        for kind, code in blocks(path):
+            run = kind == "{code-cell}" and notebook or kind == "python" and page in RUN_ELSEWHERE
+            directive = kind.startswith("{") and kind not in ("{code-cell}", "{code-block}")
+            of_apps = kind in OF_APPS and page == "phone/README.md"
+            plain = kind == "" and not re.search(r"^(import|from) ", code, re.M)
+            if not (run or directive or of_apps or plain or kind in SHOWN):
+                untried.append(f"{page}: {kind} {code[:60]!r}")
+    assert untried == []
+    assert all((ROOT / "tests" / test).is_file() for test in RUN_ELSEWHERE.values())
+
+
+def test_every_command_and_flag_on_pages_exists():
+    unknown, seen = [], 0
+    for path in PAGES:
+        for kind, code in blocks(path):
+            if kind not in ("console", "", "{code-cell}"):
+                continue
+            for command, told in re.findall(r"(lottery-\w+)\b(.*)", code.replace("\\\n", " ")):
+                module = importlib.import_module(commands()[command])
+                for flag in re.findall(r"--(\w+)", told):
+                    seen += 1
+                    known = {*module.FLAGS, *(f"no{name}" for name in module.FLAGS), "flagfile", "helpshort"}
+                    if flag not in known:
+                        unknown.append(f"{path.relative_to(DOCS)}: {command} has no --{flag}")
+    assert seen > 50 and unknown == []
+
+
+def test_a_site_that_does_not_stand_alone_is_told(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    offline = importlib.import_module("offline")
+    monkeypatch.delitem(sys.modules, "offline")
+    (tmp_path / "a.html").write_text(
+        '<script src="https://cdn.example/x.js"></script><a href="b.html#here">b</a><a href="c.html">c</a>'
+        '<a href="https://arxiv.org">away</a>'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="there">b</h1><img src="none.png"><a href="#there">itself</a>')
+    assert sorted(offline.problems(tmp_path)) == [
+        "a.html: fetches https://cdn.example/x.js",
+        "a.html: links to b.html#here, and that page has no such place",
+        "a.html: links to c.html, which is not there",
+        "b.html: links to none.png, which is not there",
+    ]
+
+
+@pytest.mark.matrix
+def test_the_first_page_runs(tmp_path, monkeypatch):
+    import tf_keras
+
+    monkeypatch.chdir(tmp_path)
+    source = lottery.data.load("digits", classes=[0, 1, 2, 3, 4])
+    names = {
+        "keras_model": lottery.models.build("lenet", source.input_shape, 5, keras="tf_keras"),
+        "loss": tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "train": source.train,
+        "validation": source.validation,
+        "target": lottery.data.load("digits", classes=[5, 6, 7, 8, 9]),
+    }
+    ((_, code),) = [block for block in blocks(DOCS / "index.md") if block[0] == "python"]
+    exec(code, names)
+    assert lottery.sparsity(names["student"]) == pytest.approx(0.9, abs=1e-4)
+    assert (tmp_path / "student.tflite").is_file()
