@@ -195,12 +195,12 @@ def main():
         if rows.count("\n") > 1:
             parts.append(f"{words}\n\n{rows}\n")
     (bench.ROOT / "benchmarks" / "README.md").write_text("\n".join(parts))
-    put(bench.ROOT / "README.md", "bench", in_short())
-    print("written: benchmarks/README.md, and a line in README.md")
+    put(bench.ROOT / "docs" / "howto" / "cheaper.md", "bench", in_short())
+    print("written: benchmarks/README.md, and a line in docs/howto/cheaper.md")
 
 
 def in_short():
-    """What README.md says of it."""
+    """What docs/howto/cheaper.md says of it."""
     steps = {
         row["model"]: row["masked"]["median"]
         for row in read("step")["rows"]
@@ -212,7 +212,7 @@ def in_short():
     yield (
         f"A training step with masks takes {min(steps.values()):.2f} to {max(steps.values()):.2f} times a "
         f"plain Keras step ({', '.join(steps)}). A whole search of resnet20 by hand takes {by_hand} "
-        "([benchmarks](benchmarks/README.md))."
+        "([benchmarks](../benchmarks.md))."
     )
 
 

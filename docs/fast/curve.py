@@ -3,7 +3,7 @@
     python docs/fast/curve.py --data_dir=DIR [--runs=runs/fast] [--precision=auto]
 
 Rows go to docs/fast/rows.jsonl as they come, and what is there is not run again. docs/fast/README.md and
-README.md's line on --fast are made of them. The searches take about 14 minutes of a processor.
+a line of docs/howto/cheaper.md are made of them. The searches take about 14 minutes of a processor.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def table(rows):
 
 
 def in_short(rows):
-    """README.md's line for each precision."""
+    """The line of docs/howto/cheaper.md for each precision."""
     for precision, of in by_precision(rows).items():
         *_, slow, quick, difference = figures(of)
         yield (
@@ -131,7 +131,7 @@ def main():
         sparsity=SPARSITY, seeds=len(SEEDS), epochs=EPOCHS, rewind=REWIND, table="\n".join(table(rows))
     )
     (HERE / "README.md").write_text(PAGE.format(**told))
-    put(HERE.parents[1] / "README.md", "fast", in_short(rows))
+    put(HERE.parent / "howto" / "cheaper.md", "fast", in_short(rows))
 
 
 if __name__ == "__main__":

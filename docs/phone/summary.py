@@ -1,4 +1,4 @@
-"""Write the tables of docs/phone/README.md and variants.md, and README.md's of the shipped tickets.
+"""Write the tables of docs/phone, and those of the shipped tickets in README.md and other pages.
 
 python docs/phone/summary.py
 """
@@ -6,12 +6,20 @@ python docs/phone/summary.py
 import json
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
 from keras_lottery.experiments.report.between import put
 from keras_lottery.experiments.report.table import figure
 from keras_lottery.experiments.stats import estimate, paired
 from keras_lottery.tickets.ticket import load_ticket, shipped
 
 HERE = Path(__file__).parent
+GREY, BLUE = "#9aa5b1", "#1f6fb4"
+
+matplotlib.use("Agg")
+matplotlib.rcParams["svg.hashsalt"] = "sizes"  # the same file each time
 
 
 def good(part):
@@ -34,6 +42,27 @@ def sizes(rows):
             f"{small['bytes'] / 1000:.0f}: **{dense / small['bytes']:.1f} x smaller** | {small['name']} | "
             f"{sent['zstd'] / 1000:.0f}: {dense / sent['zstd']:.1f} x | {sent['name']} | {lost:.2f} |"
         )
+
+
+def picture(rows, path):
+    """Draw the bytes of each net, dense and as its best file."""
+    figure, axes = plt.subplots(figsize=(9, 2.6), layout="constrained")
+    places = np.arange(len(rows))
+    dense = [row["whole"]["variants"][0]["bytes"] / 1000 for row in rows]
+    small = [best(row["whole"], "bytes")["bytes"] / 1000 for row in rows]
+    told = [f"{size:.0f} kB, {whole / size:.0f} x smaller" for size, whole in zip(small, dense)]
+    grey = axes.barh(places - 0.2, dense, 0.38, color=GREY)
+    blue = axes.barh(places + 0.2, small, 0.38, color=BLUE)
+    axes.bar_label(grey, [f"{of:,.0f} kB" for of in dense], padding=4)
+    axes.bar_label(blue, told, padding=4)
+    axes.set_yticks(places, [row["ticket"].rpartition("-")[0] for row in rows])
+    axes.set_title("Dense in float32 (grey), and with 95% zeros as the best file (blue)")
+    axes.set_xlim(0, 1.1 * max(dense))
+    axes.set_xticks([])
+    axes.invert_yaxis()
+    axes.tick_params(left=False)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def speed(rows):
@@ -93,7 +122,7 @@ def price(rounds, search, other):
 
 
 def structured(rows):
-    """What structured rounds and compacting buy, for README.md."""
+    """What structured rounds and compacting buy, for docs/explain/phone.md."""
     nets = {"A vgg19": "vgg19x0.5-structured-fashion-95", "a conv6": "conv6x0.5-structured-cifar10-95"}
     told = []
     for net, ticket in nets.items():
@@ -110,7 +139,7 @@ def structured(rows):
 
 
 def saved():
-    """The shipped tickets, for README.md."""
+    """The shipped tickets, for docs/start/next.md."""
     yield "| ticket | zeros | surviving weights | folder, kB |"
     yield "|---|---|---|---|"
     for name, folder in sorted(shipped().items()):
@@ -172,9 +201,11 @@ def main():
     ]
     put(HERE / "README.md", "tables", [*sizes(rows), "", *speed(rows), "", *accuracies(rounds), "", *prices])
     put(HERE / "variants.md", "variants", every(rows))
-    put(HERE.parents[1] / "README.md", "saved", saved())
-    put(HERE.parents[1] / "README.md", "structured", structured(rows))
-    put(HERE.parents[1] / "README.md", "phone", sizes([row for row in rows if row["ticket"] in shipped()]))
+    put(HERE.parent / "start" / "next.md", "saved", saved())
+    put(HERE.parent / "explain" / "phone.md", "structured", structured(rows))
+    sparsest = [row for row in rows if row["ticket"] in shipped() and row["sparsity"] > 0.94]
+    put(HERE.parents[1] / "README.md", "phone", sizes(sparsest))
+    picture(sparsest, HERE / "sizes.svg")
 
 
 if __name__ == "__main__":

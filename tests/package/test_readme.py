@@ -22,6 +22,14 @@ ROOT = Path(__file__).parents[2]
 README, IN_AN_APP = ((ROOT / name).read_text() for name in ("README.md", "docs/phone/README.md"))
 
 
+QUESTIONS = (
+    "how-do-i-shrink-a-model",
+    "how-do-i-reuse-a-ticket",
+    "what-do-90-zeros-cost-in-accuracy",
+    "what-do-they-buy-on-a-phone",
+)
+
+
 def python_of(text, number=0):
     return re.findall(r"```python\n(.*?)```", text, re.S)[number]
 
@@ -54,6 +62,16 @@ def test_the_loop_of_ones_own_runs():
     exec(code.replace("2000", "3").replace("200", "1").replace("steps=3,", "steps=3, rate=0.7,"), names)
     assert names["ticket"].sparsity == pytest.approx(0.9, abs=1e-2)
     assert [(r["start"], r["stop"]) for r in names["ticket"].rounds] == [(0, 3), (1, 3), (1, 3)]
+
+
+def test_each_question_of_a_newcomer_has_its_answer_on_one_page():
+    assert len(README.splitlines()) <= 120
+    sections = dict(re.findall(r"^## (.*)\n((?:(?!## ).*\n)*)", README, re.M))
+    anchors = {
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-"): text for title, text in sections.items()
+    }
+    for question in QUESTIONS:
+        assert "](docs/" in anchors[question], "an answer, and where there is more of it"
 
 
 def test_every_flag_shown_exists():
