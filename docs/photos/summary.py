@@ -1,4 +1,4 @@
-"""Write the tables of docs/photos/README.md, and README.md's on photos, from rows.jsonl and files.jsonl.
+"""Write the tables of docs/photos/README.md, and README.md's on photos, from the .jsonl files beside it.
 
 python docs/photos/summary.py
 """
@@ -157,6 +157,31 @@ def files(rows):
         )
 
 
+def shrink(rows):
+    """What lottery-shrink wrote for each seed, and what that loses of the dense net fine-tuned once."""
+    yield (
+        "| seed | zeros | file | MB, dense | MB, written | times smaller | dense, right in test, % | "
+        "written, right in test, % | points lost | minutes |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for row in rows:
+        before, after = row["bytes"]["dense"], row["bytes"]["written"]
+        dense, written = (row["test"][net]["accuracy"] for net in ("dense", "written"))
+        lost, half = (row["test"]["written"][name] for name in ("points_lost", "half"))
+        yield (
+            f"| {row['seed']} | {_percent(round(row['sparsity'], 3))} | {row['encoded']} | {before / 1e6:.2f} | "
+            f"{after / 1e6:.2f} | {before / after:.1f} | {100 * dense:.2f} | {100 * written:.2f} | "
+            f"{lost:+.2f} ± {half:.2f} | {row['minutes']:.0f} |"
+        )
+    if rows:
+        mean = estimate([row["test"]["written"]["points_lost"] for row in rows])
+        yield ""
+        yield (
+            f"Points lost, mean over {mean.n} seeds: {_interval(mean)} (95% t-interval over seeds; that of a row "
+            "is over its test photos)."
+        )
+
+
 def _accuracy(of):
     return {seed: 100 * row["test_accuracy"] for seed, row in of.items()}
 
@@ -209,6 +234,7 @@ def main():
     for table in (headline, seeds, controls, splits, machine):
         put(page, table.__name__, table(rows))
     put(page, "files", files(read("files.jsonl")))
+    put(page, "shrink", shrink(read("shrink.jsonl")))
     put(HERE.parents[1] / "README.md", "photos", in_short(rows))
 
 
