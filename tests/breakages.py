@@ -628,8 +628,8 @@ BREAKAGES = [
         (
             "a pretrained net is trained as a new one",
             "recipes.py",
-            "pretrained = measuring.trained(model) if pretrained is None else pretrained",
-            "pretrained = bool(pretrained)",
+            "if measuring.trained(model) if pretrained is None else pretrained:",
+            "if pretrained:",
             "experiments/test_recipes.py::test_the_kind_of_a_net_decides_what_is_chosen",
         ),
         (

@@ -168,17 +168,17 @@ def shrink(rows):
         before, after = row["bytes"]["dense"], row["bytes"]["written"]
         dense, written = (row["test"][net]["accuracy"] for net in ("dense", "written"))
         lost, half = (row["test"]["written"][name] for name in ("points_lost", "half"))
+        sizes = f"{before / 1e6:.2f} | {after / 1e6:.2f} | {before / after:.1f}"
         yield (
-            f"| {row['seed']} | {_percent(round(row['sparsity'], 3))} | {row['encoded']} | {before / 1e6:.2f} | "
-            f"{after / 1e6:.2f} | {before / after:.1f} | {100 * dense:.2f} | {100 * written:.2f} | "
-            f"{lost:+.2f} ± {half:.2f} | {row['minutes']:.0f} |"
+            f"| {row['seed']} | {_percent(round(row['sparsity'], 3))} | {row['encoded']} | {sizes} | "
+            f"{100 * dense:.2f} | {100 * written:.2f} | {lost:+.2f} ± {half:.2f} | {row['minutes']:.0f} |"
         )
     if rows:
         mean = estimate([row["test"]["written"]["points_lost"] for row in rows])
         yield ""
         yield (
-            f"Points lost, mean over {mean.n} seeds: {_interval(mean)} (95% t-interval over seeds; that of a row "
-            "is over its test photos)."
+            f"Points lost, mean over {mean.n} seeds: {_interval(mean)} (95% t-interval over seeds; that of a "
+            "row is over its test photos)."
         )
 
 
