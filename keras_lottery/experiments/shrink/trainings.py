@@ -15,10 +15,10 @@ from ..configs import ShrinkConfig
 from ..jobs.shared import Place
 from ..look import Opened
 from ..train_control import Training, train
-from .enough import Clock, Enough, UntilEnough
+from .enough import FAILURES, Clock, Enough, UntilEnough
 
 SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
-SINGLE, CHANNELS, CYCLIC = "search", "structured", "dense-cyclic"  # folders in the run folder
+SINGLE, CHANNELS, CYCLIC, AGAIN = "search", "structured", "dense-cyclic", "again"  # in the run folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +78,9 @@ class Net:
 
 
 def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int = 1) -> list[Net]:
-    """The rounds of a search, the dense one first. Those of whole channels are none where the time is gone
-    before, or where the channels of the net cannot be told.
+    """The rounds of a search, the dense one first, and those that one more training brought back within what
+    may be lost. Those of whole channels are none where the time is gone before, or where the channels of the
+    net cannot be told.
 
     Args:
       kind: SINGLE for rounds that prune single weights, CHANNELS for those that let whole channels die.
@@ -88,7 +89,8 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
     """
     folder = job.place.run_dir / kind
     model = job.place.compiled(lambda: wrapping.wrap(job.given.model, verbose=False), job.steps)
-    later = {"more": (parts - 1) * (len(SPARSITIES) + 1), "keep": job.clock.for_others(parts)}
+    more = (parts - 1) * (len(SPARSITIES) + 1) + FAILURES
+    later = {"more": more, "keep": job.clock.for_others(parts)}
     enough = UntilEnough(folder, job.allowed, len(SPARSITIES), job.clock, best, **later)
     try:
         find_ticket(
@@ -116,7 +118,25 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
         if kind == SINGLE and not (isinstance(error, Failed) and run_folder.finished_rounds(folder)):
             raise
         say(error)
-    return _nets(job, folder, best)
+    nets = _nets(job, folder, best)
+    return [*nets, *_once_more(job, kind, nets, best)]
+
+
+def _once_more(job, kind, nets, best):
+    """The rounds that lost too much, each after another training under its mask: the least sparse first, as
+    long as that makes up for the loss."""
+    last = max((number for number, net in enumerate(nets) if net.fits), default=len(nets))
+    best = nets[0].validation_accuracy if nets and best is None else best
+    again = []
+    try:
+        for net in nets[last + 1 :]:
+            folder = job.place.run_dir / AGAIN / f"{kind}_{net.trainings:02d}"
+            again.append(_trained_again(job, net, best, AGAIN, folder))
+            if not again[-1].fits:
+                break
+    except (Enough, Failed) as said:
+        say(said)
+    return again
 
 
 def _nets(job, folder, best):
@@ -141,21 +161,20 @@ def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
     nets = [dense]
     try:
         while len(nets) < trainings:
-            nets.append(_trained_again(job, nets[-1], dense.validation_accuracy))
+            folder = job.place.run_dir / CYCLIC / f"training_{nets[-1].trainings + 1:02d}"
+            nets.append(_trained_again(job, nets[-1], dense.validation_accuracy, CYCLIC, folder))
     except (Enough, Failed) as said:
         had = f"{CYCLIC} has had {len(nets)} of {trainings} trainings"
         say(f"{had}: {said}; the command goes on when it is given with another output")
     return nets
 
 
-def _trained_again(job, net, best):
-    """The dense net after one more training; one that is there is read."""
-    number = net.trainings + 1
-    folder = job.place.run_dir / CYCLIC / f"training_{number:02d}"
+def _trained_again(job, net, best, name, folder):
+    """A net after one more training, whose masks stay; one that is there is read."""
     if not (folder / run_folder.RESULT).exists():
         job.clock.check()
     seed = job.config.seed + net.trainings  # so that Dropout differs from training to training
-    how = Training(CYCLIC, job.config.epochs, folder, seed, None, (job.clock,), job.run.progress)
+    how = Training(name, job.config.epochs, folder, seed, None, (job.clock,), job.run.progress)
     make = lambda: job.place.compile(net.ticket.model("trained", job.place.keras), job.steps)
     row = train(how, make, job.given.data)
-    return Net.of(job, folder / "student", number, 0.0, row["validation_accuracy"], best)
+    return Net.of(job, folder / "student", net.trainings + 1, net.sparsity, row["validation_accuracy"], best)
