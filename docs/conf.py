@@ -12,8 +12,8 @@ ROOT = HERE.parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ |= {  # of the kernels that run the notebooks
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # where commands are
-    "COLUMNS": "80",
-    "JUPYTER_COLUMNS": "80",  # rich's own name
+    "COLUMNS": "100",
+    "JUPYTER_COLUMNS": "100",  # rich's own name
     "NO_COLOR": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
