@@ -16,7 +16,7 @@ from keras_lottery.experiments.configs import ShrinkConfig
 from keras_lottery.experiments.look import opened
 from keras_lottery.experiments.shrink import candidates, judged
 from keras_lottery.experiments.shrink.enough import Clock, Enough, UntilEnough
-from keras_lottery.experiments.shrink.trainings import Job
+from keras_lottery.experiments.shrink.trainings import Job, Net
 
 pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="the commands' data are TensorFlow's")
 L = keras.layers
@@ -200,7 +200,19 @@ def test_two_rounds_in_a_row_that_lose_too_much_are_enough(tmp_path):
         with pytest.raises(Enough, match="the last 2 rounds lost 10.0 and 20.0 points"):
             rounds(*accuracies, best=best)
     given = type("Given", (), {"data": type("Data", (), {"sizes": {"validation": 50}})})
-    assert Job(ShrinkConfig(max_loss=0.5), None, given, None, None, None).allowed == 2.0
+    job = Job(ShrinkConfig(max_loss=0.5), None, given, None, None, None)
+    assert job.allowed == 2.0
+
+
+def test_one_image_may_be_lost_whatever_float32_makes_of_it(tmp_path):
+    for images in range(1, 300):
+        sizes = {"validation": images}
+        given = type("Given", (), {"data": type("Data", (), {"sizes": sizes})})
+        job = Job(ShrinkConfig(max_loss=0.0), None, given, None, None, None)
+        for right in range(2, images + 1):
+            best, one, two = (float(np.float32(some / images)) for some in (right, right - 1, right - 2))
+            assert Net.of(job, tmp_path, 2, 0.5, one, best).fits
+            assert not Net.of(job, tmp_path, 2, 0.5, two, best).fits
 
 
 def test_a_training_begins_only_if_it_ends_in_the_share_of_the_time_that_is_its_own():

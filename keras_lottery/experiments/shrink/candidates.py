@@ -14,6 +14,7 @@ from ...tflite.measure import emulated, local
 from ...tflite.record import Variant
 from .. import jobs
 from ..look import accuracy
+from .enough import ROUNDING
 from .trainings import CHANNELS, CYCLIC, SINGLE, Job, Net
 
 DENSE, PRUNED = "dense", "pruned"
@@ -166,7 +167,7 @@ def _at_odd_size(job, net, dense):
     data = jobs.load(config, job.config.seed, normalization=(job.given.data.mean, job.given.data.std))
     right = accuracy(made, data)
     lost = 100 * (dense.validation_accuracy - right)
-    if lost > job.allowed + 1e-9:
+    if lost > job.allowed + ROUNDING:
         say(f"at {size[0]}x{size[1]} the net loses {lost:.2f} points of validation accuracy")
         return []
     net = dataclasses.replace(net, validation_accuracy=right, points_lost=lost)

@@ -10,6 +10,7 @@ from ...training import run_folder
 from ...training.callback import Callback
 
 FAILURES = 2  # in a row
+ROUNDING = 1e-4  # points: accuracies of Keras are float32
 
 
 def duration(seconds):
@@ -116,7 +117,7 @@ class UntilEnough(Callback):
         accuracies = [record["metrics"]["val_accuracy"] for record in records]
         best = accuracies[0] if self.best is None else self.best
         lost = [100 * (best - accuracy) for accuracy in accuracies[1:]][-FAILURES:]
-        if len(lost) == FAILURES and all(points > self.allowed + 1e-9 for points in lost):
+        if len(lost) == FAILURES and all(points > self.allowed + ROUNDING for points in lost):
             told = " and ".join(f"{points:.1f}" for points in lost)
             raise Enough(
                 f"the last {FAILURES} rounds lost {told} points of validation accuracy: these are enough."

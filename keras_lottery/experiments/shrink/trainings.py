@@ -15,7 +15,7 @@ from ..configs import ShrinkConfig
 from ..jobs.shared import Place
 from ..look import Opened
 from ..train_control import Training, train
-from .enough import FAILURES, Clock, Enough, UntilEnough
+from .enough import FAILURES, ROUNDING, Clock, Enough, UntilEnough
 
 SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
 SINGLE, CHANNELS, CYCLIC, AGAIN = "search", "structured", "dense-cyclic", "again"  # in the run folder
@@ -74,7 +74,7 @@ class Net:
     def of(cls, job, folder, trainings, sparsity, accuracy, best):
         """That of a folder, by the dense net's validation accuracy `best`."""
         lost = 100 * (best - accuracy)
-        return cls(folder, trainings, sparsity, accuracy, lost, lost <= job.allowed + 1e-9)
+        return cls(folder, trainings, sparsity, accuracy, lost, lost <= job.allowed + ROUNDING)
 
 
 def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int = 1) -> list[Net]:
