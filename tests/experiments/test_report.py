@@ -7,6 +7,8 @@ import pytest
 
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments import report
+from keras_lottery.experiments.controls import CONTROLS
+from keras_lottery.experiments.report import plots
 
 
 def result(seed, accuracies):
@@ -74,6 +76,18 @@ def test_report_is_the_same_from_the_rows_it_wrote(files, tmp_path):
     for name in ("rows.jsonl", "rows.csv", "tables.md", "page.html"):
         assert (first / name).read_text() == (second / name).read_text()
     assert (second / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_page_says_what_its_pictures_show_what_is_compared_and_where_the_figures_are(files, tmp_path):
+    report.write(report.collect(files), tmp_path / "made")
+    page = (tmp_path / "made" / "page.html").read_text()
+    assert f'alt="{plots.CAPTIONS["curves.png"]}"' in page and 'href="rows.jsonl"' in page
+    assert CONTROLS["dense-scratch"] in page and CONTROLS["snip"] not in page
+
+
+def test_each_control_has_a_colour_of_its_own():
+    assert plots.COLORS.keys() >= CONTROLS.keys()
+    assert len({plots.COLORS[control] for control in CONTROLS}) == len(CONTROLS)
 
 
 def in_old_words(entry):

@@ -20,6 +20,7 @@ from ...core.types import PathLike
 from ...tickets import anatomy
 from ...tickets.ticket import load_ticket
 from ...training import older
+from ..controls import CONTROLS
 from . import plots
 from .cells import NEVER_PRUNED, steps_trained
 from .family import Family, read_family
@@ -164,7 +165,10 @@ def write(rows: list, output: PathLike, tickets: Sequence = (), family: Any = No
     if family:
         texts[PRIMARY] = json.dumps(dataclasses.asdict(family), indent=2) + "\n"
     pictures = {name: picture for name, picture in pictures.items() if picture}
-    for name, content in {**texts, **pictures, "page.html": page(made, pictures)}.items():
+    compared = {row["control"].partition(",")[0]: None for row in rows}
+    told = {name: CONTROLS[name] for name in CONTROLS if name in compared}
+    html = page(made, pictures, plots.CAPTIONS, told, list(texts))
+    for name, content in {**texts, **pictures, "page.html": html}.items():
         with files.new_file(output / name) as aside:
             aside.write_bytes(content if isinstance(content, bytes) else content.encode())
     return len(rows)

@@ -2,11 +2,41 @@
 
 import csv as csv_format
 import io
+import textwrap
 
 from ..stats import estimate
 from .cells import NEVER_PRUNED, cells
 from .places import places
 from .rows import by_setting
+
+CAPTIONS = {  # {picture: what it shows}
+    "accuracy.png": "Test accuracy by the share of weights kept. Points are means over seeds, bars their 95% "
+    "intervals; a dashed line is a dense network, its band the interval.",
+    "curves.png": "Validation accuracy while the networks train on a target, means over seeds.",
+    "layers.png": "The share of zeros in each layer of the tickets, means over seeds.",
+}
+COLORS = {  # of each control, in every picture
+    "ticket": "tab:blue",
+    "ticket, lr": "navy",
+    "ticket, finetune": "deepskyblue",
+    "trained": "tab:gray",
+    "late-reset": "tab:cyan",
+    "reinit": "tab:purple",
+    "random": "tab:orange",
+    "random-rescaled": "orangered",
+    "random-erk": "goldenrod",
+    "shuffled": "tab:pink",
+    "one-shot": "tab:brown",
+    "snip": "tab:olive",
+    "grasp": "darkkhaki",
+    "gradual": "teal",
+    "dense": "tab:green",
+    "dense-scratch": "tab:green",
+    "dense-transferred": "tab:red",
+    "dense-rewound": "limegreen",
+    "dense-cyclic": "darkgreen",
+    "dense-longer": "yellowgreen",
+}
 
 
 def csv(rows):
@@ -51,7 +81,7 @@ def accuracy(rows):
             if control in NEVER_PRUNED:
                 mean = points[0][1]
                 line = axis.axhline(
-                    mean.mean, linestyle="--", linewidth=1, color=_color(control), label=control
+                    mean.mean, linestyle="--", linewidth=1, color=COLORS.get(control, "black"), label=control
                 )
                 if mean.n > 1:
                     axis.axhspan(mean.low, mean.high, alpha=0.12, color=line.get_color(), linewidth=0)
@@ -67,16 +97,16 @@ def accuracy(rows):
                 markersize=3,
                 capsize=2,
                 linewidth=1.5 if control == "ticket" else 1,
-                color=_color(control),
+                color=COLORS.get(control, "black"),
                 label=control,
             )
-        axis.set(title=where, xlabel="weights kept, %", xscale="log")
+        axis.set(xlabel="weights kept, %", xscale="log")
+        axis.set_title(_folded(where), fontsize=9)
         axis.set_xticks([100 * (1 - at) for at in pruned], [f"{100 * (1 - at):.3g}" for at in pruned])
         axis.minorticks_off()
         axis.invert_xaxis()
         axis.set_ylabel("test accuracy, %")
-        axis.legend(fontsize=7)
-    return _png(figure)
+    return _png(figure, axes)
 
 
 def curves(rows):
@@ -101,6 +131,7 @@ def curves(rows):
         return None
     figure, axes = _panels(len(panels))
     for (where, chosen), axis in zip(panels, axes):
+        ends = []
         in_steps = all("curve_steps" in row for row in chosen)  # rows that do not say have an epoch a figure
         for control in dict.fromkeys(row["control"] for row in chosen):
             of_control = [row for row in chosen if row["control"] == control]
@@ -109,17 +140,18 @@ def curves(rows):
                 for epoch in zip(*(row["validation_curve"] for row in of_control))
             ]
             at_steps = of_control[0]["curve_steps"][: len(mean)] if in_steps else range(1, len(mean) + 1)
-            axis.plot(at_steps, mean, label=control, color=_color(control))
+            ends.append(mean[-1])
+            axis.plot(at_steps, mean, label=control, color=COLORS.get(control, "black"))
         best = max(max(row["validation_curve"]) for row in chosen) * 100
         at = max(row["ticket_sparsity"] for row in chosen)
+        axis.set_title(_folded(f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images"), fontsize=9)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set(
-            title=f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images",
             xlabel="step" if in_steps else "epoch",
-            ylim=(best - 12, best + 0.5),
+            ylim=(min(best - 12, min(ends) - 1), best + 0.5),
         )
         axis.set_ylabel("validation accuracy, %")
-        axis.legend(fontsize=7)
-    return _png(figure)
+    return _png(figure, axes)
 
 
 def layers(tickets):
@@ -134,7 +166,7 @@ def layers(tickets):
             of = [ticket["layers"] for ticket in alike if ticket["sparsity"] == at]
             means = [100 * sum(each[n]["sparsity"] for each in of) / len(of) for n in range(len(names))]
             axis.plot(range(len(names)), means, marker="o", markersize=3, label=f"{at:.0%} in all")
-        axis.set(title=f"{model} on {source}, rewind {rewind}")
+        axis.set_title(_folded(f"{model} on {source}, rewind {rewind}"), fontsize=9)
         axis.set_xticks(
             range(len(names)),
             [name.removesuffix("/kernel") for name in names],
@@ -143,8 +175,7 @@ def layers(tickets):
             fontsize=7,
         )
         axis.set_ylabel("zeros, %")
-        axis.legend(fontsize=7)
-    return _png(figure)
+    return _png(figure, axes)
 
 
 def _panels(count):
@@ -153,49 +184,33 @@ def _panels(count):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    wide = min(4, count)
+    wide = min(2, count)
     figure, axes = pyplot.subplots(
-        -(-count // wide), wide, figsize=(4.2 * wide, 3.6 * -(-count // wide)), squeeze=False
+        -(-count // wide),
+        wide,
+        figsize=(9, 3.6 * -(-count // wide)),
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat[count:]:
         axis.axis("off")
     return figure, list(axes.flat[:count])
 
 
-def _color(control):
-    """The same colour for a control in every panel."""
-    order = (
-        "ticket",
-        "random",
-        "dense-scratch",
-        "dense-transferred",
-        "reinit",
-        "one-shot",
-        "shuffled",
-        "trained",
-        "snip",
-        "late-reset",
-    )
-    return (
-        f"C{order.index(control)}"
-        if control in order
-        else {
-            "gradual": "teal",
-            "grasp": "olive",
-            "dense": "C2",
-            "random-rescaled": "orangered",
-            "random-erk": "goldenrod",
-            "ticket, lr": "navy",
-            "ticket, finetune": "deepskyblue",
-        }.get(control, "black")
-    )
+def _folded(title):
+    """A title in lines that fit over a panel."""
+    return "\n".join(folded for line in title.splitlines() for folded in textwrap.wrap(line, 42))
 
 
-def _png(figure):
+def _png(figure, axes):
+    """A figure as PNG bytes, with one legend for all panels, below them."""
     from matplotlib import pyplot
 
+    lines = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels())}
+    figure.legend(
+        lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8
+    )
     made = io.BytesIO()
-    figure.tight_layout()
     figure.savefig(made, format="png", dpi=110, metadata={"Software": None})
     pyplot.close(figure)
     return made.getvalue()
