@@ -9,6 +9,7 @@ that has its row is not run again.
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from absl import app, flags
@@ -26,7 +27,9 @@ def shrunk(seed: int, folder: Path) -> dict:
     if not (folder / run_folder.RESULT).exists():
         subprocess.run(
             [
-                "lottery-shrink",
+                sys.executable,
+                "-m",
+                "keras_lottery.apps.shrink",
                 f"--model={FLAGS.model}",
                 f"--dataset={FLAGS.photos}",
                 f"--image_size={FLAGS.image_size}",
