@@ -26,13 +26,14 @@ shared.define(FLAGS, StudyRun)
 
 
 def main():
+    from keras_lottery.experiments import report
     from keras_lottery.experiments import study as studies
 
     how = shared.read(FLAGS, StudyRun)
     study, sizes, tasks = studies.prepare(given(), how.run_dir)
     if how.dry_run:
         return studies.show(tasks, studies.estimate(study, sizes, tasks, how.run_dir, how.jobs), how.jobs)
-    studies.run(
+    rows = studies.run(
         study,
         tasks,
         how.run_dir,
@@ -41,6 +42,7 @@ def main():
         ray_address=how.ray_address,
         tensorboard=how.tensorboard,
     )
+    report.show_table(report.tables(rows)[0])
     output = how.output or how.run_dir
     print(f"tables are in {output}/tables.md, all of it in {output}/page.html; next:")
     print(f"  lottery-report --rows={output}/rows.jsonl --output=...")

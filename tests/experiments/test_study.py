@@ -355,7 +355,7 @@ def test_same_command_and_one_more_control_do_only_what_is_new(whole, monkeypatc
     code, out, err = command(app, *flags, "--seeds=1", "--run_dir=whole", "--dry_run")
     assert code == 0 and "2 of 13 runs are to be done" in out, err
     code, out, err = command(app, *flags, "--seeds=1", "--run_dir=whole")
-    assert code == 0 and out.count(": done") == 2, err
+    assert code == 0 and out.count("right in test") == 2, err
     after = stress_study.results(whole / "whole")
     assert before.items() < after.items() and len(after) == len(before) + 2
     assert {row["run"] for row in report.read("whole/rows.jsonl")} > {row["run"] for row in rows}

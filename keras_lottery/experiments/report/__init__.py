@@ -39,6 +39,7 @@ __all__ = [
     "read_family",
     "row",
     "show",
+    "show_table",
     "show_tickets",
     "tables",
     "write",
@@ -69,6 +70,20 @@ def show(result: dict) -> None:
             entry.get("outcome") or f"{entry['test_accuracy']:.2%}",
         )
     Console(markup=False).print(table)
+
+
+def show_table(table: Any) -> None:
+    """Print a table of `tables`.
+
+    Args:
+      table: its title, its note, and rows of text.
+    """
+    shown = Table(title=table.title, caption=table.note)
+    for name in table.header:
+        shown.add_column(name)
+    for cells in table.rows:
+        shown.add_row(*cells)
+    Console(markup=False).print(shown)
 
 
 def show_tickets(tickets: Any) -> None:

@@ -3,6 +3,7 @@
 import math
 import time
 
+from ...core.durations import duration
 from ...core.errors import LotteryError
 from ...core.saying import say
 from ...tickets.ticket import load_ticket
@@ -11,15 +12,6 @@ from ...training.callback import Callback
 
 FAILURES = 2  # in a row
 ROUNDING = 1e-4  # points: accuracies of Keras are float32
-
-
-def duration(seconds):
-    """A time in words.
-
-    >>> duration(89), duration(91)
-    ('89 seconds', '1.5 minutes')
-    """
-    return f"{seconds:.0f} seconds" if seconds <= 90 else f"{seconds / 60:.1f} minutes"
 
 
 class Enough(LotteryError):

@@ -4,9 +4,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ...core.durations import duration
 from ...core.saying import say
 from .candidates import DENSE, DENSE_INT8
-from .enough import duration
 from .trainings import CHANNELS, CYCLIC, SINGLE
 
 TITLES = {SINGLE: "rounds", CHANNELS: "rounds that let channels die", CYCLIC: "the dense net, trained again"}

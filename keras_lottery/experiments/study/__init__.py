@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ...core import files
 from ...core.checks import true_or_false
+from ...core.durations import duration
 from ...core.errors import LotteryError
 from ...core.jsonable import plain
 from ...core.processes import ended_with_this_block, pool
@@ -160,7 +161,7 @@ def show(tasks: list, seconds: dict, jobs: int) -> None:
             (task.about["dataset"], task.about.get("control", f"search, rewind {task.about['rewind']}")), []
         ).append(task)
     table = Table(title=f"{len(seconds)} of {len(tasks)} runs are to be done")
-    for name in ("data", "", "sparsities", "runs", "done", "hours left"):
+    for name in ("data", "", "sparsities", "runs", "done", "time left"):
         table.add_column(name, justify="left" if name in ("data", "", "sparsities") else "right")
     for (dataset, what), alike in kinds.items():
         left = [seconds[task.name] for task in alike if task.name in seconds]
@@ -171,13 +172,12 @@ def show(tasks: list, seconds: dict, jobs: int) -> None:
             ", ".join(f"{s:.1%}" for s in at),
             str(len(alike)),
             str(len(alike) - len(left)),
-            f"{sum(left) / 3600:.2f}",
+            duration(sum(left)) if left else "",
         )
     Console(markup=False).print(table)
-    hours = sum(seconds.values()) / 3600 / jobs
     say(
-        f"about {hours:.1f} hours with {jobs} process{'es' * (jobs > 1)} at a time, by measured steps; "
-        "loading data and starting come on top"
+        f"about {duration(sum(seconds.values()) / jobs)} with {jobs} process{'es' * (jobs > 1)} at a time, "
+        "by measured steps; loading data and starting come on top"
     )
 
 

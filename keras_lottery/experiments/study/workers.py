@@ -5,12 +5,14 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
+import time
 import traceback
 from pathlib import Path
 
 import filelock
 
 from ...core import files
+from ...core.durations import duration
 from ...core.errors import Failed, LotteryError
 from ...core.processes import ended_with_this_block, pool
 from ...training import run_folder
@@ -37,6 +39,7 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
     waiting = {task.name: task for task in tasks if not is_done(folder, task.name)}
     names = {task.name for task in tasks}
     done, failed, running = names - waiting.keys(), {}, {}
+    begun, trained = time.monotonic(), 0
     deaths = collections.defaultdict(list)  # {name: how far it was each time}
     with _ray(ray_address) if ray_address else _processes(min(jobs, max(1, len(waiting)))) as submit:
         while waiting or running:
@@ -72,10 +75,19 @@ def run(tasks, folder, *, jobs=1, ray_address=None, tell=print):
                     )
                 else:
                     done.add(task.name)
-                tell(
-                    f"[{len(done) + len(failed)}/{len(tasks)}] {task.label}: {failed.get(task.name, 'done')}"
-                )
+                trained += task.steps
+                left = sum(of.steps for of in (*waiting.values(), *running.values()))
+                rest = f"; about {duration((time.monotonic() - begun) * left / trained)} left" if left else ""
+                came = failed.get(task.name) or _figure(folder, task.name)
+                tell(f"[{len(done) + len(failed)}/{len(tasks)}] {task.label}: {came}{rest}")
     return failed
+
+
+def _figure(folder, name):
+    """What came of a task: the test accuracy of its last training."""
+    last = run_folder.read_result(task_folder(folder, name))["rows"][-1]
+    accuracy = last.get("test_accuracy")
+    return last.get("outcome", "done") if accuracy is None else f"{accuracy:.2%} right in test"
 
 
 def is_done(folder, name):
