@@ -64,11 +64,6 @@ def measure(name, times):
         more.append(bench.peak() - before)
     weights = sum(int(np.prod(variable.shape)) for variable in model.trainable_weights)
     found = ticket.from_model(model, start, [])
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "ticket"
-        save = bench.seconds(lambda: found.save(place))
-        load = statistics.median(bench.seconds(lambda: ticket.load_ticket(place)) for _ in range(3))
-        size = sum(file.stat().st_size for file in place.iterdir())
     return {
         "model": name,
         "weights": weights,
@@ -78,6 +73,20 @@ def measure(name, times):
         "boundary_seconds": round(statistics.median(taken["boundary"]), 4),
         "boundary_over_step": bench.ratio(taken["boundary"], taken["step"]),
         "boundary_memory_over_weights": round(max(more) / (4 * weights), 2),
+        **saved(found),
+    }
+
+
+def saved(found):
+    """What it takes to write a ticket and to read it, and its bytes."""
+    from keras_lottery.tickets import ticket
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "ticket"
+        save = bench.seconds(lambda: found.save(place))
+        load = statistics.median(bench.seconds(lambda: ticket.load_ticket(place)) for _ in range(3))
+        size = sum(file.stat().st_size for file in place.iterdir())
+    return {
         "ticket_save_seconds": round(save, 3),
         "ticket_load_seconds": round(load, 3),
         "ticket_bytes": size,
