@@ -441,7 +441,7 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
     assert (
         set(failed) == {bad.name, child.name} and "gone" in failed[bad.name] and "needs" in failed[child.name]
     )
-    assert workers.is_done(tmp_path, good.name) and any("done" in line for line in told)
+    assert workers.is_done(tmp_path, good.name) and any("right in test" in line for line in told)
 
 
 def test_tensorboard_has_a_run_a_row(whole, tmp_path):

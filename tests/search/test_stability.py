@@ -370,7 +370,7 @@ def test_auto_finds_a_step_killed_or_not(tmp_path, monkeypatch):
     code, out, err = command(find_ticket, *AUTO)
     assert code == 0, err
     assert out.startswith(
-        "rewind=auto, over the steps 0, 1: at most 2 probes of 2 + 2 trainings, 8 trainings or 8 epochs in "
+        "--rewind=auto, over the steps 0, 1: at most 2 probes of 2 + 2 trainings, 8 trainings or 8 epochs in "
         "all\n"
     )
     result = json.loads((tmp_path / "whole" / "auto" / "result.json").read_text())
