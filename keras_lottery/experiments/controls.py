@@ -60,6 +60,7 @@ FROM_POINT = (
 FROM_END = ("trained", "late-reset", "dense-transferred")  # begin with weights that were trained to the end
 _OF_DENSE = ("late-reset", "one-shot", "dense-transferred")  # its trained weights
 _OF_TICKET = {"ticket": "rewind", "trained": "trained", "reinit": "random"}
+_NEW = (*ON_TARGET, "dense-scratch", "dense-longer")  # newly drawn and dense: of the search they take the net
 
 
 def student(
@@ -124,7 +125,15 @@ def masks_and_start(control: str, ticket: Ticket, dense: Ticket | None, seed: in
         return one_shot(dense, ticket.sparsity, _own_sparsities(ticket)), "rewind"
     if control in ("dense-rewound", "dense-cyclic"):
         return dense, "rewind"
-    return dense, "trained" if control == "dense-transferred" else "random"
+    if control == "dense-transferred":
+        return dense, "trained"
+    return _unpruned(ticket) if dense is None else dense, "random"
+
+
+def _unpruned(ticket):
+    """A Ticket of the same net with nothing pruned, whose weights are to be drawn."""
+    masks = {path: np.ones_like(mask) for path, mask in ticket.masks.items()}
+    return dataclasses.replace(ticket, masks=masks, trained=None)
 
 
 def first_step(control: str, ticket: Ticket) -> int:
@@ -154,7 +163,7 @@ def check(control: str, dense: Ticket | None, on: str = "target") -> None:
             f"control {control!r} goes through the rounds of the search without pruning, on its data: "
             "lottery-study trains it on the source."
         )
-    if control not in (*_OF_TICKET, "shuffled") and dense is None:
+    if control not in (*_OF_TICKET, *_NEW, "shuffled") and dense is None:
         raise LotteryError(
             f"control {control!r} needs the dense weights of the search, round_00 beside the ticket's "
             "folder: give a ticket of a search's run folder, RUN_DIR/round_NN."

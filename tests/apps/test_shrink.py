@@ -14,7 +14,7 @@ from keras_lottery.config import DataConfig
 from keras_lottery.experiments import jobs
 from keras_lottery.experiments.configs import ShrinkConfig
 from keras_lottery.experiments.look import opened
-from keras_lottery.experiments.shrink import candidates, judged
+from keras_lottery.experiments.shrink import candidates, judged, table
 from keras_lottery.experiments.shrink.enough import Clock, Enough, UntilEnough
 from keras_lottery.experiments.shrink.trainings import Job, Net
 
@@ -202,6 +202,16 @@ def test_two_rounds_in_a_row_that_lose_too_much_are_enough(tmp_path):
     given = type("Given", (), {"data": type("Data", (), {"sizes": {"validation": 50}})})
     job = Job(ShrinkConfig(max_loss=0.5), None, given, None, None, None)
     assert job.allowed == 2.0
+
+
+def test_a_net_that_gained_by_more_trainings_says_little_of_what_pruning_loses():
+    def told(lost, *controls):
+        net = {"folder": "here", "trainings": 4, "points_lost": lost}
+        test = {name: {"points_lost": lost, "half": 1.0} for name in ("chosen", *controls)}
+        result = {"test": test, "rounds": {"search": [net]}, "ticket": "here", "allowed": 2.0, "minutes": 1}
+        return any("trained 4 times" in line for line in table.lines(result))
+
+    assert told(-5.0) and not told(-5.0, "dense-cyclic") and not told(-2.0) and not told(1.0)
 
 
 def test_one_image_may_be_lost_whatever_float32_makes_of_it(tmp_path):

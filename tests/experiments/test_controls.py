@@ -147,13 +147,27 @@ def test_control_is_built_with_its_own_head_or_a_new_one(found, control):
 
 
 def test_control_without_the_dense_weights_says_what_is_missing(found):
-    for control in ("random", "one-shot", "late-reset", "gradual", "dense-scratch"):
+    for control in ("random", "one-shot", "late-reset", "dense-transferred"):
         with pytest.raises(lottery.LotteryError, match="round_00"):
             controls.check(control, None)
     for control in ("ticket", "trained", "reinit", "shuffled"):
         controls.check(control, None)
     with pytest.raises(lottery.LotteryError, match="Did you mean 'shuffled'"):
         controls.check("shufled", None)
+
+
+@pytest.mark.parametrize("control", [*controls.ON_TARGET, "dense-scratch", "dense-longer"])
+def test_a_control_that_is_drawn_anew_takes_the_net_of_the_ticket_alone(found, control):
+    ticket, dense_ticket = found
+
+    def made(dense):
+        keras.utils.set_random_seed(3)
+        return controls.student(control, ticket, dense, num_classes=5, seed=3)
+
+    alone, beside = made(None), made(dense_ticket)
+    assert lottery.sparsity(alone) == 0 and all(mask.all() for mask in lottery.masks(alone).values())
+    for one, other in zip(alone.get_weights(), beside.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def smooth():

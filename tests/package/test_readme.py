@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from small import LOGITS, arrays, dense
+import stress_study
+from small import LOGITS, arrays, command, dense
 
 import keras_lottery as lottery
 from apps import benchmark, export_ticket, find_ticket, push_ticket, study, transfer_ticket, tune
@@ -64,6 +65,21 @@ def test_the_loop_of_ones_own_runs():
     assert [(r["start"], r["stop"]) for r in names["ticket"].rounds] == [(0, 3), (1, 3), (1, 3)]
 
 
+@pytest.mark.matrix
+def test_a_ticket_that_comes_with_the_package_is_reused_as_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stress_study.make_images(tmp_path)
+    (tmp_path / "images").rename("photos")
+    shown = re.search(r"(lottery-transfer --ticket=resnet8x2.*)\n(lottery-export .*)", README)
+    for app, line, more in (
+        (transfer_ticket, shown[1], ["--epochs=1"]),
+        (export_ticket, shown[2], ["--max_loss=100"]),
+    ):
+        code, _, err = command(app, *line.split()[1:], *more)
+        assert code == 0, err
+    assert (tmp_path / "student.tflite").exists()
+
+
 def test_each_question_of_a_newcomer_has_its_answer_on_one_page():
     assert len(README.splitlines()) <= 120
     sections = dict(re.findall(r"^## (.*)\n((?:(?!## ).*\n)*)", README, re.M))
@@ -75,8 +91,8 @@ def test_each_question_of_a_newcomer_has_its_answer_on_one_page():
 
 
 def test_every_flag_shown_exists():
-    for command, app in COMMANDS.items():
-        for call in re.findall(rf"lottery-{command} ((?:.|\\\n)*?)(?:\n(?!  --)|$)", README):
+    for name, app in COMMANDS.items():
+        for call in re.findall(rf"lottery-{name} ((?:.|\\\n)*?)(?:\n(?!  --)|$)", README):
             for flag in re.findall(r"--(\w+)", call):
                 known = flag in app.FLAGS or flag in ("flagfile", "helpshort")
-                assert known, f"lottery-{command} has no --{flag}"
+                assert known, f"lottery-{name} has no --{flag}"

@@ -26,7 +26,7 @@ from .cells import NEVER_PRUNED, steps_trained
 from .family import Family, read_family
 from .page import page
 from .rows import by_setting, collect, label, row, setting
-from .table import markdown
+from .table import markdown, show_table
 from .tables import tables
 
 __all__ = [
@@ -70,20 +70,6 @@ def show(result: dict) -> None:
             entry.get("outcome") or f"{entry['test_accuracy']:.2%}",
         )
     Console(markup=False).print(table)
-
-
-def show_table(table: Any) -> None:
-    """Print a table of `tables`.
-
-    Args:
-      table: its title, its note, and rows of text.
-    """
-    shown = Table(title=table.title, caption=table.note)
-    for name in table.header:
-        shown.add_column(name)
-    for cells in table.rows:
-        shown.add_row(*cells)
-    Console(markup=False).print(shown)
 
 
 def show_tickets(tickets: Any) -> None:

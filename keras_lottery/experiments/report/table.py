@@ -2,6 +2,9 @@
 
 import dataclasses
 
+import rich.table
+from rich.console import Console
+
 from ...core import html
 
 
@@ -19,6 +22,14 @@ class Table:
 
     def _repr_html_(self):
         return html.table(self.title, self.header, self.rows)
+
+
+def show_table(table: Table) -> None:
+    """Print a table."""
+    shown = rich.table.Table(*table.header, title=table.title, caption=table.note)
+    for cells in table.rows:
+        shown.add_row(*cells)
+    Console(markup=False).print(shown)
 
 
 def markdown(table):
