@@ -2,8 +2,8 @@
 
     python tests/mutations.py               # all of `breakages.BREAKAGES`, each by the tests that it names
     python tests/mutations.py --only=seed   # those with a word in what they are
-    python tests/mutations.py --quick       # by those of the named tests alone that `make test` runs, on
-                                            # both Kerases: it leaves to one what that one proves for both
+    python tests/mutations.py --quick       # only by the named tests that `make test` runs, on tf_keras and,
+                                            # if they pass there, on Keras 3
     python tests/mutations.py --whole       # and by all tests what the named ones let pass
 
 First the tests that a breakage names run on a copy of this checkout as it is, where they must pass; then each

@@ -46,7 +46,7 @@ def settled(
       model: a plain or wrapped model of either Keras, as it begins to train.
       noted: what a ticket says; see `noted`.
       pretrained: whether the model is; None to look at its weights.
-      steps: of the training; None for as many as it takes.
+      steps: optimizer steps of the training; None counts as many.
 
     Source: without BatchNorm, Frankle and Carbin 2019 (arXiv 1803.03635), figure 2, train by Adam, the
     deeper nets at smaller rates; BatchNorm is what allows large ones, Bjorck et al. 2018 (arXiv 1806.02375);

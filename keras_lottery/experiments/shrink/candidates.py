@@ -1,4 +1,4 @@
-"""The nets that may serve a goal, as files measured side by side, and which of the files is taken."""
+"""Files that may serve a goal: written, measured side by side, and the best of them chosen."""
 
 import dataclasses
 from pathlib import Path
@@ -48,8 +48,8 @@ class File:
 
 
 def written(job: Job, searches: dict) -> list[File]:
-    """The dense float32 file, written, then those that may be the best for the goal, of which none loses more
-    than is allowed.
+    """Write the dense float32 file, then every file that may be the best for the goal and loses no more than
+    is allowed.
 
     searches: {kind: its `Net`s} of what was trained.
     """
@@ -73,8 +73,9 @@ def float32(job: Job, net: Net, name: str = DENSE) -> File:
 
 
 def beside(files: list[File], arm: bool) -> list[File]:
-    """The files with their latencies side by side on this machine, over that of the dense int8 file where it
-    is there, else of the dense float32 file; with `arm` also with instructions on an emulated processor."""
+    """Measure the files' latencies side by side on this machine, as multiples of the dense int8 file's, or of
+    the dense float32 file's if there is no int8 file; with `arm` count instructions on an emulated processor.
+    """
     reference = next((file for file in files if file.name == DENSE_INT8), files[0])
     paths = {file.name: file.path for file in [reference, *files]}
     here = {row.name: row for row in local.latencies(paths)}

@@ -101,7 +101,7 @@ class UntilEnough(Callback):
         one = self.clock.training
         rest = min(trainings * one, max(self.clock.left, one))
         say(
-            f"a training takes about {duration(one)}; at most {duration(rest)} are left, and the export",
+            f"a training takes about {duration(one)}; at most {duration(rest)} are left before the export",
         )
 
     def check(self, records):
@@ -112,5 +112,5 @@ class UntilEnough(Callback):
         if len(lost) == FAILURES and all(points > self.allowed + ROUNDING for points in lost):
             told = " and ".join(f"{points:.1f}" for points in lost)
             raise Enough(
-                f"the last {FAILURES} rounds lost {told} points of validation accuracy: these are enough."
+                f"the last {FAILURES} rounds lost {told} points of validation accuracy: the rounds end here."
             )

@@ -1,4 +1,4 @@
-"""What a command trains: rounds of unstructured or structured pruning, and the dense net as often."""
+"""The trainings of a shrink: rounds of pruning, second chances, and the dense net trained as often."""
 
 import dataclasses
 from pathlib import Path
@@ -78,9 +78,9 @@ class Net:
 
 
 def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int = 1) -> list[Net]:
-    """The rounds of a search, the dense one first, and those that one more training brought back within what
-    may be lost. Those of whole channels are none where the time is gone before, or where the channels of the
-    net cannot be told.
+    """Search, and train rounds that lost too much once more. The dense round comes first, the rounds that were
+    trained once more come last. A search for channels has no rounds if the budget is spent before it begins,
+    or if it is unknown which weights belong to which channel.
 
     Args:
       kind: SINGLE for rounds that prune single weights, CHANNELS for those that let whole channels die.
@@ -123,8 +123,8 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
 
 
 def _once_more(job, kind, nets, best):
-    """The rounds that lost too much, each after another training under its mask: the least sparse first, as
-    long as that makes up for the loss."""
+    """Train the rounds after the last good one once more under their masks, the least sparse first. The first
+    round that still loses too much ends this."""
     last = max((number for number, net in enumerate(nets) if net.fits), default=len(nets))
     best = nets[0].validation_accuracy if nets and best is None else best
     again = []
@@ -153,10 +153,12 @@ def _nets(job, folder, best):
 
 
 def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
-    """The dense net after each of so many trainings, from the weights that the last left, with the optimizer
-    and its learning rate anew; fewer, said, where the time is gone before or one of them came to nothing.
+    """Train the dense net until it has had so many trainings; the net after each. Weights are kept from one
+    training to the next, the optimizer and its learning rate start anew. A training that diverges, or a spent
+    budget, ends this early and is told.
 
-    dense: the net after the first of them.
+    Args:
+      dense: the net after its first training.
     """
     nets = [dense]
     try:
@@ -170,7 +172,7 @@ def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
 
 
 def _trained_again(job, net, best, name, folder):
-    """A net after one more training, whose masks stay; one that is there is read."""
+    """Train a net once more under its masks, or read that training's result if it is there."""
     if not (folder / run_folder.RESULT).exists():
         job.clock.check()
     seed = job.config.seed + net.trainings  # so that Dropout differs from training to training
