@@ -78,9 +78,9 @@ class Net:
 
 
 def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int = 1) -> list[Net]:
-    """Search, and train rounds that lost too much once more. The dense round comes first, the rounds that were
-    trained once more come last. A search for channels has no rounds if the budget is spent before it begins,
-    or if it is unknown which weights belong to which channel.
+    """Search, and train rounds that lost too much once more. The dense round comes first, the rounds that
+    were trained once more come last. A search for channels has no rounds if the budget is spent before it
+    begins, or if it is unknown which weights belong to which channel.
 
     Args:
       kind: SINGLE for rounds that prune single weights, CHANNELS for those that let whole channels die.
