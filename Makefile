@@ -14,6 +14,8 @@ VENV := .venv$(if $(filter PRE,$(KERAS)),-pre)
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
 BACKENDS ?= jax
+# Tests start many processes; each would compile the package anew where bytecode is not kept.
+export PYTHONDONTWRITEBYTECODE :=
 # PyTorch is large, so it is installed only where it is asked for.
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),$(VENV)/.torch)
 
