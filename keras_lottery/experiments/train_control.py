@@ -68,7 +68,7 @@ class Training:
     """How one control is trained.
 
     Attributes:
-      control: a name in `controls.CONTROLS`.
+      control: a name in `controls.CONTROLS`, or one that `told` explains.
       epochs: of each training.
       folder: where it goes on after it was stopped.
       seed: of its random operations.
@@ -83,6 +83,7 @@ class Training:
       before: steps that its weights were trained before, on the same data.
       corrupted: as for `tested`.
       notes: for the ticket of the trained model.
+      told: what is printed when it begins; "" for what `CONTROLS` says of the control.
     """
 
     control: str
@@ -99,6 +100,7 @@ class Training:
     before: int = 0
     corrupted: bool = False
     notes: dict = dataclasses.field(default_factory=dict)
+    told: str = ""
 
 
 def train_or_tell(how: Training, sparsity, make, loaded):
@@ -119,7 +121,7 @@ def train(how: Training, make, loaded):
         handle = engines.of(model)
         handle.set_seed(how.seed)
         if how.verbose:
-            say(f"{how.control}: {CONTROLS[how.control]}")
+            say(how.told or f"{how.control}: {CONTROLS[how.control]}")
         if team.is_chief():
             how.folder.mkdir(parents=True, exist_ok=True)
         begin = start_at_point(model, *how.point, len(loaded.train)) if how.point else resumable.Start()

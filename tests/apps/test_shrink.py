@@ -100,7 +100,7 @@ def test_a_model_that_scales_itself(models, tmp_path, monkeypatch):
 
 @pytest.mark.matrix
 def test_a_round_that_lost_too_much_is_trained_once_more_under_its_mask(models, tmp_path):
-    code, _, err = run(tmp_path, models / "own.keras", "--max_loss=0")
+    code, out, err = run(tmp_path, models / "own.keras", "--max_loss=0", "--verbose")
     assert code == 0, err
     rows = json.loads((tmp_path / "run" / "result.json").read_text())["rounds"]["search"]
     again = [row for row in rows if "again" in row["folder"]]
@@ -108,6 +108,7 @@ def test_a_round_that_lost_too_much_is_trained_once_more_under_its_mask(models, 
     assert again and all(row["fits"] for row in again[:-1]), "the first that does not suffice is the last"
     for row, before in zip(again, lost):
         assert (row["sparsity"], row["trainings"]) == (before["sparsity"], before["trainings"] + 1)
+        assert f"training {row['trainings']} of the net with {row['sparsity']:.1%} zeros" in out
         ours, theirs = (lottery.load_ticket(of["folder"]) for of in (row, before))
         for path, mask in theirs.masks.items():
             np.testing.assert_array_equal(ours.masks[path], mask)

@@ -176,7 +176,15 @@ def _trained_again(job, net, best, name, folder):
     if not (folder / run_folder.RESULT).exists():
         job.clock.check()
     seed = job.config.seed + net.trainings  # so that Dropout differs from training to training
-    how = Training(name, job.config.epochs, folder, seed, None, (job.clock,), job.run.progress)
+    how = Training(
+        name,
+        job.config.epochs,
+        folder,
+        seed,
+        callbacks=(job.clock,),
+        verbose=job.run.progress,
+        told=f"training {net.trainings + 1} of the net with {net.sparsity:.1%} zeros, under the same mask",
+    )
     make = lambda: job.place.compile(net.ticket.model("trained", job.place.keras), job.steps)
     row = train(how, make, job.given.data)
     return Net.of(job, folder / "student", net.trainings + 1, net.sparsity, row["validation_accuracy"], best)
