@@ -236,6 +236,16 @@ def test_a_training_begins_only_if_it_ends_in_the_share_of_the_time_that_is_its_
     assert clock.for_others(1) == 0 and Clock(None, 4).for_others(3) == 0
 
 
+def test_the_time_of_a_command_that_was_stopped_counts(tmp_path):
+    for ends in range(1, 3):
+        clock = Clock(10, epochs=1)
+        clock.keep(tmp_path / "clock.json")
+        clock.begun -= 100
+        clock.on_epoch_begin(0)
+        clock.on_epoch_end(0)
+        assert clock.whole == pytest.approx(100 * ends, abs=5) and clock.left == pytest.approx(500, abs=5)
+
+
 @pytest.mark.matrix
 def test_a_file_of_keras_3_is_read_by_it(tmp_path):
     code = (

@@ -53,6 +53,7 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         say(place.told)
         job = Job(config, data, given, place, run, clock)
         run_folder.open_run(place.run_dir, "shrink", _told(job), run.overwrite)
+        clock.keep(place.run_dir / "clock.json")
         searches = _searched(job)
     dense = searches[SINGLE][0]
     remarks.say([{"control": "dense", "history": dense.ticket.rounds[0]["history"]}], given.data)
@@ -78,7 +79,7 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         "ticket": str(chosen.net.folder),
         "output": str(output),
         "run_dir": str(place.run_dir),
-        "minutes": clock.passed / 60,
+        "minutes": clock.whole / 60,
     }
     files.write_json(place.run_dir / run_folder.RESULT, result)
     write(output, chosen.path.read_bytes())  # last: with the file there, the command would not go on

@@ -5,6 +5,7 @@ import time
 
 from ...core.durations import duration
 from ...core.errors import LotteryError
+from ...core.files import read_json, write_json
 from ...core.saying import say
 from ...tickets.ticket import load_ticket
 from ...training import run_folder
@@ -29,11 +30,21 @@ class Clock(Callback):
     def __init__(self, minutes, epochs):
         self.minutes, self.epochs = minutes, epochs
         self.begun, self.epoch = time.monotonic(), None
+        self.file, self.before = None, 0.0
+
+    def keep(self, file):
+        """Keep in a file how long the command has run, and count what its earlier processes have run."""
+        self.file, self.before = file, read_json(file)["seconds"] if file.exists() else 0.0
 
     @property
     def passed(self):
-        """Seconds since the command began."""
+        """Seconds since this process began."""
         return time.monotonic() - self.begun
+
+    @property
+    def whole(self):
+        """Seconds that the command has run, in this process and in those that were stopped."""
+        return self.before + self.passed
 
     @property
     def left(self):
@@ -59,6 +70,8 @@ class Clock(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = time.monotonic() - self.since
+        if self.file:
+            write_json(self.file, {"seconds": self.whole})
 
 
 class UntilEnough(Callback):
