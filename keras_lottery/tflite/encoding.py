@@ -1,4 +1,4 @@
-"""TFLite's sparse encoding of a tensor: for each row along the last dimension, where its values, or blocks of
+"""TFLite's sparse encoding of a tensor: for each row along one dimension, where its values, or blocks of
 them, are."""
 
 import numpy as np
@@ -15,7 +15,8 @@ INDICES = {
 
 
 def decode(values, shape, sparsity):
-    """The array that stored values stand for; None for an encoding that TFLite's converter does not make.
+    """The array that stored values stand for; None for an encoding that neither TFLite's converter nor
+    `encode` makes.
 
     Args:
       values: flat array, in the order they are stored.
@@ -26,19 +27,22 @@ def decode(values, shape, sparsity):
         return values.reshape(shape)
     kinds = [level.format for level in sparsity.dimMetadata]
     at = len(shape) - 1
-    order = list(sparsity.traversalOrder)
-    if kinds not in ([DENSE] * at + [SPARSE], [DENSE] * at + [SPARSE, DENSE]) or order != sorted(order):
+    if kinds not in ([DENSE] * at + [SPARSE], [DENSE] * at + [SPARSE, DENSE]):
         return None
+    order = list(sparsity.traversalOrder)[: len(shape)]
+    if sorted(order) != list(range(len(shape))):
+        return None
+    *rows, along = (shape[axis] for axis in order)
     ends, places = (
         np.asarray(part.values).astype("int64")
         for part in (sparsity.dimMetadata[at].arraySegments, sparsity.dimMetadata[at].arrayIndices)
     )
     block = sparsity.dimMetadata[-1].denseSize if kinds[-1] == DENSE else 1
-    if shape[-1] % block:
+    if along % block:
         return None
-    made = np.zeros((len(ends) - 1, shape[-1] // block, block), values.dtype)
+    made = np.zeros((len(ends) - 1, along // block, block), values.dtype)
     made[np.repeat(np.arange(len(ends) - 1), np.diff(ends)), places] = values.reshape(-1, block)
-    return made.reshape(shape)
+    return made.reshape(*rows, along).transpose(np.argsort(order))
 
 
 def has_broken_blocks(content):
@@ -57,24 +61,32 @@ def has_broken_blocks(content):
 
 
 def encode(array):
-    """(the values to store, a `schema.SparsityParametersT`) of an array, in the blocks that take the fewest
-    bytes."""
-    blocks = [block for block in BLOCKS if array.shape[-1] % block == 0]
-    return min((_encoded(array, block) for block in blocks), key=lambda made: size(*made))
+    """(the values to store, a `schema.SparsityParametersT`) of an array, in the rows and the blocks that take
+    the fewest bytes. An index takes one byte where rows have at most 256 values or blocks.
+    """
+    ways = [
+        (axis, block)
+        for axis in reversed(range(array.ndim))
+        for block in BLOCKS
+        if array.shape[axis] % block == 0
+    ]
+    return min((_encoded(array, *way) for way in ways), key=lambda made: size(*made))
 
 
-def _encoded(array, block):
-    """Blocks of so many values along the last dimension, of which those with any value are stored whole."""
-    rows = array.reshape(-1, array.shape[-1] // block, block)
+def _encoded(array, axis, block):
+    """Rows along `axis`, in blocks of so many values, of which those with any value are stored whole."""
+    order = [*(other for other in range(array.ndim) if other != axis), axis]
+    turned = array.transpose(order)
+    rows = turned.reshape(-1, array.shape[axis] // block, block)
     kept = (rows != 0).any(2)
     made = schema.SparsityParametersT()
-    made.traversalOrder = np.arange(array.ndim + (block > 1), dtype="int32")
-    made.dimMetadata = [_level(DENSE, side) for side in array.shape[:-1]] + [_level(SPARSE)]
+    made.traversalOrder = np.array(order + [array.ndim] * (block > 1), "int32")
+    made.dimMetadata = [_level(DENSE, side) for side in turned.shape[:-1]] + [_level(SPARSE)]
     last = made.dimMetadata[-1]
     last.arraySegmentsType, last.arraySegments = _indices(np.concatenate([[0], np.cumsum(kept.sum(1))]))
     last.arrayIndicesType, last.arrayIndices = _indices(np.nonzero(kept)[1])
     if block > 1:
-        made.blockMap = np.array([array.ndim - 1], "int32")
+        made.blockMap = np.array([axis], "int32")
         made.dimMetadata.append(_level(DENSE, block))
     return rows[kept].ravel(), made
 

@@ -638,6 +638,30 @@ def test_sparse_indices_have_as_many_bytes_as_the_last_of_them_needs(last):
     assert len(values) == 1 and np.array_equal(encoding.decode(values, array.shape, sparsity), array)
 
 
+def test_rows_lie_along_the_dimension_whose_indices_take_one_byte(tmp_path):
+    """Of a 1x1 convolution of 600 channels to 64 the outputs are counted, and the runtime reads it so."""
+    model = tf_keras.Sequential(
+        [layers.Input((4, 4, 600)), layers.Conv2D(64, 1), layers.GlobalAveragePooling2D()]
+    )
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(1, 1, 600, 64)) * (rng.random((1, 1, 600, 64)) > 0.9)
+    model.layers[0].set_weights([kernel, rng.normal(size=64)])
+    array = kernel[0, 0].T.reshape(64, 1, 1, 600).astype("float32")
+    values, sparsity = encoding.encode(array)
+    assert list(sparsity.traversalOrder) == [1, 2, 3, 0]
+    assert encoding.size(values, sparsity) == (4 + 1) * np.count_nonzero(array) + 2 * 601
+    record = lottery.export(
+        model,
+        tmp_path / "m.tflite",
+        images=rng.normal(size=(8, 4, 4, 600)).astype("float32"),
+        labels=np.zeros(8, int),
+        max_loss=100,
+        formats="int8-weights",
+    )
+    dense, sparse = record.variants
+    assert sparse.sparse_tensors == 1 and sparse.relative_difference == dense.relative_difference
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1]))
 def test_rounding_keeps_zeros_and_only_those(seed, dimension):
