@@ -86,8 +86,8 @@ class Study(Config):
     )
     controls: tuple = option(
         ("random", "dense-scratch", "dense-transferred"),
-        f"of {OF_TARGETS}; dense-cyclic, on the source, needs --rewinds=lr or finetune; random@0.9 is for "
-        "that sparsity alone",
+        f"what the tickets are compared with: {OF_TARGETS}; on the source also dense-cyclic, which needs "
+        "--rewinds=lr or finetune; random@0.9 trains a control at that sparsity only",
         _once,
     )
     source_controls: tuple | None = option(
