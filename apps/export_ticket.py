@@ -3,9 +3,9 @@
 Example:
   lottery-export --ticket=runs/student/ticket/student --output=student.tflite --dataset=digits
 
-Without --dataset, a file is accepted only if its outputs agree with the model's to 1e-3. With --dataset, a
-smaller file may lose up to --max_loss points on validation images. The chosen file is then tested on the test
-images.
+Without --dataset, a file is accepted only if its outputs agree with the model's to 1e-3. With
+--dataset, a smaller file may lose up to --max_loss points on validation images, and the chosen
+file is then tested on the test images.
 """
 
 from absl import flags

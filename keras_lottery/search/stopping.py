@@ -54,8 +54,8 @@ class Stopping(StepCounter):
         self.ends_count = ends_count
         if self.budget and self.budget[1] == "steps" and steps is None:
             raise LotteryError(
-                "budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or "
-                "give dense trainings, such as 3x."
+                f"budget={budget} counts steps, and the number of steps per epoch is unknown: give dense "
+                "trainings, such as 3x, or state the number of batches of train with assert_cardinality."
             )
         if self.budget and self.budget[1] != "m":
             a_step = steps or 1  # unknown, an epoch counts as one step, and rounds as begun at 0

@@ -87,12 +87,12 @@ def warn_of_order(train, kept=True, step=0):
             if anew and step
             else []
         ),
-        *(["killed, this run goes on in another order"] if how and kept else []),
+        *(["if this run is killed, it continues in another order"] if how and kept else []),
     ]
     if lost:
         warnings.warn(
-            f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. "
-            "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.",
+            f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. To avoid this, "
+            "use lottery.data.batches(x, y, batch_size=..., seed=...), which shuffles by seed and epoch.",
             stacklevel=3,
         )
 

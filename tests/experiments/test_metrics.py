@@ -147,6 +147,6 @@ def test_what_is_left_of_a_net_is_told_where_its_layers_are_known():
     attention = L.MultiHeadAttention(2, 2)(first, first)
     model = lottery.wrap(keras.Model(first, L.Dense(2)(L.Flatten()(L.Dense(3)(attention)))))
     with pytest.warns(
-        UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"
+        UserWarning, match="effective_sparsity is not reported: what the layer .* passes on is not known"
     ):
         assert metrics.left(engines.of(model)) == {"effective_sparsity": None, "multiply_adds": None}

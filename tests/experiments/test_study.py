@@ -507,7 +507,7 @@ def test_folders_of_studies_keep_their_names():
 @pytest.mark.parametrize("name", ["rewind_once", "budget", "early_bird"])
 def test_rounds_that_are_cut_short_make_a_ticket_of_the_last_alone(name):
     value = {"rewind_once": True, "budget": "2x", "early_bird": 0.1}[name]
-    with pytest.raises(LotteryError, match=f"{name} makes a ticket of the last round alone"):
+    with pytest.raises(LotteryError, match=f"{name} trains only the last round to its end"):
         study(**{name: value})
     assert names(study(sparsities=(0.9,), controls=())).isdisjoint(
         names(study(sparsities=(0.9,), controls=(), **{name: value}))
