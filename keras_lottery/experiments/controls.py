@@ -143,7 +143,7 @@ def first_step(control: str, ticket: Ticket) -> int:
 
 
 def trainings_before(control: str, ticket: Ticket) -> int:
-    """How many trainings to the end the weights have had on the source that a control begins with there."""
+    """How many full trainings on the source the weights have had with which a control begins there."""
     rewind, number = ticket.settings.get("rewind"), ticket.rounds[-1]["round"] if ticket.rounds else 0
     if control in ("ticket", "shuffled") and rewind in KEPT or control == "dense-cyclic":
         return number

@@ -152,8 +152,8 @@ class Study(Config):
             )
         if told and (control in controls.DENSE or not at or share(control, at) not in self.sparsities):
             raise LotteryError(
-                f"control '{control}@{at}' is not understood: give one of the study's sparsities after @, "
-                f"{', '.join(map(str, self.sparsities))}; a dense control takes none."
+                f"control '{control}@{at}' is not understood: give one of the study's sparsities, "
+                f"{', '.join(map(str, self.sparsities))}, after @; a dense control takes none."
             )
 
     def searched(self, rewind, seed) -> SearchConfig:

@@ -42,7 +42,8 @@ def load(path, engine):
                 config = parsed(text)
             if json.dumps(trusted(config, engine.NAMES)) != json.dumps(config):
                 raise LotteryError(
-                    "its model's config holds settings of a training, which an .h5 file may not: save it as .keras"
+                    "its model's config holds training settings, which an .h5 file may not hold: "
+                    "save it as .keras"
                 )
             engine.shapes(config, stored)
             return engine.keras.models.load_model(path, compile=False)

@@ -18,7 +18,7 @@ _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 
 
 def open_data(handle, train, seed, name="train"):
-    """`train` as fit takes it again and again: (it, batches an epoch or None, what tells it from other data).
+    """Return (data that can be iterated repeatedly, batches per epoch or None, fingerprint).
 
     Args:
       handle: that of the compiled model.

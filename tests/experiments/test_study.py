@@ -202,7 +202,7 @@ def test_a_study_has_the_runs_it_says():
         (dict(rewinds=("soon",)), "'soon' is unknown"),
         (dict(controls=("randon",)), "Did you mean 'random'"),
         (dict(controls=("random@0.7",)), "one of the study's sparsities, 0.8, 0.9"),
-        (dict(controls=("dense-scratch@0.9",)), "nothing for the dense ones"),
+        (dict(controls=("dense-scratch@0.9",)), "a dense control takes none"),
         (dict(targets=("digits",)), "is the source"),
         (
             dict(targets=("digits",), source_classes=(0, 1), target_classes=(0, 1)),
