@@ -468,7 +468,7 @@ def test_the_state_of_the_round_before_is_an_error():
     round = next(rounds)
     round.begin()
     with pytest.raises(
-        lottery.LotteryError, match="the masks are not those .* takes each round's from round.begin"
+        lottery.LotteryError, match="the masks are not those .* take each round's state from round.begin"
     ):
         round.stepped(train.state)
 
