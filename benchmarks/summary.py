@@ -11,11 +11,9 @@ from keras_lottery.experiments.report.between import put
 
 TITLE = """# What the training engine costs
 
-Each table shows the results of one command, which are in `results/`. The two sides of a ratio ran \
-alternately. The ratio
-was taken for each pair of runs; the tables give its median, with the quartiles in brackets. `make bench` \
-measures all of
-it again (about an hour on two cores).
+Each table shows the results of one command, which are in `results/`. The two sides of a ratio ran
+alternately. The ratio was taken for each pair of runs; the tables give its median, with the quartiles in
+brackets. `make bench` measures all of it again (about an hour on two cores).
 """
 
 
