@@ -1,4 +1,4 @@
-"""The main job on real images, in some minutes: find a ticket on the digits 0-4, carry it to 5-9, export it.
+"""The whole workflow on real images in some minutes: find a ticket on digits 0-4, carry it to 5-9, export it.
 
 Example:
   python -m apps.demo

@@ -3,8 +3,9 @@
 Example:
   lottery-export --ticket=runs/student/ticket/student --output=student.tflite --dataset=digits
 
-Without --dataset a file is taken only if its answers are the model's to 1e-3. With one, a
-smaller file that loses at most --max_loss points on validation images is taken too, and tested.
+Without --dataset, a file is accepted only if its outputs agree with the model's to 1e-3. With
+--dataset, a smaller file may lose up to --max_loss points on validation images, and the chosen
+file is then tested on the test images.
 """
 
 from absl import flags
@@ -24,7 +25,7 @@ shared.define(FLAGS, ExportConfig)
 shared.define(FLAGS, DataConfig, **CHOOSE_BY)
 FLAGS[
     "dataset"
-].help = "images with labels to choose by, in the ticket's classes and size: a TFDS name, a folder, or digits"
+].help = "labelled images to choose by, of the ticket's classes and size: a TFDS name, a folder, or digits"
 
 
 def main():

@@ -22,12 +22,13 @@ shared.define(FLAGS, OwnNet)
 shared.define(FLAGS, SearchConfig, scope="global")
 FLAGS[
     "rewind"
-].help += ", or auto: the earliest step whose ticket is stable to data order, found by several searches"
+].help += "; or auto: the earliest step whose ticket is stable to data order, found by several searches"
 flags.DEFINE_bool(
     "fast",
     False,
-    "a ticket for three dense trainings: --rate=0.32 --budget=3x --rewind_once, to --final_sparsity=0.9 "
-    "unless told otherwise; a higher rate where the rounds would be more than the epochs",
+    "find a ticket at the cost of three dense trainings: stands for --rate=0.32 --budget=3x --rewind_once "
+    "--final_sparsity=0.9, unless you give others; the rate is higher where the epochs are too few for so "
+    "many rounds",
     FLAGS,
 )
 flags.DEFINE_list(

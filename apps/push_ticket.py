@@ -20,9 +20,10 @@ def main():
     from keras_lottery import LotteryError, load_ticket
 
     config = shared.read(FLAGS, PushConfig)
-    if not config.ticket or not config.output:
+    if missing := [name for name in ("ticket", "output") if not getattr(config, name)]:
         raise LotteryError(
-            "there is nothing to publish, or nowhere to: give ticket='FOLDER' and output='hf://user/name'."
+            f"publishing needs a ticket and an address, and no {' and no '.join(missing)} is given: give "
+            "ticket='FOLDER' and output='hf://user/name'."
         )
     card = {"name": config.name, "license": config.license, "author": config.author}
     address = load_ticket(config.ticket).push(config.output, **card)

@@ -1,8 +1,9 @@
 """A study: find tickets on a source, carry them and their controls to targets, over seeds; one table, plots,
 one page.
 
-What is done is not done again: the same command goes on where it was stopped, and with more seeds, targets or
-controls it runs only those. A study file is a list of these flags, one a line: lottery-study --flagfile=FILE.
+Finished runs are not repeated: the same command continues where it was stopped, and with more
+seeds, targets or controls it runs only what is new. A study file lists these flags, one per
+line: lottery-study --flagfile=FILE.
 
 Example:
   lottery-study --source=cifar10 --targets=fashion_mnist,mnist --model=resnet8 --width=2 \\

@@ -3,8 +3,8 @@
 Example:
   lottery-transfer --ticket=saved_models/NAME --dataset=digits --epochs=20 --run_dir=runs/student
 
-The optimizer, the learning rate and its schedule are those that the ticket was found by,
-where it tells them and no flag says others.
+Optimizer, learning rate and schedule are those that the ticket was found with, if it records
+them and no flag gives another.
 """
 
 from absl import flags

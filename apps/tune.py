@@ -36,7 +36,7 @@ def main():
     result = tune.tune(*(shared.read(FLAGS, config) for config in CONFIGS))
     tune.show(result)
     if len(result["rows"]) < FLAGS.trials:
-        print(f"{len(result['rows'])} trials are all: other settings were not found in these ranges")
+        print(f"only {len(result['rows'])} trials: no other settings were found in these ranges")
     if result["rows"][0]["sparsity"] is None:
         print("every trial diverged: give lower rates, --learning_rate_range=LOW,HIGH, and another --run_dir")
         return

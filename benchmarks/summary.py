@@ -11,10 +11,9 @@ from keras_lottery.experiments.report.between import put
 
 TITLE = """# What the training engine costs
 
-Each table is one command's, its figures are in `results/`. Both sides of a ratio ran in turn in one go; a \
-ratio is the
-median over neighbours, quartiles in brackets. `make bench` measures all of it again (about an hour on two \
-cores).
+Each table shows the results of one command, which are in `results/`. The two sides of a ratio ran
+alternately. The ratio was taken for each pair of runs; the tables give its median, with the quartiles in
+brackets. `make bench` measures all of it again (about an hour on two cores).
 """
 
 
@@ -56,8 +55,8 @@ def step():
     ]
     return (
         "A step at batch 128, one thread (`python benchmarks/step.py`). Goal: masked at most 1.02 times "
-        "plain. `again` is the plain model a second time, which is what noise makes of 1. A mask takes a "
-        "byte a weight, a quarter of the weights' memory.",
+        "plain. `again` measures the plain model a second time, so its distance from 1 is noise. A mask "
+        "takes one byte per weight, a quarter of the weights' memory.",
         table(
             (
                 "on",
@@ -122,9 +121,9 @@ def search():
         for row in file["rows"]
     ]
     return (
-        "A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`; what "
-        "the sides are is told there). A processor's rows stay until it is measured again; the package may "
-        "have changed since.",
+        "A whole search, resnet20, 6 trainings of 2 epochs, two cores (`python benchmarks/search.py`, "
+        "which describes the sides). A processor's rows stay until that processor is measured again, and the "
+        "package may have changed since.",
         table(("ours on", "images", "side", "time / ours", "goal, at least", "zeros", "test accuracy"), rows),
     )
 
@@ -133,7 +132,7 @@ def where():
     rows = [(row["of"], row["at"], f"{row['share']:.1%}") for row in read("where")["rows"]]
     return (
         "Where the time of that search goes (`python benchmarks/where.py`). TensorFlow runs operations "
-        "beside each other, so those of a step may sum up to more than the step.",
+        "in parallel, so the shares of a step may add up to more than 100%.",
         table(("of", "at", "share of its time"), rows),
     )
 
@@ -145,8 +144,9 @@ def bound():
         for row in file["rows"]
     ]
     return (
-        "A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`): what "
-        "separates any search that Keras trains from PyTorch's before it does anything of its own.",
+        "A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`). A "
+        "search that Keras trains starts with this difference from PyTorch, before the package adds any work "
+        "of its own.",
         table(("tf_keras on", "side", "step / tf_keras"), rows),
     )
 

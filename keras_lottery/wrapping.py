@@ -37,8 +37,8 @@ def wrap(
 
     The copy computes exactly what `model` does and is compiled and trained like any Keras
     model: weights that a mask drops stay exactly 0 under every optimizer. `model` itself
-    stays as it is. A warning says what no file can bring back of it, such as a class that is not
-    registered: its tickets hold masks and weights all the same.
+    stays as it is. If its tickets could be saved but the model not rebuilt from them, because a class is
+    not registered for example, a warning says so; masks and weights are saved in any case.
 
     Args:
       model: a built Keras 3 model, subclassed ones included, or a Sequential or functional

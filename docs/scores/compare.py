@@ -112,11 +112,12 @@ def page(rows):
         f"Tickets on digits ({images} test images), each search against magnitude in global scope from the "
         "same seed, with the",
         "same rounds and steps: mean test accuracy in % with its 95% interval over seeds, and the paired "
-        "difference in points. So",
-        "few images and seeds do not tell a difference of a point, and of so many intervals one in twenty "
-        "misses by chance.",
-        "What each score is stands in `keras_lottery/search/scores.py`; movement and wanda are functions of "
-        "a user's there.",
+        "difference in",
+        "points. With so few images and seeds a difference of one point cannot be detected, and of so many "
+        "intervals",
+        "one in twenty misses the true value by chance. `keras_lottery/search/scores.py` defines each score, "
+        "and shows",
+        "movement and wanda as scores that a user writes.",
         "`python docs/scores/compare.py` measures what is missing in [rows.jsonl](rows.jsonl) and makes this "
         "page.",
         "",

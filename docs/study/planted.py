@@ -111,8 +111,8 @@ def page(family, spreads, studies, rows):
     yield from (
         "# What the plan would claim",
         "",
-        f"By `python docs/study/planted.py{f' --rows={rows}' if rows else ''}`: {studies:,} simulated "
-        "studies for each line, through a report's own tables. Standard deviations of the paired "
+        f"`python docs/study/planted.py{f' --rows={rows}' if rows else ''}` simulates {studies:,} studies "
+        "for each line and judges them with a report's own tables. Standard deviations of the paired "
         f"differences of the {len(family.cells)} primary comparisons, in points: {found} "
         f"({'of the rows' if rows else 'assumed'}). {SEEDS} seeds for each of {len(family.models)} nets, "
         f"{MORE} where the widest primary interval over seeds has a half width above {WIDEST} points. "
@@ -133,16 +133,17 @@ def _false_claims(family, spreads, studies):
     yield from (
         "## Studies with a false claim",
         "",
-        f"Studies of {studies:,} in which the corrected verdict of at least one primary comparison claims "
-        "what is not so. Of a true difference of 0, beats and is worse are false (and matches, but lower); "
-        "of minus the margin, beats, matches and matches, but lower; of plus the margin, is worse and "
-        "matches, but lower. At most 64 of 1,000 is 5% and two standard errors. These images: the truth is "
-        "about the test images at hand. All images: it is about all images like them, of which 10,000 were "
-        "drawn, which adds 0.08 points to each difference that seeds do not show.",
+        f"The table counts the studies, of {studies:,}, in which the corrected verdict of at least one "
+        'primary comparison is a false claim. If the true difference is 0, the false claims are "beats", '
+        '"is worse" and "matches, but lower". If it is minus the margin, they are "beats", "matches" and '
+        '"matches, but lower"; if it is plus the margin, "is worse" and "matches, but lower". An error rate '
+        'of 5% plus two standard errors is 64 of 1,000. Under "these images" the truth is about the test '
+        'images at hand. Under "all images" it is about all images like them, from which 10,000 were drawn. '
+        "The draw adds a spread of 0.08 points to each difference, which seeds do not show.",
         "",
-        "The correction holds each of the three claims at 2.5%. Where all differences are the same only "
-        "two of them can be false; where some are 0 and others minus the margin all three can, in up to "
-        "7.5% of studies.",
+        "The correction allows each of the three claims to be false in 2.5% of studies. If all true "
+        "differences are the same, only two of the claims can be false. If some are 0 and others minus the "
+        "margin, all three can be, in up to 7.5% of studies.",
         "",
         f"| true difference | {' | '.join(columns)} |",
         f"|{'---|' * (1 + len(columns))}",
@@ -164,7 +165,7 @@ def _power(family, spreads, studies):
         "",
         "## Power",
         "",
-        "The share of primary comparisons of which the corrected verdict says so.",
+        "The columns of verdicts give the share of primary comparisons that get each corrected verdict.",
         "",
         f"| true difference | judged by | seeds a net | {' | '.join(WORDS)} | mean half width | studies with "
         f"one above {WIDEST} |",

@@ -115,10 +115,10 @@ class DataConfig(Config):
         return {"name": own.pop("dataset"), **own}
 
     def images_a_step(self, images: int) -> int:
-        """The batch size, where nobody says one that for a number of training images.
+        """The batch size that was given; if none was, one for this number of training images.
 
-        It is the largest power of two from 16 to 128 that leaves 40 steps an epoch. Fewer steps cost accuracy
-        in a training of few epochs; smaller batches cost time.
+        That is the largest power of two from 16 to 128 that leaves 40 steps an epoch. Fewer steps cost
+        accuracy in a training of few epochs; smaller batches cost time.
 
         Source: up to some batch size, the steps to a goal fall in proportion to it, Shallue et al. 2019
         (arXiv 1811.03600), so that a smaller one takes no more images; small batches serve well,

@@ -112,33 +112,33 @@ class SearchConfig(Config):
     )
     rewind: int | str = option(
         "init",
-        "init, a step of the first training (later rounds train from it to that training's end), trained "
-        "(its end), lr or finetune (keep weights)",
+        "where rounds begin: init, a step of the first training (they then train from there to its last "
+        "step), trained (the end of the first training), or lr or finetune, which keep the weights",
         _rewind,
     )
     rewind_once: bool = option(
         False,
-        "rewind before the last round alone: those between go on with what they have learned, and can be "
-        "short",
+        "rewind only before the last round; the rounds before it continue from the weights they have "
+        "learned, and can be short",
         apart=True,
     )
     structured: bool = option(
         False,
-        "let weak channels die as wholes, at the same sparsity: lottery-export --compact takes "
-        "them out, and any phone gains",
+        "prune so that whole weak channels die, at the same sparsity; lottery-export --compact removes "
+        "them, which any phone gains from",
         apart=True,
     )
     budget: str | int | None = option(
         None,
-        "optimizer steps of the whole search, dense trainings as in 3x, or minutes as in 90m: all rounds "
-        "but the last, which makes the ticket, end early enough to keep it",
+        "limit for the whole search: optimizer steps, dense trainings such as 3x, or minutes such as 90m; "
+        "every round except the last, which makes the ticket, ends early enough to keep it",
         _budget,
         apart=True,
     )
     early_bird: float | None = option(
         None,
-        "end a round, but the last, once less than this share of the weights it prunes are others than an "
-        "epoch before, such as 0.1",
+        "end every round except the last once fewer than this share of the weights it would prune have "
+        "changed since the previous epoch, such as 0.1",
         share,
         apart=True,
     )
@@ -177,7 +177,9 @@ class Net(Config):
         "a builder's name (lenet, conv2, resnet20, vgg19, ...), a network of keras.applications such as "
         "MobileNetV2, or a saved .keras or .h5 file",
     )
-    width: float = option(1.0, "times as many filters as the literature's net", above_zero)
+    width: float = option(
+        1.0, "factor on the numbers of filters and units of the literature's network", above_zero
+    )
     block: int = option(
         1,
         "4 or 16: prune dense kernels in blocks of so many inputs, for the sparse kernels of mobile "

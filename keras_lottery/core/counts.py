@@ -66,10 +66,10 @@ def competing(masks, sparsity, scope="global", own=None):
     keep = total - pruned_count(total, sparsity) - sum(kept for _, kept in alone)
     if alone and not 0 <= keep <= room:
         raise LotteryError(
-            f"at {sparsity:.2%} zeros {total - pruned_count(total, sparsity):,} weights stay, layers with a "
-            f"rate of their own keep {sum(kept for _, kept in alone):,}, and the others, which have "
-            f"{room:,}, cannot make up for that: give rates that are nearer to that of all, or to fewer "
-            "layers."
+            f"the layer_rates do not fit {sparsity:.2%} zeros, at which "
+            f"{total - pruned_count(total, sparsity):,} weights stay in total: the layers with a rate of "
+            f"their own keep {sum(kept for _, kept in alone):,}, and the others have {room:,}, which cannot "
+            "make up for that. Give rates nearer to the rate of all, or to fewer layers."
         )
     if scope == "global":
         groups = [(list(others), keep)]
@@ -180,8 +180,8 @@ def check_rounds(masks, sparsities, scope, rates):
     """
     if rates and rates.keys() == masks.keys():
         raise LotteryError(
-            f"layer_rates: all {len(masks)} layers that are pruned have a rate of their own, so that none is "
-            "left to bring the rounds to their sparsities: leave out the one with the most weights."
+            f"layer_rates: all {len(masks)} layers that are pruned have a rate of their own, so no layer is "
+            "left that could bring each round to its sparsity: leave out the layer with the most weights."
         )
     before = sum(mask.size for path, mask in masks.items() if path not in rates)
     for number, sparsity in enumerate(sparsities, 1):

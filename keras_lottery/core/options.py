@@ -19,8 +19,8 @@ def option(default, help, check=None, *, apart=False, was=MISSING):
       check: a function of (name, value) that gives the value in its standard form, or raises LotteryError. A
         default of None passes unchecked. By default a field that is True or False must be one of them.
       apart: whether runs that differ in it may not be compared with each other.
-      was: its value where a run or a result does not say it, because it was made before the option existed;
-        by default `default`. Where it is given, `told` leaves an option out that has this value.
+      was: the value of runs and results that were made before the option existed and so do not record it;
+        by default `default`. If it is given, `told` leaves the option out where it has this value.
     """
     if check is None and isinstance(default, bool):
         check = boolean
@@ -94,8 +94,8 @@ class Config:
         return {field.name: getattr(self, field.name) for field in options(type(self))}
 
     def told(self) -> dict:
-        """`entries`, but for options with the value that they had before they existed: what earlier versions
-        told, too."""
+        """`entries`, without newer options that have the value of runs made before the option existed, so
+        that the entries equal those of earlier versions."""
         later = {
             field.name: field.metadata["was"] for field in options(type(self)) if field.metadata["later"]
         }
@@ -106,8 +106,8 @@ class Config:
         }
 
     def unusual(self) -> dict:
-        """{name: value} of the options that tell runs apart, where the value is not what it was before they
-        existed."""
+        """{name: value} of the options under which runs are not comparable, if the value differs from that of
+        results made before the option existed."""
         told = {
             field.name: getattr(self, field.name) for field in options(type(self)) if field.metadata["apart"]
         }
@@ -148,8 +148,8 @@ def options(config) -> list:
 
 
 def usual(*configs) -> dict:
-    """{name: value} of all options of some configs that tell runs apart: what they are where a result does
-    not say."""
+    """{name: value} for the options under which runs are not comparable, with the values of results that do
+    not record them."""
     return {
         field.name: field.metadata["was"]
         for config in configs

@@ -26,7 +26,7 @@ def is_chief():
 
 
 def wait():
-    """Return once every process of the team has come here: what the chief wrote before is there, what it
-    writes next is not."""
+    """Barrier: block until every process of the team calls it. Files the chief wrote before it are then
+    visible."""
     if _wait is not None:
         _wait()

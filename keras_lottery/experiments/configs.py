@@ -20,8 +20,8 @@ class TransferConfig(Config):
 
     ticket: str | None = option(
         None,
-        "ticket folder, such as saved_models/NAME or RUN_DIR/round_09, or hf://user/name, or "
-        "https://....zip, a zip file of one (with #sha256=HASH: that very file)",
+        "where the ticket is: a folder, such as saved_models/NAME or RUN_DIR/round_09; hf://user/name; or "
+        "https://....zip, a zip file of a folder, to which #sha256=HASH may be added to accept no other file",
     )
     start: str = option(
         "rewind",
@@ -32,8 +32,8 @@ class TransferConfig(Config):
     controls: tuple = option((), f"also train: {OF_TARGETS}", listed)
     freeze_backbone: bool = option(False, "train the new head alone (tickets do badly at that)", apart=True)
     preprocessing: str = of_words(
-        "as in the ticket's search where that was told, as for a pretrained net; else by the images' own "
-        "mean and deviation"
+        "the scaling that the ticket's search was given, such as that of a pretrained net; if it was given "
+        "none, the images' own mean and deviation"
     )
     epochs: int = option(10, "epochs of training; the one with the best validation accuracy is kept", whole)
     seed: int = seed_option()
@@ -97,8 +97,8 @@ class Pretrained(Config):
         None, "a Python file of yours that defines the model's own layers; it is run, so know what is in it"
     )
     preprocessing: str = of_words(
-        "as is found out from its layers, its name, or on the photos; a new net takes them by their own mean "
-        "and deviation"
+        "the scaling found from the net's layers, from its name, or by measuring on the photos; for a new "
+        "net the images' own mean and deviation"
     )
     width = 1
     new_head = True
@@ -113,8 +113,7 @@ class OwnNet(Net, Pretrained):
     new_head: bool = option(False, "give a saved model a new head where its own is for other classes")
     freeze_backbone: bool = option(
         False,
-        "leave what is frozen in a saved model as it is, and of one without such layers train and prune the "
-        "head alone",
+        "keep the frozen layers of a saved model as they are; if it has none, train and prune only its head",
         apart=True,
     )
     may_be_new = True
@@ -129,16 +128,16 @@ class ShrinkConfig(Pretrained):
     """Which model is made small for which photos, by how much it may suffer, and where the file goes."""
 
     output: str | None = option(None, "the .tflite file to write")
-    goal: str = option("size", "the best file for what: size, download or latency", one_of(GOALS))
+    goal: str = option("size", "what the best file is chosen by: size, download or latency", one_of(GOALS))
     max_loss: float = option(
         0.5, "points of validation accuracy that the file may lose; one image is always allowed", zero_or_more
     )
     epochs: int = option(6, "epochs of each training", whole)
     budget: float | None = option(
-        None, "minutes: no further training begins that would not end by then", above_zero
+        None, "limit in minutes: no further training begins unless it would end in time", above_zero
     )
     controls: tuple = option(
-        (), "dense-cyclic: also tell the points lost against the dense net trained as often", _of_source
+        (), "dense-cyclic: also report the points lost against the dense net trained as often", _of_source
     )
     arm: bool = option(
         False, "also count instructions on an emulated ARM processor, as lottery-benchmark --arm does"

@@ -143,7 +143,7 @@ def first_step(control: str, ticket: Ticket) -> int:
 
 
 def trainings_before(control: str, ticket: Ticket) -> int:
-    """How many trainings to the end the weights have had on the source that a control begins with there."""
+    """How many full trainings on the source the weights have had with which a control begins there."""
     rewind, number = ticket.settings.get("rewind"), ticket.rounds[-1]["round"] if ticket.rounds else 0
     if control in ("ticket", "shuffled") and rewind in KEPT or control == "dense-cyclic":
         return number
@@ -160,8 +160,8 @@ def check(control: str, dense: Ticket | None, on: str = "target") -> None:
         of_kind("dense", dense, Ticket, "the Ticket of round 0 of the search, or None")
     if on == "target" and control in ON_SOURCE:
         raise LotteryError(
-            f"control {control!r} goes through the rounds of the search without pruning, on its data: "
-            "lottery-study trains it on the source."
+            f"control {control!r} repeats the rounds of the search without pruning, so it is trained only on "
+            "the source, by lottery-study: leave it out here."
         )
     if control not in (*_OF_TICKET, *_NEW, "shuffled") and dense is None:
         raise LotteryError(

@@ -99,8 +99,8 @@ def measured(handle, loaded):
     labels, outputs = loaded.test._lottery_labels(), predictions(handle.model, loaded.test)
     if len(outputs) != len(labels):
         warnings.warn(
-            f"{len(outputs):,} outputs for {len(labels):,} test images were gathered from the "
-            "devices: only accuracy and loss are told, by another pass.",
+            f"the devices gave {len(outputs):,} outputs for {len(labels):,} test images, so only accuracy "
+            "and loss are reported, from another pass.",
             stacklevel=2,
         )
         return dict(zip(("test_loss", "test_accuracy"), handle.model.evaluate(loaded.test, verbose=0)))
@@ -130,7 +130,7 @@ def left(handle):
         try:
             told[name] = figure()
         except LotteryError as error:
-            warnings.warn(f"{name} is not told: {error}", stacklevel=2)
+            warnings.warn(f"{name} is not reported: {error}", stacklevel=2)
     return told
 
 

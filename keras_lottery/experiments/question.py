@@ -86,8 +86,8 @@ class Study(Config):
     )
     controls: tuple = option(
         ("random", "dense-scratch", "dense-transferred"),
-        f"of {OF_TARGETS}; dense-cyclic, on the source, needs --rewinds=lr or finetune; random@0.9 is for "
-        "that sparsity alone",
+        f"what the tickets are compared with: {OF_TARGETS}; on the source also dense-cyclic, which needs "
+        "--rewinds=lr or finetune; random@0.9 trains a control at that sparsity only",
         _once,
     )
     source_controls: tuple | None = option(
@@ -113,7 +113,10 @@ class Study(Config):
     def __post_init__(self):
         super().__post_init__()
         if self.target_steps is not None and self.target_epochs is not None:
-            raise LotteryError("the budget on a target is told twice: give target_steps or target_epochs.")
+            raise LotteryError(
+                f"target_steps={self.target_steps} and target_epochs={self.target_epochs} both say how long "
+                "to train on a target: give one of them."
+            )
         if self.target_steps is None and self.target_epochs is None:
             object.__setattr__(self, "target_steps", BUDGET)
         if self.source_controls is None:
@@ -131,8 +134,9 @@ class Study(Config):
         shortening = [name for name in ("rewind_once", "budget", "early_bird") if getattr(self.search, name)]
         if shortening and len(self.sparsities) > 1:
             raise LotteryError(
-                f"{shortening[0]} makes a ticket of the last round alone, and "
-                f"sparsities={list(self.sparsities)} asks for several: give one of them, or leave it out."
+                f"{shortening[0]} trains only the last round to its end, so there is one ticket, and "
+                f"sparsities={list(self.sparsities)} asks for {len(self.sparsities)}: give one sparsity, or "
+                f"leave {shortening[0]} out."
             )
         for control in dict.fromkeys((*self.controls, *self.source_controls)):
             self._check_control(str(control))
@@ -148,8 +152,8 @@ class Study(Config):
             )
         if told and (control in controls.DENSE or not at or share(control, at) not in self.sparsities):
             raise LotteryError(
-                f"control {control!r}: after @ stands one of the study's sparsities, "
-                f"{', '.join(map(str, self.sparsities))}, and nothing for the dense ones."
+                f"control '{control}@{at}' is not understood: give one of the study's sparsities, "
+                f"{', '.join(map(str, self.sparsities))}, after @; a dense control takes none."
             )
 
     def searched(self, rewind, seed) -> SearchConfig:

@@ -24,8 +24,8 @@ from .saliency import CRITERIA, saliency_masks
 
 
 def on_target(control, sparsity, loaded, steps):
-    """What a control that prunes on the target does: (to the compiled model, callbacks, the first epoch at
-    `sparsity`)."""
+    """For SNIP, GraSP and gradual pruning: (function that prunes the compiled model, callbacks, first epoch
+    at `sparsity`). For other controls the function returns the model unchanged."""
     if control in CRITERIA:
 
         def mask(net):

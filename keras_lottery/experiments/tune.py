@@ -102,8 +102,8 @@ def _checked(search, recipe):
         raise LotteryError(f"learning_rate={recipe.learning_rate!r}: give one rate, which the trials vary.")
     if CLUSTER in os.environ:
         raise LotteryError(
-            f"{CLUSTER} is set, and trials here depend on those before, so no cluster shares them out: "
-            "unset it."
+            f"the environment variable {CLUSTER} is set, but trials cannot be shared among processes, "
+            "because each depends on those before it: unset the variable."
         )
     if search.rounds is not None:
         raise LotteryError("rounds follow from final_sparsity and the rate of each trial: leave rounds out.")

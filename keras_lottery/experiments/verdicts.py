@@ -61,8 +61,9 @@ def verdicts(
     Differences that are all the same (few test images: a coarse accuracy) say that their spread is unknown,
     not that it is 0. The sign test, p = 2**-n, then stands in for the t-test: no verdict from fewer than six
     seeds (n is the number of seeds of the smallest net where nets are pooled: so many pooled pairs are
-    independent). Without this, accuracies in steps of 0.1 that spread by 0.1 to 0.2 points give 13 to 5% of
-    studies (12 cells, 3 seeds of the same net twice) a false "beats" in spite of the correction.
+    independent). Without this rule, 13 to 5% of studies (12 cells, 3 seeds of the same net twice) would hold
+    a false "beats" in spite of the correction, if accuracies come in steps of 0.1 and spread by 0.1 to 0.2
+    points.
 
     Args:
       estimates: {cell: Estimate of the paired differences, in points}, as `stats.paired` and `stats.pooled`

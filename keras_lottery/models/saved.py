@@ -41,7 +41,10 @@ def load(path, engine):
                     raise LotteryError("it holds no model's config")
                 config = parsed(text)
             if json.dumps(trusted(config, engine.NAMES)) != json.dumps(config):
-                raise LotteryError("it holds settings of a training inside its model; save it as .keras")
+                raise LotteryError(
+                    "its model's config holds training settings, which an .h5 file may not hold: "
+                    "save it as .keras"
+                )
             engine.shapes(config, stored)
             return engine.keras.models.load_model(path, compile=False)
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:

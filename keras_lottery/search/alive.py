@@ -36,8 +36,8 @@ def set_masks(handle, masks):
         )
     if emptied:
         warnings.warn(
-            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: what goes through "
-            f"there is lost, unless a shortcut goes past it{_cure(scope)}.",
+            f"pruned to {_share(masks)}, no weight is left in {', '.join(emptied)}: no signal "
+            f"passes there any more, except along a shortcut past it{_cure(scope)}.",
             stacklevel=3,
         )
 

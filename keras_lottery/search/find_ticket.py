@@ -73,8 +73,8 @@ def find_ticket(
         first counts. The other layers bring each round to its sparsity.
       score: what a weight is kept for: "magnitude", "random", "taylor" (weight times gradient), "synflow"
         (how much flows through it), or a function of (path, weight, state) that gives a number for each
-        weight; see `scores.State`. A run folder knows a function by its name and a hash of its code and of
-        the values that it uses, so that a changed one is not gone on with.
+        weight; see `scores.State`. A run folder records a function by its name and a hash of its code and
+        of the values that it uses, so a run is not resumed with a changed score.
       scope: among which weights scores are compared: "global" (all), "layer" (those of one, each at
         the same sparsity) or "erk" (those of one, small layers denser, in Erdos-Renyi-kernel
         shares); None for what `wrap` was told, else "global".
@@ -92,13 +92,13 @@ def find_ticket(
       budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
         "3x", or minutes, such as "90m". Every round but the last, which is trained in full,
         ends early enough to keep it; see `stopping.Stopping`. None for no limit.
-      early_bird: end every round but the last once its mask has settled: when less than
-        this share of the weights that it prunes are others than an epoch before.
+      early_bird: end every round except the last once its mask has settled: fewer than this
+        share of the weights that it would prune have changed since the previous epoch.
       seed: sets Python's, NumPy's and the backend's seed, and the order of arrays.
-      run_dir: folder of the run. Killed and started again with the same call it goes on
-        after the last finished epoch, with the same result where operations are
-        deterministic and the order of `train` depends on seed and epoch only. A
-        finished round r is the ticket folder round_0r.
+      run_dir: folder of the run. If the run is killed, the same call continues it after the
+        last finished epoch, with the same result where operations are deterministic and
+        the order of `train` depends on seed and epoch only. A finished round r is the
+        ticket folder round_0r.
       overwrite: start anew in run_dir, deleting the run that is there.
       callbacks: for each round's fit. What they remember survives a kill as far as it is
         numbers, text, arrays, and lists and dicts of these.

@@ -44,15 +44,16 @@ def check_held(handle, masks, weights):
     now = handle.masks()
     if any((now[path] != mask).any() for path, mask in masks.items()):
         raise LotteryError(
-            "the masks are not those that this round began with: a loop that hands its state on takes each "
-            "round's from round.begin(), and no other state or checkpoint may be put back within a round."
+            "the masks are not those that this round began with: take each round's state from "
+            "round.begin() if your loop hands it from step to step, and load no other state or checkpoint "
+            "within a round."
         )
     for path, mask in masks.items():
         if weights[path][~mask].any():
             raise LotteryError(
-                f"{path!r} has weights again that are pruned: let an optimizer of Keras or torch.optim write "
-                "the weights, or in a loop that hands its state on, hold the zeros after each update, "
-                "trainable = round.hold(trainable, non_trainable)."
+                f"pruned weights of {path!r} are no longer 0: let an optimizer of Keras or torch.optim write "
+                "the weights. If your loop hands its state from step to step, restore the zeros after each "
+                "update with trainable = round.hold(trainable, non_trainable)."
             )
 
 

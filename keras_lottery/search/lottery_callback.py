@@ -68,8 +68,8 @@ class LotteryCallback(Callback):
         wrapping.check_unpruned(self.handle)
         if self.params["steps"] is None:
             raise LotteryError(
-                "the number of steps of an epoch is unknown: tell it, fit(..., steps_per_epoch=steps), or "
-                "for a Dataset train = train.apply(tf.data.experimental.assert_cardinality(steps))."
+                "the number of steps per epoch is unknown: state it as fit(..., steps_per_epoch=steps), or "
+                "for a Dataset by train = train.apply(tf.data.experimental.assert_cardinality(steps))."
             )
         check_stateless(self.handle)
         check_leaves_some(self.masks, self.schedule.sparsities[-1], how["scope"])
@@ -151,9 +151,9 @@ class LotteryCallback(Callback):
         not repeat."""
         if self.plan[-1].start and not all(map(np.array_equal, self.handle.rates(), self.rates)):
             raise LotteryError(
-                "a callback set the learning rate by epochs, and a round that begins at step "
-                f"{self.plan[-1].start} begins within the epochs of one fit: use find_ticket, or compile "
-                "with a LearningRateSchedule."
+                "a callback sets the learning rate by epochs, but within one fit the epochs count on when a "
+                f"round rewinds to step {self.plan[-1].start}: use find_ticket, or compile with a "
+                "LearningRateSchedule."
             )
 
     def _check_masks(self):

@@ -101,7 +101,8 @@ class Rewinder:
             self.capture()
         if self.rewind not in KEPT and self.point is None:
             raise LotteryError(
-                f"rewind={self.rewind}: no execution of steps ended at that step: give another."
+                f"rewind={self.rewind}: that step was never the last one of an execution of steps "
+                "(steps_per_execution), so its state is not known: give another step."
             )
         masks = self.pruning.masks(round, step)
         alive.set_masks(self.handle, masks)

@@ -89,15 +89,17 @@ class State:
 
     def _given(self):
         if not self._batches:
-            raise LotteryError("the score measures on data, and there are none: give train=..., the data.")
+            raise LotteryError(
+                "this score needs data to measure on, and none are given: give them as train=..."
+            )
         return self._batches
 
 
 class _Known(dict):
     def __missing__(self, path):
         raise LotteryError(
-            f"the score asks for the inputs of {path!r}, and they are known of Dense layers and of "
-            "convolutions without groups alone: give another score where path not in state.inputs."
+            f"the score asks for the inputs of {path!r}, which are measured only for Dense layers and for "
+            "convolutions without groups: where path is not in state.inputs, score the weight without them."
         )
 
 

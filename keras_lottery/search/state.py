@@ -104,8 +104,9 @@ class Rounds:
             return self.handle.values()
         if rewinder.point is None:
             raise LotteryError(
-                f"rewind={rewinder.rewind}: the first round ended before that step, or no execution of "
-                "steps ended at it: give an earlier one or more epochs."
+                f"rewind={rewinder.rewind}: the first round ended before that step, or the step was never "
+                "the last one of an execution of steps (steps_per_execution): give an earlier step, or more "
+                "epochs."
             )
         return dict(rewinder.point)
 

@@ -35,8 +35,8 @@ class Stopping(StepCounter):
       steps: of an epoch, None if unknown until the first has ended.
       budget: of the whole search: optimizer steps as an int, dense trainings as in "3x", or
         minutes as in "90m" (the last round is finished, however long it takes). None for no limit.
-      early_bird: a round ends when of the weights that it prunes less than this share are
-        others than an epoch before; above 0, below 1. None for never.
+      early_bird: a round ends once fewer than this share of the weights that it would prune
+        have changed since the previous epoch; above 0, below 1. None for never.
       ends_count: whether later rounds rewind to the end of the dense training.
 
     Raises:
@@ -54,8 +54,8 @@ class Stopping(StepCounter):
         self.ends_count = ends_count
         if self.budget and self.budget[1] == "steps" and steps is None:
             raise LotteryError(
-                "budget: the number of steps of an epoch is unknown: tell it with assert_cardinality, or "
-                "give dense trainings, such as 3x."
+                f"budget={budget} counts steps, and the number of steps per epoch is unknown: give dense "
+                "trainings, such as 3x, or state the number of batches of train with assert_cardinality."
             )
         if self.budget and self.budget[1] != "m":
             a_step = steps or 1  # unknown, an epoch counts as one step, and rounds as begun at 0

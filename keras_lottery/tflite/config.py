@@ -14,22 +14,23 @@ class ExportConfig(Config):
 
     ticket: str | None = option(
         None,
-        "ticket folder with trained weights, such as RUN_DIR/ticket/student, or hf://user/name, or "
-        "https://....zip, a zip file of one (with #sha256=HASH: that very file)",
+        "where the ticket is: a folder with trained weights, such as RUN_DIR/ticket/student; hf://user/name; "
+        "or https://....zip, a zip file of a folder, to which #sha256=HASH may be added to accept no other "
+        "file",
     )
     start: str = option(
         "trained", "which of the ticket's weights to export: trained or rewind", one_of(EXPORTED)
     )
     output: str | None = option(None, "the .tflite file to write")
     preprocessing: str = of_words("as in the ticket's training")
-    goal: str = option("size", "the best file for what: size, download, latency or accuracy")
+    goal: str = option("size", "what the best file is chosen by: size, download, latency or accuracy")
     formats: tuple | None = option(
         None, "number formats to try: float32, float16, int8-weights, int8-dynamic, int8 (default: all)"
     )
     max_loss: float = option(0.5, "points of accuracy that the file may lose")
     compact: bool = option(False, "take dead channels out of the net first")
     variants_dir: str | None = option(
-        None, "folder to keep every variant in that works, for lottery-benchmark"
+        None, "folder in which to keep every variant that works, for lottery-benchmark"
     )
     overwrite: bool = option(False, "replace files that are there")
 
@@ -39,7 +40,7 @@ class BenchmarkConfig(Config):
     """How .tflite files are measured."""
 
     threads: int = option(1, "LiteRT's threads, here and in the commands for a phone")
-    seconds: float = option(5.0, "about how long to invoke the files, all together")
+    seconds: float = option(5.0, "about how many seconds to spend on running the files, in total")
     arm: bool = option(
         False,
         "also run the files on an emulated ARM processor: outputs, and instructions of an inference. "

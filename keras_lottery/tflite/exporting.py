@@ -54,9 +54,9 @@ def export(
 
     Each number format is made dense and sparse-encoded, where a tensor with enough zeros keeps only its
     non-zero values. Each file is loaded with LiteRT as a phone would, run, compared with `model` and
-    measured. The best for the goal is written, of those that load and are as good as the model: with
-    labels, that lose at most `max_loss` points of its accuracy; without, whose outputs agree to 1e-3 of
-    their scale.
+    measured. Of the files that load and are as good as the model, the best for the goal is written. With
+    labels, a file is as good if it loses at most `max_loss` points of accuracy; without labels, if its
+    outputs agree with the model's to 1e-3 of their scale.
 
     With `data` the file takes pictures as uint8, normalises them as the data are, and holds the names of
     the classes. The variant is chosen, and int8 takes its ranges, on validation images, 1,000 at most; the

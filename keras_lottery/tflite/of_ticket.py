@@ -85,9 +85,10 @@ def _in_16_bits(keras):
 
 def _places(config):
     """(the .tflite file, the file of its class names), once it is known that they may be written."""
-    if not config.ticket or not config.output:
+    if missing := [name for name in ("ticket", "output") if not getattr(config, name)]:
         raise LotteryError(
-            "there is nothing to export, or no file to write: give ticket='FOLDER' and output='FILE.tflite'."
+            f"exporting needs a ticket and a file to write, and no {' and no '.join(missing)} is given: give "
+            "ticket='FOLDER' and output='FILE.tflite'."
         )
     output = checked_path(config.output, config.overwrite)
     beside = output.with_suffix(".labels.txt")

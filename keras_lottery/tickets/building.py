@@ -42,7 +42,7 @@ def assemble(engine, architecture, masks, values, new=(), *, draw=False, pruned_
     drawn = drawn_anew(handle)
     if stuck := sorted({*new} & shapes.keys() - drawn):
         warnings.warn(
-            f"{', '.join(stuck)} is new, and frozen as in the ticket: what was newly drawn stays as it is.",
+            f"{', '.join(stuck)} is newly drawn, and frozen as in the ticket, so it stays untrained.",
             stacklevel=3,
         )
     if draw:

@@ -32,8 +32,8 @@ def transfer(
         "trained" (at the end of the search, the paper's late reset) or "random": newly drawn,
         except for what is frozen and what Normalization was adapted to.
       freeze_backbone: train the head alone. Tickets do badly at that (see the warning).
-      keras: "tf_keras" or "keras" (Keras 3), whichever the ticket was found with; None for
-        that one.
+      keras: the Keras of the new model, "tf_keras" or "keras" (Keras 3), which need not be the
+        one that the ticket was found with; None for that one.
 
     Returns:
       A new wrapped model; compile and fit it.

@@ -131,5 +131,9 @@ def _check_answer(url, answer):
         if urlsplit(step.url).scheme != "https":
             raise LotteryError(f"{url!r} leads to {step.url!r}, which is no https address: give another.")
     answer.raise_for_status()
-    if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise LotteryError(f"{url!r} is sent compressed once more: put it where files are sent as they are.")
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise LotteryError(
+            f"{url!r} is sent with Content-Encoding {encoding!r}, and only files that are sent unchanged are "
+            "accepted: put the zip file on another server."
+        )

@@ -45,7 +45,7 @@ class Ticket:
       architecture: the plain model as JSON-able dict.
       heads: paths of the output layers.
       rounds: one record a round: round, sparsity (0..1), kept, total, metrics.
-      settings: what its search was told: rewind, scope, epochs, seed, and what else it was.
+      settings: the options of its search: rewind, scope, epochs, seed and all others that were given.
       info: notes, which nothing is computed from: data, model, versions, the caller's own.
     """
 
@@ -84,7 +84,8 @@ class Ticket:
         Args:
           start: the weights under the mask: "rewind", "trained" or "random": newly drawn, except for
             what is frozen and what Normalization was adapted to.
-          keras: "tf_keras" or "keras" (Keras 3), whichever it was found with; None for that one.
+          keras: the Keras of the model, "tf_keras" or "keras" (Keras 3), which need not be the one that
+            the ticket was found with; None for that one.
 
         Raises:
           LotteryError: unknown start, no trained weights in the ticket, or an architecture

@@ -18,7 +18,7 @@ _WANTED = "give a tf.data.Dataset, (x, y) or (x, y, sample_weight)"
 
 
 def open_data(handle, train, seed, name="train"):
-    """`train` as fit takes it again and again: (it, batches an epoch or None, what tells it from other data).
+    """Return (data that can be iterated repeatedly, batches per epoch or None, fingerprint).
 
     Args:
       handle: that of the compiled model.
@@ -87,12 +87,12 @@ def warn_of_order(train, kept=True, step=0):
             if anew and step
             else []
         ),
-        *(["killed, this run goes on in another order"] if how and kept else []),
+        *(["if this run is killed, it continues in another order"] if how and kept else []),
     ]
     if lost:
         warnings.warn(
-            f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. "
-            "lottery.data.batches(x, y, batch_size=..., seed=...) shuffles by seed and epoch alone.",
+            f"train shuffles {how}, in an order that no file can keep: {', and '.join(lost)}. To avoid this, "
+            "use lottery.data.batches(x, y, batch_size=..., seed=...), which shuffles by seed and epoch.",
             stacklevel=3,
         )
 

@@ -153,7 +153,7 @@ def test_layers_with_rates_of_their_own_follow_them_and_the_total_stays_exact(se
         ({"conv3": 0.1}, "'conv3' names no weight that is pruned.*conv1/kernel"),
         ({"kernel": 0.1}, "'kernel' names no weight"),
         ({"*": 0.1}, "all 3 layers that are pruned have a rate of their own"),
-        ({"block": 0.9, "conv1": 0.9}, "own keep 4, and the others, which have 8, cannot"),
+        ({"block": 0.9, "conv1": 0.9}, "own keep 4, and the others have 8, which cannot make up"),
     ],
 )
 def test_rates_that_cannot_be_are_refused(rates, said):

@@ -120,7 +120,8 @@ def test_another_variable_in_the_place_of_a_held_one():
     layer.kernel = tf.Variable(tf.ones((8, 12)))
     for call in (lottery.masks, lottery.sparsity, lottery.strip):
         with pytest.raises(
-            lottery.LotteryError, match="'kernel' of layer 'a' is not the variable that has the mask"
+            lottery.LotteryError,
+            match="'kernel' of layer 'a' is another variable than the one that was wrapped",
         ):
             call(model)
 

@@ -150,7 +150,7 @@ def test_dense_rewound_on_a_target_trains_all_of_it(searches, tmp_path):
     folder, _ = searches(IN_EPOCH)
     row = control("dense-rewound", folder, tmp_path / "control", on="target")
     assert row["sparsity"] == 0 and steps(row) == (0, 0, EPOCHS * steps_of(TARGET))
-    with pytest.raises(lottery.LotteryError, match="lottery-study trains it on the source"):
+    with pytest.raises(lottery.LotteryError, match="trained only on the source, by lottery-study"):
         control("dense-cyclic", folder, tmp_path / "other", on="target")
 
 

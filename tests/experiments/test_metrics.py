@@ -77,7 +77,7 @@ def test_where_outputs_do_not_come_together_accuracy_and_loss_are_left(digits, m
     loss, accuracy = model.evaluate(digits.test, verbose=0)
     whole = model.predict
     monkeypatch.setattr(model, "predict", lambda *given, **how: whole(*given, **how)[:-1], raising=False)
-    with pytest.warns(UserWarning, match="were gathered from the devices: only accuracy and loss"):
+    with pytest.warns(UserWarning, match="only accuracy and loss are reported"):
         assert metrics.measured(engines.of(model), digits) == {"test_loss": loss, "test_accuracy": accuracy}
 
 
@@ -147,6 +147,6 @@ def test_what_is_left_of_a_net_is_told_where_its_layers_are_known():
     attention = L.MultiHeadAttention(2, 2)(first, first)
     model = lottery.wrap(keras.Model(first, L.Dense(2)(L.Flatten()(L.Dense(3)(attention)))))
     with pytest.warns(
-        UserWarning, match="effective_sparsity is not told: what the layer .* passes on is not known"
+        UserWarning, match="effective_sparsity is not reported: what the layer .* passes on is not known"
     ):
         assert metrics.left(engines.of(model)) == {"effective_sparsity": None, "multiply_adds": None}

@@ -70,7 +70,7 @@ def test_seeds_and_images_spread_as_is_assumed():
 
 def test_a_verdict_over_images_needs_rows_that_tell_which_were_right():
     rng, truth = np.random.default_rng(0), dict.fromkeys(FAMILY.cells, 0.0)
-    with pytest.raises(LotteryError, match="do not all tell which test images were right"):
+    with pytest.raises(LotteryError, match="needs rows that record which test images were right"):
         report.tables(simulated.study(rng, FAMILY, SPREADS, truth), family=OVER_BOTH)
     primary = report.tables(simulated.study_of_images(rng, FAMILY, truth), family=OVER_BOTH)[0]
     assert (

@@ -236,8 +236,8 @@ def test_rows_of_two_settings_are_not_taken_for_one_comparison():
     twice = [*rows(), *({**entry, "train_images": 50} for entry in rows())]
     with pytest.raises(
         LotteryError,
-        match="rows of 2 settings are the ticket minus dense-scratch at 90.0% of resnet on mnist: .*50 "
-        "images",
+        match="2 settings fit the primary comparison of resnet on mnist, the ticket minus dense-scratch at "
+        "90.0%: .*50 images",
     ):
         report.tables(twice, family=family())
     cells = [{**cell, "train_images": count} for cell in CELLS for count in (100, 50)]

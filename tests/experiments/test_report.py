@@ -238,8 +238,8 @@ def test_two_results_of_one_run_are_told(files, tmp_path):
     rows = report.collect(files)
     with pytest.warns(
         UserWarning,
-        match=r"two runs tell the same .*80.00% and 70.00%.*ticket of lenet on mnist, seed 0; "
-        "the later counts",
+        match=r"two runs have the same settings .*80.00% and 70.00%.*ticket of lenet on mnist, seed 0. "
+        "The later one is used",
     ):
         assert report.write([*rows, {**rows[0], "test_accuracy": 0.7}], tmp_path / "a") == 9
 

@@ -202,7 +202,7 @@ def test_a_study_has_the_runs_it_says():
         (dict(rewinds=("soon",)), "'soon' is unknown"),
         (dict(controls=("randon",)), "Did you mean 'random'"),
         (dict(controls=("random@0.7",)), "one of the study's sparsities, 0.8, 0.9"),
-        (dict(controls=("dense-scratch@0.9",)), "nothing for the dense ones"),
+        (dict(controls=("dense-scratch@0.9",)), "a dense control takes none"),
         (dict(targets=("digits",)), "is the source"),
         (
             dict(targets=("digits",), source_classes=(0, 1), target_classes=(0, 1)),
@@ -507,7 +507,7 @@ def test_folders_of_studies_keep_their_names():
 @pytest.mark.parametrize("name", ["rewind_once", "budget", "early_bird"])
 def test_rounds_that_are_cut_short_make_a_ticket_of_the_last_alone(name):
     value = {"rewind_once": True, "budget": "2x", "early_bird": 0.1}[name]
-    with pytest.raises(LotteryError, match=f"{name} makes a ticket of the last round alone"):
+    with pytest.raises(LotteryError, match=f"{name} trains only the last round to its end"):
         study(**{name: value})
     assert names(study(sparsities=(0.9,), controls=())).isdisjoint(
         names(study(sparsities=(0.9,), controls=(), **{name: value}))

@@ -283,7 +283,7 @@ def test_a_cluster_of_keras_tuner_is_refused(folder, monkeypatch):
     monkeypatch.chdir(folder.where)
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     code, out, err = command(app, *TUNE)
-    assert code == 2 and "KERASTUNER_ORACLE_IP is set, and trials here depend on those before" in err
+    assert code == 2 and "KERASTUNER_ORACLE_IP is set, but trials cannot be shared among processes" in err
 
 
 @pytest.mark.matrix

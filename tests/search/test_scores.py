@@ -323,7 +323,7 @@ def test_rates_of_single_layers_and_what_is_pruned_once_beside_them(tmp_path):
         ({"c": 0.1}, "'c' names no weight that is pruned"),
         ({"a": 2}, "layer_rates of 'a'=2 is impossible"),
         ([0.1], "layer_rates=.0.1. is not understood"),
-        ({"a": 0.01}, "at 75.00% zeros 54 weights stay, .* keep 94, and the others, which have 120"),
+        ({"a": 0.01}, "75.00% zeros, at which 54 weights stay .* keep 94, and the others have 120"),
     ]:
         with pytest.raises(lottery.LotteryError, match=said):
             search(net(), (X, Y), layer_rates=rates, **how)

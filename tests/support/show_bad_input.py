@@ -69,7 +69,7 @@ CASES = [
         "channels=1: --weights=imagenet take images of 3 channels. Leave",
         EARLY,
     ),
-    (FIND, "--new_head", "new_head is for a net that is there, and lenet is a new one", EARLY),
+    (FIND, "--new_head", "new_head is for a saved or pretrained model, and lenet is a new net", EARLY),
     (FIND, "--model=MobileNetV2 --freeze_backbone", "MobileNetV2 has new weights: give --weights", EARLY),
     (FIND, "--model=MobileNetV2 --width=2", "MobileNetV2 of keras.applications has the width it has", EARLY),
     (FIND, "--preprocessing=imagnet", "preprocessing=imagnet is unknown: .*Did you mean 'imagenet'", EARLY),
@@ -218,7 +218,7 @@ CASES = [
     (
         STUDY,
         "--target_steps=9 --target_epochs=9",
-        "told twice: give --target_steps or --target_epochs",
+        "both say how long to train on a target: give one of them",
         EARLY,
     ),
     (STUDY, "--controls=random@", "one of the study's sparsities, 0.8, 0.9, 0.95", EARLY),

@@ -149,7 +149,7 @@ def test_a_new_layer_that_is_frozen_is_told(found):
     model = pretrained()
     model.get_layer("head").trainable = False
     ticket = lottery.find_ticket(compiled(model), images(), epochs=1, rounds=1, rate=0.5, verbose=0)
-    with pytest.warns(UserWarning, match="head/bias, head/kernel is new, and frozen"):
+    with pytest.warns(UserWarning, match="head/bias, head/kernel is newly drawn, and frozen"):
         lottery.transfer(ticket, num_classes=4)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -195,7 +195,10 @@ def test_commands_take_and_give_addresses(hub, tmp_path):
     )
     assert code == 0 and output.stat().st_size > 0, err
     for flags, said in (
-        (["--ticket=lenet-fashion_mnist-95"], "nothing to publish, or nowhere to"),
+        (
+            ["--ticket=lenet-fashion_mnist-95"],
+            "publishing needs a ticket and an address, and no output is given",
+        ),
         (
             ["--ticket=lenet-fashion_mnist-95", "--output=hf://me/lenet", "--license=MIT!"],
             "--license=MIT! is no identifier",

@@ -52,10 +52,10 @@ def copy(model):
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path]:
             raise LotteryError(
-                f"a copy made from the layers' configs has another {path!r} than {model.name!r}: the "
-                "get_config of the layer that owns it must hold every argument of its constructor, and it "
-                "be built by a call on symbolic tensors, or by a build() of its own; a layer inside "
-                "another must not be called by itself as well."
+                f"a copy made from the layers' configs has another {path!r} than {model.name!r}. The "
+                "get_config of the layer that owns it must hold every argument of its constructor. The "
+                "layer must be built by a call on symbolic tensors or by a build() of its own. A layer "
+                "inside another one must not also be called by itself."
             )
     below = walk.layers(new)
     for path, layer in {"": plain, **walk.layers(plain)}.items():

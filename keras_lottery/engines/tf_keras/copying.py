@@ -110,9 +110,9 @@ def copy_state(source, target):
     for path in {**given, **made}:
         if path not in given or path not in made or given[path].shape != made[path].shape:
             raise LotteryError(
-                f"a copy made from the layers' configs has another {path!r} than {source.name!r}: the "
-                "get_config of the layer that owns it must hold every argument of its constructor, and a "
-                "layer inside another must not be called by itself as well."
+                f"a copy made from the layers' configs has another {path!r} than {source.name!r}. The "
+                "get_config of the layer that owns it must hold every argument of its constructor. A layer "
+                "inside another one must not also be called by itself."
             )
     for path, variable in made.items():  # one copy at a time
         variable.assign(given[path].numpy())

@@ -85,8 +85,9 @@ class LotteryPrune(PruneLowMagnitude):
         for path in self.masks:
             if self.holding and not (path in variables and is_held(variables[path])):
                 raise LotteryError(
-                    f"{path!r} of layer {self.name!r} is not the variable that has the mask: give that one "
-                    "values, variable.assign(value), or replace it before lottery.wrap."
+                    f"{path!r} of layer {self.name!r} is another variable than the one that was wrapped, so "
+                    "no mask holds its zeros: set values with variable.assign(value), or replace the "
+                    "variable before lottery.wrap."
                 )
         return [(variables[path], mask) for path, mask in self.masks.items()]
 

@@ -57,7 +57,7 @@ def found_net(net: Net, data: DataConfig, seed: int, keras: str, load) -> Found:
     for name in ("new_head", "freeze_backbone", "code"):
         if getattr(net, name, None):
             raise LotteryError(
-                f"{name} is for a net that is there, and {net.model} is a new one: leave it out."
+                f"{name} is for a saved or pretrained model, and {net.model} is a new net: leave it out."
             )
     word = getattr(net, "preprocessing", "auto")
     loaded = load(data, seed)

@@ -145,8 +145,8 @@ def write(rows: list, output: PathLike, tickets: Sequence = (), family: Any = No
         if before["test_accuracy"] != entry["test_accuracy"]:
             got = [of.get("outcome") or f"{of['test_accuracy']:.2%}" for of in (before, entry)]
             warnings.warn(
-                f"two runs tell the same of themselves but for what they got ({' and '.join(got)}): "
-                f"{_name(entry)}; the later counts.",
+                f"two runs have the same settings and different results ({' and '.join(got)}): "
+                f"{_name(entry)}. The later one is used; leave one of them out.",
                 stacklevel=2,
             )
         found[_run_of(entry)] = entry

@@ -98,9 +98,9 @@ def _part(compared, cell, model):
     found = [one for one in compared if one.first["model"] == model and cell.is_of(one)]
     if len(found) > 1:
         raise LotteryError(
-            f"rows of {len(found)} settings are the ticket minus {cell.control} at {cell.sparsity:.1%} of "
-            f"{model} on {cell}: {'; '.join(one.where for one in found)}. Name source, train_images or "
-            "epochs in the family, or leave rows out."
+            f"{len(found)} settings fit the primary comparison of {model} on {cell}, the ticket minus "
+            f"{cell.control} at {cell.sparsity:.1%}: {'; '.join(one.where for one in found)}. Name source, "
+            "train_images or epochs in the plan's cell, or leave rows out."
         )
     return found[0] if found else None
 
@@ -122,8 +122,9 @@ def _over_new_images(by_seed, by_image):
     for cell, found in by_image.items():
         if found is None and by_seed[cell].n:
             raise LotteryError(
-                f"the rows of the ticket and {cell.control} on {cell} do not all tell which test images were "
-                "right, and new_images asks for it: test those nets again, or leave new_images out."
+                f"new_images needs rows that record which test images were right, and some rows of the "
+                f"ticket or of {cell.control} on {cell} do not: test those nets again, or leave new_images "
+                "out."
             )
     return {cell: found or by_seed[cell] for cell, found in by_image.items()}
 

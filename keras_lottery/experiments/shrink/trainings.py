@@ -166,8 +166,8 @@ def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
             folder = job.place.run_dir / CYCLIC / f"training_{nets[-1].trainings + 1:02d}"
             nets.append(_trained_again(job, nets[-1], dense.validation_accuracy, CYCLIC, folder))
     except (Enough, Failed) as said:
-        had = f"{CYCLIC} has had {len(nets)} of {trainings} trainings"
-        say(f"{had}: {said}; the command goes on when it is given with another output")
+        had = f"{CYCLIC} stopped after {len(nets)} of {trainings} trainings"
+        say(f"{had}: {str(said).rstrip('.')}. To continue, give the command again with another output.")
     return nets
 
 

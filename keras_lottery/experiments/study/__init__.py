@@ -177,7 +177,7 @@ def show(tasks: list, seconds: dict, jobs: int) -> None:
     Console(markup=False).print(table)
     say(
         f"about {duration(sum(seconds.values()) / jobs)} with {jobs} process{'es' * (jobs > 1)} at a time, "
-        "by measured steps; loading data and starting come on top"
+        "estimated from measured steps, plus the time to start and to load data"
     )
 
 

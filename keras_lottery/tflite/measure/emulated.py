@@ -1,8 +1,8 @@
 """The same files under an emulated ARM processor: their outputs, and how many instructions an inference
 executes.
 
-For a ratio that repeats, where no phone is at hand. Time under emulation means nothing and is not measured;
-instructions are no milliseconds either: a phone's memory may slow down one file more than another.
+This gives a reproducible ratio when no phone is at hand. Time under emulation means nothing and is not
+measured. Instructions do not measure time either: a phone's memory may slow down one file more than another.
 """
 
 import dataclasses

@@ -60,7 +60,8 @@ def latencies(files, *, threads=1, seconds=5.0):
     Args:
       files: {name: bytes or path}, or a list of paths; the first is what the others are compared with.
       threads: LiteRT's threads.
-      seconds: about how long to invoke them, all together; some rounds are made however slow they are.
+      seconds: about how many seconds to spend on running the files, in total; some rounds are run in any
+        case, however slow the files are.
 
     Returns:
       A `Row` for each file, in order. A file that does not load or run has its reason in `problem`.
