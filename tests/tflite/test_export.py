@@ -1,5 +1,6 @@
 """Exported files: loaded, run, as small as they can be, with exactly the model's zeros; or nothing at all."""
 
+import dataclasses
 import errno
 import itertools
 import json
@@ -578,6 +579,27 @@ def test_a_loss_of_accuracy_above_the_limit_is_refused():
     )
     assert problem_of(row, 0.904, 0.5) is None
     assert problem_of(row, 0.906, 0.5) == "loses 0.60 points of accuracy, more than 0.5"
+
+
+def test_what_litert_refuses_is_told_in_one_phrase_and_why_is_in_the_record(tmp_path, capsys):
+    model = tf_keras.Sequential([layers.Input((16,)), layers.Dense(64, "relu"), layers.Dense(4)])
+    kernel = model.layers[0].kernel
+    kernel.assign(np.where(np.arange(16 * 64).reshape(kernel.shape) % 10, 0, kernel))
+    images = np.random.default_rng(0).normal(size=(8, 16)).astype("float32")
+    given = {"images": images, "labels": np.zeros(8, int), "max_loss": 100, "overwrite": True}
+    path = tmp_path / "net.tflite"
+    record = lottery.export(model, path, formats=["int8-dynamic", "int8"], **given)
+    refused = [row for row in record.variants if row.refused]
+    assert [row.name for row in refused] == ["int8-dynamic sparse", "int8 sparse"]
+    assert all("failed to delegate" in row.problem and row.bytes for row in refused)
+    said = capsys.readouterr().out
+    assert "\nint8-dynamic sparse, int8 sparse: not supported by LiteRT, left out\n" in said
+    assert "delegate" not in said + record._repr_html_()
+    loses = dataclasses.replace(record.variants[2], problem="loses 2 points")
+    with pytest.raises(LotteryError, match="loses 2 points; the int8 sparse file is not supported"):
+        pick([loses, refused[1]], "size")
+    with pytest.raises(LotteryError, match="int8 sparse file does not load or run: failed to delegate"):
+        pick(refused, "size")
 
 
 @pytest.mark.parametrize(
