@@ -108,7 +108,9 @@ def test_a_cell_or_a_command_in_it_that_fails_is_told(tmp_path):
         ("!exit 3", "exit status 3"),
         ("import nothing", "nothing"),
     ):
-        (tmp_path / "page.md").write_text(f"```{{code-cell}}\nx = 1\n```\n\n```{{code-cell}}\n{cell}\n```\n")
+        (tmp_path / "page.md").write_text(
+            f"```{{code-cell}} python3\n:tags: [hide-input]\n\nx = 1\n```\n\n```{{code-cell}}\n{cell}\n```\n"
+        )
         done = python(ROOT / "tests/support/run_page.py", tmp_path / "page.md", cwd=tmp_path)
         assert done.returncode != 0 and said in done.stderr
 
