@@ -13,6 +13,7 @@ import numpy as np
 from keras_lottery.experiments.report.between import put
 from keras_lottery.experiments.report.table import figure
 from keras_lottery.experiments.stats import estimate, paired
+from keras_lottery.tflite.record import REFUSED
 from keras_lottery.tickets.ticket import load_ticket, shipped
 
 HERE = Path(__file__).parent
@@ -178,7 +179,7 @@ def every(rows):
                 + f" | {_text(v['load_ms'], '.1f')} | {_text(v['latency'], '.2f')} | "
                 f"{_text(v['relative_difference'], '.0e')}"
                 + f" | {'–' if v['accuracy'] is None else format(100 * (v['accuracy'] - dense), '+.2f')} | "
-                f"{v['problem'] or ''} |"
+                f"{(REFUSED if v['bytes'] and v['load_ms'] is None else v['problem']) or ''} |"
             )
 
 

@@ -9,6 +9,7 @@ from ..core.counts import SCOPES
 from ..core.errors import LotteryError
 from ..core.masking import BLOCKS
 from ..core.options import Config, one_of, option
+from ..core.saying import is_drawn
 from ..core.schedule import MOST, check_rewind, check_rewind_once, round_sparsities
 
 SCORES = {  # what weights are kept for; each is a function of `search.scores`
@@ -204,7 +205,8 @@ class Run(Config):
 
     @property
     def progress(self):
-        """`verbose` as `fit` takes it."""
-        return (
-            "auto" if self.verbose is True else int(self.verbose) if self.verbose is False else self.verbose
-        )
+        """`verbose` as `fit` takes it; bars become a line per epoch where they cannot be drawn, in a file or
+        a pipe."""
+        if self.verbose is True:
+            return "auto" if is_drawn() else 2
+        return self.verbose or 0

@@ -1,6 +1,7 @@
 """Lines that the package prints, in the words of who reads them: arguments in Python, flags in a command."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
 _words: list[Callable] = [str]  # the last one counts
@@ -14,6 +15,11 @@ def say(line: object) -> None:
     EPOCHS=3
     """
     print(_words[-1](str(line)), flush=True)
+
+
+def is_drawn() -> bool:
+    """Whether bars can be drawn where things are printed: on a terminal or in a notebook, not in a file."""
+    return sys.stdout.isatty() or "ipykernel" in sys.modules
 
 
 @contextlib.contextmanager

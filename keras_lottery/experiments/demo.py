@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
-from ..core.saying import say
+from ..core.saying import is_drawn, say
 from ..tflite.config import ExportConfig
 from ..training import run_folder
 from . import jobs
@@ -28,18 +28,22 @@ def run(run_dir, backend="auto"):
     shutil.rmtree(run_dir, ignore_errors=True)
     machine = Machine(precision="float32", backend=backend)
     say("1/3  find a ticket on the digits 0-4\n")
-    place = Run(str(run_dir / "find"), verbose=2)
+    bars = is_drawn()  # and in a file nothing in their place
+    place = Run(str(run_dir / "find"), verbose=bars)
     found = jobs.find(SEARCH, Net("resnet8"), SOURCE, RECIPE, machine, place)
     say("\n2/3  carry it to the digits 5-9, beside its controls\n")
     wanted = TransferConfig(found["ticket"], controls=CONTROLS, epochs=10)
-    place = Run(str(run_dir / "transfer"), verbose=2)
+    place = Run(str(run_dir / "transfer"), verbose=bars)
     carried = jobs.transfer(wanted, TARGET, RECIPE, machine, place)
-    say("\n3/3  write each as .tflite\n")
+    say("\n3/3  write each as .tflite; of the ticket every variant is shown\n")
     rows = []
     for row in carried["rows"]:
         output = run_dir / f"{row['control']}.tflite"
         student = str(run_dir / "transfer" / row["control"] / "student")
-        written = jobs.export(ExportConfig(student, output=str(output)), TARGET.arguments())
+        of_ticket = row["control"] == "ticket"
+        written = jobs.export(
+            ExportConfig(student, output=str(output)), TARGET.arguments(), verbose=of_ticket
+        )
         rows.append(
             {
                 "name": row["control"],

@@ -1,6 +1,7 @@
 """Which variant is the best for a goal, of those that are as good as the model."""
 
 from ..core.errors import LotteryError
+from .record import REFUSED
 
 # Of the largest output. Float32 on two runtimes differs by about 1e-6.
 TOLERANCE = 1e-3
@@ -47,9 +48,12 @@ def pick(variants, goal):
     """
     good = [variant for variant in variants if variant.problem is None]
     if not good:
-        raise LotteryError(
-            "nothing was written: " + "; ".join(f"the {v.name} file {v.problem}" for v in variants) + "."
-        )
+        in_full = all(variant.refused for variant in variants)
+        problems = [
+            f"the {one.name} file {f'is {REFUSED}' if one.refused and not in_full else one.problem}"
+            for one in variants
+        ]
+        raise LotteryError(f"nothing was written: {'; '.join(problems)}.")
     if goal == "latency":
         fastest = min(variant.latency_ms for variant in good)
         good = [variant for variant in good if variant.latency_ms <= ALIKE * fastest]

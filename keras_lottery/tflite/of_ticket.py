@@ -17,7 +17,7 @@ from .writing import checked_path
 OF_TICKETS = ("ticket", "start", "output", "preprocessing")  # what `export` of a model is not told
 
 
-def export(config: ExportConfig, dataset: dict | None = None) -> dict:
+def export(config: ExportConfig, dataset: dict | None = None, verbose: bool = True) -> dict:
     """Write a ticket's weights as .tflite, checked by running it.
 
     The file takes uint8 images, normalised inside as in the ticket's training, where it was trained on
@@ -28,6 +28,7 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     Args:
       config: what is written where.
       dataset: {argument of data.load: value}; image_size, channels and classes are by default the ticket's.
+      verbose: as for `lottery.export`.
 
     Returns:
       The result, a JSON-able dict, which is beside the file, in the file that has its name and .json.
@@ -54,7 +55,7 @@ def export(config: ExportConfig, dataset: dict | None = None) -> dict:
     else:
         model = ticket.model(config.start)
         given["normalization"] = _normalization(config, model, images)
-    record = export_model(model, output, **given)
+    record = export_model(model, output, verbose=verbose, **given)
     if names := given["class_names"] or dataset and given["data"].class_names:
         with files.new_file(beside) as aside:
             aside.write_text("\n".join(names) + "\n", encoding="utf-8")

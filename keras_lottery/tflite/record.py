@@ -4,6 +4,8 @@ import dataclasses
 
 from ..core import html
 
+REFUSED = "not supported by LiteRT, left out"
+
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
@@ -41,6 +43,11 @@ class Variant:
     def name(self):
         return f"{self.format} {self.encoding}"
 
+    @property
+    def refused(self):
+        """Whether there is a file, and LiteRT does not load or run it."""
+        return self.problem is not None and self.bytes is not None and self.latency_ms is None
+
 
 @dataclasses.dataclass(frozen=True)
 class Export:
@@ -69,8 +76,8 @@ class Export:
 
     def _repr_html_(self):
         rows = [
-            (variant.name, variant.bytes, variant.problem or ("chosen" if variant.chosen else ""))
-            for variant in self.variants
+            (row.name, row.bytes, REFUSED if row.refused else row.problem or ("chosen" if row.chosen else ""))
+            for row in self.variants
         ]
         return html.table(repr(self), ("variant", "bytes", ""), rows)
 

@@ -4,6 +4,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
+from .record import REFUSED
+
 COLUMNS = {
     "bytes": lambda row: f"{row.bytes:,}",
     "zstd": lambda row: f"{row.zstd:,}",
@@ -36,9 +38,8 @@ def show(record):
         )
     console, chosen = Console(markup=False), record.chosen
     console.print(table)
-    for row in record.variants:
-        if row.problem:
-            _print(console, f"{row.name}: {row.problem}")
+    for problem, rows in _problems(record.variants).items():
+        _print(console, f"{', '.join(row.name for row in rows)}: {problem}")
     if chosen.sparse_kernels:
         _print(console, f"layers that sparse kernels of an ARM processor can run: {chosen.sparse_kernels}")
     if record.restated:
@@ -55,6 +56,15 @@ def show(record):
             f"on {test['examples']:,} test images: the model {test['keras']:.2%}, the file "
             f"{test['file']:.2%}",
         )
+
+
+def _problems(variants):
+    """{what is wrong: the variants}, in the order of the table; why LiteRT refuses one is in the record."""
+    found = {}
+    for row in variants:
+        if row.problem:
+            found.setdefault(REFUSED if row.refused else row.problem, []).append(row)
+    return found
 
 
 def _print(console, line):

@@ -50,13 +50,13 @@ def _variant(name, made, row, specs, examples, expected, right):
     )
     if row.latency is None:
         return dataclasses.replace(variant, problem=row.problem)
-    variant = dataclasses.replace(
-        variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median
-    )
     try:
         actual = check.outputs(made, specs, examples)
     except Exception as error:  # whatever the runtime says, the file is of no use
         return dataclasses.replace(variant, problem=f"does not run: {first_line(error)}")
+    variant = dataclasses.replace(
+        variant, load_ms=row.load.median, latency_ms=row.latency.median, latency=row.ratio.median
+    )
     if not all(np.isfinite(value).all() for value in actual.values()):
         return dataclasses.replace(variant, problem="gives NaN or infinity where the Keras model does not")
     largest, relative = check.differences(actual, expected)

@@ -446,6 +446,9 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
 
 def test_tensorboard_has_a_run_a_row(whole, tmp_path):
     pytest.importorskip("tensorboard")
+    import tensorflow as tf
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     from keras_lottery.experiments.study import board
 
     rows = report.read(whole / "whole" / "rows.jsonl")
@@ -456,6 +459,17 @@ def test_tensorboard_has_a_run_a_row(whole, tmp_path):
         == len(rows)
         == len(list((tmp_path / "board").rglob("events*")))
     )
+    row = next(row for row in rows if row["control"] == "ticket" and None not in row["validation_curve"])
+    (run,) = (tmp_path / "board").glob(f"*-ticket-{row['ticket_sparsity']:g}-{row['seed']}-{row['run'][:4]}")
+    read = EventAccumulator(str(run)).Reload()
+
+    def scalar(name):
+        return [(one.step, float(tf.make_ndarray(one.tensor_proto))) for one in read.Tensors(name)]
+
+    curve = list(zip(row["curve_steps"], row["validation_curve"]))
+    assert scalar("validation_accuracy") == [(step, pytest.approx(value)) for step, value in curve]
+    assert scalar("test_accuracy") == [(row["steps"]["stop"], pytest.approx(row["test_accuracy"]))]
+    assert "hparams" in read.summary_metadata["_hparams_/session_start_info"].plugin_data.plugin_name
 
 
 def test_study_file_of_the_docs_is_a_study():

@@ -4,12 +4,16 @@ import configparser
 import importlib
 import inspect
 import re
+import shlex
 import sys
 from pathlib import Path
 
+import absl.flags
 import pytest
+from small import python
 
 import keras_lottery as lottery
+from keras_lottery import report
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -22,6 +26,7 @@ RUN_ELSEWHERE = {  # page -> the test that runs the Python on it
     "phone/README.md": "package/test_readme.py",
 }
 SHOWN = {"console", "text", "json"}  # what a reader types in a terminal, output and files
+ABSLS = "--flagfile", "--helpshort"
 OF_APPS = {"kotlin", "swift"}  # of docs/phone, for what no machine of ours runs
 
 
@@ -87,20 +92,84 @@ def test_code_on_pages_is_run_or_marked_as_what_is_shown():
     assert all((ROOT / "tests" / test).is_file() for test in RUN_ELSEWHERE.values())
 
 
-def test_every_command_and_flag_on_pages_exists():
-    unknown, seen = [], 0
-    for path in PAGES:
-        for kind, code in blocks(path):
-            if kind not in ("console", "", "{code-cell}"):
-                continue
-            for command, told in re.findall(r"(lottery-\w+)\b(.*)", code.replace("\\\n", " ")):
-                module = importlib.import_module(commands()[command])
-                for flag in re.findall(r"--(\w+)", told):
-                    seen += 1
-                    known = {*module.FLAGS, *(f"no{name}" for name in module.FLAGS), "flagfile", "helpshort"}
-                    if flag not in known:
-                        unknown.append(f"{path.relative_to(DOCS)}: {command} has no --{flag}")
-    assert seen > 50 and unknown == []
+NOTEBOOKS = [path for path in PAGES if "kernelspec:" in path.read_text()]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(DOCS)))
+def test_the_cells_of_a_page_run(path, tmp_path):
+    done = python(ROOT / "tests/support/run_page.py", path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_cell_or_a_command_in_it_that_fails_is_told(tmp_path):
+    for cell, said in (
+        ("1 / 0", "page.md, cell 2"),
+        ("!exit 3", "exit status 3"),
+        ("import nothing", "nothing"),
+    ):
+        (tmp_path / "page.md").write_text(
+            f"```{{code-cell}} python3\n:tags: [hide-input]\n\nx = 1\n```\n\n```{{code-cell}}\n{cell}\n```\n"
+        )
+        done = python(ROOT / "tests/support/run_page.py", tmp_path / "page.md", cwd=tmp_path)
+        assert done.returncode != 0 and said in done.stderr
+
+
+def test_every_command_on_pages_takes_the_flags_that_it_shows():
+    wrong, seen = [], 0
+    for path in [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        for command, told in re.findall(r"^!?(lottery-\w+)\b(.*)", shown_commands(path), re.M):
+            flags = importlib.import_module(commands()[command]).FLAGS
+            given = [one for one in shlex.split(told, comments=True) if not one.startswith(ABSLS)]
+            try:
+                flags(["", *given])
+            except absl.flags.Error as error:
+                wrong.append(f"{path.relative_to(ROOT)}: {command}{told}: {error}")
+            for name in flags:
+                flags[name].unparse()
+            seen += len(given)
+    assert seen > 150 and wrong == []
+
+
+def test_every_script_target_and_extra_on_pages_is_there():
+    config, makefile = configparser.ConfigParser(), (ROOT / "Makefile").read_text()
+    config.read(ROOT / "setup.cfg")
+    seen = 0
+    for path in [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        text = path.read_text()
+        for script, told in re.findall(r"\bpython ((?:docs|benchmarks|tests)/[\w/]+\.py)([^`\n]*)", text):
+            code = (ROOT / script).read_text()
+            assert all(flag in code for flag in re.findall(r"--(\w+)", told)), (path, script, told)
+            seen += 1
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)\b", text, re.M):
+            assert re.search(rf"^([\w-]+ )*{target}( [\w-]+)*:", makefile, re.M), (path, target)
+        for extra in re.findall(r"(?:\.|keras_lottery)\[(\w+)\]['`]", text):
+            assert extra in config["options.extras_require"], (path, extra)
+    assert seen > 5
+
+
+def shown_commands(path):
+    """The blocks of a page that hold commands, each command on a line."""
+    shown = [code for kind, code in blocks(path) if kind in ("console", "", "{code-cell}")]
+    return "\n".join(shown).replace("\\\n", " ")
+
+
+def test_every_flag_in_the_text_of_pages_exists():
+    seen = 0
+    for path in [*PAGES, ROOT / "README.md"]:
+        for command, told in re.findall(r"`(lottery-\w+)\s([^`]+)`", FENCE.sub("", path.read_text())):
+            for flag in re.findall(r"--(\w+)", told):
+                known = importlib.import_module(commands()[command]).FLAGS
+                is_known = flag in known or flag.removeprefix("no") in known or f"--{flag}".startswith(ABSLS)
+                assert is_known, f"{path}: {command} has no --{flag}"
+                seen += 1
+    assert seen > 10
+
+
+def test_the_plan_on_its_page_is_one(tmp_path):
+    ((_, plan),) = [block for block in blocks(DOCS / "howto/plan.md") if block[0] == "json"]
+    (tmp_path / "primary.json").write_text(plan)
+    assert len(report.read_family(tmp_path / "primary.json").cells) == 2
 
 
 def test_a_site_that_does_not_stand_alone_is_told(tmp_path, monkeypatch):

@@ -1,13 +1,15 @@
 """What a session shows: one line for a ticket or an export, and nothing where verbose=False is asked for."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
-from small import dense, search
+from small import dense, python, search
 
 import keras_lottery as lottery
 from keras_lottery import data
+from keras_lottery.config import Run
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.experiments.report.table import Table
 
@@ -61,3 +63,19 @@ def test_what_a_notebook_shows_is_a_short_line_or_a_table(tmp_path, capsys):
         assert html.startswith("<table><caption>") and html.count("<tr>") == cells + 1
     assert repr(rows).startswith("Summary(") and list(rows)[0]["path"]
     assert repr(table) == "Table(a <b>: 1 rows)" and "a &lt;b&gt;" in table._repr_html_()
+
+
+def test_bars_are_drawn_on_a_terminal_and_are_lines_in_a_file(monkeypatch):
+    assert [Run(verbose=given).progress for given in (False, 0, 1, 2, "auto")] == [0, 0, 1, 2, "auto"]
+    for terminal, progress in ((True, "auto"), (False, 2)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+        assert Run().progress == progress
+
+
+@pytest.mark.stress
+def test_the_demo_shows_one_export_and_one_comparison_and_no_bars_in_a_file(tmp_path):
+    done = python("-m", "apps.demo", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("latency") == 1 and done.stdout.count("accuracy on the target") == 1
+    assert not any(sign in done.stdout for sign in ("\r", "\b", "Epoch", "loss:"))
+    assert len(list((tmp_path / "runs/demo").glob("*.tflite"))) == 4

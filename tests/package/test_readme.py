@@ -8,17 +8,8 @@ import stress_study
 from small import LOGITS, arrays, command, dense
 
 import keras_lottery as lottery
-from apps import benchmark, export_ticket, find_ticket, push_ticket, study, transfer_ticket, tune
+from apps import export_ticket, transfer_ticket
 
-COMMANDS = {
-    "find": find_ticket,
-    "transfer": transfer_ticket,
-    "export": export_ticket,
-    "study": study,
-    "tune": tune,
-    "benchmark": benchmark,
-    "push": push_ticket,
-}
 ROOT = Path(__file__).parents[2]
 README, IN_AN_APP = ((ROOT / name).read_text() for name in ("README.md", "docs/phone/README.md"))
 
@@ -88,11 +79,3 @@ def test_each_question_of_a_newcomer_has_its_answer_on_one_page():
     }
     for question in QUESTIONS:
         assert "](docs/" in anchors[question], "an answer, and where there is more of it"
-
-
-def test_every_flag_shown_exists():
-    for name, app in COMMANDS.items():
-        for call in re.findall(rf"lottery-{name} ((?:.|\\\n)*?)(?:\n(?!  --)|$)", README):
-            for flag in re.findall(r"--(\w+)", call):
-                known = flag in app.FLAGS or flag in ("flagfile", "helpshort")
-                assert known, f"lottery-{name} has no --{flag}"

@@ -1,5 +1,6 @@
 """Exported files: loaded, run, as small as they can be, with exactly the model's zeros; or nothing at all."""
 
+import dataclasses
 import errno
 import itertools
 import json
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -468,6 +470,25 @@ def images_and_labels(model, count=40):
     return images, model((images / 255 - MEAN) / STD).numpy().argmax(-1)
 
 
+# The newest version of each operation in TensorFlow Lite 2.17, by the runtime_version.cc of LiteRT.
+BY_2_17 = {
+    flatbuffer.Op.ADD: 5,
+    flatbuffer.Op.AVERAGE_POOL_2D: 3,
+    flatbuffer.Op.CAST: 7,
+    flatbuffer.Op.CONV_2D: 8,
+    flatbuffer.Op.DENSIFY: 1,
+    flatbuffer.Op.DEPTHWISE_CONV_2D: 7,
+    flatbuffer.Op.DEQUANTIZE: 5,
+    flatbuffer.Op.FULLY_CONNECTED: 12,
+    flatbuffer.Op.MAX_POOL_2D: 3,
+    flatbuffer.Op.MEAN: 3,
+    flatbuffer.Op.MUL: 7,
+    flatbuffer.Op.PAD: 4,
+    flatbuffer.Op.QUANTIZE: 3,
+    flatbuffer.Op.RESHAPE: 1,
+    flatbuffer.Op.SOFTMAX: 3,
+    flatbuffer.Op.SUB: 5,
+}
 MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.25, 0.3])
 
 
@@ -521,6 +542,30 @@ def test_the_file_takes_a_cameras_images_and_holds_its_labels(all_formats):
     assert (np.concatenate(found).argmax(-1) == truth).mean() == record.chosen.accuracy
     with zipfile.ZipFile(path) as inside:
         assert inside.read("labels.txt").decode().splitlines() == [f"class {n}" for n in range(10)]
+
+
+def test_each_file_is_what_the_page_on_phones_says(all_formats, tmp_path):
+    """One signature of one uint8 input and one float32 output; both of LiteRT's interfaces give the same
+    answers; no operation is newer than TensorFlow Lite 2.17, the last for iOS."""
+    _, images, _, path, record = all_formats
+    kept = sorted(path.parent.glob("each/*.tflite"))
+    assert "int8-weights-sparse.tflite" in {file.name for file in kept}
+    for file in kept:
+        runner = Interpreter(str(file)).get_signature_runner()  # of the only one, or it would ask which
+        ((name, given),) = runner.get_input_details().items()
+        (answer,) = runner.get_output_details().values()
+        assert (given["dtype"], list(given["shape"])) == (np.uint8, [1, 8, 8, 3])
+        assert (answer["dtype"], list(answer["shape"])) == (np.float32, [1, 10])
+        model = CompiledModel.from_file(str(file))
+        inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
+        inputs[0].write(images[0].ravel())
+        model.run_by_index(0, inputs, outputs)
+        (scores,) = runner(**{name: images[:1]}).values()
+        assert np.array_equal(outputs[0].read(10, np.float32), scores[0])
+        codes = flatbuffer.read(file.read_bytes()).operatorCodes
+        assert [one for one in codes if one.version > BY_2_17[one.builtinCode]] == []
+        zipfile.main(["-e", str(file), str(tmp_path)])
+        assert (tmp_path / "labels.txt").read_text().splitlines() == [f"class {n}" for n in range(10)]
 
 
 def test_int8_reads_each_pixel_as_it_is(tmp_path):
@@ -578,6 +623,27 @@ def test_a_loss_of_accuracy_above_the_limit_is_refused():
     )
     assert problem_of(row, 0.904, 0.5) is None
     assert problem_of(row, 0.906, 0.5) == "loses 0.60 points of accuracy, more than 0.5"
+
+
+def test_what_litert_refuses_is_told_in_one_phrase_and_why_is_in_the_record(tmp_path, capsys):
+    model = tf_keras.Sequential([layers.Input((16,)), layers.Dense(64, "relu"), layers.Dense(4)])
+    kernel = model.layers[0].kernel
+    kernel.assign(np.where(np.arange(16 * 64).reshape(kernel.shape) % 10, 0, kernel))
+    images = np.random.default_rng(0).normal(size=(8, 16)).astype("float32")
+    given = {"images": images, "labels": np.zeros(8, int), "max_loss": 100, "overwrite": True}
+    path = tmp_path / "net.tflite"
+    record = lottery.export(model, path, formats=["int8-dynamic", "int8"], **given)
+    refused = [row for row in record.variants if row.refused]
+    assert [row.name for row in refused] == ["int8-dynamic sparse", "int8 sparse"]
+    assert all("failed to delegate" in row.problem and row.bytes for row in refused)
+    said = capsys.readouterr().out
+    assert "\nint8-dynamic sparse, int8 sparse: not supported by LiteRT, left out\n" in said
+    assert "delegate" not in said + record._repr_html_()
+    loses = dataclasses.replace(record.variants[2], problem="loses 2 points")
+    with pytest.raises(LotteryError, match="loses 2 points; the int8 sparse file is not supported"):
+        pick([loses, refused[1]], "size")
+    with pytest.raises(LotteryError, match="int8 sparse file does not load or run: failed to delegate"):
+        pick(refused, "size")
 
 
 @pytest.mark.parametrize(

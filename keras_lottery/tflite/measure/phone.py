@@ -18,7 +18,7 @@ from . import reading
 from .local import Spread
 
 TOOL = "android_aarch64_benchmark_model"
-PAGE = "https://ai.google.dev/edge/litert/models/measurement"
+PAGE = "https://developers.google.com/edge/litert/models/measurement"
 PLACE = "/data/local/tmp"
 ROUNDS = 3
 MICROSECONDS = r"(\d+(?:\.\d+)?(?:e\+\d+)?)"
@@ -66,7 +66,7 @@ def commands(files, *, threads=1):
     names = on_phone(reading.read(files))
     tool = f"{PLACE}/benchmark_model"
     lines = [
-        f'# {TOOL} is under "Native benchmark binary" on {PAGE}',
+        f"# {TOOL} is among the command-line binaries on {PAGE}",
         f"adb push {TOOL} {tool}",
         f"adb shell chmod +x {tool}",
     ]
