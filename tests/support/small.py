@@ -182,14 +182,14 @@ def files(folder):
     }
 
 
-def python(*arguments, **options):
-    """A fresh Python with this checkout on its path; its CompletedProcess."""
+def python(*arguments, timeout=300, **options):
+    """A fresh Python with this checkout on its path, ended after `timeout` seconds; its CompletedProcess."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         env=_environment(),
-        timeout=300,
+        timeout=timeout,
         **options,
     )
 
