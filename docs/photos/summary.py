@@ -218,6 +218,19 @@ def picture(rows, path):
     figure.savefig(path, metadata={"Date": None})
 
 
+def shrunk_in_short(rows):
+    """README.md's caption of the picture."""
+    (dense,) = {row["bytes"]["dense"] for row in rows}
+    written, minutes = [row["bytes"]["written"] / 1e6 for row in rows], [row["minutes"] for row in rows]
+    more = estimate([-row["test"]["written"]["points_lost"] for row in rows])
+    yield (
+        f"EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands: {min(written):.2f} to "
+        f"{max(written):.2f} MB instead of {dense / 1e6:.2f}, after {min(minutes):.0f} to {max(minutes):.0f} "
+        "minutes on two cores. Test accuracy of the file minus that of the dense network: "
+        f"{_interval(more)} points ({more.n} seeds; [details](docs/photos/README.md))."
+    )
+
+
 def _accuracy(of):
     return {seed: 100 * row["test_accuracy"] for seed, row in of.items()}
 
@@ -274,6 +287,7 @@ def main():
     put(page, "shrink", shrink(shrunk))
     if shrunk:
         picture(shrunk, HERE / "shrunk.svg")
+        put(HERE.parents[1] / "README.md", "shrunk", shrunk_in_short(shrunk))
     put(HERE.parents[1] / "README.md", "photos", in_short(rows))
 
 
