@@ -1,5 +1,5 @@
 # make demo   find a ticket on real images, transfer it, export it; on Keras 3: make demo BACKEND=jax
-# make test   what a change can break: six to eight minutes on two cores; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
+# make test   what a change can break: five to seven minutes on two cores; the engine's on JAX too; on each backend: make test BACKENDS="tensorflow jax torch"
 #             the engine of Keras 3 on the newest Keras, pre-releases included: make test KERAS=PRE
 # make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about twenty minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour

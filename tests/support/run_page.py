@@ -20,7 +20,8 @@ def run(page):
     """Run the cells of a page one after the other, in one namespace and in the current folder."""
     if importlib.util.find_spec("IPython") is None:
         shown = types.SimpleNamespace(Markdown=str, Image=_image)
-        sys.modules |= {"IPython": types.ModuleType("IPython"), "IPython.display": shown}
+        outside = types.SimpleNamespace(get_ipython=lambda: None)  # which Matplotlib asks
+        sys.modules |= {"IPython": outside, "IPython.display": shown}
     names = {"shell": shell, "__name__": "__main__"}
     for number, code in enumerate(CELL.findall(page.read_text()), 1):
         first, _, rest = code.partition("\n")
