@@ -4,12 +4,10 @@ Of IPython it knows what the pages use: `!command`, `%%writefile`, and the value
 """
 
 import ast
-import importlib.util
 import os
 import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(?::[\w-]+:[^\n]*\n)*(.*?)^```", re.M | re.S)
@@ -18,10 +16,6 @@ SHELL = re.compile(r"^!(.*)$", re.M)
 
 def run(page):
     """Run the cells of a page one after the other, in one namespace and in the current folder."""
-    if importlib.util.find_spec("IPython") is None:
-        shown = types.SimpleNamespace(Markdown=str, Image=_image)
-        outside = types.SimpleNamespace(get_ipython=lambda: None)  # which Matplotlib asks
-        sys.modules |= {"IPython": outside, "IPython.display": shown}
     names = {"shell": shell, "__name__": "__main__"}
     for number, code in enumerate(CELL.findall(page.read_text()), 1):
         first, _, rest = code.partition("\n")
@@ -39,10 +33,6 @@ def run(page):
 def shell(command):
     """What a line with ! does, but that a command which fails ends the page."""
     subprocess.run(command, shell=True, check=True)
-
-
-def _image(path, width):
-    assert Path(path).is_file() and width > 0
 
 
 if __name__ == "__main__":
