@@ -110,6 +110,7 @@ def test_a_round_that_lost_too_much_is_trained_once_more_under_its_mask(models, 
         assert (row["sparsity"], row["trainings"]) == (before["sparsity"], before["trainings"] + 1)
         assert f"training {row['trainings']} of the net with {row['sparsity']:.1%} zeros" in out
         ours, theirs = (lottery.load_ticket(of["folder"]) for of in (row, before))
+        assert ours.info["recipe"] == theirs.info["recipe"], "a transfer takes it over"
         for path, mask in theirs.masks.items():
             np.testing.assert_array_equal(ours.masks[path], mask)
             assert not ours.trained[path][~mask].any()

@@ -106,11 +106,7 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
             run_dir=folder,
             callbacks=[job.clock, enough],
             verbose=job.run.progress,
-            info={
-                **jobs.about(job.place, job.given.data),
-                "model": str(job.config.model),
-                "preprocessing": job.given.scaling,
-            },
+            info=_notes(job),
         )
     except Enough as said:
         say(said)
@@ -171,6 +167,15 @@ def dense_cyclic(job: Job, dense: Net, trainings: int) -> list[Net]:
     return nets
 
 
+def _notes(job):
+    """The notes of each ticket: among them its recipe and scaling, which a transfer takes over."""
+    return {
+        **jobs.about(job.place, job.given.data),
+        "model": str(job.config.model),
+        "preprocessing": job.given.scaling,
+    }
+
+
 def _trained_again(job, net, best, name, folder):
     """Train a net once more under its masks, or read that training's result if it is there."""
     if not (folder / run_folder.RESULT).exists():
@@ -183,6 +188,7 @@ def _trained_again(job, net, best, name, folder):
         seed,
         callbacks=(job.clock,),
         verbose=job.run.progress,
+        notes=_notes(job),
         told=f"training {net.trainings + 1} of the net with {net.sparsity:.1%} zeros, under the same mask",
     )
     make = lambda: job.place.compile(net.ticket.model("trained", job.place.keras), job.steps)
