@@ -14,7 +14,7 @@ TITLE = """# What the training engine costs
 Each table shows the results of one command, which are in `results/`. The two sides of a ratio ran
 alternately. The ratio was taken for each pair of runs; the tables give its median, with the quartiles in
 brackets. `make bench` measures all of it again (about an hour on two cores). Whether the recipes that are
-chosen for a network train it is measured in [recipes.md](recipes.md).
+chosen for a network train it is measured in `benchmarks/recipes.md`.
 """
 
 
