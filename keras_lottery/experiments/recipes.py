@@ -5,6 +5,7 @@ import math
 from .. import engines
 from ..config import DataConfig, Recipe
 from ..core.errors import LotteryError
+from ..core.schedule import KEPT
 from ..models import measuring
 from .optimizers import make_optimizer
 
@@ -98,6 +99,18 @@ def noted(ticket) -> Recipe | None:
         return Recipe.of(told) if isinstance(told, dict) else None
     except LotteryError:
         return None
+
+
+def pretrained(ticket, start: str) -> bool | None:
+    """Whether the weights that a ticket starts from are those of a finished training; None to look at them.
+
+    Rounds that rewind to "init" start from what the search was given, a new net or a pretrained one; to a
+    later step, from a net that has just begun.
+    """
+    if start != "rewind":
+        return start == "trained"
+    rewind = ticket.settings.get("rewind", "init")
+    return None if rewind == "init" else rewind in ("trained", *KEPT)
 
 
 def check(recipe: Recipe, keras: str) -> None:

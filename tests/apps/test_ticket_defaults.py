@@ -88,6 +88,20 @@ def test_a_ticket_without_notes_is_exported_once_its_scaling_is_told(tmp_path):
     assert (tmp_path / "m.labels.txt").read_text().split() == list("01234")
 
 
+@pytest.mark.parametrize("rewind, kind", [("lr", "a pretrained net"), ("init", "a new net")])
+def test_a_ticket_without_a_recipe_is_trained_as_what_its_weights_are(rewind, kind, tmp_path):
+    """As one from Python, where the optimizer is one that no recipe names."""
+    digits = data.load("digits", classes=[0, 1, 2, 3, 4], batch_size=64)
+    model = conv()
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.5), "sparse_categorical_crossentropy")
+    ticket = lottery.find_ticket(model, digits.train, epochs=1, rounds=1, rate=0.5, rewind=rewind, verbose=0)
+    ticket.save(tmp_path / "ticket")
+    given = [f"--ticket={tmp_path / 'ticket'}", f"--run_dir={tmp_path / 'run'}", "--dataset=digits"]
+    code, out, err = command(transfer_ticket, *given, "--epochs=1", "--noverbose", "--precision=float32")
+    assert code == 0, err
+    assert f"chosen for {kind}" in out
+
+
 def test_images_that_the_net_scales_once_more_are_told(tmp_path):
     scaling = keras.Sequential([keras.layers.Rescaling(1 / 255, name="scale"), *conv().layers])
     scaling.build((None, 8, 8, 1))

@@ -9,7 +9,7 @@ import warnings
 import by_name
 import numpy as np
 import pytest
-from small import L, command, compiled, conv, dense, search
+from small import L, command, compiled, conv, dense, pruned_ticket, search
 from world import KIND, array, keras, skip_unless
 
 import keras_lottery as lottery
@@ -74,6 +74,23 @@ def test_few_steps_want_larger_steps():
 def test_whoever_calls_may_know_whether_a_net_is_pretrained():
     """As a transfer does: the weights of a rewind point are not those of the start."""
     assert recipes.kind_of(changed(conv()), pretrained=False) == "a new net with BatchNorm"
+
+
+@pytest.mark.parametrize(
+    "start, rewind, pretrained",
+    [
+        ("trained", 7, True),
+        ("random", "lr", False),
+        ("rewind", "lr", True),
+        ("rewind", "finetune", True),
+        ("rewind", "trained", True),
+        ("rewind", 7, False),
+        ("rewind", "init", None),
+    ],
+)
+def test_weights_that_were_trained_to_the_end_are_a_pretrained_nets(start, rewind, pretrained):
+    ticket = dataclasses.replace(pruned_ticket(conv()), settings={"rewind": rewind})
+    assert recipes.pretrained(ticket, start) is pretrained
 
 
 def test_what_the_user_gives_stays_and_the_rest_goes_with_it():

@@ -52,7 +52,7 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
         first = net("ticket")  # says what cannot be carried before the folder is touched
         if said := scaled_twice(first, next(iter(loaded.test))[0].numpy()):
             warnings.warn(said, stacklevel=2)
-        of = {"noted": recipes.noted(found), "pretrained": wanted.start == "trained"}
+        of = {"noted": recipes.noted(found), "pretrained": recipes.pretrained(found, wanted.start)}
         place = place.settled(first, loaded, data, wanted.epochs, **of)
         told = {**_told(wanted, folder, found), **about(place, loaded), "precision": place.machine.precision}
         place.tell(run.progress)
