@@ -28,9 +28,10 @@ def tf_keras(precision):
     import tensorflow as tf
 
     from keras_lottery import models
-    from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments import optimizers
+    from keras_lottery.experiments.precision import set_precision
 
-    machine.set_precision(precision)
+    set_precision(precision)
     net = models.build("resnet20", SHAPE, CLASSES)
     optimizers.compile_classifier(net, optimizers.make_optimizer("sgd", search.LEARNING_RATE))
     step, batches = net.make_train_function(), iter(tf.data.Dataset.from_tensors(data()).repeat())

@@ -26,11 +26,12 @@ def measure(name, times):
     import keras_lottery as lottery
     from keras_lottery import engines, models
     from keras_lottery.core.schedule import Round
-    from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments import optimizers
+    from keras_lottery.experiments.precision import set_precision
     from keras_lottery.search.rewind import Rewinder
     from keras_lottery.tickets import ticket
 
-    machine.set_precision("auto")
+    set_precision("auto")
     shape = (28, 28, 1) if name == "conv2" else (32, 32, 3)
     rng = np.random.default_rng(0)
     data = (

@@ -42,7 +42,8 @@ def main():
     import tensorflow as tf
 
     from keras_lottery import data, models
-    from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments import optimizers
+    from keras_lottery.experiments.precision import set_precision
 
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (given.images, *SHAPE), dtype="uint8"), rng.integers(0, 10, given.images)
@@ -53,7 +54,7 @@ def main():
         given.epochs + 1,
     )
     taken = {name: seconds[1:] for name, seconds in taken.items()}
-    precision = machine.set_precision("auto")
+    precision = set_precision("auto")
     model = models.build("resnet20", SHAPE, 10)
     optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01))
     batch = next(iter(ours))

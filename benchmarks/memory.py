@@ -20,9 +20,10 @@ def measure(side, name, rounds):
 
     import keras_lottery as lottery
     from keras_lottery import data, models
-    from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments import optimizers
+    from keras_lottery.experiments.precision import set_precision
 
-    machine.set_precision("auto")
+    set_precision("auto")
     rng = np.random.default_rng(0)
     train = data.batches(
         rng.normal(size=(512, 32, 32, 3)).astype("float32"), rng.integers(0, 10, 512), batch_size=128

@@ -154,8 +154,9 @@ def main():
     there = [name for name in given.data if (given.photos if name == "photos" else given.data_dir)]
     if there:
         from keras_lottery.experiments import machine
+        from keras_lottery.experiments.precision import set_precision
 
-        machine.set_precision("auto")
+        set_precision("auto")
         machine.place("none", "tf_keras")
     for name in there:
         for net in [*given.nets, *([given.model] if given.model else [])]:

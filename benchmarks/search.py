@@ -35,9 +35,9 @@ NEVER = (
 
 def chosen(precision):
     """A precision by name, "auto" as the commands choose it here."""
-    from keras_lottery.experiments import machine
+    from keras_lottery.experiments.precision import set_precision
 
-    return machine.set_precision(precision)
+    return set_precision(precision)
 
 
 def images(given):
@@ -65,10 +65,11 @@ def ours(given):
     loaded, _, _ = images(given)
     import keras_lottery as lottery
     from keras_lottery import engines, models
-    from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments import optimizers
+    from keras_lottery.experiments.precision import set_precision
     from keras_lottery.search.find_ticket import find_ticket
 
-    machine.set_precision(given.precision)
+    set_precision(given.precision)
     engines.engine_of("tf_keras")  # TF-MOT, which the other side has imported before it starts too
     start = time.perf_counter()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))

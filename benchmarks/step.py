@@ -34,13 +34,14 @@ def measure(backend, name, precision, pairs, batch_size=128):
     import keras_lottery as lottery
     from keras_lottery import engines, models
     from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments.precision import set_precision
 
     keras = machine.kind(machine.choose_backend(backend))
     if backend == "torch":
         import torch
 
         torch.set_num_threads(1)
-    machine.set_precision(precision, backend)
+    set_precision(precision, backend)
     shape = (28, 28, 1) if name in ("conv2", "lenet") else (32, 32, 3)
     rng = np.random.default_rng(0)
     data = rng.normal(size=(batch_size, *shape)).astype("float32"), rng.integers(0, 10, batch_size)
@@ -61,7 +62,7 @@ def measure(backend, name, precision, pairs, batch_size=128):
     for side, model in sides.items():
         optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01, keras=keras))
         model.optimizer.build(model.trainable_variables)
-        steps[side] = _stepper(backend, model, data)
+        steps[side] = stepper(backend, model, data)
         first[side] = bench.seconds(steps[side])
     taken = {side: seconds[3:] for side, seconds in bench.in_turn(steps, pairs + 3).items()}
     base = statistics.median(taken["plain"])
@@ -98,7 +99,7 @@ def _stock(model):
     return wrapped
 
 
-def _stepper(backend, model, data):
+def stepper(backend, model, data):
     """A function that takes one optimizer step and waits for it."""
     if backend == "jax":
         import jax

@@ -98,10 +98,11 @@ def measure(given):
     loaded, _, _ = search.images(given)
     import keras_lottery as lottery
     from keras_lottery import engines, models
-    from keras_lottery.experiments import machine, optimizers
+    from keras_lottery.experiments import optimizers
+    from keras_lottery.experiments.precision import set_precision
     from keras_lottery.search.find_ticket import find_ticket
 
-    machine.set_precision("auto")
+    set_precision("auto")
     engines.engine_of("tf_keras")
     ticking, taken = clock()
     net = lottery.wrap(models.build("resnet20", loaded.input_shape, loaded.num_classes))

@@ -13,8 +13,9 @@ import json
 from pathlib import Path
 
 from keras_lottery.config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
-from keras_lottery.experiments import jobs, machine
+from keras_lottery.experiments import jobs
 from keras_lottery.experiments.fast import FAST
+from keras_lottery.experiments.precision import set_precision
 from keras_lottery.experiments.report.between import put
 from keras_lottery.experiments.report.table import figure
 from keras_lottery.experiments.stats import estimate, paired
@@ -117,7 +118,7 @@ def main():
     options.add_argument("--runs", default="runs/fast")
     options.add_argument("--precision", default="auto")
     given = options.parse_args()
-    precision = machine.set_precision(given.precision)
+    precision = set_precision(given.precision)
     rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
     done = {(row["search"], row["precision"], row["seed"]) for row in rows}
     for seed in SEEDS:

@@ -16,8 +16,8 @@ from trainings import Study, random_rescaled, search, tested, trained, untrained
 
 import keras_lottery as lottery
 from keras_lottery.core.checks import known
-from keras_lottery.experiments import machine
 from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.experiments.precision import set_precision
 from keras_lottery.training import run_folder
 
 SPARSITIES = [0.5, 0.75, 0.875, 0.9, 0.95, 0.975]
@@ -100,7 +100,7 @@ CONTROLS = {  # in the order in which they are trained: (function, what the spli
 
 def main(_):
     photos = read(FLAGS.photos, FLAGS.image_size)
-    precision = machine.set_precision("float32")
+    precision = set_precision("float32")
     for seed in map(int, FLAGS.seeds):
         studies = {
             by: Study(

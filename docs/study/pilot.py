@@ -21,7 +21,8 @@ from pathlib import Path
 
 from keras_lottery import data, engines, wrap
 from keras_lottery.core.files import read_arrays, write_arrays
-from keras_lottery.experiments import machine, optimizers
+from keras_lottery.experiments import optimizers
+from keras_lottery.experiments.precision import set_precision
 from keras_lottery.models import saved
 from keras_lottery.search import stability
 from keras_lottery.search.rewind import start_at_point
@@ -234,7 +235,7 @@ def main():
     options.add_argument("--runs", default="runs/pilot")
     given = options.parse_args()
     if given.what:
-        given.precision = machine.set_precision(given.precision)
+        given.precision = set_precision(given.precision)
         {"rates": rates, "connectivity": connectivity}[given.what](given)
     page()
 

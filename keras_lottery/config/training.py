@@ -99,8 +99,8 @@ class Machine(Config):
 
     precision: str = option(
         "auto",
-        "auto, float32, mixed_bfloat16 or mixed_float16. auto is the fastest here: "
-        "mixed_bfloat16 on TPUs and processors that have it, mixed_float16 on GPUs with tensor cores. "
+        "auto, float32, mixed_bfloat16 or mixed_float16. auto is the fastest here: mixed_float16 on GPUs "
+        "with tensor cores, mixed_bfloat16 on TPUs, and on a processor what a trial of a second shows. "
         "Weights stay float32",
         one_of(PRECISIONS),
     )

@@ -7,11 +7,10 @@ import json
 import os
 import socket
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from .. import engines
-from ..config import BACKENDS, PRECISIONS
+from ..config import BACKENDS
 from ..core import team
 from ..core.checks import known
 from ..core.errors import LotteryError
@@ -190,7 +189,7 @@ def choose_backend(name="auto"):
 
     Args:
       name: "tf_keras", or "tensorflow", "jax" or "torch" for Keras 3 on it. "auto" is
-        tf_keras, which is the fastest on processors (benchmarks/step.py), unless
+        tf_keras, which is the fastest on processors (benchmarks/backends.py), unless
         only JAX has an accelerator or TensorFlow is not installed.
 
     Raises:
@@ -234,40 +233,3 @@ def kind(backend):
 def engine(backend):
     """The engine of a backend's Keras."""
     return engines.engine_of(kind(backend))
-
-
-def set_precision(name="auto", backend="tf_keras", strategy="none"):
-    """Set Keras' global policy; "auto" is the fastest that TensorFlow has on these devices, on other backends
-    float32.
-
-    On processors that is mixed_bfloat16 where they compute in it, on accelerators what
-    tensorflow.org/guide/mixed_precision says: mixed_float16 on GPUs with tensor cores,
-    mixed_bfloat16 on TPUs; else float32. Weights are float32 in each case. Returns the policy's name.
-    """
-    known("precision", name, PRECISIONS)
-    if name == "auto":
-        name = _fastest_policy(strategy) if backend in ("tf_keras", "tensorflow") else "float32"
-    engine(backend).keras.mixed_precision.set_global_policy(name)
-    return name
-
-
-def _fastest_policy(strategy):
-    import tensorflow as tf
-
-    if strategy == "tpu":
-        return "mixed_bfloat16"
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
-    if details:
-        return (
-            "mixed_float16"
-            if all(of.get("compute_capability", (0, 0)) >= (7, 0) for of in details)
-            else "float32"
-        )
-    return "mixed_bfloat16" if _has_bfloat16() else "float32"
-
-
-def _has_bfloat16():
-    try:
-        return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False

@@ -136,6 +136,12 @@ def check_run_dir(run_dir, now=None):
     return None
 
 
+def precision(config):
+    """The precision of a run by its configuration; "auto" where there is none."""
+    config = config or {}
+    return config.get("precision") or config.get("compiled", {}).get("precision") or "auto"
+
+
 def read_result(run_dir):
     """The result.json of a finished run, as this version would have written it."""
     return older.result(read_json(Path(run_dir) / RESULT))

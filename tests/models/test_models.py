@@ -7,7 +7,7 @@ import tf_keras
 
 from keras_lottery import models
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.experiments import machine
+from keras_lottery.experiments.precision import set_precision
 
 SMALL = dict(input_shape=(8, 8, 1), num_classes=3, width=0.25)
 
@@ -137,11 +137,11 @@ def test_accelerators_train_in_the_precision_that_their_makers_name(monkeypatch,
     before = tf_keras.mixed_precision.global_policy()
     try:
         assert (
-            machine.set_precision("auto", strategy=strategy)
+            set_precision("auto", strategy=strategy)
             == tf_keras.mixed_precision.global_policy().name
             == fastest
         )
-        assert machine.set_precision("auto", "jax", strategy) == "float32"
+        assert set_precision("auto", "jax", strategy) == "float32"
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
 

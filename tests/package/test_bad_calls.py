@@ -10,7 +10,8 @@ from small import ENGINE, LOGITS, L, arrays, compiled, conv, dense, search
 from world import KIND, keras
 
 import keras_lottery as lottery
-from keras_lottery.experiments import controls, machine, optimizers
+from keras_lottery.experiments import controls, optimizers
+from keras_lottery.experiments.precision import set_precision
 from keras_lottery.experiments.saliency import saliency_masks
 from keras_lottery.experiments.stats import estimate
 from keras_lottery.search import stability
@@ -137,7 +138,7 @@ CALLS = {
         lambda: optimizer("sgd", 0.1, weight_decay="a"),
         "weight_decay='a' is impossible: give 0 or more",
     ),
-    "precision": (lambda: machine.set_precision("f8"), "precision='f8' is unknown"),
+    "precision": (lambda: set_precision("f8"), "precision='f8' is unknown"),
     "load a number": (
         lambda: lottery.load_ticket(3),
         "3 is no path: give a ticket's folder or its name as text",

@@ -19,6 +19,7 @@ from .. import recipes
 from ..controls import FROM_POINT, first_step
 from ..corruptions import IMAGES
 from ..optimizers import compile_classifier, make_optimizer
+from ..precision import set_precision
 
 FINETUNED = 0.01  # what a cosine ends at, as a share of its rate, where training goes on at that rate
 
@@ -93,11 +94,12 @@ class Place:
 def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
     """Check what the jobs share, and make operations repeatable."""
     backend = machines.choose_backend(machine.backend)
-    run_folder.check_run_dir(run.run_dir)
+    there = None if run.overwrite else run_folder.check_run_dir(run.run_dir)
     devices = machines.place(machine.strategy, backend, machine.tpu)
     recipes.check(recipe, machines.kind(backend))
     machines.engine(backend).set_seed(seed)
-    precision = machines.set_precision(machine.precision, backend, machine.strategy)
+    asked = run_folder.precision(there) if machine.precision == "auto" else machine.precision
+    precision = set_precision(asked, backend, machine.strategy)
     settled = dataclasses.replace(machine, backend=backend, precision=precision)
     return Place(settled, machine, devices, Path(run.run_dir), recipe, seed)
 

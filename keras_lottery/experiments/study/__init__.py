@@ -25,6 +25,7 @@ from .. import corruptions, machine, recipes, report
 from ..jobs import check_net, load
 from ..machine import place
 from ..optimizers import compile_classifier, make_optimizer
+from ..precision import set_precision
 from ..question import Study
 from . import board, workers
 from .compositions import tickets
@@ -59,7 +60,7 @@ def prepare(study: Study, folder: PathLike) -> tuple:
         raise LotteryError(f"{str(folder)!r} is not empty and holds no study: give another run_dir.")
     given = study.machine
     backend = machine.choose_backend(given.backend)
-    precision = machine.set_precision(given.precision, backend, given.strategy)
+    precision = set_precision(_precision(given, folder), backend, given.strategy)
     study = dataclasses.replace(
         study, machine=dataclasses.replace(given, backend=backend, precision=precision)
     )
@@ -89,6 +90,13 @@ def prepare(study: Study, folder: PathLike) -> tuple:
     check_net(model, study.net, study.scope, max(study.sparsities), targets)
     say(told)
     return study, sizes, plan(study, sizes)
+
+
+def _precision(given, folder):
+    """That of the study in the folder where "auto" is asked for, so that all of its runs share it."""
+    if given.precision != "auto" or not (folder / CONFIG).is_file():
+        return given.precision
+    return run_folder.precision(files.read_json(folder / CONFIG).get("machine"))
 
 
 def _settled(study, model, loaded):
@@ -227,7 +235,7 @@ def estimate(study: Study, sizes: dict, tasks: list, folder: PathLike, jobs: int
 def _seconds_per_step(study, size, steps):
     settings = study.machine
     keras = machine.kind(settings.backend)
-    machine.set_precision(settings.precision, settings.backend)
+    set_precision(settings.precision, settings.backend)
     with place(settings.strategy, settings.backend)():
         build = saved.builder(study.net.model, study.net.width, keras)
         model = build(size.input_shape, size.num_classes)
