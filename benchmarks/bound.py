@@ -3,8 +3,8 @@
     python benchmarks/bound.py [--blocks 5] [--precision auto]
 
 resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it,
-PyTorch in float32 and its default layout, and in its fastest setting as search.py takes it. A process a side,
-in turn. The figures go to results/bound_PRECISION_PROCESSOR.json.
+PyTorch in float32 and its default layout, in its fastest setting as search.py takes it, and that compiled by
+torch.compile, whose compilation is not counted. A process a side, in turn. The figures go to results/bound_PRECISION_PROCESSOR.json.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def tf_keras(precision):
     return lambda: step(batches)
 
 
-def pytorch(precision, fastest=False):
+def pytorch(fastest=False, compiled=False):
     import torch
     from torch.nn import functional
 
@@ -50,10 +50,12 @@ def pytorch(precision, fastest=False):
             net.to(memory_format=torch.channels_last),
             images.contiguous(memory_format=torch.channels_last),
         )
+    in_bfloat16 = fastest and search.torch_gains_by_bfloat16(images, labels, net)
+    net = torch.compile(net) if compiled else net
     optimizer = torch.optim.SGD(net.parameters(), search.LEARNING_RATE, momentum=0.9)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=fastest and precision == "mixed_bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
             logits = net(images)
         loss = functional.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
@@ -65,8 +67,9 @@ def pytorch(precision, fastest=False):
 
 SIDES = {
     "tf_keras": tf_keras,
-    "pytorch": pytorch,
-    "pytorch-fastest": lambda precision: pytorch(precision, fastest=True),
+    "pytorch": lambda _: pytorch(),
+    "pytorch-fastest": lambda _: pytorch(fastest=True),
+    "pytorch-compiled": lambda _: pytorch(fastest=True, compiled=True),
 }
 
 
@@ -87,7 +90,7 @@ def main():
     precision = search.chosen(given.precision)
     found, names = {name: [] for name in SIDES}, list(SIDES)
     for block in range(given.blocks):
-        for name in names[block % 3 :] + names[: block % 3]:
+        for name in names[block % len(names) :] + names[: block % len(names)]:
             found[name].append(bench.in_a_process(__file__, name, None, f"--precision={precision}"))
     rows = [
         {

@@ -13,9 +13,10 @@ net to the last weight; the reading of the images, which all get in memory, and 
   tfmot             each round wrapped anew by prune_low_magnitude, whose schedule drops the smallest of the
                     trained weights in each layer at once, then compiled anew from the initial weights. In
                     float32: TF-MOT refuses mixed precision
-  pytorch           masks multiplied into the weights before each forward pass, as OpenLTH does; float32,
-  default layout pytorch-fastest   the same with channels_last, and with bfloat16 autocast where ours trains
-                    in it: a processor that does not compute in bfloat16 is slower with it
+  pytorch           masks multiplied into the weights before each forward pass, as OpenLTH does; in float32
+                    and PyTorch's default layout
+  pytorch-fastest   the same with channels_last, and with bfloat16 autocast if a trial before the time runs
+                    shows that PyTorch is faster with it here
 
 The figures go to results/search_PRECISION_PROCESSOR.json, by what ours trained in and on.
 """
@@ -173,11 +174,29 @@ def torch_resnet20(channels, classes):
     )
 
 
+def torch_gains_by_bfloat16(images_, labels, net):
+    """Whether PyTorch trains a net faster with bfloat16 autocast: the median of some steps of each, in
+    turn."""
+    import torch
+    from torch.nn import functional
+
+    def step(enabled):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            outputs = net(images_)
+        functional.cross_entropy(outputs.float(), labels).backward()
+
+    taken = bench.in_turn({on: lambda on=on: step(on) for on in (True, False)}, 8)
+    return statistics.median(taken[True][2:]) < statistics.median(taken[False][2:])
+
+
 def pytorch(given, fastest=False):
     loaded, (x, y), test = images(given)
     import torch
     from torch.nn import functional
 
+    tried = torch_resnet20(loaded.input_shape[-1], loaded.num_classes).to(memory_format=torch.channels_last)
+    batch = torch.from_numpy(x[:BATCH]).permute(0, 3, 1, 2), torch.from_numpy(y[:BATCH])
+    in_bfloat16 = fastest and torch_gains_by_bfloat16(*batch, tried)
     start = time.perf_counter()
     net = torch_resnet20(loaded.input_shape[-1], loaded.num_classes)
     images_, labels = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y)
@@ -191,7 +210,7 @@ def pytorch(given, fastest=False):
     first = {name: value.clone() for name, value in net.state_dict().items()}
 
     def forward(x):
-        with torch.autocast("cpu", torch.bfloat16, enabled=fastest and given.precision == "mixed_bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
             return net(x)
 
     def train():
@@ -232,6 +251,7 @@ def pytorch(given, fastest=False):
         "seconds": seconds,
         "sparsity": 1 - sum(int(mask.sum()) for mask in masks.values()) / total,
         "test_accuracy": right / len(test[1]),
+        "precision": "bfloat16 autocast" if in_bfloat16 else "float32",
     }
 
 
@@ -278,6 +298,7 @@ def main():
         rows.append(
             {
                 "side": name,
+                **({"precision": runs[0]["precision"]} if "precision" in runs[0] else {}),
                 "seconds": [round(value, 1) for value in seconds],
                 "sparsity": round(runs[0]["sparsity"], 4),
                 "test_accuracy": round(statistics.mean(run["test_accuracy"] for run in runs), 4),
