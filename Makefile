@@ -3,6 +3,7 @@
 #             the engine of Keras 3 on the newest Keras, pre-releases included: make test KERAS=PRE
 # make test-all  that and the matrix of layers, optimizers, formats and backends, the wheel and several machines: about twenty minutes
 # make bench  every benchmark, into benchmarks/README.md, on TFDS data in DATA_DIR=...: about an hour
+# make device what always holds, on the accelerator here, with each backend that is installed: some minutes
 # make stress the slow combinations, and kill -9 of searches, transfers, studies, tuning and workers at random moments: about half an hour
 # make docs   the documentation, into build/site; make links tries the addresses of other sites in it
 # Each makes .venv by itself, once. Another Python: make test PYTHON=python3.12
@@ -19,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # PyTorch is large, so it is installed only where it is asked for.
 TORCH := $(if $(filter torch,$(BACKENDS) $(BACKEND)),$(VENV)/.torch)
 
-.PHONY: newest demo test test-all bench stress docs links clean
+.PHONY: newest demo test test-all bench device stress docs links clean
 
 demo: $(READY) $(TORCH)
 	@$(PY) -m apps.demo $(if $(BACKEND),--backend=$(BACKEND))
@@ -36,7 +37,10 @@ test test-all: $(READY) $(TORCH) $(if $(filter PRE,$(KERAS)),newest)
 bench: $(READY) $(VENV)/.torch
 	@$(PY) benchmarks/step.py && $(PY) benchmarks/boundary.py && $(PY) benchmarks/memory.py && $(PY) benchmarks/input.py
 	@for whole in search where; do $(PY) benchmarks/$$whole.py $(if $(DATA_DIR),--data_dir=$(DATA_DIR)) || exit 1; done
-	@$(PY) benchmarks/bound.py && $(PY) benchmarks/start.py && $(PY) benchmarks/summary.py
+	@$(PY) benchmarks/bound.py && $(PY) benchmarks/backends.py && $(PY) benchmarks/start.py && $(PY) benchmarks/summary.py
+
+device: $(READY)
+	@$(PY) benchmarks/device.py && $(PY) benchmarks/summary.py
 
 stress: $(READY)
 	@$(PY) -m pytest -q -m stress tests

@@ -4,7 +4,8 @@
 
 resnet20 on 28 x 28 x 1, batch 128, all cores, no masks on any side: tf_keras as search.py's `ours` trains it,
 PyTorch in float32 and its default layout, in its fastest setting as search.py takes it, and that compiled by
-torch.compile, whose compilation is not counted. A process a side, in turn. The figures go to results/bound_PRECISION_PROCESSOR.json.
+torch.compile, whose compilation is not counted. A process a side, in turn. The figures go to
+results/bound_PRECISION_PROCESSOR.json.
 """
 
 import argparse

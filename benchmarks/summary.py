@@ -188,10 +188,54 @@ def start():
     )
 
 
+def backends():
+    rows = [
+        (on, row["net"], row["backend"], row["precision"], of(row["over_tf_keras"]))
+        for on, file in read_all("backends").items()
+        for row in file["rows"]
+    ]
+    return (
+        "A plain training step at batch 128 on all cores, by backend (`python benchmarks/backends.py`), over "
+        "that of tf_keras in the precision that commands choose there.",
+        table(
+            ("commands choose tf_keras on", "net", "backend", "precision", "step / that of commands"), rows
+        ),
+    )
+
+
+def device():
+    found = read("device")
+    rows = [
+        (
+            row["device"],
+            f"{row['backend']}, {row['precision']}",
+            row["steps"],
+            row["pruned_weights_not_zero"],
+            ", ".join(f"{kept:,}" for kept in row["kept"]),
+            "yes" if all(row["rewound_to_the_bit"]) else "no",
+        )
+        for row in found["rows"]
+    ]
+    return (
+        f"What always holds, on an accelerator, {found.get('date')} (`make device`).",
+        table(
+            (
+                "device",
+                "on",
+                "steps",
+                "pruned weights that came back",
+                "kept, by round",
+                "rewound to the bit",
+            ),
+            rows,
+        ),
+    )
+
+
 def main():
     machine = read("step").get("processor") or bench.machine()["processor"]
     parts = [TITLE, f"Measured on {bench.machine()['cpus']} cores of {machine}.\n"]
-    for part in (step, boundary, search, where, bound, memory, inputs, start):
+    for part in (step, boundary, search, where, bound, backends, memory, inputs, start, device):
         words, rows = part()
         if rows.count("\n") > 1:
             parts.append(f"{words}\n\n{rows}\n")
