@@ -1,4 +1,4 @@
-"""benchmarks/device.py, which holds the package to its guarantees on an accelerator, tried on the processor."""
+"""benchmarks/device.py, which holds the package to its guarantees on accelerators, tried on the processor."""
 
 import ast
 import importlib.util
