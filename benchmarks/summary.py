@@ -147,7 +147,8 @@ def bound():
     return (
         "A plain training step of resnet20, without masks, two cores (`python benchmarks/bound.py`). A "
         "search that Keras trains starts with this difference from PyTorch, before the package adds any work "
-        "of its own.",
+        "of its own. Processors of one name differ: the Intel in mixed_bfloat16 is faster in it, the one in "
+        "float32 is slower.",
         table(("tf_keras on", "side", "step / tf_keras"), rows),
     )
 
