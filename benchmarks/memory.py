@@ -1,34 +1,45 @@
-"""The most memory that a whole search takes beside one plain training of the same net.
+"""The most memory that a search takes beside one plain training, and a ticket on its way to disk and back, from
+1 to 100 million weights.
 
-    python benchmarks/memory.py [--model vgg19] [--rounds 3] [--blocks 3]
+    python benchmarks/memory.py [--nets "resnet18 x0.3" ResNet50] [--tickets 1 100] [--rounds 2]
 
-Each side is a fresh process that trains on 512 random images at batch 128 with the same precision, plain
-Keras for two epochs, the search (with a run folder) for one epoch a round. A figure is the largest resident
-set of the process.
+Each case is a fresh process, and a figure is its largest resident set, TensorFlow included. Both sides train
+for four steps an epoch on random images of 32 pixels at batch 32, with SGD and momentum in float32: plain
+Keras for two epochs, the search (with a run folder) for one epoch a round. Of a ticket with 20% zeros and
+trained weights, `over_arrays` is what the process held at most more than before the ticket was there, over the
+bytes of the ticket's arrays; its seconds are of this process. A row replaces the one of the same net or size
+in results/memory.jsonl.
 """
 
 import argparse
-import statistics
+import json
 import tempfile
+from pathlib import Path
 
 import side_by_side as bench
 
+ROWS = bench.RESULTS / "memory.jsonl"
+NETS = ("resnet18 x0.3", "resnet18 x0.6", "ResNet50", "resnet18 x3")
+TICKETS = (1, 4, 25, 100)  # million weights
+SIDE, BATCH, STEPS = 32, 32, 4
+TENSORS, ZEROS = 20, 0.2
+LIKE = "lenet-fashion_mnist-95"  # whose description the tickets have
 
-def measure(side, name, rounds):
-    """{bytes}: the peak of this process."""
+
+def trained(side, net, rounds):
+    """{weights, peak in bytes} of this process, which trains a net plainly or searches it."""
     import numpy as np
 
     import keras_lottery as lottery
     from keras_lottery import data, models
     from keras_lottery.experiments import optimizers
-    from keras_lottery.experiments.precision import set_precision
 
-    set_precision("auto")
     rng = np.random.default_rng(0)
-    train = data.batches(
-        rng.normal(size=(512, 32, 32, 3)).astype("float32"), rng.integers(0, 10, 512), batch_size=128
-    )
-    model = models.build(name, (32, 32, 3), 10)
+    images = rng.normal(size=(STEPS * BATCH, SIDE, SIDE, 3)).astype("float32")
+    train = data.batches(images, rng.integers(0, 10, len(images)), batch_size=BATCH)
+    name, _, width = net.partition(" x")
+    model = models.build(name, (SIDE, SIDE, 3), 10, width=float(width or 1))
+    weights = model.count_params()
     if side == "search":
         model = lottery.wrap(model)
     optimizers.compile_classifier(model, optimizers.make_optimizer("sgd", 0.01))
@@ -39,34 +50,119 @@ def measure(side, name, rounds):
             lottery.find_ticket(
                 model, train, epochs=1, rounds=rounds, rate=0.2, verbose=0, run_dir=f"{folder}/run"
             )
-    return {"bytes": bench.peak()}
+    return {"weights": weights, "peak": bench.peak()}
+
+
+def searched(net, rounds):
+    """A row: a search beside a plain training of the same net."""
+    plain, search = (
+        bench.in_a_process(__file__, ["trained", side, net, rounds]) for side in ("plain", "search")
+    )
+    return {
+        "what": "search",
+        "net": net,
+        "weights": plain["weights"],
+        "plain_mib": round(plain["peak"] / 2**20),
+        "search_mib": round(search["peak"] / 2**20),
+        "search_over_plain": round(search["peak"] / plain["peak"], 3),
+    }
+
+
+def made(weights):
+    """A ticket of so many weights, of which each array is drawn in place."""
+    import dataclasses
+
+    import numpy as np
+
+    import keras_lottery as lottery
+
+    rng, side = np.random.default_rng(0), round((weights / TENSORS) ** 0.5)
+    masks, states = {}, ({}, {})
+    for n in range(TENSORS):
+        path = f"layer{n}/kernel"
+        masks[path] = rng.random((side, side), dtype="float32") >= ZEROS
+        for state in states:
+            state[path] = rng.standard_normal((side, side), dtype="float32")
+            state[path] *= masks[path]
+    like = lottery.load_ticket(bench.ROOT / "saved_models" / LIKE)
+    return dataclasses.replace(like, masks=masks, weights=states[0], trained=states[1])
+
+
+def saved(weights, folder):
+    """What it takes to save a ticket, in this process."""
+    made(TENSORS)  # all that is imported is here before
+    before = bench.held()
+    ticket = made(weights)
+    bench.reset_peak()
+    seconds = bench.seconds(lambda: ticket.save(folder))
+    return told(ticket, before, seconds)
+
+
+def loaded(folder):
+    """What it takes to load it, in this process."""
+    import keras_lottery as lottery
+
+    made(TENSORS)
+    before = bench.held()
+    bench.reset_peak()
+    found = []
+    seconds = bench.seconds(lambda: found.append(lottery.load_ticket(folder)))
+    return told(found[0], before, seconds)
+
+
+def told(ticket, before, seconds):
+    peak = bench.peak()
+    states = ticket.masks, ticket.weights, ticket.trained
+    arrays = sum(array.nbytes for state in states for array in state.values())
+    return {
+        "arrays": arrays,
+        "over_arrays": round((peak - before) / arrays, 3),
+        "peak_mib": round(peak / 2**20),
+        "seconds": round(seconds, 2),
+    }
+
+
+def to_disk_and_back(millions):
+    """A row: a ticket saved by one process and loaded by another."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = str(Path(folder) / "ticket")
+        save = bench.in_a_process(__file__, ["saved", int(millions * 1e6), place])
+        load = bench.in_a_process(__file__, ["loaded", place])
+    arrays = {"arrays_mib": round(save.pop("arrays") / 2**20)}
+    load.pop("arrays")
+    return {"what": "ticket", "millions": millions, **arrays, "save": save, "load": load}
+
+
+def read():
+    return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+
+
+def keep(row):
+    """Put a row among the results, in place of the one of the same case."""
+    case = {name: row.get(name) for name in ("what", "net", "millions")}
+    others = [old for old in read() if any(old.get(name) != value for name, value in case.items())]
+    rows = sorted([*others, row], key=lambda row: (row["what"], row.get("weights") or row["millions"]))
+    aside = ROWS.with_suffix(".tmp")
+    aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    aside.replace(ROWS)
+    print(json.dumps(row), flush=True)
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--model", default="vgg19")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--blocks", type=int, default=3)
-    options.add_argument("--case", type=bench.json.loads, help=argparse.SUPPRESS)
+    options = argparse.ArgumentParser(description=" ".join(__doc__.partition("\n\n")[0].split()))
+    options.add_argument("--nets", nargs="*", default=NETS)
+    options.add_argument("--tickets", nargs="*", type=float, default=TICKETS)
+    options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.case:
-        return bench.answer(measure(*given.case))
-    found = {"plain": [], "search": []}
-    for block in range(given.blocks):
-        for side in sorted(found, reverse=bool(block % 2)):
-            found[side].append(bench.in_a_process(__file__, [side, given.model, given.rounds])["bytes"])
-    row = {
-        "model": given.model,
-        "rounds": given.rounds,
-        "search_over_plain": bench.ratio(found["search"], found["plain"]),
-        **{side: round(statistics.median(peaks) / 2**20) for side, peaks in found.items()},
-        "unit": "MiB",
-    }
-    print(
-        f"{given.model}: a search takes {row['search']} MiB at most, "
-        f"{row['search_over_plain']['median']:.2f} times the {row['plain']} MiB of one plain training"
-    )
-    bench.write("memory", [row])
+        name, *case = given.case
+        return bench.answer({"trained": trained, "saved": saved, "loaded": loaded}[name](*case))
+    on = bench.machine()
+    for millions in given.tickets:
+        keep({**to_disk_and_back(millions), **on})
+    for net in given.nets:
+        keep({**searched(net, given.rounds), "rounds": given.rounds, **on})
 
 
 if __name__ == "__main__":

@@ -5,18 +5,15 @@ import gzip
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import zlib
 from pathlib import Path
 
 import ml_dtypes  # noqa: F401  which makes bfloat16 a dtype of NumPy, for safetensors
-import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save, save_file
 
-from . import checks, team
+from . import checks, team, tensors
 from .errors import LotteryError
 from .jsonable import plain, text
 
@@ -52,11 +49,7 @@ def new_file(path):
     aside = _aside(path)
     with writing(path):
         try:
-            aside.touch()
-            mode = aside.stat().st_mode
             yield aside
-            if aside.stat().st_mode != mode:  # safetensors puts a file that only its owner may read there
-                aside.chmod(mode)
             os.replace(aside, path)
         finally:
             delete(aside)
@@ -112,16 +105,14 @@ def read_json(path):
 
 
 def write_arrays(path, arrays, **notes):
-    """{name: array} and JSON-able notes in one safetensors file; compressed if the name ends in .gz."""
-    arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
-    notes = {"notes": json.dumps(notes)}
-    with new_file(path) as aside:
-        if Path(path).suffix == ".gz":
-            aside.write_bytes(
-                gzip.compress(save(arrays, metadata=notes), mtime=0)
-            )  # mtime=0: equal content is equal files
-        else:
-            save_file(arrays, aside, metadata=notes)
+    """{name: array} and JSON-able notes in one safetensors file; compressed if the name ends in .gz.
+
+    A Mapping such as `lazily.Lazily` may make each array when it is asked for: one at a time is held.
+    """
+    with new_file(path) as aside, open(aside, "wb") as file:
+        packed = Path(path).suffix == ".gz"  # mtime=0: equal content is equal files
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) if packed else file as opened:
+            tensors.write(opened, arrays, {"notes": json.dumps(notes)})
 
 
 def read_arrays(path, below="", most=None):
@@ -135,8 +126,8 @@ def read_arrays(path, below="", most=None):
     try:
         with (
             _unpacked(Path(path), most) as plain,
-            safe_open(plain, "numpy") as file,
-        ):  # which reads one array at a time
+            safe_open(plain, "numpy", backend="pread") as file,
+        ):  # read, not mapped: whoever cuts the file meanwhile would kill this process
             arrays = {name: file.get_tensor(name) for name in file.keys() if name.startswith(below)}
             return arrays, json.loads((file.metadata() or {}).get("notes", "{}"))
     except (
@@ -217,13 +208,10 @@ def _aside(path):
 
 @contextlib.contextmanager
 def writing(path):
-    """Within it, what the system or safetensors has against writing to `path` is a LotteryError."""
+    """Within it, what the system or safetensors' format has against writing to `path` is a LotteryError."""
     try:
         yield
     except OSError as error:
         raise LotteryError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
-    except SafetensorError as error:  # which tells the system's error in its own words
-        number = re.search(r"os error (\d+)", str(error))
-        raise LotteryError(
-            f"cannot write {str(path)!r}: {os.strerror(int(number[1])) if number else error}."
-        ) from error
+    except SafetensorError as error:
+        raise LotteryError(f"cannot write {str(path)!r}: {error}.") from error

@@ -4,14 +4,13 @@ Pure NumPy. A mask is a bool array of its weight's shape, True = kept. Scores ar
 real numbers, larger = more worth keeping (magnitudes by default). How many weights stay is `counts`'s.
 """
 
-import itertools
-
 import numpy as np
 
 from .counts import competing, erdos_renyi_counts
 from .errors import Diverged
 from .finite import CURE
 
+SAMPLE, SLACK = 2**16, 2**10  # of scores, and how far in it to either side: eight standard deviations
 BLOCKS = (1, 4, 16)  # what sparse kernels of TFLite multiply by: float32 in blocks of 4, int8 of 16
 
 
@@ -135,20 +134,8 @@ def _keep_highest(scores, masks, keep):
     """Masks with `keep` of the weights that `masks` keeps, those with the highest scores."""
     if not keep:
         return {path: np.zeros(score.shape, bool) for path, score in scores.items()}
-    left = np.cumsum([0, *(np.count_nonzero(masks[path]) for path in scores)])
-    kinds = {score.dtype for score in scores.values()}
-    kept_scores = np.empty(
-        left[-1],
-        kinds.pop()
-        if len(kinds) == 1
-        else np.result_type("float32", *(kind for kind in kinds if kind.itemsize > 2)),
-    )
-    for place, (path, score) in zip(itertools.starmap(slice, itertools.pairwise(left)), scores.items()):
-        kept_scores[place] = score[masks[path]]
-    kept_scores.partition(kept_scores.size - keep)  # linear in time, and in place
-    threshold = kept_scores[kept_scores.size - keep]
-    ties = keep - np.count_nonzero(kept_scores > threshold)
-    del kept_scores
+    threshold = _highest([(score, masks[path]) for path, score in scores.items()], keep)
+    ties = keep - sum(np.count_nonzero(masks[path] & (score > threshold)) for path, score in scores.items())
     kept = {}
     for path, score in scores.items():
         kept[path] = np.asarray(masks[path] & (score > threshold))
@@ -156,3 +143,34 @@ def _keep_highest(scores, masks, keep):
         kept[path].flat[tied] = True
         ties -= tied.size
     return kept
+
+
+def _highest(scores, keep):
+    """The `keep`-th highest of the scores that masks keep; `scores` is a list of (score, mask).
+
+    A sample tells between which two scores it lies, and these alone are brought together and ordered.
+
+    Source: Floyd and Rivest 1975, Algorithm 489: SELECT (Communications of the ACM 18, 3).
+    """
+    kinds = {score.dtype for score, _ in scores}
+    kind = (
+        kinds.pop()
+        if len(kinds) == 1
+        else np.result_type("float32", *(kind for kind in kinds if kind.itemsize > 2))
+    )
+
+    def together(choose):
+        return np.concatenate([choose(score[mask].astype(kind, copy=False)) for score, mask in scores])
+
+    total = sum(np.count_nonzero(mask) for _, mask in scores)
+    rank = total - keep  # from 0, of what is brought together
+    sample = np.sort(together(lambda kept: kept[:: 1 + total // SAMPLE]))
+    at = rank * sample.size // total
+    low = sample[at - SLACK] if at >= SLACK else -np.inf
+    high = sample[at + SLACK] if at + SLACK < sample.size else np.inf
+    below = sum(np.count_nonzero(score[mask] < low) for score, mask in scores)
+    near = together(lambda kept: kept[(kept >= low) & (kept <= high)])
+    if not 0 <= rank - below < near.size:  # the sample was unlike the rest
+        near, below = together(lambda kept: kept), 0
+    near.partition(rank - below)  # linear in time, and in place
+    return near[rank - below]

@@ -2,7 +2,7 @@
 model."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, Protocol
@@ -153,6 +153,9 @@ class Handle(Engine, Protocol):
     def values(self) -> Arrays:
         """{path: array} copy of the whole state but masks."""
 
+    def current(self) -> Mapping[str, np.ndarray]:
+        """{path: array} of the same, each a copy that is made when it is asked for, of the state by then."""
+
     def load_state(self, values: Arrays) -> None:
         """Assign {path: array} to the variables of the same paths."""
 
@@ -192,6 +195,9 @@ class Handle(Engine, Protocol):
 
     def optimizer_state(self) -> list[np.ndarray]:
         """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+
+    def optimizer_variables(self) -> list:
+        """The variables of everything the optimizer keeps, in the order of `optimizer_state`."""
 
     def load_optimizer(self, arrays: Sequence[np.ndarray]) -> None:
         """Assign arrays as `optimizer_state` gave them."""

@@ -25,11 +25,15 @@ def set_masks(handle, masks):
     """
     before, scope = handle.masks(), handle.settings()[1]["scope"]
     emptied = _emptied(before, masks, scope)
-    weights = {path: np.array(variable.numpy()) for path, variable in handle.prunable().items()}
+    dropped = {path: before[path] & ~mask for path, mask in masks.items()}
+    lost = {path: variable.numpy()[dropped[path]] for path, variable in handle.prunable().items()}
     handle.set_masks(masks)
     if answers_alike(handle):
         handle.set_masks(before)
-        handle.load_state({**handle.values(), **weights})
+        state = handle.values()
+        for path, weights in lost.items():
+            state[path][dropped[path]] = weights
+        handle.load_state(state)
         where = f", since no weight is left in {', '.join(emptied)}" if emptied else ""
         raise Dead(
             f"pruned to {_share(masks)} the net gives one answer, whatever its input{where}{_cure(scope)}."

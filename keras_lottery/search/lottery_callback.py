@@ -88,7 +88,7 @@ class LotteryCallback(Callback):
         self.counter.set_params(self.params)
         self.counter.on_train_begin()
         self.rates = self.handle.rates()
-        self.start = self.handle.values()
+        self._note_start()
         self.rounds, self.ticket = [], None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -105,7 +105,7 @@ class LotteryCallback(Callback):
         if begun < self.schedule.rounds and self.counter.step == self.schedule.boundaries[begun]:
             self._end_round()
             self._boundary(self.plan[begun + 1])
-            self.start = self.handle.values()
+            self._note_start()
             self.masks = self.handle.masks()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -145,6 +145,10 @@ class LotteryCallback(Callback):
         from ..tickets.ticket import from_model
 
         return from_model(self.model, self.rewinder.point or self.start, self.rounds)
+
+    def _note_start(self):
+        """Keep what a round starts from, where there is no rewind point."""
+        self.start = self.rewinder.point or self.handle.values()
 
     def _check_rates(self):
         """Raises LotteryError if another callback set the learning rate, by epochs that a rewound round does

@@ -1,5 +1,7 @@
 """The rounds of a search as they stand: where each starts, and what is kept of it once it is finished."""
 
+from collections import ChainMap
+
 import numpy as np
 
 from ..core import files, team
@@ -26,7 +28,7 @@ class Rounds:
         copies = handle.weight_copies()  # before other weights are loaded
         if run_dir:
             if not self.finished and not (run_dir / run_folder.INITIAL).exists():
-                state = {**handle.values(), **handle.random_state()}
+                state = ChainMap(handle.random_state(), handle.current())
                 files.write_arrays(run_dir / run_folder.INITIAL, state)
             team.wait()
             initial, _ = files.read_arrays(run_dir / run_folder.INITIAL)
@@ -122,7 +124,7 @@ class Rounds:
 def _check_given(handle, initial, run_dir):
     """Raises LotteryError if what the run's model was given, frozen or adapted, is not what this one was: it
     is another model."""
-    now, drawn = handle.values(), drawn_anew(handle)
+    now, drawn = handle.current(), drawn_anew(handle)
     for path in sorted(now.keys() - drawn):
         if path in initial and not _alike(initial[path], now[path]):
             raise LotteryError(

@@ -8,6 +8,7 @@ import numpy as np
 from ..core import jsonable
 from ..core.files import sha256, write_arrays, write_json
 from ..core.finite import check_finite
+from ..core.lazily import Lazily
 from . import ticket_file
 from .card import card
 
@@ -27,8 +28,7 @@ def write(ticket, folder, name, address=None, trained=True):
       address: where it will be loaded from; by default the name.
       trained: whether to write its trained weights, if it has any.
     """
-    packed = {path: np.packbits(mask) for path, mask in ticket.masks.items()}
-    write_arrays(folder / ticket_file.MASKS, packed)
+    write_arrays(folder / ticket_file.MASKS, Lazily(ticket.masks, np.packbits))
     write_arrays(folder / ticket_file.WEIGHTS, _survivors(ticket.weights, ticket.masks))
     if trained and ticket.trained is not None:
         write_arrays(folder / ticket_file.TRAINED, _survivors(ticket.trained, ticket.masks))
@@ -65,7 +65,8 @@ def _content(ticket, hashes):
 def _survivors(values, masks):
     """Of masked weights what the mask keeps, without a copy where that is all."""
 
-    def kept(value, mask):
+    def kept(path):
+        value, mask = values[path], masks.get(path)
         return value if mask is None else value.ravel() if mask.all() else value[mask]
 
-    return {path: kept(value, masks.get(path)) for path, value in values.items()}
+    return Lazily({path: path for path in values}, kept)

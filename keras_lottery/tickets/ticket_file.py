@@ -157,7 +157,7 @@ def _mask(path, packed, shape, kept):
     size = math.prod(shape)
     if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
         raise LotteryError(f"{path!r} has {packed.dtype} {packed.shape} as the mask of {size} weights")
-    mask = np.unpackbits(packed, count=size).astype(bool).reshape(shape)
+    mask = np.unpackbits(packed, count=size).view(bool).reshape(shape)  # bits are 0 and 1, as bools are
     if int(mask.sum()) != kept:
         raise LotteryError(f"the mask of {path!r} keeps another number of weights than told")
     return mask

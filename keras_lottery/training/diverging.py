@@ -23,7 +23,7 @@ class Diverging(StepCounter):
         self.label = label
 
     def on_train_begin(self, logs=None):
-        self.constants = not_finite(self.handle.values())
+        self.constants = not_finite(self.handle.current())
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -34,7 +34,7 @@ class Diverging(StepCounter):
         super().on_train_batch_end(batch, logs)
         if self.step >= self.next and not np.all(np.isfinite((logs or {}).get("loss", 0))):
             self.next, self.wait = self.step + self.wait, 2 * self.wait
-            self.check(self.handle.values())
+            self.check(self.handle.current())
 
     def check(self, values):
         """Raises Diverged if a state of the model, {path: array}, holds what it did not hold at the start."""

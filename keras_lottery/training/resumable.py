@@ -9,6 +9,7 @@ import bisect
 import contextlib
 import dataclasses
 import math
+from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .. import engines
 from ..core import files, team
 from ..core.finite import check_loss
 from ..core.jsonable import plain
+from ..core.lazily import Lazily
 from ..core.told import told_in_one_line
 from .callback import Callback
 from .callback_memory import held_by, memories_of, remembered, remind
@@ -250,18 +252,17 @@ class _Backup(Diverging):
         begun = self.history[-1]["stop"] if self.history else self.start.step
         self.history.append({**plain(logs or {}), "start": begun, "stop": self.step})
         self.handle.unify_replicas()
-        values = self.handle.values()
-        self.check(values)
+        self.check(self.handle.current())
         if self.path is None:
             return
-        arrays = {f"model/{path}": value for path, value in values.items()}
-        arrays |= {f"optimizer/{n:05d}": value for n, value in enumerate(self.handle.optimizer_state())}
-        arrays |= self.handle.random_state()
+        kept = {f"model/{path}": variable for path, variable in self.handle.variables().items()}
+        kept |= {f"optimizer/{n:05d}": slot for n, slot in enumerate(self.handle.optimizer_variables())}
+        arrays = ChainMap(self.handle.random_state(), Lazily(kept, self.handle.array))
         memories, own = memories_of(self.callbacks, self.held)
         notes = dict(
             label=self.label, history=self.history, stopped=bool(self.model.stop_training), callbacks=memories
         )
-        files.write_arrays(self.path, arrays | own, **notes)
+        files.write_arrays(self.path, arrays.new_child(own), **notes)
 
 
 def _saved(path, below):

@@ -15,7 +15,7 @@ from keras_lottery.core.counts import (
     pruned_count,
 )
 from keras_lottery.core.errors import LotteryError
-from keras_lottery.core.masking import erdos_renyi, prune, random, sparsity
+from keras_lottery.core.masking import SAMPLE, erdos_renyi, prune, random, sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
 # Few distinct values: many ties. Also infinities, subnormals and whatever else is a number.
@@ -329,3 +329,25 @@ def test_scores_of_two_kinds_of_16_bits():
     scores = {"a": np.arange(8).astype("float16"), "b": np.arange(8).astype(ml_dtypes.bfloat16)}
     kept = prune(scores, {path: np.ones(8, bool) for path in scores}, 0.5)
     assert all(mask.tolist() == [False] * 4 + [True] * 4 for mask in kept.values())
+
+
+RNG = np.random.default_rng(0)
+MANY = {
+    "drawn": [RNG.normal(size=(300, 500)).astype("float32"), RNG.normal(size=90_001).astype("float32")],
+    "in order": [np.arange(200_000, dtype="float64")],
+    "one tensor unlike the others": [RNG.random(150_000), 1000 + RNG.random(150_000), -RNG.random(7)],
+    "as the sample's stride": [np.tile(np.r_[9.0, np.zeros(1 + 200_000 // SAMPLE)], 50_000)],
+    "ties": [RNG.integers(0, 3, 200_000).astype("float32")],
+    "of two kinds": [RNG.random(150_000).astype("float16"), RNG.random(150_000).astype("float32")],
+}
+
+
+@pytest.mark.parametrize("share", [0.00001, 0.2, 0.5, 0.99])
+@pytest.mark.parametrize("kind", MANY)
+def test_of_more_weights_than_a_sample_the_highest_stay_as_well(kind, share):
+    scores = {str(n): score for n, score in enumerate(MANY[kind])}
+    before = {path: np.random.default_rng(1).random(score.shape) > 0.1 for path, score in scores.items()}
+    masks = prune(scores, before, max(share, 1 - flat(before).mean() + 1e-6))
+    survivors = np.flatnonzero(flat(before))
+    ranked = survivors[np.argsort(-flat(scores)[survivors], kind="stable")]
+    assert np.array_equal(np.flatnonzero(flat(masks)), np.sort(ranked[: flat(masks).sum()]))

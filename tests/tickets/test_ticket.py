@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -267,6 +268,37 @@ def test_overwriting_is_asked_for(tmp_path):
     with pytest.raises(lottery.LotteryError, match="cannot write"):
         other.save(tmp_path / "photos" / "me.jpg" / "t")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "photos", "t"]
+
+
+def test_a_loaded_ticket_stays_when_its_folder_is_overwritten_or_cut(tmp_path):
+    one, other = pruned_ticket(dense()), pruned_ticket(dense(), 0.5)
+    one.save(tmp_path / "t")
+    loaded = lottery.load_ticket(tmp_path / "t")
+    other.save(tmp_path / "t", overwrite=True)
+    assert everything(loaded) == everything(one)
+    loaded = lottery.load_ticket(tmp_path / "t")
+    for file in (tmp_path / "t").iterdir():
+        file.open("r+b").truncate(1)
+    assert everything(loaded) == everything(other)
+
+
+def test_a_ticket_goes_to_disk_and_back_in_little_more_than_its_own_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    drawn = {f"layer{n}/kernel": rng.normal(size=(250, 400)).astype("float32") for n in range(20)}
+    masks = {path: rng.random(value.shape) > 0.2 for path, value in drawn.items()}
+    state = {path: value * masks[path] for path, value in drawn.items()}
+    trained = {path: 2 * value for path, value in state.items()}
+    ticket = dataclasses.replace(pruned_ticket(dense()), masks=masks, weights=state, trained=trained)
+    own = sum(array.nbytes for of in (masks, state, trained) for array in of.values())
+    tracemalloc.start()
+    ticket.save(tmp_path / "t")
+    saving = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    loaded = lottery.load_ticket(tmp_path / "t")
+    loading = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert everything(loaded) == everything(ticket)
+    assert saving < 0.2 * own and own < loading < 1.2 * own
 
 
 @matrix_on("tf_keras")

@@ -26,12 +26,13 @@ from .compiled import (
     load_optimizer,
     loss,
     optimizer_state,
+    optimizer_variables,
     reset_optimizer,
     steps_per_execution,
     steps_taken,
     weight_copies,
 )
-from .copying import check, copy, load_state, not_called, values, variables, wrap_inside
+from .copying import check, copy, current, load_state, not_called, values, variables, wrap_inside
 from .float32 import in_float32, inputs, is_float32, unfused
 from .gradients import gradient, gradients
 from .graph import calls, ends, operation

@@ -68,14 +68,18 @@ def build_metrics(model, train):
 
 def optimizer_state(model):
     """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    return [array(variable) for variable in optimizer_variables(model)]
+
+
+def optimizer_variables(model):
+    """The variables of everything the optimizer keeps, in the order of `optimizer_state`."""
     synchronise(model)
-    return [array(variable) for variable in model.optimizer.variables]
+    return list(model.optimizer.variables)
 
 
 def load_optimizer(model, arrays):
     """Assign arrays as `optimizer_state` gave them."""
-    synchronise(model)
-    for variable, value in zip(model.optimizer.variables, arrays, strict=True):
+    for variable, value in zip(optimizer_variables(model), arrays, strict=True):
         variable.assign(value)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import keras
 
 from ...core.errors import LotteryError
+from ...core.lazily import Lazily
 from ..adapted import check_none_adapted
 from ..configs import check_copied, given_a_lambda
 from ..own import way_out
@@ -103,7 +104,12 @@ def variables(model):
 
 def values(model):
     """{path: array} copy of the whole state but masks."""
-    return {path: array(variable) for path, variable in variables(model).items()}
+    return dict(current(model))
+
+
+def current(model):
+    """{path: array} of the same, each a copy that is made when it is asked for."""
+    return Lazily(variables(model), array)
 
 
 def load_state(model, values):

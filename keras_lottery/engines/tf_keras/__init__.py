@@ -6,6 +6,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from ...core.lazily import Lazily
 from ..bytecode import with_canonical_code
 from ..precision import without_dtype
 from ..private import copy_trainable, flat_layers, freeze, has_mask, maker
@@ -24,6 +25,7 @@ from .compiled import (
     load_optimizer,
     loss,
     optimizer_state,
+    optimizer_variables,
     reset_optimizer,
     steps_taken,
     weight_copies,
@@ -165,7 +167,12 @@ def variables(model):
 
 def values(model):
     """{path: array} copy of the whole state but masks."""
-    return {path: variable.numpy() for path, variable in walk.variables(model).items()}
+    return dict(current(model))
+
+
+def current(model):
+    """{path: array} of the same, each a copy that is made when it is asked for."""
+    return Lazily(walk.variables(model), array)
 
 
 def versions():

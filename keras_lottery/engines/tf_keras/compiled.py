@@ -120,7 +120,7 @@ def build_metrics(model, train):
 
 def optimizer_state(model):
     """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
-    return [variable.numpy() for variable in _optimizer_variables(model.optimizer)]
+    return [variable.numpy() for variable in optimizer_variables(model)]
 
 
 def weight_copies(model):
@@ -142,7 +142,7 @@ def reset_optimizer(model, start, copies=()):
 
 def load_optimizer(model, arrays):
     """Assign arrays as `optimizer_state` gave them."""
-    for variable, value in zip(_optimizer_variables(model.optimizer), arrays, strict=True):
+    for variable, value in zip(optimizer_variables(model), arrays, strict=True):
         variable.assign(value)
     for inner in optimizers(model.optimizer):
         if model.run_eagerly:
@@ -155,12 +155,15 @@ def finalize_optimizer(model):
         model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
-def _optimizer_variables(optimizer):
+def optimizer_variables(model):
+    """The variables of everything the optimizer keeps, in the order of `optimizer_state`."""
     listed = [
-        v for o in optimizers(optimizer) for v in (o.variables() if callable(o.variables) else o.variables)
+        v
+        for o in optimizers(model.optimizer)
+        for v in (o.variables() if callable(o.variables) else o.variables)
     ]
     found = {id(variable): variable for variable in listed}
-    stack = [optimizer]
+    stack = [model.optimizer]
     seen = set()
     while stack:
         item = stack.pop()
