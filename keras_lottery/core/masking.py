@@ -18,7 +18,7 @@ def prune(scores, masks, sparsity, scope="global", blocks=None, own=None):
     """Tighten `masks` to `sparsity`, dropping the lowest scores among the kept weights.
 
     Args:
-      scores: {path: real array}, one score a weight.
+      scores: {path: real array}, one score a weight; a Mapping may make each when it is asked for.
       masks: {the same paths: bool array of the same shape}, True = kept so far.
       sparsity: share of zeros wanted, 0 <= sparsity < 1.
       scope, own: which weights compete, and what share of each tensor is kept; see `counts.competing`.
@@ -44,12 +44,12 @@ def prune(scores, masks, sparsity, scope="global", blocks=None, own=None):
             raise Diverged(f"the weights of {path!r} hold NaN: training diverged. {CURE}")
     tightened = {}
     for paths, keep in competing(masks, sparsity, scope, own):
-        tightened |= _keep_highest({path: scores[path] for path in paths}, masks, keep)
+        tightened |= _keep_highest(scores, paths, masks, keep)
     tightened = {path: tightened[path] for path in scores}
     for path, block in (blocks or {}).items():
         score, mask = _in_blocks(scores[path], block), _in_blocks(masks[path], block)
         means = np.broadcast_to(score.mean(1, keepdims=True), mask.shape)
-        kept = _keep_highest({path: means}, {path: mask}, np.count_nonzero(tightened[path]))
+        kept = _keep_highest({path: means}, [path], {path: mask}, np.count_nonzero(tightened[path]))
         tightened[path] = _from_blocks(kept[path], masks[path].shape)
     return tightened
 
@@ -130,14 +130,14 @@ def _from_blocks(rows, shape):
     return rows.reshape(-1, shape[1], rows.shape[1]).swapaxes(1, 2).reshape(shape)
 
 
-def _keep_highest(scores, masks, keep):
-    """Masks with `keep` of the weights that `masks` keeps, those with the highest scores."""
+def _keep_highest(scores, paths, masks, keep):
+    """Masks of `paths` with `keep` of the weights that `masks` keeps, those with the highest scores."""
     if not keep:
-        return {path: np.zeros(score.shape, bool) for path, score in scores.items()}
-    threshold = _highest([(score, masks[path]) for path, score in scores.items()], keep)
-    ties = keep - sum(np.count_nonzero(masks[path] & (score > threshold)) for path, score in scores.items())
+        return {path: np.zeros(masks[path].shape, bool) for path in paths}
+    threshold, ties = _threshold(scores, paths, masks, keep)
     kept = {}
-    for path, score in scores.items():
+    for path in paths:
+        score = scores[path]
         kept[path] = np.asarray(masks[path] & (score > threshold))
         tied = np.flatnonzero(masks[path] & (score == threshold))[:ties]
         kept[path].flat[tied] = True
@@ -145,32 +145,37 @@ def _keep_highest(scores, masks, keep):
     return kept
 
 
-def _highest(scores, keep):
-    """The `keep`-th highest of the scores that masks keep; `scores` is a list of (score, mask).
+def _threshold(scores, paths, masks, keep):
+    """(the `keep`-th highest score, how many weights with just this score are among the highest).
 
-    A sample tells between which two scores it lies, and these alone are brought together and ordered.
+    A sample tells between which two scores it lies. Only the scores between these are brought together and
+    ordered, so that a few percent of all are in memory.
 
     Source: Floyd and Rivest 1975, Algorithm 489: SELECT (Communications of the ACM 18, 3).
     """
-    kinds = {score.dtype for score, _ in scores}
-    kind = (
-        kinds.pop()
-        if len(kinds) == 1
-        else np.result_type("float32", *(kind for kind in kinds if kind.itemsize > 2))
-    )
+    total = sum(np.count_nonzero(masks[path]) for path in paths)
 
     def together(choose):
-        return np.concatenate([choose(score[mask].astype(kind, copy=False)) for score, mask in scores])
+        parts = [choose(scores[path][masks[path]]) for path in paths]
+        kinds = {part.dtype for part in parts}
+        wide = [kind for kind in kinds if kind.itemsize > 2]
+        kind = kinds.pop() if len(kinds) == 1 else np.result_type("float32", *wide)
+        return np.concatenate([part.astype(kind, copy=False) for part in parts])
 
-    total = sum(np.count_nonzero(mask) for _, mask in scores)
-    rank = total - keep  # from 0, of what is brought together
-    sample = np.sort(together(lambda kept: kept[:: 1 + total // SAMPLE]))
-    at = rank * sample.size // total
+    sample = np.sort(together(lambda score: score[:: 1 + total // SAMPLE]))
+    at = (total - keep) * sample.size // total
     low = sample[at - SLACK] if at >= SLACK else -np.inf
     high = sample[at + SLACK] if at + SLACK < sample.size else np.inf
-    below = sum(np.count_nonzero(score[mask] < low) for score, mask in scores)
-    near = together(lambda kept: kept[(kept >= low) & (kept <= high)])
-    if not 0 <= rank - below < near.size:  # the sample was unlike the rest
-        near, below = together(lambda kept: kept), 0
-    near.partition(rank - below)  # linear in time, and in place
-    return near[rank - below]
+    above = 0
+
+    def between(score):
+        nonlocal above
+        above += np.count_nonzero(score > high)
+        return score[(score >= low) & (score <= high)]
+
+    near = together(between)
+    if not above < keep <= above + near.size:  # the sample was unlike the rest
+        above, near = 0, together(lambda score: score)
+    place = near.size - (keep - above)
+    near.partition(place)  # linear in time, and in place
+    return near[place], keep - above - np.count_nonzero(near > near[place])

@@ -18,7 +18,7 @@ def write(file, arrays, metadata):
 
     Source: the format's description, https://github.com/huggingface/safetensors#format.
     """
-    forms = {name: _form(array) for name, array in arrays.items()}
+    forms = {name: _form(arrays[name]) for name in arrays}  # one array at a time
     header, end = {"__metadata__": metadata}, 0
     for name in sorted(forms, key=lambda name: (-forms[name][2], name)):  # so that each array is aligned
         code, shape, itemsize = forms[name]

@@ -5,6 +5,7 @@ import numpy as np
 from ..channels.favour import favour_channels
 from ..core.counts import check_rounds, of_paths, own_sparsities
 from ..core.errors import LotteryError
+from ..core.lazily import Lazily
 from ..core.masking import prune
 from . import scores
 from .measured import first_batches
@@ -59,12 +60,13 @@ class Pruning:
         """Raises LotteryError if rounds to these sparsities cannot be pruned, or the score is none."""
         check_rounds(self.handle.masks(), sparsities, self.pruned_by["scope"], self.rates)
         if self.name != "magnitude":
-            self._scores(1, 0, finite=False)
+            dict(self._scores(1, 0, finite=False))
 
     def masks(self, round, step=None):
         """{path: mask} that a `schedule.Round` begins with, by the present weights, which are of `step`."""
         found, masks = self._scores(round.number, step), self.handle.masks()
         if self.sides is not None:
+            found = dict(found)
             self._check_above_zero(found)
             found = favour_channels(found, masks, self.sides)
         own = own_sparsities(self.rates, round.number)
@@ -74,13 +76,17 @@ class Pruning:
         return {path: np.array(variable.numpy()) for path, variable in self.handle.prunable().items()}
 
     def _scores(self, round, step, finite=True):
+        """{path: array}; a score of ours is made whenever it is asked for, one of the user's once."""
         state = scores.State(self.handle, self.batches, self.start, round, step, self.seed)
-        found = {}
-        for path, variable in self.handle.prunable().items():
-            weight = variable.numpy().view()
+        variables = self.handle.prunable()
+
+        def scored(path):
+            weight = variables[path].numpy().view()
             weight.flags.writeable = False
-            found[path] = self._checked(path, weight, self.score(path, weight, state), finite)
-        return found
+            return self._checked(path, weight, self.score(path, weight, state), finite)
+
+        found = Lazily({path: path for path in variables}, scored)
+        return dict(found) if self.of_user else found
 
     def _checked(self, path, weight, score, finite):
         """What a score gave, as an array; raises LotteryError unless it is one finite number for each weight.

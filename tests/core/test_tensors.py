@@ -1,7 +1,11 @@
 """Files of arrays: what is written is what safetensors reads, and one array at a time is in memory."""
 
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -12,6 +16,7 @@ from keras_lottery.core import files
 from keras_lottery.core.errors import LotteryError
 from keras_lottery.core.lazily import Lazily
 
+ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)
 ARRAYS = {
     "float32": RNG.normal(size=(3, 5)).astype("float32"),
@@ -86,8 +91,37 @@ def test_a_new_file_has_the_rights_of_any_other(tmp_path):
     assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
+PEAK = """
+import sys
+from pathlib import Path
+from keras_lottery.core import files
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+before = peak()
+arrays, _ = files.read_arrays("a.safetensors")
+print((peak() - before) / arrays["a"].nbytes)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the memory of a process")
+def test_a_file_is_read_and_not_mapped(tmp_path):
+    """Whoever cuts a file that is mapped kills the process, and what is mapped is in memory twice."""
+    files.write_arrays(tmp_path / "a.safetensors", {"a": np.ones(2**23)})
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 0.9 < float(done.stdout) < 1.3
+
+
 def test_arrays_that_were_read_outlive_their_file(tmp_path):
-    """A file that is cut while it is mapped would kill the process."""
     path = tmp_path / "a.safetensors"
     big = {"a": RNG.normal(size=2**17), "b": RNG.normal(size=2**17)}
     files.write_arrays(path, big)

@@ -3,6 +3,7 @@
 import importlib
 import shutil
 import textwrap
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -935,3 +936,17 @@ def test_a_worker_that_is_slower_than_its_chief_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(team, "_chief", False)
     found = search(run_dir=tmp_path / "team", rewind=3, callbacks=[Chief()])
     assert bits(found.masks) == bits(expected.masks) and bits(found.trained) == bits(expected.trained)
+
+
+def test_a_search_holds_few_copies_of_the_weights(tmp_path):
+    """The rewind point, the ticket of the round and what pruning compares; a backup is written from the
+    model's own variables, one after the other."""
+    layers = [L.Dense(600, "relu", name=f"d{n}") for n in range(10)]
+    model = compiled(keras.Sequential([L.Input((8,)), *layers, L.Dense(3, name="head")]))
+    whole = sum(4 * int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    tracemalloc.start()
+    search(model, epochs=1, rounds=1, run_dir=tmp_path)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"PEAK {peak / whole:.2f} held {held / whole:.2f} of {whole / 2**20:.1f} MiB")
+    assert peak < 3 * whole
