@@ -5,10 +5,11 @@ from 1 to 100 million weights.
 
 Each case is a fresh process, and a figure is its largest resident set, TensorFlow included. Both sides train
 for two steps an epoch on random images (of 32 pixels for ResNet50, of 16 for the others) at batch 32, with
-SGD and momentum in float32: plain Keras for two epochs, the search (with a run folder) for one epoch a round. Of a ticket with 20% zeros and
-trained weights, `over_arrays` is what the process held at most, less what it held before the ticket was
-there, over the bytes of the ticket's arrays. A row replaces the one of the same net or size in
-results/memory.jsonl.
+SGD and momentum in float32: plain Keras for two epochs, the search (with a run folder) for one epoch a round.
+
+Of a ticket with 20% zeros and trained weights, `over_arrays` is what the process held at most, less what it
+held before the ticket was there, over the bytes of the ticket's arrays. A row replaces the one of the same
+net or size in results/memory.jsonl.
 """
 
 import argparse

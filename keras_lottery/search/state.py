@@ -4,7 +4,7 @@ from collections import ChainMap
 
 import numpy as np
 
-from ..core import files, team
+from ..core import files, memory, team
 from ..core.errors import LotteryError
 from ..core.schedule import KEPT
 from ..tickets.anew import drawn_anew
@@ -54,6 +54,7 @@ class Rounds:
         optimizer fresh. `finish` must end each before the next."""
         for round in plan[self.finished :]:
             self.ticket = None  # memory for the boundary and the training
+            memory.give_back()
             if round.number:
                 before = plan[round.number - 1]
                 with naming_the_last_good(before.number, before.sparsity, self.where(before.number)):
@@ -74,6 +75,7 @@ class Rounds:
 
         `last` has the metrics at its end and the step "stop"; the record has `notes`, too.
         """
+        memory.give_back()  # of the training
         start = self.start or self._rewound(round.number)
         metrics = {
             name: value
