@@ -286,7 +286,7 @@ def test_a_ticket_goes_to_disk_and_back_in_little_more_than_its_own_memory(tmp_p
     rng = np.random.default_rng(0)
     drawn = {f"layer{n}/kernel": rng.normal(size=(250, 400)).astype("float32") for n in range(20)}
     masks = {path: rng.random(value.shape) > 0.2 for path, value in drawn.items()}
-    state = {path: value * masks[path] for path, value in drawn.items()}
+    state = {path: np.where(masks[path], value, np.float32(0)) for path, value in drawn.items()}
     trained = {path: 2 * value for path, value in state.items()}
     ticket = dataclasses.replace(pruned_ticket(dense()), masks=masks, weights=state, trained=trained)
     own = sum(array.nbytes for of in (masks, state, trained) for array in of.values())
