@@ -152,11 +152,7 @@ class Spy(keras.callbacks.Callback):
 
 def optimizer_variables(model):
     """What `optimizer_state` gives the values of."""
-    if KERAS3:
-        return model.optimizer.variables
-    from keras_lottery.engines.tf_keras.compiled import _optimizer_variables
-
-    return _optimizer_variables(model.optimizer)
+    return engines.of(model).optimizer_variables()
 
 
 @functools.cache
