@@ -306,7 +306,7 @@ BREAKAGES = [
         ),
         (
             "optimizer slots are kept on JAX",
-            "keras3/compiled.py",
+            "compiled.py",
             "for variable, value in zip(optimizer_variables(model), arrays, strict=True):",
             "for variable, value in zip(optimizer_variables(model), arrays[:2]):",
             "search/test_rewind.py::test_rewinding_is_exact",
