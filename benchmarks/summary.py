@@ -163,6 +163,7 @@ def memory():
         (
             row["net"],
             f"{row['weights'] / 1e6:.1f}",
+            row["rounds"],
             row["plain_mib"],
             row["search_mib"],
             f"{row['search_over_plain']:.3f}",
@@ -173,7 +174,7 @@ def memory():
     return (
         "The largest memory of a search, TensorFlow included (`python benchmarks/memory.py`, which describes "
         "the cases). Goal: at most 1.15 times one plain training with 25 M weights.",
-        table(("net", "weights, M", "plain training, MiB", "search, MiB", "ratio"), rows),
+        table(("net", "weights, M", "rounds", "plain training, MiB", "search, MiB", "ratio"), rows),
     )
 
 
