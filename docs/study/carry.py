@@ -1,7 +1,7 @@
 """Carry a study on to another machine: the results of its finished runs, without their weights.
 
-    python docs/study/carry.py runs/resnet18 docs/study/runs/resnet18
-    python docs/study/carry.py docs/study/runs/resnet18 runs/resnet18
+    python docs/study/carry.py runs/resnet18 kept/resnet18
+    python docs/study/carry.py kept/resnet18 runs/resnet18
 
 The first command keeps what is finished, the second brings it back where the run folder is lost; what is
 there already stays. `lottery-study` does not run again what has its result. The tickets themselves are not

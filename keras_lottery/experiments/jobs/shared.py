@@ -94,11 +94,12 @@ class Place:
 def prepare(recipe: Recipe, seed: int, machine: Machine, run: Run) -> Place:
     """Check what the jobs share, and make operations repeatable."""
     backend = machines.choose_backend(machine.backend)
-    there = None if run.overwrite else run_folder.check_run_dir(run.run_dir)
+    there = run_folder.check_run_dir(run.run_dir)
     devices = machines.place(machine.strategy, backend, machine.tpu)
     recipes.check(recipe, machines.kind(backend))
     machines.engine(backend).set_seed(seed)
-    asked = run_folder.precision(there) if machine.precision == "auto" else machine.precision
+    goes_on = machine.precision == "auto" and not run.overwrite
+    asked = run_folder.precision(there) if goes_on else machine.precision
     precision = set_precision(asked, backend, machine.strategy)
     settled = dataclasses.replace(machine, backend=backend, precision=precision)
     return Place(settled, machine, devices, Path(run.run_dir), recipe, seed)
