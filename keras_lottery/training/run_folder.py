@@ -138,8 +138,10 @@ def check_run_dir(run_dir, now=None):
 
 def precision(config):
     """The precision of a run by its configuration; "auto" where there is none."""
-    config = config or {}
-    return config.get("precision") or config.get("compiled", {}).get("precision") or "auto"
+    for there in (config, config.get("compiled") if isinstance(config, dict) else None):
+        if isinstance(there, dict) and isinstance(there.get("precision"), str):
+            return there["precision"]
+    return "auto"
 
 
 def read_result(run_dir):

@@ -10,6 +10,7 @@ from apps import find_ticket, study
 from keras_lottery.core import files
 from keras_lottery.experiments import precision
 from keras_lottery.experiments.precision import set_precision
+from keras_lottery.training import run_folder
 
 pytestmark = pytest.mark.skipif(KIND != "tf_keras", reason="other backends train in float32")
 QUICK = ["--epochs=1", "--optimizer=adam", "--learning_rate=0.01"]
@@ -72,6 +73,11 @@ def test_a_processor_without_bfloat16_has_no_trial(monkeypatch):
     monkeypatch.setattr(precision, "processor", lambda: ["model name: one", "flags: avx2"])
     assert set_precision() == "float32"
     assert not files.cache_folder("precision").exists()
+
+
+@pytest.mark.parametrize("config", [None, [], {}, {"precision": 3, "compiled": "x"}, {"compiled": {}}])
+def test_a_folder_that_does_not_say_its_precision_leaves_it_open(config):
+    assert run_folder.precision(config) == "auto"
 
 
 def test_a_search_goes_on_in_its_precision(tmp_path):

@@ -96,7 +96,8 @@ def _precision(given, folder):
     """That of the study in the folder where "auto" is asked for, so that all of its runs share it."""
     if given.precision != "auto" or not (folder / CONFIG).is_file():
         return given.precision
-    return run_folder.precision(files.read_json(folder / CONFIG).get("machine"))
+    there = files.read_json(folder / CONFIG)
+    return run_folder.precision(there.get("machine") if isinstance(there, dict) else None)
 
 
 def _settled(study, model, loaded):
