@@ -26,7 +26,7 @@ from keras_lottery.experiments.precision import set_precision
 from keras_lottery.models import saved
 from keras_lottery.search import stability
 from keras_lottery.search.rewind import start_at_point
-from keras_lottery.training.resumable import fit
+from keras_lottery.training import resumable
 
 HERE = Path(__file__).parent
 ROWS = HERE / "pilot.jsonl"
@@ -95,7 +95,9 @@ def rates(given):
             )
             backup.parent.mkdir(parents=True, exist_ok=True)
             net = compiled(given, loaded, epochs, rate, decay)
-            history = fit(net, loaded.train, loaded.validation, epochs=epochs, backup=backup, verbose=2)
+            history = resumable.fit(
+                net, loaded.train, loaded.validation, epochs=epochs, kept=resumable.Kept(backup), verbose=2
+            )
             keep(
                 {
                     **told,
