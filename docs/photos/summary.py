@@ -78,8 +78,9 @@ def headline(rows):
     )
     yield "|---|---|---|---|---|---|---|---|"
     for sparsity, (trainings, ours, theirs) in pairs.items():
-        verdict = words[sparsity].corrected if n >= planned else "seeds are missing"
-        told = f": **{verdict}**" if sparsity in words else ""
+        told = ""
+        if sparsity in words:
+            told = f": **{words[sparsity].corrected if n >= planned else 'seeds are missing'}**"
         difference, more = _interval(found.get(sparsity)), _interval(paired(ours, once))
         corrected = _interval(overlapping(found[sparsity], rows) if sparsity in found else None)
         yield (
