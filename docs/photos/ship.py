@@ -37,7 +37,7 @@ def main(folders, output="saved_models"):
     path = Path(output) / f"{NAME}-{100 * ticket.sparsity:.0f}"
     settings = {name: value for name, value in ticket.settings.items() if name != "control"}
     # Learning-rate rewinding keeps the weights, so a transfer starts from the trained ones.
-    dataclasses.replace(ticket, info=info, settings=settings, weights=ticket.trained, trained=None).save(
+    dataclasses.replace(ticket, info=info, settings=settings, weights=ticket.trained).save(
         path, overwrite=True, license="apache-2.0"
     )
     size = sum(file.stat().st_size for file in path.iterdir())

@@ -105,10 +105,12 @@ def pretrained(ticket, start: str) -> bool | None:
     """Whether the weights that a ticket starts from are those of a finished training; None to look at them.
 
     Rounds that rewind to "init" start from what the search was given, a new net or a pretrained one; to a
-    later step, from a net that has just begun.
+    later step, from a net that has just begun. A ticket may start from its trained weights, too.
     """
     if start != "rewind":
         return start == "trained"
+    if ticket.trained is ticket.weights:
+        return True
     rewind = ticket.settings.get("rewind", "init")
     return None if rewind == "init" else rewind in ("trained", *KEPT)
 

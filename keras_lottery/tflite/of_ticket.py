@@ -38,6 +38,12 @@ def export(config: ExportConfig, dataset: dict | None = None, verbose: bool = Tr
     """
     output, beside = _places(config)
     ticket = load_ticket(config.ticket)
+    if config.start == "trained" and ticket.trained is None:
+        raise LotteryError(
+            f"{config.ticket} was saved without trained weights, so there is no trained net to export: train "
+            "it with lottery-transfer and export RUN_DIR/ticket/student, or give start='rewind' for the "
+            "weights that its training begins with."
+        )
     images = ticket.images
     if dataset and not images and config.preprocessing == "auto":
         raise LotteryError(

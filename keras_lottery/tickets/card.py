@@ -135,6 +135,8 @@ def _origin(ticket, results):
     yield from told.items()
     if score is not None:
         yield "accuracy", f"{score:.2%} of the {where} images"
+    if ticket.trained is ticket.weights:
+        yield "weights", "trained; a transfer starts from them"
     yield from _flat(ticket.settings)
     shown = {**told, "results": results}
     yield from _flat({name: note for name, note in ticket.info.items() if shown.get(name) != note})

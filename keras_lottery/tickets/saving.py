@@ -30,13 +30,17 @@ def write(ticket, folder, name, address=None, trained=True):
     """
     write_arrays(folder / ticket_file.MASKS, Lazily(ticket.masks, np.packbits))
     write_arrays(folder / ticket_file.WEIGHTS, _survivors(ticket.weights, ticket.masks))
-    if trained and ticket.trained is not None:
+    trained = trained and ticket.trained is not None
+    once = trained and ticket.trained is ticket.weights  # then the file of the weights holds both
+    if trained and not once:
         write_arrays(folder / ticket_file.TRAINED, _survivors(ticket.trained, ticket.masks))
     # mtime=0: equal tickets are equal files.
     (folder / ticket_file.ARCHITECTURE).write_bytes(
         gzip.compress(json.dumps(ticket.architecture).encode(), mtime=0)
     )
     content = _content(ticket, {file.name: sha256(file) for file in sorted(folder.iterdir())})
+    if once:
+        content["trained"] = ticket_file.WEIGHTS
     write_json(folder / ticket_file.TICKET, {**content, "checksum": ticket_file.checksum(content)})
     called = ticket.info.get("name")
     text = card(

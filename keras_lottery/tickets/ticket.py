@@ -41,7 +41,8 @@ class Ticket:
       masks: {weight path: bool array}, True = kept.
       weights: {path: array}, the whole state at the rewind point (BatchNorm statistics
         included), pruned entries 0.
-      trained: the same after training, or None.
+      trained: the same after training, or None; `weights` itself in a ticket that starts from its trained
+        weights, which are then saved once.
       architecture: the plain model as JSON-able dict.
       heads: paths of the output layers.
       rounds: one record a round: round, sparsity (0..1), kept, total, metrics.

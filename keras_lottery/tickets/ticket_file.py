@@ -103,7 +103,7 @@ def _fields(folder, content):
     check_depth(architecture)
     kind(architecture)
     weights = _values(folder / WEIGHTS, masks)
-    trained = _values(folder / TRAINED, masks) if TRAINED in files else None
+    trained = _trained(folder, files, content.get("trained"), weights, masks)
     if trained is not None and _told(trained) != _told(weights):
         raise LotteryError("its trained weights are of other shapes than the weights to rewind to")
     return {"masks": masks, "weights": weights, "trained": trained, "architecture": architecture, **rest}
@@ -177,6 +177,16 @@ def _values(path, masks):
         if numbers(value.dtype) == "float" and np.isnan(value).any():
             raise LotteryError(f"{path.name} has NaN in {name!r}")
     return values
+
+
+def _trained(folder, files, told, weights, masks):
+    """The trained weights: in a file of their own, the weights to rewind to where ticket.json tells so, or
+    None."""
+    if told not in (None, WEIGHTS) or told and TRAINED in files:
+        raise LotteryError(f"its trained weights are told to be in {line(told)}")
+    if told:
+        return weights
+    return _values(folder / TRAINED, masks) if TRAINED in files else None
 
 
 def _told(values):

@@ -93,6 +93,11 @@ def test_weights_that_were_trained_to_the_end_are_a_pretrained_nets(start, rewin
     assert recipes.pretrained(ticket, start) is pretrained
 
 
+def test_a_ticket_that_starts_from_its_trained_weights_is_a_pretrained_net():
+    ticket = pruned_ticket(conv())
+    assert recipes.pretrained(dataclasses.replace(ticket, trained=ticket.weights), "rewind") is True
+
+
 def test_what_the_user_gives_stays_and_the_rest_goes_with_it():
     def settled(*given):
         return recipes.settled(Recipe(*given), dense())[0]

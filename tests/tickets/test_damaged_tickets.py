@@ -103,6 +103,15 @@ DAMAGES = {
     "NaN": (array_changed("a/kernel", with_nan), "has NaN in 'a/kernel'"),
     "NaN in a bias, trained": (array_changed("a/bias", with_nan, TRAINED), "has NaN in 'a/bias'"),
     "other trained weights": (array_changed("a/bias", lambda array: array[:2], TRAINED), "other shapes"),
+    "trained weights in two places": (
+        told(lambda content: content.update(trained=WEIGHTS)),
+        "are told to be in",
+    ),
+    "trained weights of elsewhere": (
+        told(lambda content: content.update(trained="/etc/passwd")),
+        "are told to be in '/etc/passwd'",
+    ),
+    "trained weights in a list": (told(lambda content: content.update(trained=[[]])), "are told to be in"),
     "a mask of floats": (
         array_changed("a/kernel", lambda array: array.astype("float32"), MASKS),
         "as the mask of",

@@ -116,6 +116,25 @@ def test_round_trip_is_exact(tmp_path, trained):
     assert bits(lottery.load_ticket(tmp_path / "small").weights) == bits(ticket.weights)
 
 
+def test_trained_weights_that_a_training_starts_from_are_saved_once(tmp_path):
+    ticket = pruned_ticket(dense())
+    ticket = dataclasses.replace(ticket, trained=ticket.weights)
+    ticket.save(tmp_path / "once")
+    assert "trained.safetensors" not in files(tmp_path / "once")
+    loaded = lottery.load_ticket(tmp_path / "once")
+    assert bits(loaded.start("trained")) == bits(loaded.start("rewind")) == bits(ticket.weights)
+    assert "| weights | trained; a transfer starts from them |" in (tmp_path / "once/README.md").read_text()
+    loaded.save(tmp_path / "again")
+    assert lottery.load_ticket(tmp_path / "again").trained is not None
+    loaded.save(tmp_path / "untold", trained=False)
+    assert lottery.load_ticket(tmp_path / "untold").trained is None
+
+
+def test_the_shipped_ticket_of_learning_rate_rewinding_has_the_weights_that_it_tells_the_accuracy_of():
+    ticket = lottery.load_ticket("efficientnet_lite0-sign_digits-95")
+    assert ticket.info["test_accuracy"] > 0.99 and bits(ticket.trained) == bits(ticket.weights)
+
+
 @pytest.mark.matrix
 def test_fresh_process_loads_the_same(tmp_path):
     ticket = search(compiled(noisy()), epochs=1)
