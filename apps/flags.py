@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags  # noqa: E402
 
 from keras_lottery.config import options  # noqa: E402
+from keras_lottery.core.errors import LotteryError  # noqa: E402
 
 from .quiet import filter_stderr  # noqa: E402
 from .synonyms import hint  # noqa: E402
@@ -56,7 +57,17 @@ def _definer(kind):
 
 
 def read(values, config, **more):
-    """The config that the flags say, but for `more`; options without a flag have their defaults."""
+    """The config that the flags say, but for `more`; options without a flag have their defaults.
+
+    Raises:
+      LotteryError: an option says so, or there is no --dataset where a command has none by default.
+    """
+    names = {field.name for field in options(config)}
+    if "dataset" in names & set(values) - set(more) and values["dataset"].value is None:
+        raise LotteryError(
+            "no data set given: give dataset='FOLDER' with one sub-folder of images for each class, a TFDS "
+            "name or digits."
+        )
     return config.of({**{name: values[name].value for name in values}, **more})
 
 
@@ -125,7 +136,6 @@ def execute(command, main, values, argv):
             values.files = [*values.files, *rest[1:]]
         elif rest[1:]:
             raise flags.Error(f"{rest[1]!r} is no flag: write --name=value (--help lists them)")
-        from keras_lottery import LotteryError
         from keras_lottery.core import saying
 
         def translated(text):

@@ -21,7 +21,7 @@ from . import flags as shared
 CONFIGS = (ShrinkConfig, DataConfig, Recipe, Machine, Run)
 FLAGS = flags.FlagValues()
 for config in CONFIGS:
-    shared.define(FLAGS, config, run_dir="runs/shrink")
+    shared.define(FLAGS, config, dataset=None, run_dir="runs/shrink")
 
 
 def main():

@@ -35,9 +35,7 @@ def from_folder(name: str, form: Form, skip_bad: bool = False):
     if not os.path.isdir(root):
         raise LotteryError(f"{name}: no such folder; expected one with a sub-folder of images for each class")
     tops = _tops(name, root)
-    class_names = _folders(next(iter(tops.values())))
-    if not class_names:
-        raise LotteryError(f"{name}: an empty folder; expected a sub-folder of images for each class")
+    class_names = _class_names(name, next(iter(tops.values())))
     for text in (name, *class_names):
         if text.encode(errors="ignore").decode() != text:  # a run's files, which are UTF-8, name them
             raise LotteryError(f"the folder name {text!r} is not UTF-8; rename it")
@@ -55,6 +53,11 @@ def from_folder(name: str, form: Form, skip_bad: bool = False):
         raise LotteryError(f"{name}: {_told(root, spoilt)}. skip_bad=True leaves them out")
     if not headers:
         raise LotteryError(f"{name}: no image can be read: {_told(root, spoilt)}")
+    if len(class_names) == 1:
+        raise LotteryError(
+            f"{name}: 1 class to tell apart, {class_names[0]}; expected 2 or more, each with a sub-folder of "
+            "images"
+        )
     shape = _shape(name, form, headers)
     return Folder(
         name, root, form, shape, [(file, *listed[file]) for file in headers], class_names, spoilt, skip_bad
@@ -69,7 +72,8 @@ class Folder:
         self.channels = shape[-1]
         self.form = Form(form.size, shape[-1], form.crop)
         self.files, splits, labels = zip(*listed)
-        self.labels, self.splits = np.array(labels, np.int64), _split(np.array(splits), np.array(labels))
+        self.labels = np.array(labels, np.int64)
+        self.splits = _split(name, np.array(splits), self.labels)
         self.spoilt, self.skip_bad = spoilt, skip_bad
 
     def read(self, train_split, test_split):
@@ -92,6 +96,18 @@ class Folder:
         good = np.array([file in read for file in self.files])
         images[~good] = 0
         return images, good
+
+
+def _class_names(name, top):
+    """The names of the folders in a folder of classes."""
+    found = _folders(top)
+    if not found:
+        what = "files and no sub-folders" if _entries(top) else "an empty folder"
+        raise LotteryError(f"{name}: {what}; expected a sub-folder of images for each class")
+    inner = os.path.join(top, found[0])
+    if len(found) == 1 and 0 < len(_folders(inner)) == len(_entries(inner)):
+        raise LotteryError(f"{name} holds one folder, {found[0]}, which holds folders alone: give {inner}")
+    return found
 
 
 def _tops(name, root):
@@ -117,13 +133,19 @@ def _tops(name, root):
     return {split: os.path.join(root, *names) for split, names in found.items()}
 
 
-def _split(splits, labels):
+def _split(name, splits, labels):
     """{split: rows}, each in a fixed order that mixes the classes, so that a slice of a split holds every
     class."""
     rows = {split: np.flatnonzero(splits == split) for split in dict.fromkeys(splits)}
     if "test" not in rows:
         whole = rows.pop("train", rows.pop("", None))
-        rows.update({split: whole[those] for split, those in held_out(labels[whole]).items()})
+        held = held_out(labels[whole])
+        if not len(held["train"]):
+            raise LotteryError(
+                f"{name}: one image a class, which is held out for test; expected several, of which a fifth "
+                "is held out"
+            )
+        rows.update({split: whole[those] for split, those in held.items()})
     return {split: those[fixed_order(len(those))] for split, those in rows.items()}
 
 
@@ -216,7 +238,8 @@ def _listing(top, class_names, spoilt):
             if entry.lower() in _IGNORED:
                 continue
             kind, why = _kind(path)
-            why = photos.usable(entry) or why
+            within = "is a folder within the folder of a class: move its images up or take it out"
+            why = within if stat.S_ISDIR(kind) else photos.usable(entry) or why
             if not why and not stat.S_ISREG(kind):
                 why = "cannot be read as an image, being no regular file: take out"
             if why:

@@ -111,6 +111,11 @@ class Source:
         return image, label
 
 
+def _folders_here():
+    with os.scandir() as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
+
+
 def _builder(name, data_dir):
     base, _, config = name.partition(":")[0].partition("/")
     try:
@@ -120,8 +125,8 @@ def _builder(name, data_dir):
         known = tfds.list_builders(with_community_datasets=False)
         if base not in known:
             raise LotteryError(
-                f"no data set is called {name!r}: expected a TFDS name, a folder of images (./NAME) "
-                "or digits" + sources.near(base, [*known, "digits"])
+                f"no data set is called {name!r}, and no folder here: expected a folder of images, a TFDS "
+                "name or digits" + sources.near(base, [*known, "digits", *_folders_here()])
             ) from error
         configs = list(tfds.builder_cls(base).builder_configs)
         if config and config not in configs:

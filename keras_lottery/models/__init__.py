@@ -125,7 +125,10 @@ def check_name(
             )
         return False
     if name not in applications.names(keras):
-        raise LotteryError(f"no model is called {name!r}{_near(name, keras)} Known: {', '.join(names())}.")
+        raise LotteryError(
+            f"no model is called {name!r}{_near(name, keras)} Known: {', '.join(names())}; the name of a "
+            "saved model ends in .keras or .h5."
+        )
     if above_zero("width", width) != 1:
         raise LotteryError(
             f"width={width!r} is for {', '.join(names())}: {name} of keras.applications has the width it "

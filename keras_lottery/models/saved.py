@@ -1,6 +1,7 @@
 """A saved model, .keras or .h5, read as data: its JSON and sizes are checked before Keras sees the file."""
 
 import contextlib
+import difflib
 import io
 import json
 import os
@@ -38,7 +39,9 @@ def load(path, engine):
                 stored = arrays.stored(file)
                 text = file.attrs.get("model_config")
                 if text is None:
-                    raise LotteryError("it holds no model's config")
+                    raise LotteryError(
+                        "it holds weights without their model: save it whole, by model.save('NAME.keras')"
+                    )
                 config = parsed(text)
             if json.dumps(trusted(config, engine.NAMES)) != json.dumps(config):
                 raise LotteryError(
@@ -91,7 +94,12 @@ def keras_of(path):
       LotteryError: there is no such file.
     """
     if not Path(path).is_file():
-        raise LotteryError(f"model={str(path)!r}: there is no such file.")
+        there = [file.name for file in Path(path).parent.glob("*") if is_file(file)]
+        near = difflib.get_close_matches(Path(path).name, there, 1)
+        cure = (
+            f"did you mean {str(Path(path).parent / near[0])!r}?" if near else "give that of a saved model."
+        )
+        raise LotteryError(f"model={str(path)!r}: there is no such file; {cure}")
     version = keras_version(path)
     return None if not version else "tf_keras" if version.split(".")[0] == "2" else "keras"
 

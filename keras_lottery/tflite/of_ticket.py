@@ -51,6 +51,8 @@ def export(config: ExportConfig, dataset: dict | None = None, verbose: bool = Tr
             f"given to it: say how its net takes them, preprocessing={', '.join(WORDS)} (or use "
             "keras_lottery.export(model, path, images=.., labels=..) with arrays as in its training)."
         )
+    if dataset:
+        _check_classes(dataset, config, images)
     given = {name: value for name, value in config.entries().items() if name not in OF_TICKETS}
     given["class_names"] = images.get("classes")
     if dataset:
@@ -103,6 +105,22 @@ def _places(config):
         if other.exists() and not config.overwrite:
             raise LotteryError(f"{other} exists: choose another output, or pass overwrite=True.")
     return output, beside
+
+
+def _check_classes(dataset, config, images):
+    """Raises LotteryError if images by which a file is chosen lack classes that the ticket tells apart."""
+    named = {name: value for name, value in dataset.items() if value is not None}
+    there = data.class_names_of(**named)
+    if "classes" not in named and not set(images.get("classes") or ()) <= set(there):
+        raise LotteryError(
+            f"{dataset['name']} has the classes {_few(there)}, and {config.ticket} tells "
+            f"{_few(images['classes'])} apart: give images of these, leave the dataset out, or train the "
+            "ticket on your images first, with lottery-transfer."
+        )
+
+
+def _few(names):
+    return ", ".join([*names[:8], *["..."] * (len(names) > 8)])
 
 
 def _data_for(dataset, config, model, images):

@@ -16,7 +16,7 @@ def checked_path(path, overwrite):
       LotteryError: it has another ending, is there, or cannot be written.
     """
     if not isinstance(path, (str, os.PathLike)) or pathlib.Path(path).suffix != ".tflite":
-        raise LotteryError(f"path is {str(path)!r}: expected a file name that ends in .tflite.")
+        raise LotteryError(f"{str(path)!r} cannot be written: expected a file name that ends in .tflite.")
     path = checks.path(path, "a file name that ends in .tflite")
     try:
         if path.exists() and not overwrite:

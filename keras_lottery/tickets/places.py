@@ -33,12 +33,24 @@ def ticket_folder(ticket, sha256=None):
         return download.fetched(ticket, sha256)
     path = checks.path(ticket, "a ticket's folder or its name")
     names = shipped()
+    if str(ticket) not in names and (within := _within(path)):
+        raise LotteryError(
+            f"no ticket at {str(path)!r}, but in folders of it: give one, such as {str(within)!r}."
+        )
     near = difflib.get_close_matches(path.name, names, 1) or list(names)[:3]
     return _holding(
         path if (path / TICKET).is_file() else names.get(str(ticket), path),
         f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or "
         f"the name of one that comes with the package, such as {', '.join(near)}.",
     )
+
+
+def _within(path):
+    """The last ticket of a run, where the path is its folder and no ticket itself."""
+    if (path / TICKET).is_file() or not path.is_dir():
+        return None
+    found = [file.parent for depth in ("*", "*/*") for file in path.glob(f"{depth}/{TICKET}")]
+    return max(found, default=None)
 
 
 def _holding(folder, otherwise):

@@ -7,9 +7,9 @@ import re
 import pytest
 import tf_keras
 from show_bad_input import CASES, prepare, say
-from small import ROOT, files
+from small import ROOT, command, files
 
-from apps import find_ticket, shrink, synonyms, words
+from apps import find_ticket, shrink, synonyms, transfer_ticket, words
 from keras_lottery import data
 from keras_lottery.search.alive import _cure
 
@@ -43,6 +43,18 @@ def test_one_line(app, given, said, early, folder, monkeypatch):
     # What is pruned is printed only where the shape of the data decided.
     assert out == "" or (not early and "parameters are pruned" in out)
     assert files(folder) == before and not (folder / "runs").exists() and not list(folder.rglob(".writing-*"))
+
+
+@pytest.mark.parametrize(
+    "app, given",
+    [(shrink, ("--model=net.keras", "--output=x.tflite")), (transfer_ticket, ("--ticket=small",))],
+    ids=["shrink", "transfer"],
+)
+def test_who_forgets_the_photos_gets_no_file_of_digits(app, given, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    code, out, err = command(app, *given)
+    assert code == 2 and not out, (out, err)
+    assert "no data set given: give --dataset=FOLDER with one sub-folder of images for each class" in err
 
 
 def test_there_are_twenty_and_more():

@@ -243,6 +243,26 @@ def test_a_folder_without_one_readable_image_is_refused(tmp_path):
         data.load(tmp_path, skip_bad=True)
 
 
+@pytest.mark.parametrize(
+    "places, said",
+    [
+        (["a.png"], "set: files and no sub-folders; expected a sub-folder of images for each class"),
+        (["photos/cat/a.png", "photos/dog/b.png"], "holds one folder, photos, .*: give .*set/photos"),
+        (["cat/a.png", "cat/b.png"], "1 class to tell apart, cat; expected 2 or more"),
+        (
+            ["cat/a.png", "cat/old/b.png", "dog/c.png"],
+            "cat/old is a folder within the folder of a class: move",
+        ),
+        (["cat/a.png", "dog/b.png"], "one image a class, which is held out for test; expected several"),
+    ],
+)
+def test_photos_that_lie_elsewhere_than_in_a_folder_a_class_are_told_from_each_other(tmp_path, places, said):
+    for place in places:
+        save(tmp_path / "set" / place, np.zeros((6, 6)))
+    with pytest.raises(LotteryError, match=said):
+        data.load(tmp_path / "set")
+
+
 def test_an_image_of_too_many_pixels_is_named(folder, monkeypatch):
     save(folder / "cat" / "huge.png", np.zeros((60, 60)))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)

@@ -74,6 +74,9 @@ CASES = [
     (FIND, "--model=MobileNetV2 --width=2", "MobileNetV2 of keras.applications has the width it has", EARLY),
     (FIND, "--preprocessing=imagnet", "preprocessing=imagnet is unknown: .*Did you mean 'imagenet'", EARLY),
     (FIND, "--model=absent.keras", "model=absent.keras: there is no such file", EARLY),
+    (FIND, "--model=nt.keras", "model=nt.keras: there is no such file; did you mean 'net.keras'", EARLY),
+    (FIND, "--model=net", "no model is called 'net'.*the name of a saved model ends in .keras or .h5", EARLY),
+    (FIND, "--model=weights.h5", "weights without their model: save it whole, by model.save", EARLY),
     (FIND, "--model=unbuilt.keras", "model=unbuilt.keras is not built", EARLY),
     (
         FIND,
@@ -122,6 +125,12 @@ CASES = [
         FIND,
         "--dataset=fashion_mnst",
         "no data set is called 'fashion_mnst'.*did you mean fashion_mnist",
+        LATE,
+    ),
+    (
+        FIND,
+        "--dataset=image",
+        "no data set is called 'image', and no folder here.*did you mean .*images",
         LATE,
     ),
     (FIND, "--dataset=./absent", "absent: no such folder", LATE),
@@ -206,7 +215,18 @@ CASES = [
         "does not say how its images were normalised.*preprocessing=none, own",
         EARLY,
     ),
-    (EXPORT, "--ticket=small --output=x.tflite", "saved without trained weights", EARLY),
+    (
+        EXPORT,
+        "--ticket=small --output=x.tflite",
+        "saved without trained weights.*train it with lottery-transfer.*or give --start=rewind",
+        EARLY,
+    ),
+    (
+        EXPORT,
+        "--ticket=lenet-fashion_mnist-95 --output=x.tflite --dataset=digits",
+        "digits has the classes 0, 1, .* tells T-shirt/top, .* apart: .*train the ticket on your images",
+        EARLY,
+    ),
     (FIND, "--rewind=auto --validation=0", "validation", EARLY),
     (FIND, "--learning_rate=0.1,0.01 --schedule=cosine", "several rates are for --schedule=step, not", EARLY),
     (FIND, "--final_sparsity=0.9,0.8", "give rising sparsities", EARLY),
@@ -270,6 +290,7 @@ def prepare(folder):
 
     with contextlib.redirect_stdout(None):
         conv(classes=7).save(folder / "net.keras")
+        conv().save_weights(folder / "weights.h5")
         pruned_ticket(conv(), 0.5, trained=False).save(folder / "small")
         pruned_ticket(dense(), 0.5).save(folder / "other")
         pruned_ticket(models.build("lenet", (9, 9, 1), 10), 0.5).save(folder / "lenet")
@@ -309,7 +330,8 @@ def say(app, given):
     """(exit code, stdout, stderr) of a command in the present folder."""
     from small import command
 
-    return command(of(app), *given.split())
+    more = ["--dataset=digits"] if app == CARRY else []
+    return command(of(app), *more, *given.split())
 
 
 def main():

@@ -135,6 +135,15 @@ def test_the_shipped_ticket_of_learning_rate_rewinding_has_the_weights_that_it_t
     assert ticket.info["test_accuracy"] > 0.99 and bits(ticket.trained) == bits(ticket.weights)
 
 
+def test_who_gives_the_folder_of_a_run_is_told_a_ticket_in_it(tmp_path):
+    for place in ("round_00", "round_01"):
+        pruned_ticket(dense()).save(tmp_path / "run" / place)
+    with pytest.raises(
+        lottery.LotteryError, match="but in folders of it: give one, such as '.*/run/round_01'"
+    ):
+        lottery.load_ticket(tmp_path / "run")
+
+
 @pytest.mark.matrix
 def test_fresh_process_loads_the_same(tmp_path):
     ticket = search(compiled(noisy()), epochs=1)
