@@ -37,7 +37,7 @@ def remark(history, loaded) -> str | None:
         epochs = math.ceil(len(history) * FEW / steps)
         how = f", no better than guessing ({guessed:.1%})" if at_chance else ""
         return (
-            f"{steps} steps are few for a learning rate to rise and fall: {right:.1%} right{how}. Give "
+            f"{steps} steps are few for a training: {right:.1%} right{how}. Give "
             f"epochs={epochs} or more, or a smaller batch_size."
         )
     chance = f"{right:.1%} right is no better than guessing ({guessed:.1%})"
