@@ -32,7 +32,7 @@ def problem_of(variant, accuracy, max_loss):
             f"loses {lost:.2f} points of accuracy, more than {max_loss:g}" if lost > max_loss + 1e-9 else None
         )
     if variant.relative_difference > TOLERANCE:
-        ask = "" if variant.format == "float32" else "; give labels to judge it by accuracy"
+        ask = "" if variant.format == "float32" else "; give labels, or a dataset, to judge it by accuracy"
         return (
             f"differs from the Keras model by {variant.largest_difference:.2g}, "
             f"{variant.relative_difference:.2g} of the output's scale{ask}"
