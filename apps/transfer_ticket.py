@@ -18,7 +18,7 @@ from . import following
 CONFIGS = (TransferConfig, DataConfig, Recipe, Machines, Run)
 FLAGS = flags.FlagValues()
 for config in CONFIGS:
-    shared.define(FLAGS, config, dataset=None, run_dir="runs/transfer")
+    shared.define(FLAGS, config, run_dir="runs/transfer")
 
 
 def main():

@@ -9,7 +9,7 @@ import tf_keras
 from show_bad_input import CASES, prepare, say
 from small import ROOT, command, files
 
-from apps import find_ticket, shrink, synonyms, transfer_ticket, words
+from apps import find_ticket, shrink, synonyms, words
 from keras_lottery import data
 from keras_lottery.search.alive import _cure
 
@@ -45,14 +45,9 @@ def test_one_line(app, given, said, early, folder, monkeypatch):
     assert files(folder) == before and not (folder / "runs").exists() and not list(folder.rglob(".writing-*"))
 
 
-@pytest.mark.parametrize(
-    "app, given",
-    [(shrink, ("--model=net.keras", "--output=x.tflite")), (transfer_ticket, ("--ticket=small",))],
-    ids=["shrink", "transfer"],
-)
-def test_who_forgets_the_photos_gets_no_file_of_digits(app, given, folder, monkeypatch):
+def test_who_forgets_the_photos_gets_no_file_of_digits(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    code, out, err = command(app, *given)
+    code, out, err = command(shrink, "--model=net.keras", "--output=x.tflite")
     assert code == 2 and not out, (out, err)
     assert "no data set given: give --dataset=FOLDER with one sub-folder of images for each class" in err
 
