@@ -55,9 +55,8 @@ def main():
     for net in given.nets:
         sides = [(backend, net, precision) for backend in BACKENDS for precision in precisions]
         found = {side: [] for side in sides}
-        for block in range(given.blocks):
-            for side in sides[block % len(sides) :] + sides[: block % len(sides)]:
-                found[side].append(bench.in_a_process(__file__, side))
+        for side in bench.turns(sides, given.blocks):
+            found[side].append(bench.in_a_process(__file__, side))
         ours = found["tf_keras", net, taken_here]
         for (backend, _, precision), taken in found.items():
             row = {"net": net, "backend": backend, "precision": precision}

@@ -89,10 +89,9 @@ def main():
     if given.case:
         return bench.answer(median_step(given.case, given.precision))
     precision = search.chosen(given.precision)
-    found, names = {name: [] for name in SIDES}, list(SIDES)
-    for block in range(given.blocks):
-        for name in names[block % len(names) :] + names[: block % len(names)]:
-            found[name].append(bench.in_a_process(__file__, name, None, f"--precision={precision}"))
+    found = {name: [] for name in SIDES}
+    for name in bench.turns(SIDES, given.blocks):
+        found[name].append(bench.in_a_process(__file__, name, None, f"--precision={precision}"))
     rows = [
         {
             "side": name,

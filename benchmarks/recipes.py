@@ -57,7 +57,7 @@ def opened(net, data, seed):
 
     if net.endswith((".keras", ".h5")):
         data = dataclasses.replace(data, image_size=96, channels=None)
-        found = looked_at(Pretrained(net, new_head=True), data, seed, "tf_keras", jobs.load)
+        found = looked_at(Pretrained(net), data, seed, "tf_keras", jobs.load)
         return found.model, found.data
     name, _, width = net.partition(" x")
     loaded = data_sets.load(**data.arguments(), seed=seed)

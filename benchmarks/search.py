@@ -282,16 +282,13 @@ def main():
         *([f"--data_dir={given.data_dir}"] if given.data_dir else []),
     ]
     found = {name: [] for name in SIDES}
-    for block in range(given.blocks):
-        names = list(SIDES)
-        for name in names[block % 4 :] + names[: block % 4]:
-            found[name].append(bench.in_a_process(__file__, name, None, *flags))
-            print(
-                f"block {block + 1}, {name}: {found[name][-1]['seconds']:.1f} s, "
-                f"{found[name][-1]['sparsity']:.1%} zeros, test accuracy "
-                f"{found[name][-1]['test_accuracy']:.1%}",
-                flush=True,
-            )
+    for name in bench.turns(SIDES, given.blocks):
+        found[name].append(one := bench.in_a_process(__file__, name, None, *flags))
+        print(
+            f"block {len(found[name])}, {name}: {one['seconds']:.1f} s, {one['sparsity']:.1%} zeros, "
+            f"test accuracy {one['test_accuracy']:.1%}",
+            flush=True,
+        )
     rows = []
     for name, runs in found.items():
         seconds = [run["seconds"] for run in runs]

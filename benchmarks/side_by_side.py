@@ -18,12 +18,23 @@ ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"
 PACKAGES = ("tensorflow", "tf-keras", "keras", "tensorflow-model-optimization", "torch", "jax")
 
 
-def in_turn(calls, times):
-    """{name: seconds of each of so many calls}; who goes first turns, so that a slow spell falls on all."""
-    taken, names = {name: [] for name in calls}, list(calls)
+def turns(names, times):
+    """Each name so many times; who goes first turns, so that a slow spell falls on all.
+
+    >>> list(turns("abc", 2))
+    ['a', 'b', 'c', 'b', 'c', 'a']
+    """
+    names = list(names)
     for turn in range(times):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            taken[name].append(seconds(calls[name]))
+        first = turn % len(names)
+        yield from names[first:] + names[:first]
+
+
+def in_turn(calls, times):
+    """{name: seconds of each of so many calls}."""
+    taken = {name: [] for name in calls}
+    for name in turns(calls, times):
+        taken[name].append(seconds(calls[name]))
     return taken
 
 

@@ -269,8 +269,8 @@ def device():
 
 
 def main():
-    machine = read("step").get("processor") or bench.machine()["processor"]
-    parts = [TITLE, f"Measured on {bench.machine()['cpus']} cores of {machine}.\n"]
+    on = {**bench.machine(), **read("step")}
+    parts = [TITLE, f"Measured on {on['cpus']} cores of {on['processor']}.\n"]
     for part in (step, boundary, search, where, bound, backends, memory, ticket, inputs, start, device):
         words, rows = part()
         if rows.count("\n") > 1:

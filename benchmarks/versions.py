@@ -75,9 +75,8 @@ def main():
     options.add_argument("--blocks", type=int, default=7)
     given = options.parse_args()
     sides, taken = {"before": given.before.resolve(), "after": bench.ROOT}, {"before": [], "after": []}
-    for block in range(given.blocks):
-        for side in sorted(sides, reverse=block % 2 == 0):
-            taken[side].append(once(sides[side]))
+    for side in bench.turns(sides, given.blocks):
+        taken[side].append(once(sides[side]))
     commits = {
         side: subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=where, capture_output=True, text=True, check=True

@@ -3,8 +3,9 @@ export.
 
     python docs/results/architectures.py [--backend tensorflow] [--only MobileNetV2,...]
 
-Weights are random and the images noise: it shows that the road is open, not what the nets can do. Writes
-docs/results/architectures.md. ViT is KerasHub's, where keras-hub is installed.
+Weights are random and the images noise: it shows that the road is open, not what the nets can do. Rows go to
+docs/results/architectures.md; those of other nets on the same backend stay. ViT is KerasHub's, where
+keras-hub is installed.
 """
 
 import argparse
@@ -101,7 +102,7 @@ def main():
     options.add_argument("--only", default=",".join(NAMES))
     given = options.parse_args()
     os.environ["KERAS_BACKEND"] = given.backend
-    lines = [
+    head = [
         "# Architectures through wrap, fit, strip and export",
         "",
         f"Keras 3 on {given.backend}; one round to 90% zeros in each layer on noise, stripped, exported. "
@@ -112,19 +113,22 @@ def main():
         "dense, kB | sparse, kB | largest relative difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    page = Path(__file__).with_suffix(".md")
+    there = page.read_text().splitlines() if page.exists() else []
+    found = {line.split()[1]: line for line in there[len(head) :]} if there[: len(head)] == head else {}
     for name in given.only.split(","):
         try:
-            found = row(name)
+            told = row(name)
         except ImportError as error:
             print(f"{name}: not done, {error}", file=sys.stderr)
             continue
-        lines.append(
-            f"| {name} | {found['pruned']} of {found['weights']} | {found['share']:.1%} | "
-            f"{found['reasons']} | {found['nonzero']} | {found['dense'] / 1000:,.0f} | "
-            f"{found['sparse'] / 1000:,.0f} | {found['difference']:.1e} |"
+        found[name] = (
+            f"| {name} | {told['pruned']} of {told['weights']} | {told['share']:.1%} | "
+            f"{told['reasons']} | {told['nonzero']} | {told['dense'] / 1000:,.0f} | "
+            f"{told['sparse'] / 1000:,.0f} | {told['difference']:.1e} |"
         )
-        print(lines[-1], f"{found['seconds']:.0f} s", flush=True)
-    Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
+        print(found[name], f"{told['seconds']:.0f} s", flush=True)
+    page.write_text("\n".join([*head, *found.values()]) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ uses.
     python docs/study/pilot.py rates NET --dataset=cifar10 --augment --epochs=6 --data_dir=DIR
     python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=1500 --data_dir=DIR
     python docs/study/pilot.py rates NET --dataset=fashion_mnist --augment --steps=600
-    --train_split=train[:5556] --data_dir=DIR python docs/study/pilot.py connectivity NET --dataset=cifar10
-    --augment --epochs=6 --learning_rate=R --weight_decay=W --data_dir=DIR
+        --train_split=train[:5556] --data_dir=DIR
+    python docs/study/pilot.py connectivity NET --dataset=cifar10 --augment --epochs=6
+        --learning_rate=R --weight_decay=W --data_dir=DIR
 
 `rates` trains the net from new weights with each learning rate and weight decay of a grid: a row with its
 validation accuracy. `connectivity` measures linear mode connectivity at four rewind points k: two trainings
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from keras_lottery import data, engines, wrap
 from keras_lottery.core.files import read_arrays, write_arrays
+from keras_lottery.core.jsonable import digest
 from keras_lottery.experiments import optimizers
 from keras_lottery.experiments.precision import set_precision
 from keras_lottery.models import saved
@@ -82,6 +84,11 @@ def about(given, loaded, epochs, rate, decay):
     }
 
 
+def place(given, told):
+    """Where a training that is told so keeps what it goes on from; another's is elsewhere."""
+    return Path(given.runs) / f"{given.what}-{given.net}-{digest(told)}"
+
+
 def rates(given):
     """A row for each learning rate and weight decay: the validation accuracy at the end of the training."""
     loaded = load(given)
@@ -89,10 +96,7 @@ def rates(given):
     for rate, decay in itertools.product(given.rates, given.decays):
         told = about(given, loaded, epochs, rate, decay)
         if not done(told):
-            backup = (
-                Path(given.runs)
-                / f"{given.net}-{given.dataset}-{loaded.sizes['train']}-{rate:g}-{decay:g}.safetensors"
-            )
+            backup = Path(f"{place(given, told)}.safetensors")
             backup.parent.mkdir(parents=True, exist_ok=True)
             net = compiled(given, loaded, epochs, rate, decay)
             history = resumable.fit(
@@ -112,11 +116,12 @@ def connectivity(given):
     """A row for each rewind point: the error barrier between two trainings from it."""
     loaded, other = load(given), load(given, SEED + 1)
     epochs = epochs_of(given, loaded)
-    folder = Path(given.runs) / f"{given.net}-connectivity"
+    training = about(given, loaded, epochs, given.learning_rate, given.weight_decay)
+    folder = place(given, training)
     net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
     points = states(net, loaded, folder)
     for point, state in points.items():
-        told = {**about(given, loaded, epochs, given.learning_rate, given.weight_decay), "rewind": point}
+        told = {**training, "rewind": point}
         if not done(told):
             net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
             engines.of(net).load_state(state)

@@ -1,17 +1,24 @@
 """Put a study's tickets at each of its sparsities, of the seed with the best validation accuracy, into
 saved_models; or, without arguments, write the cards there anew.
 
-python docs/study/ship.py runs/resnet18 docs/study/resnet18.flags
-python docs/study/ship.py
+    python docs/study/ship.py runs/resnet18 docs/study/resnet18.flags --data_dir=DIR
+    python docs/study/ship.py
+
+What follows the file of flags is given to `lottery-study` as well. Searches of other studies that share the
+run folder are left alone.
 """
 
 import dataclasses
 import sys
 from pathlib import Path
 
+from keras_lottery.apps import study
+
 import keras_lottery as lottery
-from apps import study
+from keras_lottery.core.files import new_file
 from keras_lottery.experiments.report import label
+from keras_lottery.experiments.study import prepare, workers
+from keras_lottery.tickets.card import card
 from keras_lottery.training import run_folder
 
 LICENCES = {
@@ -22,21 +29,28 @@ LICENCE = "apache-2.0"  # of the tickets, as of all that this repository holds
 
 
 def write_cards(output="saved_models"):
-    """Save each ticket again, which writes its card as this version does and nothing else differently."""
-    for path in sorted(path.parent for path in Path(output).glob("*/ticket.json")):
-        lottery.load_ticket(path).save(path, overwrite=True, license=LICENCE)
-        print(path / "README.md")
+    """Write each ticket's card as this version does; its other files stay as they are."""
+    for folder in sorted(path.parent for path in Path(output).glob("*/ticket.json")):
+        page = folder / "README.md"
+        files = sorted(set(folder.iterdir()) - {page})
+        text = card(lottery.load_ticket(folder), folder.name, folder.name, files)
+        with new_file(page) as aside:
+            aside.write_text(text, encoding="utf-8")
+        print(page)
 
 
-def ship(folder, flagfile, output="saved_models"):
-    study.FLAGS(["ship.py", f"--flagfile={flagfile}"])
-    made = study.given()
-    searches = [path.parent for path in Path(folder).glob("runs/*/round_00")]
+def ship(folder, flagfile, *flags, output="saved_models"):
+    study.FLAGS(["ship.py", f"--flagfile={flagfile}", *flags])
+    made, _, tasks = prepare(study.given(), folder)
+    searches = [
+        workers.task_folder(folder, task.name)
+        for task in tasks
+        if task.kind == "find" and task.about["rewind"] == made.rewinds[0]
+    ]
     model = label(made.net.model, made.net.width).replace(" ", "")
     for at in made.sparsities:
         number = made.planned.index(at) + 1
         found = [lottery.load_ticket(run_folder.round_folder(path, number)) for path in searches]
-        found = [ticket for ticket in found if ticket.settings["rewind"] == made.rewinds[0]]
         best = max(found, key=lambda ticket: ticket.rounds[-1]["metrics"]["val_accuracy"])
         info = {
             **best.info,

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scripts
 import tensorflow as tf
 import tf_keras
+from small import python
 
 import keras_lottery as lottery
 from keras_lottery.training import run_folder
@@ -239,3 +241,27 @@ def test_a_file_gets_the_test_photos_right_that_its_net_does(study, tmp_path, ca
     assert dense["file"] == "float32 dense" and dense["bytes"] > 1000
     assert dense["test_accuracy"] == trainings._right(one, ticket.model("trained"), "test").mean()
     assert dense["validation_accuracy"] == trainings._right(one, ticket.model("trained"), "validation").mean()
+
+
+@pytest.mark.matrix
+def test_what_lottery_shrink_wrote_is_a_row_and_its_ticket_is_shipped(folder, model, tmp_path, monkeypatch):
+    place = scripts.copied(tmp_path, "docs/photos") / "docs" / "photos"
+    place.joinpath("shrink.jsonl").unlink()
+    given = [f"--photos={folder}", f"--model={model}", "--seeds=7", "--image_size=12"]
+    for _ in range(2):
+        done = python(place / "shrink.py", *given, f"--runs={tmp_path / 'runs'}")
+        assert done.returncode == 0, done.stderr
+        (row,) = map(json.loads, place.joinpath("shrink.jsonl").read_text().splitlines())
+    assert row["seed"] == 7 and row["bytes"]["dense"] > row["bytes"]["written"] > 0
+    shown = [row, {**row, "seed": 8}]
+    assert sum(line.startswith(("| 7 |", "| 8 |")) for line in summary.shrink(shown)) == 2
+    summary.picture(shown, tmp_path / "shrunk.svg")
+    assert "2 seeds" in "".join(summary.shrunk_in_short(shown))
+
+    ship = scripts.load(place / "ship.py")
+    monkeypatch.setattr(ship, "SPARSITY", row["sparsity"])
+    ship.main([tmp_path / "runs-7"], output=tmp_path / "saved")
+    (path,) = (tmp_path / "saved").iterdir()
+    shipped = lottery.load_ticket(path)
+    assert shipped.sparsity == pytest.approx(row["sparsity"]) and shipped.trained is None
+    assert path.name == f"{ship.NAME}-{100 * row['sparsity']:.0f}"

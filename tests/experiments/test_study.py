@@ -5,10 +5,12 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 import by_name
 import pytest
+import scripts
 import stress_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +26,7 @@ from keras_lottery.experiments.configs import Control
 from keras_lottery.experiments.corruptions import CONSTANTS, SEVERITIES
 from keras_lottery.experiments.metrics import correct_images
 from keras_lottery.experiments.study import Size, Task, plan, workers
+from keras_lottery.tickets.ticket import load_ticket
 
 NAMES = {
     "search, rewind 0 on digits, seed 0": "05441cb23406",
@@ -442,6 +445,26 @@ def test_failed_run_does_not_stop_the_others_and_is_named(tmp_path):
         set(failed) == {bad.name, child.name} and "gone" in failed[bad.name] and "needs" in failed[child.name]
     )
     assert workers.is_done(tmp_path, good.name) and any("right in test" in line for line in told)
+
+
+def test_tickets_of_a_study_are_shipped_and_of_no_other_in_its_folder(whole, tmp_path, monkeypatch):
+    """docs/study/ship.py"""
+    folder = shutil.copytree(whole, tmp_path / "shared")
+    monkeypatch.chdir(folder)
+    searches = [path.parent for path in folder.glob("whole/runs/*/round_00")]
+    for path in searches:
+        shutil.copytree(path, path.with_name(f"of_another_{path.name}"))
+    Path("study.flags").write_text("\n".join(stress_study.FLAGS))
+    ship = scripts.load(scripts.ROOT / "docs" / "study" / "ship.py")
+    ship.ship("whole", "study.flags", "--seeds=1", output=tmp_path / "saved")
+    assert sorted(os.listdir(tmp_path / "saved")) == ["lenetx0.1-digits-50", "lenetx0.1-digits-80"]
+    for number, at in ((1, 0.5), (2, 0.8)):
+        shipped = load_ticket(tmp_path / "saved" / f"lenetx0.1-digits-{100 * at:.0f}")
+        tickets = [load_ticket(path / f"round_{number:02d}") for path in searches]
+        (found,) = [ticket for ticket in tickets if ticket.settings["rewind"] == 2]  # the study's first point
+        assert shipped.rounds == found.rounds and shipped.settings == found.settings
+        assert shipped.sparsity == pytest.approx(at, abs=1e-3)
+        assert shipped.info["chosen"] == "best validation accuracy of 1 seeds"
 
 
 def test_tensorboard_has_a_run_a_row(whole, tmp_path):

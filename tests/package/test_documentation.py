@@ -1,5 +1,6 @@
 """The pages of the documentation: each command and public name has its place, no code on them is untried."""
 
+import ast
 import configparser
 import importlib
 import inspect
@@ -26,6 +27,7 @@ RUN_ELSEWHERE = {  # page -> the test that runs the Python on it
     "phone/README.md": "package/test_readme.py",
 }
 SHOWN = {"console", "text", "json"}  # what a reader types in a terminal, output and files
+SCRIPT = r"(?:docs|benchmarks|tests)/[\w/]+\.py"
 ABSLS = "--flagfile", "--helpshort"
 OF_APPS = {"kotlin", "swift"}  # of docs/phone, for what no machine of ours runs
 
@@ -138,15 +140,48 @@ def test_every_script_target_and_extra_on_pages_is_there():
     seen = 0
     for path in [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         text = path.read_text()
-        for script, told in re.findall(r"\bpython ((?:docs|benchmarks|tests)/[\w/]+\.py)([^`\n]*)", text):
-            code = (ROOT / script).read_text()
-            assert all(flag in code for flag in re.findall(r"--(\w+)", told)), (path, script, told)
+        for script, told in re.findall(rf"\bpython\s+({SCRIPT})([^`\n]*)", text):
+            assert set(re.findall(r"--(\w+)", told)) <= options_of(script), (path, script, told)
             seen += 1
         for target in re.findall(r"(?:^|`)make ([a-z-]+)\b", text, re.M):
             assert re.search(rf"^([\w-]+ )*{target}( [\w-]+)*:", makefile, re.M), (path, target)
         for extra in re.findall(r"(?:\.|keras_lottery)\[(\w+)\]['`]", text):
             assert extra in config["options.extras_require"], (path, extra)
     assert seen > 5
+
+
+def test_every_flag_that_a_script_is_shown_with_exists():
+    """In docstrings, files of flags and shell scripts: by a command that the same paragraph names."""
+    wrong, seen = [], 0
+    for path in [
+        file for folder in (DOCS, ROOT / "benchmarks", ROOT / "tests") for file in folder.rglob("*")
+    ]:
+        if path.suffix in (".py", ".sh", ".flags"):
+            for part in paragraphs(path):
+                named = {*re.findall(SCRIPT, part), *(commands().keys() & re.findall(r"\blottery-\w+", part))}
+                given = re.findall(r"(?<![\w-])--(\w+)", part) if named else []
+                known = set().union(*map(options_of, named))
+                wrong += [f"{path.relative_to(ROOT)}: --{flag}" for flag in given if flag not in known]
+                seen += len(given)
+    assert seen > 100 and wrong == []
+
+
+def paragraphs(path):
+    """Those of a script's docstring; of another file the whole text."""
+    text = path.read_text()
+    return (ast.get_docstring(ast.parse(text)) or "").split("\n\n") if path.suffix == ".py" else [text]
+
+
+def options_of(command):
+    """The options of a command; or of a script, those of the commands included that it passes flags on to."""
+    if command in commands():
+        flags = importlib.import_module(commands()[command]).FLAGS
+        return {*flags, *(f"no{name}" for name in flags if flags[name].boolean), "flagfile"}
+    code = (ROOT / command).read_text()
+    own = re.findall(r'(?:add_argument\(\s*"--|DEFINE_\w+\(\s*")(\w+)"', code)
+    passed = re.findall(r"from keras_lottery\.apps import (\w+)", code)
+    more = {name for app in passed for name in importlib.import_module(f"keras_lottery.apps.{app}").FLAGS}
+    return {*own, *(f"no{name}" for name in re.findall(r'DEFINE_bool\("(\w+)"', code)), *more}
 
 
 def shown_commands(path):

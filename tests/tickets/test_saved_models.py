@@ -1,8 +1,10 @@
 """The tickets that come with the repository load, say what they are and can be carried on."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import scripts
 import tf_keras
 
 import keras_lottery as lottery
@@ -24,6 +26,15 @@ def test_its_card_is_what_this_version_writes(folder):
     assert text == card(lottery.load_ticket(folder), folder.name, folder.name, files)
     told = text.partition("\n---\n")[0]
     assert 'license: "apache-2.0"' in told and f'datasets: ["{folder.name.split("-")[1]}"]' in told
+
+
+def test_cards_are_written_anew_and_no_other_file(tmp_path):
+    (folder,) = [folder for folder in FOLDERS if folder.name == "lenet-fashion_mnist-95"]
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    (copy / "README.md").write_text("of another version")
+    scripts.load(scripts.ROOT / "docs" / "study" / "ship.py").write_cards(tmp_path)
+    for file in folder.iterdir():
+        assert (copy / file.name).read_bytes() == file.read_bytes(), file
 
 
 @pytest.mark.quick("lenet-fashion_mnist-95")

@@ -44,7 +44,7 @@ def instructions(files, *, cpu="cortex-a76", folder=None):
 
     Args:
       files: {name: bytes or path}, or a list of paths; the first is what the others are compared with.
-      cpu: one of emulate.CPUS.
+      cpu: one of emulator.CPUS.
       folder: where what this takes is kept, made if it is not there; by default below the user's cache
         folder.
 
