@@ -141,6 +141,7 @@ TRIED = {
         "keras.src.backend.common.stateless_scope.in_stateless_scope": (NEW, None),
         "keras.src.models.functional.Functional": (NEW, None),
         "keras.src.ops.numpy.Add": (NEW, None),
+        "keras.src.random.seed_generator.global_seed_generator": (NEW, None),
         "keras.src.saving.serialization_lib.SafeModeScope": (NEW, None),
     },
     "engines.tf_keras.private": {

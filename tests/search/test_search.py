@@ -29,6 +29,7 @@ from small import (
 from world import BACKEND, KERAS3, array, keras, matrix_on, register, skip_unless, tensor
 
 import keras_lottery as lottery
+from keras_lottery import engines
 from keras_lottery.core import team
 from keras_lottery.core.counts import pruned_count
 from keras_lottery.experiments import controls
@@ -306,6 +307,29 @@ def test_random_layers_follow_the_seed_and_go_on():
     one, again, other = (search(model, seed=seed, epochs=1, rounds=1) for seed in (3, 3, 4))
     assert everything(one) == everything(again)
     assert bits(other.trained) != bits(one.trained)
+
+
+class Unseeded(L.Layer):
+    """Noise that names no seed."""
+
+    def call(self, inputs, training=None):
+        return inputs + keras.random.normal(keras.ops.shape(inputs)) if training else inputs
+
+
+@skip_unless("keras", reason="operations of TensorFlow keep their state to themselves")
+def test_random_state_is_also_that_of_layers_which_name_no_seed():
+    model = keras.Sequential([L.Input((8,)), L.Dense(3), Unseeded()])
+    handle = engines.of(model)
+    handle.keep_randomness()
+    state = handle.random_state()
+
+    def drawn():
+        return array(model(X[:2], training=True))
+
+    first, second = drawn(), drawn()
+    handle.load_random_state(state)
+    assert np.array_equal(drawn(), first) and np.array_equal(drawn(), second)
+    assert not np.array_equal(first, second)
 
 
 def test_nan_metrics_are_null_in_json(tmp_path):

@@ -9,6 +9,7 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope  # noqa: F401
 from keras.src.models.functional import Functional
+from keras.src.random.seed_generator import global_seed_generator  # noqa: F401
 from keras.src.saving.serialization_lib import SafeModeScope
 
 _UNINITIALIZED = "uninitialized_variables"
