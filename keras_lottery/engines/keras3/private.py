@@ -79,7 +79,12 @@ def sublayers(layer):
 
 def contents(layer):
     """The layers and variables directly below a layer, in the order in which Keras met them, layers first."""
-    return (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)
+    return (*layer._layers, *own_variables(layer))
+
+
+def own_variables(layer):
+    """The variables that a layer itself made."""
+    return (*layer._trainable_variables, *layer._non_trainable_variables)
 
 
 def attributes(layer):
