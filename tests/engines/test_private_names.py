@@ -128,6 +128,7 @@ TRIED = {
         "_model_variables_moving_average": (NEW, optimizer),
         "_value": (NEW, lambda: head().kernel),
         "_dtype": (NEW, lambda: head().kernel),
+        "_path": (NEW, lambda: head().kernel),
         "_values": (("tensorflow",), mirrored),
         "_self_": (("tensorflow",), head),
         "_obj_": (NEW, head),

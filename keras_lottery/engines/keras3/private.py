@@ -143,6 +143,11 @@ def trained_by(optimizer):
     return optimizer._trainable_variables
 
 
+def take_path(variable, other):
+    """Give a variable the path of another, by which optimizers may choose it."""
+    variable._path = other.path
+
+
 def value(variable):
     """A variable's value as it is held, None where JAX has taken it away."""
     return variable._value
