@@ -8,6 +8,7 @@ from keras import tree
 from .. import slots
 from ..compiling import account, arguments_anew, check_compiled, loss  # noqa: F401  part of the engine
 from ..configs import optimizers, remade
+from ..shifting import schedule_variables
 from . import private, walk
 from .state import array, plain, synchronise
 
@@ -67,14 +68,15 @@ def build_metrics(model, train):
 
 
 def optimizer_state(model):
-    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale, and what its
+    schedules hold."""
     return [array(variable) for variable in optimizer_variables(model)]
 
 
 def optimizer_variables(model):
     """The variables of everything the optimizer keeps, in the order of `optimizer_state`."""
     synchronise(model)
-    return list(model.optimizer.variables)
+    return [*model.optimizer.variables, *schedule_variables(model.optimizer, keras.Variable)]
 
 
 def load_optimizer(model, arrays):

@@ -8,6 +8,7 @@ from .. import compiling, slots
 from ..compiling import account, arguments_anew, loss  # noqa: F401  part of the engine
 from ..configs import remade
 from ..private import flat_layers
+from ..shifting import schedule_variables
 from ..untold import optimizers
 from . import private, walk
 from .legacy import tf_keras
@@ -119,7 +120,8 @@ def build_metrics(model, train):
 
 
 def optimizer_state(model):
-    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale, and what its
+    schedules hold."""
     return [variable.numpy() for variable in optimizer_variables(model)]
 
 
@@ -162,6 +164,7 @@ def optimizer_variables(model):
         for o in optimizers(model.optimizer)
         for v in (o.variables() if callable(o.variables) else o.variables)
     ]
+    listed += schedule_variables(model.optimizer, tf.Variable)
     found = {id(variable): variable for variable in listed}
     stack = [model.optimizer]
     seen = set()
