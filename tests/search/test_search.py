@@ -34,6 +34,7 @@ from keras_lottery.core import team
 from keras_lottery.core.counts import pruned_count
 from keras_lottery.experiments import controls
 from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.search.rewind import check_stateless
 from keras_lottery.training import labels
 from keras_lottery.training.check_data import LongEpochs
 
@@ -817,6 +818,31 @@ def test_data_that_shuffle_without_a_seed_are_told():
         "train shuffles without a seed, in an order that no file can keep"
         in python("-c", textwrap.dedent(code)).stderr
     )
+
+
+@skip_unless("torch", reason="PyTorch's own")
+def test_a_data_loader_of_pytorch():
+    from torch import from_numpy
+    from torch.utils.data import DataLoader, TensorDataset
+
+    def found(train):
+        keras.utils.set_random_seed(1)
+        return search(compiled(dense(), "sgd"), train, rewind=2)
+
+    def loader(**how):
+        return DataLoader(TensorDataset(from_numpy(X), from_numpy(Y)), batch_size=32, **how)
+
+    assert bits(found(loader()).trained) == bits(found(in_order((X, Y), 32)).trained)
+    with pytest.warns(UserWarning, match="train shuffles anew in each pass, .* rounds that rewind to step 2"):
+        found(loader(shuffle=True))
+
+
+@skip_unless("torch", reason="PyTorch's own")
+def test_buffers_of_pytorch_are_told():
+    model = dense()
+    model.get_layer("a").register_buffer("seen", tensor([0.0]))
+    with pytest.warns(UserWarning, match="'small' holds buffers of a PyTorch module, which are no Keras"):
+        check_stateless(engines.of(model))
 
 
 @skip_unless("tf_keras", reason="Keras 3 builds it")
