@@ -551,6 +551,10 @@ MISTAKES = {
     ),
     "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
+    "BackupAndRestore": (
+        lambda: search(callbacks=keras.callbacks.BackupAndRestore("none")),
+        "a BackupAndRestore, which puts back what an earlier fit ended with .* give run_dir",
+    ),
     "LotteryCallback": (
         lambda: search(callbacks=lottery.LotteryCallback()),
         "a LotteryCallback prunes while fit runs, and find_ticket prunes itself",
@@ -894,6 +898,10 @@ def test_a_compile_of_its_own():
         lottery.LotteryError, match="has an optimizer of its own, 'second', which no rewind would start anew"
     ):
         search(own(True, "adam", LOGITS, keras.optimizers.SGD()))
+    model = own(True, "adam", LOGITS)
+    model.others = {"all": [keras.optimizers.SGD()]}
+    with pytest.raises(lottery.LotteryError, match="has an optimizer of its own, 'others/all/0'"):
+        search(model)
 
 
 @skip_unless("keras", reason="tf_keras accumulates nothing")

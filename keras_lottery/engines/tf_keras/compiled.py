@@ -18,17 +18,22 @@ def check_compiled(model):
     """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as
     it is."""
     compiling.check_compiled(model)
-    kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
-    others = [
-        name
-        for name, value in vars(model).items()
-        if isinstance(value, kinds) and value is not model.optimizer
-    ]
+    others = [name for name, value in _optimizers_in(model) if value is not model.optimizer]
     if others:
         raise LotteryError(
             f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would "
             "start anew: train it with the one that compile takes alone."
         )
+
+
+def _optimizers_in(item):
+    """(name, optimizer) of the optimizers in the attributes of a model, lists and dicts included."""
+    for name, value in private.children(item).items():
+        if isinstance(value, (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)):
+            yield name, value
+        elif private.is_structure(value) and not isinstance(value, tf_keras.layers.Layer):
+            for below, optimizer in _optimizers_in(value):
+                yield f"{name}/{below}", optimizer
 
 
 def steps_taken(model):
