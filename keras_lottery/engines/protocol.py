@@ -232,7 +232,8 @@ class Handle(Engine, Protocol):
         """Let the learning rate's schedule read `step` more than the optimizer has counted."""
 
     def rates(self) -> list[np.ndarray]:
-        """The learning rates that are no schedules, which callbacks may have changed."""
+        """The learning rates that are no schedules, and what schedules hold in variables: what callbacks may
+        have changed."""
 
     def load_rates(self, arrays: Sequence[np.ndarray]) -> None:
         """Assign arrays as `rates` gave them."""

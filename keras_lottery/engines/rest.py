@@ -17,7 +17,10 @@ def rest(train, first, dataset):
         from ..data import from_batch  # with TensorFlow, which who has a tf.data.Dataset has too
 
         return from_batch(train, first)
-    return (batch for batch in itertools.islice(train, first, None))  # a generator, as fit takes them
+    # A generator, as fit takes them: of tuples, where a DataLoader of PyTorch gives lists.
+    return (
+        tuple(batch) if isinstance(batch, list) else batch for batch in itertools.islice(train, first, None)
+    )
 
 
 def of_length(train, batches):

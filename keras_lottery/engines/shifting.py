@@ -47,6 +47,16 @@ def rate(optimizer):
     return private.rate(optimizer) if held is None else held.get("learning_rate")
 
 
+def schedule_variables(optimizer, kind):
+    """The variables, of class `kind`, in the attributes of schedules, such as a factor that a callback
+    lowers."""
+    schedules = [
+        held.schedule if isinstance(held, Shifting) else held for held in map(rate, parts(optimizer))
+    ]
+    attributes = [vars(held).values() for held in schedules if callable(held) and hasattr(held, "__dict__")]
+    return [value for values in attributes for value in values if isinstance(value, kind)]
+
+
 @contextlib.contextmanager
 def unshifted(optimizer):
     """Within it the optimizer has the schedules that the user gave, for its config to be read."""

@@ -250,6 +250,11 @@ def _checked_callbacks(callbacks, keras):
                 f"a {type(callback).__name__} prunes while fit runs, and find_ticket prunes itself, after "
                 "each round: leave it out."
             )
+        if any(kind.__name__ == "BackupAndRestore" for kind in type(callback).__mro__):
+            raise LotteryError(
+                "callbacks holds a BackupAndRestore, which puts back what an earlier fit ended with and so "
+                "undoes rounds: leave it out, and give run_dir, from which the search goes on after a kill."
+            )
         if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
             raise LotteryError(f"callbacks holds a {type(callback).__name__}: give Keras callbacks.")
         kinds = {kind.__module__.partition(".")[0] for kind in type(callback).__mro__} & {"keras", "tf_keras"}

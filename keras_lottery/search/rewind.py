@@ -1,5 +1,7 @@
 """The boundary between two rounds: prune, rewind, start the optimizer anew."""
 
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -206,13 +208,21 @@ def record(masks, number, logs):
 
 def check_stateless(handle):
     """Raises LotteryError for a recurrent layer that keeps its state from batch to batch, which no rewind
-    would find."""
+    would find; warns of state in PyTorch's modules."""
     for path, layer in handle.layers().items():
         if isinstance(layer, handle.keras.layers.RNN) and layer.stateful:
             raise LotteryError(
                 f"layer {path!r} is stateful: its state cannot be rewound with the weights. Make it with "
                 "stateful=False."
             )
+    torch = sys.modules.get("torch")
+    parts = handle.layers().values() if torch and isinstance(handle.model, torch.nn.Module) else ()
+    if any(next(part.buffers(), None) is not None for part in parts):
+        warnings.warn(
+            f"{handle.model.name!r} holds buffers of a PyTorch module, which are no Keras variables: running "
+            "statistics among them are neither rewound nor kept in run_dir. Build such layers with Keras.",
+            stacklevel=3,
+        )
 
 
 def check_steps(handle, marks, epoch_steps=None):

@@ -60,7 +60,8 @@ Figures at the end of each round; `val_` on the validation split.
 | weight | shape | kept | sparsity |
 |---|---|---|---|
 {% for path, mask in ticket.masks.items() %}
-| {{ path | cell }} | {{ mask.shape | join("x") }} | {{ mask.sum() }} | {{ "%.4f" % (1 - mask.mean()) }} |
+| {{ path | cell }} | {{ mask.shape | join("x") }} | {{ mask.sum() }} | \
+{{ "%.4f" % (1 - mask.mean() if mask.size else 0) }} |
 {% endfor %}
 
 All other weights are dense.

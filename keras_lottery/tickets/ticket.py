@@ -74,7 +74,7 @@ class Ticket:
 
     def _repr_html_(self):
         rows = [
-            (path, "x".join(map(str, mask.shape)), f"{mask.size:,}", f"{1 - mask.mean():.1%}")
+            (path, "x".join(map(str, mask.shape)), f"{mask.size:,}", f"{sparsity({path: mask}):.1%}")
             for path, mask in self.masks.items()
         ]
         return html.table(repr(self), ("weight", "shape", "size", "zeros"), rows)

@@ -109,6 +109,9 @@ def _shuffles(dataset):
         return "anew in each pass"
     if tf_data.shuffles_unseeded(dataset):
         return _UNSEEDED
+    loader = (dataset, getattr(dataset, "batch_sampler", None))  # of PyTorch
+    if any("Random" in type(getattr(part, "sampler", None)).__name__ for part in loader):
+        return "anew in each pass"
     for name in ("on_epoch_begin", "on_epoch_end"):
         own = getattr(type(dataset), name, None)
         if own is not None and not own.__module__.startswith(_KERAS):

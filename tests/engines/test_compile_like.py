@@ -4,7 +4,7 @@ take over."""
 import numpy as np
 import pytest
 import world
-from small import LOGITS, arrays, compiled, dense, scaled, search
+from small import LOGITS, L, arrays, compiled, dense, scaled, search
 from world import array, keras, skip_unless
 
 import keras_lottery as lottery
@@ -250,3 +250,22 @@ def test_several_optimizers_keep_what_is_theirs():
         lottery.LotteryError, match="a MultiOptimizer that asks a function .* Wrap the model, then compile"
     ):
         taken_over(OPTIMIZERS.MultiOptimizer(lambda variable: OPTIMIZERS.SGD()))
+
+
+@skip_unless("keras", reason="tf_keras has one optimizer")
+def test_an_optimizer_that_paths_choose_trains_the_same_weights_and_its_averages_are_written():
+    nested = keras.Sequential([L.Dense(4, name="d")], name="nested")
+    model = keras.Sequential([keras.Input((8,)), nested, L.Dense(3, name="head")], name="net")
+    averaging = OPTIMIZERS.SGD(0.1, use_ema=True, ema_momentum=0.5)
+    chosen = OPTIMIZERS.OptimizerMap(OPTIMIZERS.SGD(0.1), {model.variables[0].path: averaging})
+    compiled(model, OPTIMIZERS.MultiOptimizer(chosen), run_eagerly=world.EAGER)
+    wrapped = lottery.wrap(model)
+    assert [one.path for one in wrapped.inner.variables] == [one.path for one in model.variables]
+    ENGINE.compile_like(wrapped, model)
+    for _ in range(2):
+        wrapped.train_on_batch(*arrays(8))
+    kernel, slots = wrapped.inner.variables[0], wrapped.optimizer.optimizers[0].variables
+    (average,) = (array(slot) for slot in slots if "average" in slot.name)
+    assert not np.array_equal(array(kernel), average)
+    ENGINE.finalize_optimizer(wrapped)
+    assert np.array_equal(array(kernel), average)

@@ -128,6 +128,7 @@ TRIED = {
         "_model_variables_moving_average": (NEW, optimizer),
         "_value": (NEW, lambda: head().kernel),
         "_dtype": (NEW, lambda: head().kernel),
+        "_path": (NEW, lambda: head().kernel),
         "_values": (("tensorflow",), mirrored),
         "_self_": (("tensorflow",), head),
         "_obj_": (NEW, head),
@@ -141,6 +142,7 @@ TRIED = {
         "keras.src.backend.common.stateless_scope.in_stateless_scope": (NEW, None),
         "keras.src.models.functional.Functional": (NEW, None),
         "keras.src.ops.numpy.Add": (NEW, None),
+        "keras.src.random.seed_generator.global_seed_generator": (NEW, None),
         "keras.src.saving.serialization_lib.SafeModeScope": (NEW, None),
     },
     "engines.tf_keras.private": {

@@ -412,6 +412,51 @@ def test_a_models_own_train_step_survives():
     assert wrapped.steps == 1
 
 
+@register
+class OwnWeight(Model):
+    """A functional model with a weight of its own, as a learnt temperature is."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+
+
+def test_a_weight_of_a_functional_model_itself_is_part_of_its_state():
+    x = Input((4,))
+    model = OwnWeight(x, L.Dense(2)(L.Dense(3)(x)))
+    model.scale.assign(2.0)
+    if not KERAS3:  # where a copy is made as Model(inputs, outputs)
+        with pytest.raises(lottery.LotteryError, match="has another 'scale' than"):
+            lottery.wrap(model)
+        return
+    wrapped = lottery.wrap(model)
+    handle = lottery.engines.of(wrapped)
+    state = handle.values()
+    assert state["scale"] == 2 and len(state) == 5
+    handle.variables()["scale"].assign(3.0)
+    handle.load_state(state)
+    assert array(lottery.strip(wrapped).scale) == 2
+
+
+@register
+class Untold(L.Layer):
+    """A layer that does not say what it gives, so that a Sequential around it has no graph."""
+
+    def call(self, x):
+        return x
+
+    def compute_output_spec(self, x):
+        raise NotImplementedError
+
+
+@only_keras3
+def test_a_sequential_without_a_graph():
+    model, x = Sequential([L.Dense(3, name="a"), Untold(), L.Dense(2, name="b")]), np.ones((2, 4), "float32")
+    outputs = model(x)
+    wrapped = lottery.wrap(model)
+    assert list(lottery.masks(wrapped)) == ["a/kernel"] and zoo.same([array(wrapped(x))], [array(outputs)])
+
+
 def _no_kernel():
     x = Input((4,))
     return Model(x, L.LayerNormalization()(x))

@@ -502,6 +502,17 @@ def test_weights_saved_and_loaded(file, sparsity, tmp_path):
     _goes_on(other, model)
 
 
+@skip_unless("torch", reason="PyTorch's own")
+def test_a_state_dict_that_is_loaded_is_masked():
+    model = lottery.wrap(net())
+    zoo.tighten(model, 0.5)
+    state = model.state_dict()
+    model.load_state_dict(
+        {name: value + 1 if value.is_floating_point() else value for name, value in state.items()}
+    )
+    assert zoo.drift(model) == 0 and zoo.masked(model) and kernel(model).any()
+
+
 def test_set_weights_into_tighter_masks():
     model = _trained()
     other = lottery.wrap(net())

@@ -387,6 +387,41 @@ def test_learning_rate_that_a_callback_lowered(optimizer):
     assert rates[0::2] == [np.float32(0.02)] * 3 and all(rate < 0.01 for rate in rates[1::2])
 
 
+def variable(value):
+    if KERAS3:
+        return keras.Variable(value)
+    import tensorflow as tf
+
+    return tf.Variable(value)
+
+
+class Lowered(keras.optimizers.schedules.LearningRateSchedule):
+    """By a factor that the loop sets."""
+
+    def __init__(self):
+        self.factor = variable(1.0)
+
+    def __call__(self, step):
+        return 0.02 * self.factor
+
+    def get_config(self):
+        return {}
+
+
+@pytest.mark.parametrize("rewind, begins_at", [("init", 1.0), (6, 0.5)])
+def test_what_a_schedule_holds_in_variables_is_that_of_the_step(rewind, begins_at):
+    schedule, begun = Lowered(), []
+    model = compiled(lottery.wrap(net()), keras.optimizers.SGD(schedule))
+    lower = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: begun.append(float(array(schedule.factor))),
+        on_epoch_end=lambda epoch, logs: schedule.factor.assign(0.5 ** (epoch + 1)),
+    )
+    lottery.find_ticket(
+        model, batches(), epochs=3, rounds=2, rate=0.4, rewind=rewind, verbose=0, callbacks=[lower]
+    )
+    assert begun == [1.0, begins_at, begins_at]
+
+
 def test_loss_scale_starts_anew():
     set_policy("mixed_float16")
     optimizer = scaled(keras.optimizers.Adam(0.02), growth_steps=2)

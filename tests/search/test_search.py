@@ -29,10 +29,12 @@ from small import (
 from world import BACKEND, KERAS3, array, keras, matrix_on, register, skip_unless, tensor
 
 import keras_lottery as lottery
+from keras_lottery import engines
 from keras_lottery.core import team
 from keras_lottery.core.counts import pruned_count
 from keras_lottery.experiments import controls
 from keras_lottery.experiments.gradual import GradualPruning
+from keras_lottery.search.rewind import check_stateless
 from keras_lottery.training import labels
 from keras_lottery.training.check_data import LongEpochs
 
@@ -308,6 +310,29 @@ def test_random_layers_follow_the_seed_and_go_on():
     assert bits(other.trained) != bits(one.trained)
 
 
+class Unseeded(L.Layer):
+    """Noise that names no seed."""
+
+    def call(self, inputs, training=None):
+        return inputs + keras.random.normal(keras.ops.shape(inputs)) if training else inputs
+
+
+@skip_unless("keras", reason="operations of TensorFlow keep their state to themselves")
+def test_random_state_is_also_that_of_layers_which_name_no_seed():
+    model = keras.Sequential([L.Input((8,)), L.Dense(3), Unseeded()])
+    handle = engines.of(model)
+    handle.keep_randomness()
+    state = handle.random_state()
+
+    def drawn():
+        return array(model(X[:2], training=True))
+
+    first, second = drawn(), drawn()
+    handle.load_random_state(state)
+    assert np.array_equal(drawn(), first) and np.array_equal(drawn(), second)
+    assert not np.array_equal(first, second)
+
+
 def test_nan_metrics_are_null_in_json(tmp_path):
     model = compiled(
         dense(),
@@ -526,6 +551,10 @@ MISTAKES = {
     ),
     "ragged rows": (lambda: search(train=([[1, 2], [3]], Y[:2])), "rows of different lengths"),
     "callback": (lambda: search(callbacks=[5]), "callbacks holds a int: give Keras callbacks"),
+    "BackupAndRestore": (
+        lambda: search(callbacks=keras.callbacks.BackupAndRestore("none")),
+        "a BackupAndRestore, which puts back what an earlier fit ended with .* give run_dir",
+    ),
     "LotteryCallback": (
         lambda: search(callbacks=lottery.LotteryCallback()),
         "a LotteryCallback prunes while fit runs, and find_ticket prunes itself",
@@ -795,6 +824,31 @@ def test_data_that_shuffle_without_a_seed_are_told():
     )
 
 
+@skip_unless("torch", reason="PyTorch's own")
+def test_a_data_loader_of_pytorch():
+    from torch import from_numpy
+    from torch.utils.data import DataLoader, TensorDataset
+
+    def found(train):
+        keras.utils.set_random_seed(1)
+        return search(compiled(dense(), "sgd"), train, rewind=2)
+
+    def loader(**how):
+        return DataLoader(TensorDataset(from_numpy(X), from_numpy(Y)), batch_size=32, **how)
+
+    assert bits(found(loader()).trained) == bits(found(in_order((X, Y), 32)).trained)
+    with pytest.warns(UserWarning, match="train shuffles anew in each pass, .* rounds that rewind to step 2"):
+        found(loader(shuffle=True))
+
+
+@skip_unless("torch", reason="PyTorch's own")
+def test_buffers_of_pytorch_are_told():
+    model = dense()
+    model.get_layer("a").register_buffer("seen", tensor([0.0]))
+    with pytest.warns(UserWarning, match="'small' holds buffers of a PyTorch module, which are no Keras"):
+        check_stateless(engines.of(model))
+
+
 @skip_unless("tf_keras", reason="Keras 3 builds it")
 def test_a_layer_that_keras_does_not_build_from_its_config_is_told():
     model = keras.Sequential([L.Input((8,)), L.SpectralNormalization(L.Dense(12)), L.Dense(3)])
@@ -844,6 +898,10 @@ def test_a_compile_of_its_own():
         lottery.LotteryError, match="has an optimizer of its own, 'second', which no rewind would start anew"
     ):
         search(own(True, "adam", LOGITS, keras.optimizers.SGD()))
+    model = own(True, "adam", LOGITS)
+    model.others = {"all": [keras.optimizers.SGD()]}
+    with pytest.raises(lottery.LotteryError, match="has an optimizer of its own, 'others/all/0'"):
+        search(model)
 
 
 @skip_unless("keras", reason="tf_keras accumulates nothing")

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +74,13 @@ def test_little_is_said_of_a_ticket_that_says_little():
         "library_name": "keras_lottery",
         "tags": ["keras", "lottery-ticket", "pruning", "sparse"],
     }
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_weight_without_numbers_has_no_zeros():
+    text = card(of({}, masks={"empty": np.ones((0, 3), bool)}), "t", "t", [])
+    assert "| empty | 0x3 | 0 | 0.0000 |" in text
+    assert "0.0%" in of({}, masks={"empty": np.ones((0, 3), bool)})._repr_html_()
 
 
 def test_what_is_said_stays_with_the_ticket(tmp_path):

@@ -8,6 +8,7 @@ from keras import tree
 from .. import slots
 from ..compiling import account, arguments_anew, check_compiled, loss  # noqa: F401  part of the engine
 from ..configs import optimizers, remade
+from ..shifting import schedule_variables
 from . import private, walk
 from .state import array, plain, synchronise
 
@@ -67,14 +68,15 @@ def build_metrics(model, train):
 
 
 def optimizer_state(model):
-    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale, and what its
+    schedules hold."""
     return [array(variable) for variable in optimizer_variables(model)]
 
 
 def optimizer_variables(model):
     """The variables of everything the optimizer keeps, in the order of `optimizer_state`."""
     synchronise(model)
-    return list(model.optimizer.variables)
+    return [*model.optimizer.variables, *schedule_variables(model.optimizer, keras.Variable)]
 
 
 def load_optimizer(model, arrays):
@@ -86,14 +88,12 @@ def load_optimizer(model, arrays):
 def weight_copies(model):
     """[(slot, weight)] of the slots that begin as copies of the weights, and of averages; asked before the
     first step."""
-    averages = private.averages(plain(model.optimizer))
-    found = [
-        (average, weight)
-        for average, weight in zip(averages, model.trainable_variables)
-        if average is not None
-    ]
+    found = []
     for optimizer in optimizers(model.optimizer):
-        found += slots.weight_copies(optimizer, private.trained_by(optimizer), array)
+        weights = private.trained_by(optimizer)
+        averages = zip(private.averages(optimizer), weights)
+        found += [(average, weight) for average, weight in averages if average is not None]
+        found += slots.weight_copies(optimizer, weights, array)
     return found
 
 
@@ -108,7 +108,7 @@ def reset_optimizer(model, start, copies=()):
 def finalize_optimizer(model):
     """What fit does at its end: write averaged weights into the model, where the optimizer averages."""
     synchronise(model)
-    if plain(model.optimizer).use_ema:
+    if any(optimizer.use_ema for optimizer in optimizers(model.optimizer)):
         model.optimizer.finalize_variable_values(model.trainable_variables)
         for variable in model.trainable_variables:
             variable.assign(array(variable))  # a copy, as above

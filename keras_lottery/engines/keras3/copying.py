@@ -62,6 +62,9 @@ def copy(model):
     for path, layer in {"": plain, **walk.layers(plain)}.items():
         check_copied(path, layer, below.get(path, new))
     load_state(new, given)
+    called = walk.variables(plain)
+    for path, variable in walk.variables(new).items():
+        private.take_path(variable, called[path])
     copy_trainable(plain, new)
     for path, layer in walk.layers(plain).items():
         if path in below:  # a clone names its inputs anew

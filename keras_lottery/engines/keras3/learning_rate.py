@@ -4,7 +4,7 @@ from 0."""
 import keras
 
 from ..configs import optimizers
-from ..shifting import Shifting, is_shiftable, parts, rate
+from ..shifting import Shifting, is_shiftable, parts, rate, schedule_variables
 from .state import array, synchronise
 
 _SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
@@ -48,7 +48,8 @@ def shift_rate(model, step):
 
 
 def rates(model):
-    """The learning rates that are no schedules, which callbacks may have changed: arrays."""
+    """The learning rates that are no schedules, and what schedules hold in variables, which callbacks may
+    have changed: arrays."""
     synchronise(model)
     return [array(variable) for variable in _rate_variables(model)]
 
@@ -82,4 +83,5 @@ def _keep_shifts_out_of_files(optimizer):
 
 
 def _rate_variables(model):
-    return [held for held in map(rate, parts(model.optimizer)) if isinstance(held, keras.Variable)]
+    held = [held for held in map(rate, parts(model.optimizer)) if isinstance(held, keras.Variable)]
+    return held + schedule_variables(model.optimizer, keras.Variable)

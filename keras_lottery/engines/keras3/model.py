@@ -53,6 +53,8 @@ class LotteryModel(keras.Model):
         self.holds = [Hold(variables[path], mask) for path, mask in zip(self.paths, self.mask_weights)]
         for path in self.paths:
             _refuse_new_weights(owned[path][1])
+        if hasattr(self, "register_load_state_dict_post_hook"):  # of PyTorch, which writes past `assign`
+            self.register_load_state_dict_post_hook(_hold_loaded)
         self.built = True
 
     def call(self, inputs, training=None):
@@ -140,6 +142,11 @@ class LotteryModel(keras.Model):
     output_shape = property(lambda self: self.inner.output_shape)
     input_names = property(lambda self: self.inner.input_names)
     output_names = property(lambda self: self.inner.output_names)
+
+
+def _hold_loaded(model, incompatible_keys):
+    for hold in model.holds:
+        hold.assign(hold.variable.value)
 
 
 def wrappers(model):

@@ -9,6 +9,7 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope  # noqa: F401
 from keras.src.models.functional import Functional
+from keras.src.random.seed_generator import global_seed_generator  # noqa: F401
 from keras.src.saving.serialization_lib import SafeModeScope
 
 _UNINITIALIZED = "uninitialized_variables"
@@ -78,7 +79,12 @@ def sublayers(layer):
 
 def contents(layer):
     """The layers and variables directly below a layer, in the order in which Keras met them, layers first."""
-    return (*layer._layers, *layer._trainable_variables, *layer._non_trainable_variables)
+    return (*layer._layers, *own_variables(layer))
+
+
+def own_variables(layer):
+    """The variables that a layer itself made."""
+    return (*layer._trainable_variables, *layer._non_trainable_variables)
 
 
 def attributes(layer):
@@ -135,6 +141,11 @@ def averages(optimizer):
 def trained_by(optimizer):
     """The variables that an optimizer was built with."""
     return optimizer._trainable_variables
+
+
+def take_path(variable, other):
+    """Give a variable the path of another, by which optimizers may choose it."""
+    variable._path = other.path
 
 
 def value(variable):

@@ -36,8 +36,13 @@ _RENAMED = {
 
 
 def is_graph(layer):
-    """Whether this is a built Sequential or functional model, whose layers have names of their own."""
-    return private.is_functional(layer) or (isinstance(layer, keras.Sequential) and layer.built)
+    """Whether this is a built Sequential or functional model, whose layers have names of their own.
+
+    A Sequential with a layer whose outputs' shapes cannot be told is built, and has no graph.
+    """
+    if isinstance(layer, keras.Sequential):
+        return layer.built and private.functional(layer) is not None
+    return private.is_functional(layer)
 
 
 def finalize(model):
@@ -156,9 +161,13 @@ def _follow(layer, has_kernel, inputs):
 def _contents(layer):
     """(name, layer or variable) directly below a layer, in the order in which Keras met them, layers
     first."""
-    if is_graph(layer):
-        return [(child.name, child) for child in layer.layers]
     below = private.contents(layer)
+    has_names = is_graph(layer) or isinstance(layer, keras.Sequential)
+    if has_names:
+        own = private.own_variables(layer)
+        if not own:
+            return [(child.name, child) for child in layer.layers]
+        below = (*layer.layers, *own)
     names = {
         id(item): f"{'layer' if isinstance(item, keras.Layer) else 'weight'}_{n}"
         for n, item in enumerate(below)
@@ -169,6 +178,8 @@ def _contents(layer):
                 (new for (kind, old), new in _RENAMED.items() if old == path and isinstance(layer, kind)),
                 path,
             )
+    if has_names:
+        names |= {id(child): child.name for child in layer.layers}
     return [
         (names[id(item)], item) for item in {id(item): item for item in below}.values() if names[id(item)]
     ]

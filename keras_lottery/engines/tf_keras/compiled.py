@@ -8,6 +8,7 @@ from .. import compiling, slots
 from ..compiling import account, arguments_anew, loss  # noqa: F401  part of the engine
 from ..configs import remade
 from ..private import flat_layers
+from ..shifting import schedule_variables
 from ..untold import optimizers
 from . import private, walk
 from .legacy import tf_keras
@@ -17,17 +18,22 @@ def check_compiled(model):
     """Raises LotteryError unless the model is compiled, with one optimizer: a rewind would leave another as
     it is."""
     compiling.check_compiled(model)
-    kinds = tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer
-    others = [
-        name
-        for name, value in vars(model).items()
-        if isinstance(value, kinds) and value is not model.optimizer
-    ]
+    others = [name for name, value in _optimizers_in(model) if value is not model.optimizer]
     if others:
         raise LotteryError(
             f"the model {model.name!r} has an optimizer of its own, {others[0]!r}, which no rewind would "
             "start anew: train it with the one that compile takes alone."
         )
+
+
+def _optimizers_in(item):
+    """(name, optimizer) of the optimizers in the attributes of a model, lists and dicts included."""
+    for name, value in private.children(item).items():
+        if isinstance(value, (tf_keras.optimizers.Optimizer, tf_keras.optimizers.legacy.Optimizer)):
+            yield name, value
+        elif private.is_structure(value) and not isinstance(value, tf_keras.layers.Layer):
+            for below, optimizer in _optimizers_in(value):
+                yield f"{name}/{below}", optimizer
 
 
 def steps_taken(model):
@@ -119,7 +125,8 @@ def build_metrics(model, train):
 
 
 def optimizer_state(model):
-    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale."""
+    """Arrays of everything the optimizer keeps: slots, iterations, learning rate, loss scale, and what its
+    schedules hold."""
     return [variable.numpy() for variable in optimizer_variables(model)]
 
 
@@ -162,6 +169,7 @@ def optimizer_variables(model):
         for o in optimizers(model.optimizer)
         for v in (o.variables() if callable(o.variables) else o.variables)
     ]
+    listed += schedule_variables(model.optimizer, tf.Variable)
     found = {id(variable): variable for variable in listed}
     stack = [model.optimizer]
     seen = set()

@@ -4,7 +4,7 @@ from 0."""
 import tensorflow as tf
 
 from ...core.errors import LotteryError
-from ..shifting import Shifting, is_shiftable, parts, rate
+from ..shifting import Shifting, is_shiftable, parts, rate, schedule_variables
 from . import private
 from .legacy import tf_keras
 
@@ -61,7 +61,8 @@ def shift_rate(model, step):
 
 
 def rates(model):
-    """The learning rates that are no schedules, which callbacks may have changed: arrays."""
+    """The learning rates that are no schedules, and what schedules hold in variables, which callbacks may
+    have changed: arrays."""
     return [variable.numpy() for variable in _rate_variables(model)]
 
 
@@ -72,4 +73,5 @@ def load_rates(model, arrays):
 
 
 def _rate_variables(model):
-    return [held for held in map(rate, parts(model.optimizer)) if isinstance(held, tf.Variable)]
+    held = [held for held in map(rate, parts(model.optimizer)) if isinstance(held, tf.Variable)]
+    return held + schedule_variables(model.optimizer, tf.Variable)

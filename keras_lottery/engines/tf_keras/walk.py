@@ -70,12 +70,15 @@ def _last(tensor, has_kernel):
 
 def _contents(layer):
     """(name, layer or variable) directly below a layer, in a fixed order."""
+    own = {id(variable): variable for variable in private.own_weights(layer)}
     if is_graph(layer):
-        return [(child.name, child) for child in layer.layers]
-    tracked = list(_tracked(layer))
+        tracked = [(child.name, child) for child in layer.layers]
+        tracked += [(name, child) for name, child in _tracked(layer) if id(child) in own] if own else []
+    else:
+        tracked = list(_tracked(layer))
     known = {id(item) for _, item in tracked}
     # Made by add_weight but kept under no attribute.
-    loose = [v for v in private.own_weights(layer) if id(v) not in known]
+    loose = [variable for of, variable in own.items() if of not in known]
     found = [(name, child) for name, child in tracked if not _is_bookkeeping(layer, name)]
     return found + [(f"weight_{n}", variable) for n, variable in enumerate(loose)]
 
