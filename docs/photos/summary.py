@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.ticker import MultipleLocator
 
 from keras_lottery.experiments.report.between import put
-from keras_lottery.experiments.report.table import figure
+from keras_lottery.experiments.report.table import figure, interval
 from keras_lottery.experiments.stats import Estimate, estimate, paired
 from keras_lottery.experiments.verdicts import MARGIN, verdicts
 
@@ -38,8 +38,10 @@ def by_cell(rows: list, split: str = "person") -> dict:
     cells = {}
     for row in rows:
         if row["split"] == split:
-            cell = cells.setdefault((row["control"], row["sparsity"], row["trainings"]), {})
-            cell[row["seed"]] = 100 * row["test_accuracy"]
+            name = row["control"], row["sparsity"], row["trainings"]
+            accuracy = 100 * row["test_accuracy"]
+            if cells.setdefault(name, {}).setdefault(row["seed"], accuracy) != accuracy:
+                raise SystemExit(f"two rows of seed {row['seed']}, {name} differ: leave one of them out")
     return cells
 
 
@@ -68,25 +70,43 @@ def headline(rows):
     """Ticket minus the dense net that was trained as often, and minus the one that was trained once."""
     cells = by_cell(rows)
     once, pairs = cells[("dense", 0.0, 1)], tickets(cells)
-    found = {at: paired(*of) for at, (_, *of) in pairs.items() if of[0].keys() & of[1].keys()}
-    words = verdicts({at: found[at] for at in PRIMARY if at in found}, MARGIN, comparisons=len(PRIMARY))
-    n, planned, _ = seeds_of(pairs)
+    found = {at: paired(*of) for at, (_, *of) in pairs.items() if _both(*of)}
+    told = verdicts_of(pairs)
     yield (
         "| zeros | trainings | ticket, % | dense, trained as often, % | dense, trained once, % | "
-        "ticket minus dense, trained as often | the same, corrected for overlapping splits | "
-        "ticket minus dense, trained once |"
+        f"ticket minus dense, trained as often | corrected for {len(PRIMARY)} comparisons | "
+        "corrected for overlapping splits | ticket minus dense, trained once |"
     )
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for sparsity, (trainings, ours, theirs) in pairs.items():
-        told = ""
-        if sparsity in words:
-            told = f": **{words[sparsity].corrected if n >= planned else 'seeds are missing'}**"
         difference, more = _interval(found.get(sparsity)), _interval(paired(ours, once))
         corrected = _interval(overlapping(found[sparsity], rows) if sparsity in found else None)
         yield (
             f"| {_percent(sparsity)} | {trainings} | {_mean(ours)} | {_mean(theirs)} | {_mean(once)} | "
-            f"{difference}{told} | {corrected} | {more} |"
+            f"{difference} | {told.get(sparsity, '')} | {corrected} | {more} |"
         )
+
+
+def verdicts_of(pairs):
+    """{sparsity: the corrected interval and its verdict} of the primary cells; no verdict until the seeds of
+    the plan are in."""
+    found = {at: paired(*pairs[at][1:]) for at in PRIMARY if at in pairs and _both(*pairs[at][1:])}
+    words = verdicts(found, MARGIN, comparisons=len(PRIMARY))
+    n, planned, _ = seeds_of(pairs)
+    if n < planned:
+        return dict.fromkeys(words, "**seeds are missing**")
+    return {at: f"{interval(of.interval, (0.0, -MARGIN))}: **{of.corrected}**" for at, of in words.items()}
+
+
+def for_others(rows):
+    """The verdicts by the intervals corrected for overlapping splits as well, in a sentence."""
+    pairs = tickets(by_cell(rows))
+    words = verdicts({at: overlapping(paired(*pairs[at][1:]), rows) for at in PRIMARY}, MARGIN)
+    return (
+        "These verdicts are about other splits of the same photos. About photos of other people, by the "
+        "intervals corrected for overlapping splits too, they would be: "
+        f"{', '.join(f'{of.corrected} ({_percent(at)})' for at, of in words.items())}."
+    )
 
 
 def seeds(rows):
@@ -100,14 +120,17 @@ def seeds(rows):
         )
     elif n >= FIRST:
         yield f"Their widest interval is ± {width:.2f} points, so the plan asks for no more."
+    if n >= planned:
+        yield for_others(rows)
 
 
 def seeds_of(pairs):
     """(how many seeds the primary cells have, how many are planned, the widest interval of the first)."""
     both = [pairs.get(at, (0, {}, {}))[1:] for at in PRIMARY]
-    n = min(len(ours.keys() & theirs.keys()) for ours, theirs in both)
-    if n < FIRST:
-        return n, FIRST, None
+    there = set.intersection(*(_both(*cell) for cell in both))
+    n = len(there.intersection(range(ALL)))
+    if not there.issuperset(range(FIRST)):
+        return len(there.intersection(range(FIRST))), FIRST, None
     first = [[{seed: of[seed] for seed in of if seed < FIRST} for of in cell] for cell in both]
     width = max(paired(*cell).half for cell in first)
     return n, ALL if width > ENOUGH else FIRST, width
@@ -123,7 +146,7 @@ def controls(rows):
         for (name, sparsity, trainings), of in sorted(cells.items()):
             if name == control:
                 beside = ours.get(sparsity or max(ours), {})
-                difference = _interval(paired(beside, of)) if beside.keys() & of.keys() else "–"
+                difference = _interval(paired(beside, of)) if _both(beside, of) else "–"
                 yield (
                     f"| {told} | {_percent(sparsity)} | {trainings} | {len(of)} | "
                     f"{_interval(estimate(of.values()), '')} | {difference} |"
@@ -249,24 +272,32 @@ def _accuracy(of):
 def in_short(rows):
     """README.md's lines: the primary comparisons, without a verdict until the seeds of the plan are in."""
     cells = tickets(by_cell(rows))
-    found = {at: of for at, (_, *of) in cells.items() if at in PRIMARY and of[0].keys() & of[1].keys()}
+    found = {at: of for at, (_, *of) in cells.items() if at in PRIMARY and _both(*of)}
     n, planned, _ = seeds_of(cells)
-    words = verdicts({at: paired(*of) for at, of in found.items()}, MARGIN, comparisons=len(PRIMARY))
+    words = verdicts_of(cells)
     once = _mean(by_cell(rows)[("dense", 0.0, 1)])
     yield (
         "EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands and tested on people that it has "
         f"not seen: {n} of {planned} planned seeds{'' if n >= planned else ', so no verdict yet'}. "
         f"Fine-tuned once, the dense net reaches {once}% of test accuracy. The ticket, and the dense net "
-        "trained as often:"
+        f"trained as often{f', with the interval corrected for {len(PRIMARY)} comparisons' * (n >= planned)}:"
     )
     yield ""
     for at, (ours, theirs) in found.items():
-        both = sorted(ours.keys() & theirs.keys())
+        both = sorted(_both(ours, theirs))
         means = (_mean({seed: of[seed] for seed in both}) for of in (ours, theirs))
-        told = f", **{words[at].corrected}**" if n >= planned else ""
+        told = f"; {words[at]}" if n >= planned else ""
         yield (
             f"- {_percent(at)} zeros: {' and '.join(means)}%, {_interval(paired(ours, theirs))} points{told}"
         )
+    if n >= planned:
+        yield ""
+        yield for_others(rows)
+
+
+def _both(ours, theirs):
+    """The seeds that both sides have."""
+    return ours.keys() & theirs.keys()
 
 
 def _over(rows, column):

@@ -112,7 +112,8 @@ def page(family, spreads, studies, rows):
         "# What the plan would claim",
         "",
         f"`python docs/study/planted.py{f' --rows={rows}' if rows else ''}` simulates {studies:,} studies "
-        "for each line and judges them with a report's own tables. Standard deviations of the paired "
+        f"for each line of the first table, {studies // 2:,} for each of the second, and judges them with a "
+        "report's own tables. Standard deviations of the paired "
         f"differences of the {len(family.cells)} primary comparisons, in points: {found} "
         f"({'of the rows' if rows else 'assumed'}). {SEEDS} seeds for each of {len(family.models)} nets, "
         f"{MORE} where the widest primary interval over seeds has a half width above {WIDEST} points. "
@@ -167,8 +168,8 @@ def _power(family, spreads, studies):
         "",
         "The columns of verdicts give the share of primary comparisons that get each corrected verdict.",
         "",
-        f"| true difference | judged by | seeds a net | {' | '.join(WORDS)} | mean half width | studies with "
-        f"one above {WIDEST} |",
+        f"| true difference | judged by | seeds a net | {' | '.join(WORDS)} | mean half width over seeds | "
+        f"studies with one above {WIDEST} |",
         f"|{'---|' * (5 + len(WORDS))}",
     )
     judged = ways(family)

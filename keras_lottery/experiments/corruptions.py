@@ -74,8 +74,8 @@ def accuracies(model, loaded):
                 yield pixels.normalise(batch.astype("float32")), labels[number * size : (number + 1) * size]
 
     outputs = metrics.predictions(model, generated(served, batches_of(loaded), loaded.test))
-    right = (outputs.argmax(-1).reshape(len(CONSTANTS), len(SEVERITIES), count) == labels).mean(-1)
-    return dict(zip(CONSTANTS, right.tolist()))
+    right = metrics.right(outputs.reshape(len(CONSTANTS), len(SEVERITIES), count, -1), labels)
+    return dict(zip(CONSTANTS, right.mean(-1).tolist()))
 
 
 def batches_of(loaded):

@@ -37,7 +37,7 @@ def measure(outputs, labels, class_names, from_logits=True):
     outputs, labels = np.asarray(outputs, "float32"), np.asarray(labels)
     logits = outputs if from_logits else np.log(np.clip(outputs, _SMALLEST, None))
     logs = log_softmax(logits.astype("float64"), axis=-1)
-    correct = outputs.argmax(-1) == labels
+    correct = right(outputs, labels)
     of_class = {name: correct[labels == number] for number, name in enumerate(class_names)}
     return {
         "test_accuracy": _mean(correct),
@@ -47,6 +47,16 @@ def measure(outputs, labels, class_names, from_logits=True):
         "test_images": len(labels),
         "correct": base64.b64encode(np.packbits(correct).tobytes()).decode(),
     }
+
+
+def right(outputs, labels):
+    """Which images a classifier gets right: a bool array (..., images).
+
+    Args:
+      outputs: float array (..., images, classes). An image with an output that is NaN is not right.
+      labels: int array (images,).
+    """
+    return (outputs.argmax(-1) == labels) & ~np.isnan(outputs).any(-1)
 
 
 def calibration_error(confidence, correct):

@@ -18,6 +18,7 @@ MARGIN = 0.5  # points
 LEVEL = 0.025  # of each claim, so that a claim is one end of the 95% interval
 SEEDS = 3  # fewer never get a verdict
 _ROUNDING = 1e-9  # points; below it two differences are the same
+_NONE = float("nan"), float("nan")
 _LEAST_MARGIN = 0.01  # points: one of 10,000 test images
 
 
@@ -26,7 +27,9 @@ class Verdict:
     """What one cell of a study shows: `plain` of this cell alone, `corrected` for all cells.
 
     `plain` and `corrected` are words: one of `CLAIMS`, `LOWER`, `NO_VERDICT` or `TOO_FEW`. `p` and `adjusted`
-    hold the one-sided p-value of each claim, alone and corrected (empty for too few seeds).
+    hold the one-sided p-value of each claim, alone and corrected (empty for too few seeds). `interval` is
+    the corrected interval, (low, high) in points: `corrected` is what the rule of `verdicts` says of it. It
+    is (nan, nan) where no t-test was made: of too few seeds, and of differences that are all the same.
     """
 
     plain: str
@@ -34,6 +37,7 @@ class Verdict:
     estimate: Estimate
     p: dict
     adjusted: dict
+    interval: tuple[float, float]
 
 
 def verdicts(
@@ -56,7 +60,9 @@ def verdicts(
     step-down over all cells: whatever the truth, at most 2.5% of studies hold even one false "beats", and
     likewise for each other claim; a false claim of any kind in at most 5% of studies whose true differences
     are all the same, and in at most 7.5% of all others. That is the same rule on wider intervals: at the k-th
-    smallest p-value of m, each end at 2.5% / (m - k + 1), stopping at the first that fails.
+    smallest p-value of m, each end at 2.5% / (m - k + 1), stopping at the first that fails. Those ends are
+    the corrected interval. Its lower end is that of "beats" where this holds; where it does not, it is that
+    of "matches", and at most 0.
 
     Differences that are all the same (few test images: a coarse accuracy) say that their spread is unknown,
     not that it is 0. The sign test, p = 2**-n, then stands in for the t-test: no verdict from fewer than six
@@ -86,6 +92,8 @@ def verdicts(
     >>> told = verdicts({cell: estimate(values) for cell, values in cells.items()})
     >>> [told[cell].plain for cell in cells]
     ['beats', 'matches', 'matches, but lower', 'too few seeds']
+    >>> [round(end, 2) for end in told["emnist"].interval], told["emnist"].corrected  # alone -0.38 to -0.09
+    ([-0.44, 0.02], 'matches')
     """
     if not isinstance(margin, Mapping):
         margin = dict.fromkeys(estimates, above_zero("margin", margin))
@@ -97,10 +105,13 @@ def verdicts(
             )
     alone = _p_values(tested.values(), np.array([above_zero("margin", margin[cell]) for cell in tested]))
     corrected = np.array([holm(of_claim, comparisons) for of_claim in alone])
-    told = {cell: Verdict(TOO_FEW, TOO_FEW, found, {}, {}) for cell, found in estimates.items()}
-    for (cell, found), p, adjusted in zip(tested.items(), alone.T.tolist(), corrected.T.tolist()):
-        p, adjusted = dict(zip(CLAIMS, p)), dict(zip(CLAIMS, adjusted))
-        told[cell] = Verdict(_words(p), _words(adjusted), found, p, adjusted)
+    levels = np.array([_levels(of_claim, comparisons) for of_claim in alone])
+    told = {cell: Verdict(TOO_FEW, TOO_FEW, found, {}, {}, _NONE) for cell, found in estimates.items()}
+    columns = (of.T.tolist() for of in (alone, corrected, levels))
+    for (cell, found), *of_cell in zip(tested.items(), *columns):
+        p, adjusted, level = (dict(zip(CLAIMS, of)) for of in of_cell)
+        interval = _interval(found, level, adjusted["beats"] < LEVEL)
+        told[cell] = Verdict(_words(p), _words(adjusted), found, p, adjusted, interval)
     return told
 
 
@@ -156,6 +167,25 @@ def _p_values(estimates, margin):
     same = half < _ROUNDING
     error = np.where(same, 1, half) / special.stdtrit(df, 1 - LEVEL)
     return np.where(same, np.where(ahead > _ROUNDING, 0.5**fewest, 1), special.stdtr(df, -ahead / error))
+
+
+def _levels(p_values, comparisons):
+    """The level at which Holm's step-down tests each: that of the first that fails for all from there on."""
+    m, order = p_values.size if comparisons is None else comparisons, np.argsort(p_values)
+    held = np.count_nonzero(holm(p_values, comparisons) < LEVEL)
+    levels = np.empty_like(p_values)
+    levels[order] = LEVEL / (m - np.arange(p_values.size)).clip(min=m - held)
+    return levels
+
+
+def _interval(found, level, beats):
+    """The corrected interval of an estimate, by {claim: the level at which it is tested}."""
+    if found.half < _ROUNDING:
+        return _NONE
+    error = found.half / special.stdtrit(found.df, 1 - LEVEL)
+    wide = {claim: float(error * special.stdtrit(found.df, 1 - at)) for claim, at in level.items()}
+    low = found.mean - wide["beats"] if beats else min(0.0, found.mean - wide["matches"])
+    return low, found.mean + wide["is worse"]
 
 
 def _words(p_values):

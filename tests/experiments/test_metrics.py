@@ -114,6 +114,13 @@ def test_figures_are_those_of_their_definitions(count, seed, scale):
     assert again["test_loss"] == pytest.approx(row["test_loss"], abs=1e-5)
 
 
+def test_an_output_that_is_no_number_is_not_right():
+    outputs = np.array([[np.nan, np.nan], [2.0, 1.0], [1.0, np.nan]])
+    row = metrics.measure(outputs, np.array([0, 0, 1]), "ab")
+    assert metrics.correct_images(row).tolist() == [False, True, False]
+    assert row["test_accuracy"] == pytest.approx(1 / 3) and np.isnan(row["test_loss"])
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_which_images_were_right_can_be_read_again(right):
     row = metrics.measure(np.eye(2)[np.array(right, int)], np.ones(len(right), int), "ab")

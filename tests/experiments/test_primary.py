@@ -140,6 +140,15 @@ def test_seeds_that_came_to_nothing_are_told_beside_the_verdict():
     assert line["verdict"] == "beats (without 1 diverged of random)" and line["seeds"] == "7 (4 + 3)"
 
 
+def test_a_verdict_stands_beside_the_interval_that_it_is_read_from():
+    lines = told(rows())
+    plain = pooled(DIFFERENCES["mnist", "dense-scratch"])
+    line = lines["mnist", "dense-scratch"]
+    low, high = map(float, line["corrected interval"].split(" to "))
+    assert line["verdict"] == "matches, but lower" and -0.5 < low < plain.low and plain.high < high < 0
+    assert told(rows({("mnist", "random"): ([9.0], [9.0])}))["mnist", "random"]["corrected interval"] == ""
+
+
 def test_a_common_variance_is_asked_for_beforehand_and_told():
     common = report.tables(rows(), family=family(common_variance=True))[0]
     own = report.tables(rows(), family=family())[0]
@@ -158,6 +167,8 @@ def test_a_margin_relative_to_the_dense_error_is_told_with_its_reason():
         told(rows(accuracy=80.0), margin_share=0.1)["mnist", "dense-scratch"]["margin"]
         == "0.5 (dense error 19.80)"
     )
+    between = told(rows(accuracy=97.456), margin_share=0.1)["mnist", "dense-scratch"]
+    assert between["margin"] == "0.234 (dense error 2.34)", "as many digits as it takes to judge by"
     note = report.tables(rows(), family=family(margin_share=0.1))[0].note
     assert "0.5 points or 10% of the dense nets' mean test error" in note
     no_dense = [entry for entry in rows() if entry["control"] != "dense-scratch"]

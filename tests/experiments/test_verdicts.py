@@ -125,6 +125,38 @@ def test_corrected_words_are_the_rule_on_wider_intervals(cells):
 
 
 @settings(deadline=None)
+@given(studies)
+def test_corrected_words_are_the_rule_on_the_corrected_interval(cells):
+    for values, found in zip(cells, judge(cells)):
+        low, high = found.interval
+        if len(values) < 3 or same(values):
+            assert np.isnan([low, high]).all()
+            continue
+        matching = LOWER if high < 0 else "matches"
+        rule = "beats" if low > 0 else matching if low > -0.5 else "is worse" if high < 0 else "no verdict"
+        assert found.corrected == rule
+        assert low <= found.estimate.low + 1e-9 and high >= found.estimate.high - 1e-9
+
+
+def test_ends_of_the_corrected_interval_are_at_the_level_of_their_claim():
+    cells = [[-0.2, -0.3, -0.5, -0.1], [-1.2, -1.0, -1.1, -1.3], [0.3, 0.5, 0.4, 0.6]]
+    found = judge(cells)
+    assert [one.corrected for one in found] == ["no verdict", "is worse", "beats"]
+
+    def end(cell, side, left):
+        ends = stats.ttest_1samp(cells[cell], 0).confidence_interval(1 - 2 * 0.025 / left)
+        return getattr(ends, side)
+
+    # "matches": the third cell of 3, then the first of 2 fails, at which level the second is tested too;
+    # "is worse": the second cell of 3, then the first of 2 fails; "beats": the third cell of 3.
+    assert [one.interval for one in found] == [
+        pytest.approx((end(0, "low", 2), end(0, "high", 2))),
+        pytest.approx((end(1, "low", 2), end(1, "high", 3))),
+        pytest.approx((end(2, "low", 3), end(2, "high", 2))),
+    ]
+
+
+@settings(deadline=None)
 @given(studies, st.randoms())
 def test_order_of_cells_and_seeds_does_not_matter(cells, random):
     order = random.sample(range(len(cells)), len(cells))

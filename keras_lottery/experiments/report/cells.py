@@ -71,6 +71,11 @@ def steps_trained(row):
     )
 
 
+def steps_in_all(row):
+    """How many steps of its data a row's weights were trained, from step 0 on; None where it does not say."""
+    return row["steps"]["before"] + row["steps"]["stop"] if "steps" in row else None
+
+
 def _control(row, alike):
     first = next((other["rewind"] for other in alike if other.get("rewind") is not None), None)
     if row["control"] in NEVER_PRUNED or row.get("rewind") in (None, first):

@@ -6,13 +6,14 @@ import numpy as np
 
 from ..crossed import seeds_and_images
 from ..stats import Estimate, bootstrap, differences, estimate
-from ..verdicts import LOWER, MARGIN, verdicts
-from .cells import BASELINES, baseline, cells, lost, order, right
+from ..verdicts import LOWER, MARGIN, TOO_FEW, verdicts
+from .cells import BASELINES, baseline, by_seed, cells, lost, order, right, steps_in_all
 from .table import Table, figure, interval
 
 RULE = (
     "By the 95% interval: beats, its lower end is above 0; matches, above minus the margin; is worse, its "
-    f"upper end is below 0; {LOWER}, where the last two both hold."
+    f"upper end is below 0; {LOWER}, where the last two both hold. Differences that are all the same have no "
+    "spread to go by: a sign test of at least six seeds decides."
 )
 
 
@@ -28,8 +29,10 @@ class Comparison:
       control: what it is compared with.
       accuracy: test accuracies in % of both, each {seeds: figure}.
       right: whether each test image was classified correctly, each {seeds: bool array}; of rows that do not
-      say, {}. dense: test accuracies in % of the dense net of the group, {seeds: figure}. without: seeds that
-      came to nothing, in words; "" for none.
+      say, {}.
+      dense: test accuracies in % of the dense net of the group, {seeds: figure}.
+      remarks: what is to be known beside the difference, in words: seeds that came to nothing, and how many
+      steps both were trained where that is not the same.
     """
 
     where: str
@@ -40,7 +43,7 @@ class Comparison:
     accuracy: tuple
     right: tuple
     dense: dict
-    without: str
+    remarks: tuple
 
     @property
     def differences(self) -> list[float]:
@@ -71,6 +74,7 @@ def comparisons(named):
     found = []
     for where, alike in named:
         of, bits, gone = cells(alike), right(alike), lost(alike)
+        steps = by_seed(alike, steps_in_all)
         dense = of.get((0.0, "dense-scratch")) or of.get((0.0, "dense")) or {}
         bases = dict.fromkeys([*BASELINES, *(other for _, other in of if other != "dense-longer")])
         for (at, ticket), values in sorted(of.items(), key=order):
@@ -78,7 +82,10 @@ def comparisons(named):
                 beside = baseline(of, at, base, ticket)
                 if ", " in base or base == "ticket" or not beside or not differences(values, of[beside]):
                     continue
-                cut = [f"{gone[cell]} of {cell[1]}" for cell in ((at, ticket), beside) if cell in gone]
+                both = (at, ticket), beside
+                cut = ", ".join(f"{gone[cell]} of {cell[1]}" for cell in both if cell in gone)
+                seeds = values.keys() & of[beside].keys()
+                trained = _unequal(*({steps.get(cell, {}).get(seed) for seed in seeds} for cell in both))
                 found.append(
                     Comparison(
                         where,
@@ -89,10 +96,24 @@ def comparisons(named):
                         (values, of[beside]),
                         (bits.get((at, ticket), {}), bits.get(beside, {})),
                         dense,
-                        f" (without {', '.join(cut)})" if cut else "",
+                        tuple(filter(None, (cut and f"without {cut}", trained))),
                     )
                 )
     return found
+
+
+def _unequal(*steps):
+    """How many steps each of two sides was trained, in words; "" where both are the same or not known."""
+    if steps[0] == steps[1] or any(None in of for of in steps):
+        return ""
+    ours, theirs = (" to ".join(f"{end:,}" for end in dict.fromkeys((min(of), max(of)))) for of in steps)
+    return f"{ours} steps against {theirs}"
+
+
+def remarks(*compared):
+    """The remarks of comparisons, each once, to stand behind a verdict; "" where there are none."""
+    told = dict.fromkeys(remark for one in compared for remark in one.remarks)
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def by_control(compared):
@@ -111,14 +132,17 @@ def by_control(compared):
                 figure(verdict.estimate, "+"),
                 interval(bootstrap(one.differences)),
                 over_images(one.over_images),
-                *(f"{words}{one.without}" for words in (verdict.plain, verdict.corrected)),
+                verdict.plain + remarks(one),
+                interval(verdict.interval, (0.0, -MARGIN)),
+                verdict.corrected + remarks(one),
             )
             for one, verdict in zip(family, told.values())
         ]
+        judged = sum(verdict.plain != TOO_FEW for verdict in told.values())
         note = (
-            f"Points of test accuracy, paired by seed. {RULE} The margin is {MARGIN} points. Corrected: "
-            "Holm's step-down over "
-            f"the {len(lines)} lines."
+            "Points of test accuracy, paired by seed, with the 95% interval over seeds, for a claim about "
+            f"these test images. {RULE} The margin is {MARGIN} points. Corrected: Holm's step-down over the "
+            f"{judged} lines of enough seeds, which is the same rule on the corrected interval."
         )
         header = (
             "data",
@@ -128,6 +152,7 @@ def by_control(compared):
             "bootstrap",
             "seeds and images",
             "alone",
+            "corrected interval",
             "corrected",
         )
         made.append(

@@ -5,7 +5,7 @@ import io
 import textwrap
 
 from ..stats import estimate
-from .cells import NEVER_PRUNED, cells
+from .cells import NEVER_PRUNED, cell, cells
 from .places import places
 from .rows import by_setting
 
@@ -122,7 +122,7 @@ def curves(rows):
         ]
     )
     panels = [
-        (where, [row for row in alike if row["ticket_sparsity"] in (0, at)])
+        (where, alike, at)
         for where, alike in zip(places(groups), groups)
         for at in dict.fromkeys(row["ticket_sparsity"] for row in alike)
         if at
@@ -130,20 +130,15 @@ def curves(rows):
     if not panels:
         return None
     figure, axes = _panels(len(panels))
-    for (where, chosen), axis in zip(panels, axes):
-        ends = []
+    for (where, alike, at), axis in zip(panels, axes):
+        chosen = [row for row in alike if row["ticket_sparsity"] in (0, at)]
         in_steps = all("curve_steps" in row for row in chosen)  # rows that do not say have an epoch a figure
-        for control in dict.fromkeys(row["control"] for row in chosen):
-            of_control = [row for row in chosen if row["control"] == control]
-            mean = [
-                100 * sum(epoch) / len(of_control)
-                for epoch in zip(*(row["validation_curve"] for row in of_control))
-            ]
-            at_steps = of_control[0]["curve_steps"][: len(mean)] if in_steps else range(1, len(mean) + 1)
+        ends = []
+        for control, (steps, mean) in mean_curves(alike, at).items():
             ends.append(mean[-1])
-            axis.plot(at_steps, mean, label=control, color=COLORS.get(control, "black"))
+            x = steps if in_steps else range(1, len(mean) + 1)
+            axis.plot(x, mean, label=control, color=COLORS.get(control, "black"))
         best = max(max(row["validation_curve"]) for row in chosen) * 100
-        at = max(row["ticket_sparsity"] for row in chosen)
         axis.set_title(_folded(f"{where}\n{at:.0%} sparse, {chosen[0]['train_images']:,} images"), fontsize=9)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set(
@@ -152,6 +147,23 @@ def curves(rows):
         )
         axis.set_ylabel("validation accuracy, %")
     return _png(figure, axes)
+
+
+def mean_curves(alike, at):
+    """{control: (steps, mean validation accuracy in % at each)} of rows at a sparsity, and of dense ones.
+
+    Controls are those of `cells`: what is of another rewind point than the first is one of its own. The steps
+    are [] where rows do not say them.
+    """
+    found = {}
+    for row in alike:
+        if row["ticket_sparsity"] in (0, at):
+            found.setdefault(cell(row, alike)[1], []).append(row)
+    told = {}
+    for control, rows in found.items():
+        mean = [100 * sum(epoch) / len(rows) for epoch in zip(*(row["validation_curve"] for row in rows))]
+        told[control] = rows[0].get("curve_steps", [])[: len(mean)], mean
+    return told
 
 
 def layers(tickets):

@@ -6,8 +6,8 @@ from ...core.errors import LotteryError
 from ..crossed import pooled_seeds_and_images
 from ..stats import Estimate, estimate, pooled
 from ..verdicts import relative_margin, verdicts
-from .compared import RULE, over_images, without_empty
-from .table import Table, figure
+from .compared import RULE, over_images, remarks, without_empty
+from .table import Table, figure, interval
 
 EXPLORATORY = (
     "Not named by the plan, or of one net of it: no verdicts. Points of test accuracy, paired by seed; each "
@@ -36,7 +36,6 @@ def primary(compared, family):
     for cell, verdict in told.items():
         counts = [len(one.differences) if one else 0 for one in parts[cell]]
         each = f" ({' + '.join(map(str, counts))})" if len(counts) > 1 else ""
-        less = "".join(dict.fromkeys(one.without for one in parts[cell] if one))
         lines.append(
             (
                 str(cell),
@@ -46,7 +45,8 @@ def primary(compared, family):
                 figure(by_seed[cell], "+") if min(counts) else "",
                 over_images(by_image[cell]),
                 margins[cell][1],
-                verdict.corrected + less,
+                interval(verdict.interval, (0.0, -margins[cell][0])),
+                verdict.corrected + remarks(*filter(None, parts[cell])),
             )
         )
     header = (
@@ -57,6 +57,7 @@ def primary(compared, family):
         "difference",
         "seeds and images",
         "margin",
+        "corrected interval",
         "verdict",
     )
     table = Table(
@@ -83,7 +84,7 @@ def exploratory(compared, family):
             one.ticket,
             one.control,
             str(len(one.differences)),
-            figure(estimate(one.differences), "+") + one.without,
+            figure(estimate(one.differences), "+") + remarks(one),
             over_images(one.over_images),
         )
         for one in shown
@@ -138,7 +139,7 @@ def _margin(parts, family):
         return family.margin, f"{family.margin:.2g} (no dense net to go by)"
     error = 100 - float(np.mean(dense))
     points = relative_margin(error, family.margin_share, family.margin)
-    return points, f"{points:.2g} (dense error {error:.2f})"
+    return points, f"{round(points, 3):g} (dense error {error:.2f})"
 
 
 def _note(family):
@@ -167,5 +168,6 @@ def _note(family):
     return (
         "What the plan named before the runs. Points of test accuracy, paired by seed, with the 95% "
         f"interval over seeds.{nets} {RULE} {margin} The verdicts are by the interval over {judged}, and "
-        f"corrected by Holm's step-down over all {len(family.cells)} comparisons that the plan names."
+        f"corrected by Holm's step-down over all {len(family.cells)} comparisons that the plan names: the "
+        "same rule on the corrected interval."
     )

@@ -49,12 +49,28 @@ def markdown(table):
 def figure(value, sign="", digits=2):
     """An `Estimate`, as "+0.12 ± 0.34"; without the half width where there is none."""
     half = "" if value.half != value.half else f" ± {value.half:.{digits}f}"
-    return f"{value.mean:{sign}.{digits}f}{half}"
+    return f"{_number(value.mean, sign, digits)}{half}"
 
 
-def interval(ends):
-    """(low, high) as "-0.12 to +0.34"; "" where there is none."""
-    return "" if ends[0] != ends[0] else f"{ends[0]:+.2f} to {ends[1]:+.2f}"
+def interval(ends, bounds=(0.0,)):
+    """(low, high) as "-0.12 to +0.34"; "" where there is none.
+
+    An end has two digits, or as many as show on which side of `bounds`, the numbers that it is judged by, it
+    lies: -0.4996 is not -0.50 where that is a bound.
+    """
+    return "" if ends[0] != ends[0] else " to ".join(_number(end, "+", _digits(end, bounds)) for end in ends)
+
+
+def _digits(value, bounds):
+    near = [bound for bound in bounds if abs(value - bound) > 1e-9]
+    enough = (n for n in range(2, 9) if all(round(value, n) != round(bound, n) for bound in near))
+    return next(enough, 9)
+
+
+def _number(value, sign, digits):
+    """A number with so many digits; what they show as 0 has no sign."""
+    text = f"{value:{sign}.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
 
 
 def _line(cells_of_it):

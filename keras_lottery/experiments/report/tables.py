@@ -42,10 +42,8 @@ def _controls(where, alike):
     lines = []
     for (at, control), values in sorted(found.items(), key=order):
         others = [found.get(baseline(found, at, base, control), {}) for base in bases]
-        differing = [
-            figure(paired(values, other), "+") if differences(values, other) else "" for other in others
-        ]
         mean = estimate(values.values())
+        differing = [_difference(values, other) for other in others]
         less = f" ({gone.pop((at, control))})" if (at, control) in gone else ""
         trained = dict.fromkeys(
             steps_trained(row) for row in alike if cell(row, alike) == (at, control) and "steps" in row
@@ -70,6 +68,14 @@ def _controls(where, alike):
     if not any("steps" in row for row in alike):  # rows of before they said so
         header, lines = header[:3] + header[4:], [line[:3] + line[4:] for line in lines]
     return Table(where, note, header, tuple(lines))
+
+
+def _difference(values, others):
+    """values - others as text; with the number of pairs where that is not the number of values."""
+    if not differences(values, others):
+        return ""
+    found = paired(values, others)
+    return figure(found, "+") + (f" ({found.n} seeds)" if found.n < len(values) else "")
 
 
 def _longer(named):
