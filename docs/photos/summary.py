@@ -102,10 +102,12 @@ def for_others(rows):
     """The verdicts by the intervals corrected for overlapping splits as well, in a sentence."""
     pairs = tickets(by_cell(rows))
     words = verdicts({at: overlapping(paired(*pairs[at][1:]), rows) for at in PRIMARY}, MARGIN)
+    said = {of.corrected for of in words.values()}
+    told = ", ".join(f"{_percent(at)} zeros: {of.corrected}" for at, of in words.items())
     return (
         "These verdicts are about other splits of the same photos. About photos of other people, by the "
         "intervals corrected for overlapping splits too, they would be: "
-        f"{', '.join(f'{of.corrected} ({_percent(at)})' for at, of in words.items())}."
+        f"{f'{said.pop()}, for each' if len(said) == 1 else told}."
     )
 
 
