@@ -325,7 +325,7 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         stress_study.make_images(folder)
-        made, tasks = prepared("whole", *stress_study.FLAGS, "--seeds=2")
+        made, tasks = prepared("whole", *stress_study.FLAGS)
         for task in tasks:
             workers.perform(task, "whole")
         assert (
@@ -530,7 +530,7 @@ def test_what_a_run_cannot_take_is_said_before_the_searches(whole, flags, said, 
 def test_tickets_stand_at_the_sparsity_that_was_asked_for(whole, monkeypatch):
     """Where the weights do not divide, the round ends a weight beside it, and its controls too."""
     monkeypatch.chdir(whole)
-    made, tasks = prepared("whole", *stress_study.FLAGS, "--seeds=2")
+    made, tasks = prepared("whole", *stress_study.FLAGS)
     rows = studies.rows(made, tasks, "whole")
     assert {row["ticket_sparsity"] for row in rows} == {0.0, 0.5, 0.8}
 
