@@ -97,7 +97,8 @@ def keras_of(path):
       LotteryError: there is no such file.
     """
     if not os.path.isfile(path):
-        there = [file.name for file in Path(path).parent.glob("*") if is_file(file)]
+        beside = Path(path).parent.glob("*") if os.path.isdir(Path(path).parent) else ()
+        there = [file.name for file in beside if is_file(file)]
         near = difflib.get_close_matches(Path(path).name, there, 1)
         cure = (
             f"did you mean {str(Path(path).parent / near[0])!r}?" if near else "give that of a saved model."
