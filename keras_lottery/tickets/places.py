@@ -48,7 +48,7 @@ def ticket_folder(ticket, sha256=None):
 
 def _within(path):
     """The last ticket of a run, where the path is its folder and no ticket itself."""
-    if (path / TICKET).is_file() or not path.is_dir():
+    if os.path.isfile(path / TICKET) or not os.path.isdir(path):
         return None
     found = [file.parent for depth in ("*", "*/*") for file in path.glob(f"{depth}/{TICKET}")]
     return max(found, default=None)
