@@ -186,7 +186,9 @@ def _mistake(command, error):
 
 def _line(text):
     """`text` as one line that a terminal holds, whatever was given."""
-    line = " ".join(str(text).split())
+    from keras_lottery.core.visible import visible
+
+    line = visible(" ".join(str(text).split()))
     return line if len(line) <= 1000 else f"{line[:600]} ... {line[-300:]}"
 
 

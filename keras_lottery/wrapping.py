@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from . import engines
@@ -18,6 +17,7 @@ from .core.errors import LotteryError
 from .core.masking import BLOCKS
 from .core.saying import say
 from .core.schedule import LotterySchedule
+from .core.screen import Screen
 from .core.types import Masks, Model
 from .engines.again import lost
 
@@ -165,7 +165,7 @@ def summary(model: Model) -> Summary:
         table.add_row(
             row["path"], shape, f"{row['size']:,}", f"{row['sparsity']:.1%}", row["reason"] or "yes"
         )
-    Console(markup=False).print(table)
+    Screen().print(table)
     return Summary(rows)
 
 

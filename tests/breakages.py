@@ -132,7 +132,7 @@ BREAKAGES = [
         (
             "a file is written in place",
             "files.py",
-            'return path.with_name(f".writing-{path.name}.{os.getpid()}")',
+            'return path.with_name(f".writing-{secrets.token_hex(8)}")',
             "return path",
             "training/test_resume.py::test_disk_full "
             "tflite/test_export.py::test_a_full_disk_leaves_the_old_file_and_nothing_else",

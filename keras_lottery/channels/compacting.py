@@ -1,12 +1,12 @@
 """A ticket's dead channels taken out, exactly, so that any runtime gains."""
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from .. import engines
 from ..core.checks import true_or_false
 from ..core.saying import say
+from ..core.screen import Screen
 from ..core.types import Model
 from . import graph
 from .counts import costs, costs_of, total  # noqa: F401  costs is public
@@ -144,4 +144,4 @@ def _print(name, before, after):
                 for row in (old, new)
             ]
             table.add_row(old["path"], *(f"{was} → {now}" for was, now in zip(*numbers)))
-        Console(markup=False).print(table)
+        Screen().print(table)

@@ -5,7 +5,9 @@ import gzip
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import sys
 import tempfile
 import zlib
 from pathlib import Path
@@ -68,7 +70,7 @@ def new_folder(path, overwrite=False):
             yield Path(nowhere)
         return
     path = checks.path(path, "a folder's name")
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise LotteryError(f"{str(path)!r} exists already: give another path, or overwrite=True.")
     check_writable(path.parent)
     aside = _aside(path)
@@ -76,7 +78,7 @@ def new_folder(path, overwrite=False):
         try:
             aside.mkdir(parents=True)
             yield aside
-            if path.exists():
+            if overwrite and path.exists():
                 old = aside.with_name(aside.name + ".old")
                 os.replace(path, old)
                 os.replace(aside, path)
@@ -95,13 +97,21 @@ def write_json(path, value):
 def read_json(path):
     """Raises LotteryError if the file cannot be read, or is cut or altered so that it is no JSON."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(), parse_int=_whole)
     except OSError as error:
         raise LotteryError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise LotteryError(
             f"{str(path)!r} is damaged: {error}. Delete it or restore it from a copy."
         ) from error
+
+
+def _whole(digits):
+    """A whole number in JSON, of a size that a float can have."""
+    number = int(digits)
+    if abs(number) > sys.float_info.max:
+        raise ValueError(f"a number in it has {len(digits)} digits")
+    return number
 
 
 def write_arrays(path, arrays, **notes):
@@ -203,7 +213,8 @@ def delete(path):
 
 
 def _aside(path):
-    return path.with_name(f".writing-{path.name}.{os.getpid()}")
+    """A name that no other process takes, on whatever machine, and that is no longer than files' may be."""
+    return path.with_name(f".writing-{secrets.token_hex(8)}")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from .visible import visible
+
 _words: list[Callable] = [str]  # the last one counts
 
 
@@ -14,7 +16,7 @@ def say(line: object) -> None:
     ...     say("epochs=3")
     EPOCHS=3
     """
-    print(_words[-1](str(line)), flush=True)
+    print(visible(_words[-1](str(line))), flush=True)
 
 
 def is_drawn() -> bool:

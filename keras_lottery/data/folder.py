@@ -13,7 +13,7 @@ from keras_lottery.data.sources import Form, allocate, fixed_order, held_out, ro
 
 SPLITS = {"train": ("train",), "test": ("test",), "validation": ("validation", "val", "valid")}
 SHOWN = 20  # files that a message names for each thing that is wrong
-_IGNORED = ("thumbs.db", "desktop.ini")
+_IGNORED = ("thumbs.db", "desktop.ini", "@eadir", "__macosx")  # of Windows, Synology's disks, Macs' zip files
 
 
 def from_folder(name: str, form: Form, skip_bad: bool = False):
@@ -196,7 +196,7 @@ def _shape(name, form, headers):
 
 
 def _folders(root):
-    """The names of the folders in a folder, the hidden ones left out."""
+    """The names of the folders in a folder, without hidden ones and what systems put there."""
     found = []
     for entry in _entries(root):
         path = os.path.join(root, entry)
@@ -210,7 +210,9 @@ def _folders(root):
 
 def _entries(folder):
     try:
-        return sorted(entry for entry in os.listdir(folder) if not entry.startswith("."))
+        return sorted(
+            entry for entry in os.listdir(folder) if entry[0] != "." and entry.lower() not in _IGNORED
+        )
     except OSError as error:
         raise LotteryError(f"{folder} cannot be read: {error.strerror}") from error
 
@@ -235,8 +237,6 @@ def _listing(top, class_names, spoilt):
         folder = os.path.join(top, class_name)
         for entry in _entries(folder) if os.path.isdir(folder) else ():
             path = os.path.join(folder, entry)
-            if entry.lower() in _IGNORED:
-                continue
             kind, why = _kind(path)
             within = "is a folder within the folder of a class: move its images up or take it out"
             why = within if stat.S_ISDIR(kind) else photos.usable(entry) or why

@@ -1,7 +1,9 @@
 """One image file -> its size without decoding it, and its pixels; by Pillow."""
 
 import contextlib
+import math
 import os
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ BROKEN = "cannot be read as an image; expected a whole PNG, JPEG, BMP, GIF or We
 TOO_LARGE = (
     f"has more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels: make it smaller or take it out"
 )
+_LARGE = 2**24  # pixels: above it an image takes a gigabyte or so while it is decoded
+_ONE_AT_A_TIME = threading.Lock()
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _TURNED = {  # EXIF's orientation -> what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -74,15 +78,20 @@ def pixels(file: str, form: Form) -> np.ndarray:
             form.size
         ):  # a JPEG is decoded at a half, quarter or eighth of its size, at least twice the wanted one
             image.draft(None, (2 * max(form.size),) * 2)
-        image.load()
-        upright = image.transpose(_TURNED[orientation]) if orientation in _TURNED else image
-        upright = _plain(upright, form.channels)
-        if form.size:
-            size = form.size[::-1]
-            how = Image.Resampling.BILINEAR
-            upright = ImageOps.fit(upright, size, how) if form.crop else upright.resize(size, how)
-        array = np.asarray(upright)
-        return array if array.ndim == 3 else array[..., None]
+        with _ONE_AT_A_TIME if math.prod(image.size) > _LARGE else contextlib.nullcontext():
+            return _decoded(image, orientation, form)
+
+
+def _decoded(image, orientation, form):
+    image.load()
+    upright = image.transpose(_TURNED[orientation]) if orientation in _TURNED else image
+    upright = _plain(upright, form.channels)
+    if form.size:
+        size = form.size[::-1]
+        how = Image.Resampling.BILINEAR
+        upright = ImageOps.fit(upright, size, how) if form.crop else upright.resize(size, how)
+    array = np.asarray(upright)
+    return array if array.ndim == 3 else array[..., None]
 
 
 @contextlib.contextmanager
@@ -121,7 +130,7 @@ def _orientation(image):
 def _plain(image, channels):
     """The image in grey or in colour: as `channels` says, else in colour."""
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
-        image = Image.fromarray((np.asarray(image).astype("int64") >> 8).clip(0, 255).astype("uint8"))
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype("uint8"))
     if image.mode == "P":
         image = image.convert("RGBA")  # its palette may hold transparency
     return image.convert("L" if channels == 1 else "RGB")

@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
 from ..core import files
 from ..core.saying import is_drawn, say
+from ..core.screen import Screen
 from ..tflite.config import ExportConfig
 from ..training import run_folder
 from . import jobs
@@ -58,7 +58,7 @@ def run(run_dir, backend="auto"):
         table.add_column(name, justify="right" if name else "left")
     for row in rows:
         table.add_row(row["name"], f"{row['sparsity']:.1%}", f"{row['accuracy']:.1%}", f"{row['bytes']:,}")
-    Console(markup=False).print(table)
+    Screen().print(table)
     say(
         f"One seed and few images: a demonstration, no evidence. All files are in {run_dir}: the ticket in "
         f"{found['ticket']},"

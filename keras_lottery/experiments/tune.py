@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import filelock
-from rich.console import Console
 from rich.table import Table
 
 from ..config import DataConfig, Machine, Net, Recipe, Run, SearchConfig
@@ -16,6 +15,7 @@ from ..core.errors import Failed, LotteryError
 from ..core.jsonable import digest, plain
 from ..core.saying import say
 from ..core.schedule import check_rewind, rule
+from ..core.screen import Screen
 from ..models import saved
 from ..training import run_folder
 from . import jobs
@@ -208,7 +208,7 @@ def show(result):
             str(row["epochs_in_all"]),
             _outcome(row),
         )
-    Console(markup=False).print(table)
+    Screen().print(table)
 
 
 def _cost(search, rate, epochs):

@@ -144,18 +144,18 @@ def _classes(file):
     import h5py
 
     try:
-        with h5py.File(file, "r") as opened:
-            arrays.stored(opened)
+        with h5py.File(file, "r") as opened, open(file, "rb") as raw:
+            arrays.stored(opened, raw)
             group = opened["model_weights"] if "model_weights" in opened else opened
             layers = [group[name] for name in group.attrs.get("layer_names", ())]
             named = [
                 (layer, layer.attrs["weight_names"]) for layer in layers if len(layer.attrs["weight_names"])
             ]
             return int(named[-1][0][named[-1][1][-1]].shape[-1]) if named else 1000
-    except (OSError, KeyError, AttributeError, IndexError) as error:
-        raise LotteryError(f"weights={str(file)!r} is no whole file of weights: {short(error)}") from error
     except LotteryError as error:
         raise LotteryError(f"weights={str(file)!r} cannot be read: {error}") from error
+    except Exception as error:  # of many kinds, from damaged files
+        raise LotteryError(f"weights={str(file)!r} is no whole file of weights: {short(error)}") from error
 
 
 def _logits(make):

@@ -5,6 +5,7 @@ import difflib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -22,6 +23,7 @@ CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
 ASSETS = "assets/"  # vocabularies
+_VERSION = re.compile(r"[\w.+-]{1,40}", re.ASCII)
 
 
 def load(path, engine):
@@ -35,9 +37,9 @@ def load(path, engine):
 
     try:
         if not zipfile.is_zipfile(path):
-            with h5py.File(path, "r") as file:
-                stored = arrays.stored(file)
-                text = file.attrs.get("model_config")
+            with h5py.File(path, "r") as file, open(path, "rb") as raw:
+                stored = arrays.stored(file, raw)
+                text = arrays.text(file, "model_config")
                 if text is None:
                     raise LotteryError(
                         "it holds weights without their model: save it whole, by model.save('NAME.keras')"
@@ -52,8 +54,9 @@ def load(path, engine):
             return engine.keras.models.load_model(path, compile=False)
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
             config = parsed(_members(archive, path)[CONFIG])
-            with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
-                stored = arrays.stored(file)
+            raw = io.BytesIO(archive.read(WEIGHTS))
+            with h5py.File(raw, "r") as file:
+                stored = arrays.stored(file, raw)
             engine.shapes(config, stored)
             # What was checked is what Keras reads.
             checked = Path(folder, "model.keras")
@@ -70,21 +73,21 @@ def is_file(model) -> bool:
 
 def keras_version(path):
     """Of the Keras that saved a .keras or .h5 file, "" where it does not say."""
-    if zipfile.is_zipfile(path):
-        with (
-            contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError, OSError),
-            zipfile.ZipFile(path) as archive,
-        ):
-            info = archive.getinfo(METADATA)
-            told = json.loads(archive.read(METADATA)) if info.file_size < 2**16 else None
-            return str(told.get("keras_version", "")) if isinstance(told, dict) else ""
-        return ""
+    told = ""
+    with contextlib.suppress(Exception):  # of many kinds, from damaged files
+        told = _told_version(path)
+    return told if isinstance(told, str) and _VERSION.fullmatch(told) else ""
+
+
+def _told_version(path):
     import h5py
 
-    with contextlib.suppress(OSError, KeyError, ValueError), h5py.File(path, "r") as file:
-        told = file.attrs.get("keras_version", "")
-        return told.decode() if isinstance(told, bytes) else str(told)
-    return ""
+    if not zipfile.is_zipfile(path):
+        with h5py.File(path, "r") as file:
+            return arrays.text(file, "keras_version")
+    with zipfile.ZipFile(path) as archive:
+        short = archive.getinfo(METADATA).file_size < 2**16
+        return json.loads(archive.read(METADATA))["keras_version"] if short else ""
 
 
 def keras_of(path):
@@ -93,8 +96,9 @@ def keras_of(path):
     Raises:
       LotteryError: there is no such file.
     """
-    if not Path(path).is_file():
-        there = [file.name for file in Path(path).parent.glob("*") if is_file(file)]
+    if not os.path.isfile(path):
+        beside = Path(path).parent.glob("*") if os.path.isdir(Path(path).parent) else ()
+        there = [file.name for file in beside if is_file(file)]
         near = difflib.get_close_matches(Path(path).name, there, 1)
         cure = (
             f"did you mean {str(Path(path).parent / near[0])!r}?" if near else "give that of a saved model."
@@ -198,9 +202,7 @@ def _load(path, engine):
     path, name = Path(path), engine.keras.__name__
     if keras_of(path) not in (None, name):
         other = "backend='tensorflow', or jax or torch" if name == "tf_keras" else "backend='tf_keras'"
-        raise LotteryError(
-            f"model={str(path)!r} was saved by Keras {keras_version(path)[:20]}: give {other}."
-        )
+        raise LotteryError(f"model={str(path)!r} was saved by Keras {keras_version(path)}: give {other}.")
     try:
         loaded = load(path, engine)
     except LotteryError as error:

@@ -1,9 +1,9 @@
 """An export as a table."""
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Column, Table
 
+from ..core.screen import Screen
 from .record import REFUSED
 
 COLUMNS = {
@@ -36,7 +36,7 @@ def show(record):
         table.add_row(
             row.name, *(_text(row, column) for column in columns.values()), style="bold" if row.chosen else ""
         )
-    console, chosen = Console(markup=False), record.chosen
+    console, chosen = Screen(), record.chosen
     console.print(table)
     for problem, rows in _problems(record.variants).items():
         _print(console, f"{', '.join(row.name for row in rows)}: {problem}")

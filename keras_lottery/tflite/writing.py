@@ -40,7 +40,7 @@ def places_of(variants_dir, formats, path, overwrite):
         for form in formats
         for encoding in ENCODINGS
     }
-    if path in kept.values():
+    if path.resolve() in {place.resolve() for place in kept.values()}:
         raise LotteryError(f"{path} is where variants_dir keeps one of the variants: choose another path.")
     return kept
 

@@ -7,6 +7,7 @@ import shlex
 import jinja2
 
 from ..core.files import sha256
+from ..core.visible import cell
 from .card_head import accuracy, facts, head
 
 _CARD = """\
@@ -122,7 +123,7 @@ def _results(note):
 def _template():
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
-        "cell": lambda value: " ".join(str(value).split()).replace("|", "\\|"),
+        "cell": cell,
         "text": lambda value: json.dumps(value, ensure_ascii=False),
         "word": lambda value: shlex.quote(" ".join(value.split())),
     }

@@ -1,6 +1,7 @@
 """Where tickets are: folders, those that come with the package, the Hugging Face Hub, https addresses."""
 
 import difflib
+import os
 from pathlib import Path
 
 from ..core import checks
@@ -39,7 +40,7 @@ def ticket_folder(ticket, sha256=None):
         )
     near = difflib.get_close_matches(path.name, names, 1) or list(names)[:3]
     return _holding(
-        path if (path / TICKET).is_file() else names.get(str(ticket), path),
+        path if os.path.isfile(path / TICKET) else names.get(str(ticket), path),
         f"no ticket at {str(path)!r}: give a folder that holds ticket.json, made by Ticket.save, or "
         f"the name of one that comes with the package, such as {', '.join(near)}.",
     )
@@ -47,7 +48,7 @@ def ticket_folder(ticket, sha256=None):
 
 def _within(path):
     """The last ticket of a run, where the path is its folder and no ticket itself."""
-    if (path / TICKET).is_file() or not path.is_dir():
+    if os.path.isfile(path / TICKET) or not os.path.isdir(path):
         return None
     found = [file.parent for depth in ("*", "*/*") for file in path.glob(f"{depth}/{TICKET}")]
     return max(found, default=None)
@@ -55,6 +56,6 @@ def _within(path):
 
 def _holding(folder, otherwise):
     """The folder, if it holds a ticket."""
-    if not (folder / TICKET).is_file():
+    if not os.path.isfile(folder / TICKET):  # nor where the folder may not be read
         raise LotteryError(otherwise)
     return folder

@@ -1,6 +1,7 @@
 """A ticket: masks and the weights to rewind to, in one checked folder without pickle."""
 
 import dataclasses
+import os
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ..core.files import new_folder
 from ..core.finite import check_finite
 from ..core.masking import sparsity
 from ..core.types import Arrays, Model, PathLike
+from ..core.visible import visible
 from . import hub, ticket_file
 from . import layout as layout_of
 from .building import as_built_by, assemble
@@ -66,7 +68,7 @@ class Ticket:
 
     def __repr__(self):
         kept, total = (sum(map(count, self.masks.values())) for count in (np.count_nonzero, np.size))
-        found = f", found on {self.dataset}" if self.images else ""
+        found = visible(f", found on {self.dataset}") if self.images else ""
         return (
             f"Ticket({self.sparsity:.1%} zeros: {kept:,} of {total:,} weights in {len(self.masks)} "
             f"tensors{found})"
@@ -175,7 +177,7 @@ class Ticket:
         """
         true_or_false(overwrite=overwrite, trained=trained)
         told = dataclasses.replace(self, info=noted(self.info, name=name, license=license, author=author))
-        if overwrite and Path(path).exists() and not (Path(path) / "ticket.json").is_file():
+        if overwrite and os.path.exists(path) and not os.path.isfile(Path(path) / "ticket.json"):
             raise LotteryError(f"{str(path)!r} holds no ticket to overwrite: give another path.")
         check_savable(self)
         with new_folder(path, overwrite) as folder:

@@ -13,6 +13,7 @@ from ..core.counts import SCOPES
 from ..core.errors import LotteryError
 from ..core.files import decompressed, read_arrays, read_json, sha256
 from ..core.masking import BLOCKS
+from ..engines.sizes import MOST_TENSORS
 from ..engines.sizes import kind as numbers
 from ..training import older
 
@@ -165,6 +166,10 @@ def _mask(path, packed, shape, kept):
 
 def _values(path, masks):
     """{path: array} of a file that holds, of masked weights, the surviving values."""
+    with open(path, "rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MOST_TENSORS * _NAME:
+        raise LotteryError(f"{path.name} has a header of {header:,} bytes, more than any ticket's")
     values, _ = read_arrays(path)
     for name, mask in masks.items():
         kept = int(mask.sum())

@@ -1,10 +1,11 @@
 """What earlier versions wrote, read as this one would have written it."""
 
-import gzip
-import json
 from pathlib import Path
 
 from ..architecture import form
+from ..architecture.trust import LONGEST, parsed
+from ..core.errors import LotteryError
+from ..core.files import decompressed
 from ..core.jsonable import digest
 
 # What the tickets of format 1 held among the notes in their info.
@@ -48,7 +49,7 @@ def config(there, now, run_dir):
         told |= {name: now[name] for name in _UNTOLD if name in now}
         first = Path(run_dir) / "round_00" / "architecture.json.gz"
         if first.is_file():  # its hash was of another text
-            told["architecture"] = digest(form(json.loads(gzip.decompress(first.read_bytes()))))
+            told["architecture"] = _form_in(first)
         return {**told, "info": {name: value for name, value in there.items() if name not in told}}
     if there["run"] == "train_arm":
         there = {**row(there), "run": "train_control"}
@@ -56,6 +57,15 @@ def config(there, now, run_dir):
         hashes = {name: now[name] for name in ("ticket_hash", "dense_hash") if name in now}
         return {**hashes, **there, "ticket": told_of(there["ticket"])}
     return there
+
+
+def _form_in(file):
+    """The digest of the net in a round's folder."""
+    text = decompressed(file, LONGEST)
+    try:
+        return digest(form(parsed(text)))
+    except (LotteryError, KeyError, TypeError, AttributeError) as error:
+        raise LotteryError(f"{str(file)!r} holds no model. Restore it from a copy.") from error
 
 
 def _of_data(there, now):

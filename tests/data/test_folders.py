@@ -1,6 +1,8 @@
 """Folders of photos as people have them: WebP, turned cameras, splits, odd shapes, and files that are no
 images."""
 
+import time
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -261,6 +263,43 @@ def test_photos_that_lie_elsewhere_than_in_a_folder_a_class_are_told_from_each_o
         save(tmp_path / "set" / place, np.zeros((6, 6)))
     with pytest.raises(LotteryError, match=said):
         data.load(tmp_path / "set")
+
+
+def test_folders_that_disks_and_zip_files_add_are_no_classes(folder):
+    grey(folder / "__MACOSX" / "cat", [1])
+    grey(folder / "@eaDir" / "dog", [1])
+    grey(folder / "cat" / "@eaDir", [1])
+    (folder / "cat" / "Thumbs.db").write_bytes(b"x")
+    made = data.load(folder)
+    assert made.class_names == ("cat", "dog") and sum(made.sizes.values()) == 50
+
+
+def test_large_images_are_decoded_one_at_a_time(folder, monkeypatch):
+    """Each of them may take a gigabyte, though its file is small."""
+    monkeypatch.setattr(photos, "_LARGE", 30)
+    at_once, most, resize = [], [], Image.Image.resize
+
+    def counted(image, *arguments):
+        at_once.append(image)
+        most.append(len(at_once))
+        time.sleep(0.005)
+        at_once.pop()
+        return resize(image, *arguments)
+
+    monkeypatch.setattr(Image.Image, "resize", counted)
+    data.load(folder, image_size=4)
+    assert most == [1] * 50
+
+
+def test_sixteen_bits_a_pixel_take_little_more_memory_than_they_have(tmp_path):
+    deep = np.arange(2**20, dtype="uint16").reshape(1024, 1024)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    tracemalloc.start()
+    found = photos.pixels(tmp_path / "a.png", PLAIN)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, np.repeat((deep >> 8)[..., None], 3, 2))
+    assert most < 12 * deep.size  # of which the image in colour takes 3
 
 
 def test_an_image_of_too_many_pixels_is_named(folder, monkeypatch):

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from keras_lottery.core.errors import LotteryError
+from keras_lottery.core.visible import cell
 from keras_lottery.experiments import report
 from keras_lottery.experiments.controls import CONTROLS
 from keras_lottery.experiments.report import plots
@@ -244,11 +246,69 @@ def test_two_results_of_one_run_are_told(files, tmp_path):
         assert report.write([*rows, {**rows[0], "test_accuracy": 0.7}], tmp_path / "a") == 9
 
 
-@pytest.mark.parametrize("lines", ['{"ticket": "lenet"}', "3", '{"model": "lenet"}'])
+@pytest.mark.parametrize("name", ["a$b^$c", "$1 to $5", "\x1b[2J", "\ud800", "<b>|[x](y)"])
+def test_names_of_any_text_are_drawn_and_written_as_text(files, tmp_path, name):
+    rows = [
+        {**row, "source": name, "target": f"{name}, too", "sparsity": at, "ticket_sparsity": at}
+        for row in report.collect(files)
+        for at in (0.5, 0.9)
+    ]
+    tickets = [
+        {
+            "model": "m",
+            "source": name,
+            "rewind": 0,
+            "sparsity": 0.5,
+            "layers": [{"path": name, "sparsity": 0.5}],
+        }
+    ]
+    assert plots.accuracy(rows) and plots.curves(rows) and plots.layers(tickets)
+    report.write(rows, tmp_path / "made")
+    text, page = (tmp_path / "made" / "tables.md").read_text(), (tmp_path / "made" / "page.html").read_text()
+    assert cell(name) in text and not {"\x1b", "<"} & set(text) and "<b>" not in page
+    assert {line.count("|") - line.count("\\|") for line in text.splitlines() if "---" in line} != {0}
+
+
+@pytest.mark.parametrize(
+    "lines", ['{"ticket": "lenet"}', "3", '{"model": "lenet"}', '{"model": "a", "source": [], "seed": 0}']
+)
 def test_lines_of_something_else_are_no_rows(tmp_path, lines):
     (tmp_path / "rows.jsonl").write_text(lines + "\n")
     with pytest.raises(LotteryError, match="holds other lines than those of a report"):
         report.read(tmp_path / "rows.jsonl")
+
+
+ODD = [None, True, -1, 0, 3, 2**70, float("inf"), "", "x", [], {}, [[]], {"a": None}]
+
+
+def test_a_result_that_somebody_altered_is_read_or_refused(tmp_path):
+    told = {"ticket": 0.8, "random": 0.7, "dense-scratch": 0.82}
+    read = refused = 0
+    for seed in range(300):
+        rng, altered = Random(seed), result(0, told)
+        item, key = rng.choice(list(places(altered)))
+        if rng.random() < 0.25:
+            del item[key]
+        else:
+            item[key] = rng.choice(ODD)
+        for number, content in enumerate((altered, result(1, told))):
+            (tmp_path / f"{number}.json").write_text(json.dumps(content))
+        try:
+            rows = report.collect([tmp_path / "0.json", tmp_path / "1.json"])
+            report.tables(rows)
+            read += 1
+        except LotteryError as error:
+            refused += "0.json' is no result of a search or a transfer" in str(error)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {key!r}: {error!r}") from error
+    assert read > 100 and refused > 50
+
+
+def places(value):
+    """(dict or list, key) of all that is in a JSON value."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(value[key])
 
 
 def test_a_result_that_lacks_its_rows(tmp_path):

@@ -415,13 +415,16 @@ def test_names_of_any_alphabet(tmp_path):
     assert signature["inputs"] == ["gr__e"]
 
 
-def test_variants_of_an_older_export_do_not_stay(tmp_path):
+def test_variants_of_an_older_export_do_not_stay(tmp_path, monkeypatch):
     stale = tmp_path / "float32-sparse.tflite"
     stale.write_text("an older model's")
     lottery.export(tiny(), tmp_path / "net.tflite", formats="float32", variants_dir=tmp_path, overwrite=True)
     assert sorted(os.listdir(tmp_path)) == ["float32-dense.tflite", "net.tflite"]
     with pytest.raises(LotteryError, match="is where variants_dir keeps one of the variants"):
         lottery.export(tiny(), stale, formats="float32", variants_dir=tmp_path, overwrite=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LotteryError, match="is where variants_dir keeps one of the variants"):
+        lottery.export(tiny(), stale.name, formats="float32", variants_dir=tmp_path, overwrite=True)
 
 
 def test_a_file_is_replaced_only_on_request(tmp_path):

@@ -127,6 +127,16 @@ def test_no_text_of_a_stranger_breaks_the_head(name, data, source, license, accu
         assert result.dataset_name == re.sub("[\ud800-\udfff]", "\ufffd", data or source)
 
 
+def test_no_text_of_a_stranger_is_more_than_text():
+    name = "\x1b[2J<img src=//a.org> ![x](//a.org/x.png) a|b"
+    text = card(of({"data": {**DATA, "label": name}, name: name}), "t", "t", [])
+    shown = r"\x1b[2J&lt;img src=//a.org> ![x]\(//a.org/x.png) a\|b"
+    assert f"| source | {shown} |" in text and f"| {shown} | {shown} |" in text
+    assert "\x1b" not in text and "<img" not in text.partition("\n---\n")[2]
+    ticket = of({"data": {**DATA, "label": "\x1b[2J\ud800"}})
+    assert repr(ticket).endswith(r"found on \x1b[2J\ud800)") and r"\ud800" in ticket._repr_html_()
+
+
 def test_notes_of_any_kind_are_saved(tmp_path):
     """Of a ticket of a stranger, say, whose notes are like those that cards know."""
     notes = [

@@ -50,6 +50,14 @@ def cut_deflate(ticket):
     rehashed(ticket)
 
 
+def many_names(ticket):
+    """Empty arrays, of which each takes several times its bytes in the header."""
+    entries = (f'"{n:06}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}' for n in range(250_000))
+    header = f"{{{','.join(entries)}}}".encode()
+    (ticket / WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+    rehashed(ticket)
+
+
 def with_nan(array):
     return np.where(np.arange(array.size).reshape(array.shape) == 1, np.nan, array).astype(array.dtype)
 
@@ -97,6 +105,11 @@ DAMAGES = {
         told(lambda content: content["settings"].update(scope="everywhere")),
         "its scope is",
     ),
+    "a number that no float holds": (
+        told(lambda content: content.update(rounds=[{"metrics": {"loss": 10**400}, "sparsity": 0.5}])),
+        "a number in it has 401 digits",
+    ),
+    "a header past all": (many_names, "weights.safetensors has a header of 14,250,001 bytes, more than any"),
     "a deep note": (told(lambda content: content["info"].update(x=deep(250))), "levels deep"),
     "one survivor for all": (array_changed("a/kernel", lambda array: array[:1]), "has not the"),
     "a scalar for all": (array_changed("a/kernel", lambda array: array[0]), "has not the"),

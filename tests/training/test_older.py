@@ -1,5 +1,7 @@
 """Run folders of earlier versions are those of the same runs."""
 
+import gzip
+
 import pytest
 
 from keras_lottery.core.errors import LotteryError
@@ -24,3 +26,21 @@ def test_what_was_chosen_is_told_before_what_follows_from_it(tmp_path):
     run_folder.open_run(tmp_path / "run", "find_ticket", config(0.1))
     with pytest.raises(LotteryError, match=r": info.recipe.learning_rate was 0.1, now 0.2; compiled"):
         run_folder.open_run(tmp_path / "run", "find_ticket", config(0.2))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"x",
+        gzip.compress(b"{}")[:-9],
+        gzip.compress(b"["),
+        gzip.compress(b"{}"),
+        gzip.compress(bytes(2**25)),
+    ],
+)
+def test_a_damaged_architecture_of_an_earlier_run_is_told(tmp_path, content):
+    (tmp_path / "round_00").mkdir()
+    (tmp_path / "round_00" / "architecture.json.gz").write_bytes(content)
+    with pytest.raises(LotteryError, match="architecture.json.gz' .* from a copy"):
+        older.config({"run": "find_ticket", "seed": 0}, {"run": "find_ticket"}, tmp_path)

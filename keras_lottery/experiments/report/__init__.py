@@ -3,12 +3,12 @@
 import dataclasses
 import itertools
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from ...core import files
@@ -16,6 +16,7 @@ from ...core.checks import path as checked_path
 from ...core.errors import LotteryError
 from ...core.masking import sparsity
 from ...core.saying import say
+from ...core.screen import Screen
 from ...core.types import PathLike
 from ...tickets import anatomy
 from ...tickets.ticket import load_ticket
@@ -25,7 +26,7 @@ from . import plots
 from .cells import NEVER_PRUNED, steps_trained
 from .family import Family, read_family
 from .page import page
-from .rows import by_setting, collect, label, row, setting
+from .rows import by_setting, collect, is_row, label, row, setting
 from .table import markdown, show_table
 from .tables import tables
 
@@ -69,7 +70,7 @@ def show(result: dict) -> None:
             "" if validation is None else f"{validation:.2%}",
             entry.get("outcome") or f"{entry['test_accuracy']:.2%}",
         )
-    Console(markup=False).print(table)
+    Screen().print(table)
 
 
 def show_tickets(tickets: Any) -> None:
@@ -91,7 +92,7 @@ def show_tickets(tickets: Any) -> None:
             table.add_row(
                 layer.path, "x".join(map(str, layer.shape)), f"{layer.kept:,}", f"{layer.sparsity:.1%}", *dead
             )
-        Console(markup=False).print(table)
+        Screen().print(table)
     for one, other in itertools.combinations(masks, 2):
         shared, _ = anatomy.overlap(masks[one], masks[other])
         say(
@@ -107,15 +108,19 @@ def read(path: PathLike) -> list:
       LotteryError: no such file, or a line that is no JSON.
     """
     path = checked_path(path, "a rows.jsonl")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise LotteryError(
             f"there is no file {str(path)!r}: give a rows.jsonl that a report or a study wrote."
         )
     try:
         found = [json.loads(line) for line in path.read_text().splitlines()]
-    except ValueError as error:
+    except OSError as error:
+        raise LotteryError(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
         raise LotteryError(f"{str(path)!r} is damaged: {error}. Restore it from a copy.") from error
-    if not all(isinstance(entry, dict) and "model" in entry and "source" in entry for entry in found):
+    if not all(isinstance(entry, dict) and {"model", "source"} <= entry.keys() for entry in found) or not all(
+        map(is_row, found)
+    ):
         raise LotteryError(
             f"{str(path)!r} holds other lines than those of a report: give a rows.jsonl that a report or a "
             "study wrote."
@@ -171,7 +176,9 @@ def write(rows: list, output: PathLike, tickets: Sequence = (), family: Any = No
     html = page(made, pictures, plots.CAPTIONS, told, list(texts))
     for name, content in {**texts, **pictures, "page.html": html}.items():
         with files.new_file(output / name) as aside:
-            aside.write_bytes(content if isinstance(content, bytes) else content.encode())
+            if isinstance(content, str):  # the names in it may be of any text
+                content = content.encode(errors="backslashreplace")
+            aside.write_bytes(content)
     return len(rows)
 
 

@@ -4,6 +4,7 @@ import csv as csv_format
 import io
 import textwrap
 
+from ...core.visible import visible
 from ..stats import estimate
 from .cells import NEVER_PRUNED, cell, cells
 from .places import places
@@ -181,7 +182,7 @@ def layers(tickets):
         axis.set_title(_folded(f"{model} on {source}, rewind {rewind}"), fontsize=9)
         axis.set_xticks(
             range(len(names)),
-            [name.removesuffix("/kernel") for name in names],
+            [visible(name.removesuffix("/kernel")) for name in names],
             rotation=60,
             ha="right",
             fontsize=7,
@@ -211,17 +212,21 @@ def _panels(count):
 
 def _folded(title):
     """A title in lines that fit over a panel."""
+    title = visible(title)
     return "\n".join(folded for line in title.splitlines() for folded in textwrap.wrap(line, 42))
 
 
 def _png(figure, axes):
     """A figure as PNG bytes, with one legend for all panels, below them."""
     from matplotlib import pyplot
+    from matplotlib.text import Text
 
     lines = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels())}
     figure.legend(
         lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8
     )
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a name may hold dollars
     made = io.BytesIO()
     figure.savefig(made, format="png", dpi=110, metadata={"Software": None})
     pyplot.close(figure)

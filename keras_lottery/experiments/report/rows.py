@@ -1,6 +1,8 @@
 """Rows: one a control, sparsity, rewind point and seed, ready for JSON lines."""
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +20,19 @@ APART = usual(
     Net, SearchConfig, TransferConfig, DataConfig, Machine
 )  # options, and what they are where rows do not say
 NEEDED = {"rows", "data", "seed", "epochs", "recipe", "precision"}  # of a result
+_FIGURE = (int, float, type(None))
+KINDS = {  # of a row
+    **dict.fromkeys(("model", "source", "target", "control", "precision"), str),
+    **dict.fromkeys(("seed", "epochs", "train_images"), int),
+    **dict.fromkeys(("sparsity", "ticket_sparsity"), (int, float)),
+    **dict.fromkeys(("test_accuracy", "validation_accuracy", "test_loss", "calibration_error"), _FIGURE),
+    **dict.fromkeys(("effective_sparsity", "multiply_adds", "test_images"), _FIGURE),
+    "rewind": (int, str),
+    "ticket_seed": (int, type(None)),
+    "outcome": (str, type(None)),
+    "recipe": dict,
+    "validation_curve": list,
+}
 MEASURED = (
     "test_loss",
     "calibration_error",
@@ -50,34 +65,54 @@ def collect(results):
     if isinstance(results, (str, bytes)) or not isinstance(results, Iterable):
         raise LotteryError(f"results is {shown(results)}: give a list of result.json files.")
     for path in results:
-        if not checked_path(path, "a result.json").is_file():
+        if not os.path.isfile(checked_path(path, "a result.json")):
             raise LotteryError(f"there is no file {str(path)!r}: give result.json of a finished run.")
-        result = older.result(files.read_json(path))
-        if (
-            not isinstance(result, dict)
-            or result.get("command") not in ("find", "transfer")
-            or not NEEDED <= result.keys()
-        ):
+        found = _rows_of(older.result(files.read_json(path)))
+        if found is None:
             raise LotteryError(
                 f"{str(path)!r} is no result of a search or a transfer: give result.json of a finished run."
             )
-        carried = result["command"] == "transfer"
-        source = _of_search(result["ticket"]) if carried else result
-        model = label(source.get("model", "own model"), source.get("width", 1))
-        found_on = source.get("data", "own data")
-        name = (
-            found_on.get("label", found_on.get("name", "own data"))
-            if isinstance(found_on, dict)
-            else str(found_on)
-        )
-        more = {"rewind": source["rewind"] or "init"} if "rewind" in source else {}
-        if carried:
-            more |= _searched(source, found_on)
-        rows += [
-            {**row(result, entry, model, name, result.get("sparsity", entry["sparsity"])), **more}
-            for entry in result["rows"]
-        ]
+        rows += found
     return rows
+
+
+def is_row(entry) -> bool:
+    """Whether what an entry says of itself is of the kinds that a row's is."""
+    return (
+        all(isinstance(entry[name], kind) for name, kind in KINDS.items() if name in entry)
+        and all(isinstance(figure, _FIGURE) for figure in entry.get("validation_curve", ()))
+        and (
+            entry.get("test_accuracy", 0) is not None or entry.get("outcome")
+        )  # which says why there is none
+    )
+
+
+def _rows_of(result):
+    """The rows of a result; None if it is none."""
+    with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError):  # of a file of anybody's
+        if result["command"] in ("find", "transfer") and NEEDED <= result.keys():
+            found = _told(result)
+            return found if all(map(is_row, found)) else None
+    return None
+
+
+def _told(result):
+    carried = result["command"] == "transfer"
+    source = _of_search(result["ticket"]) if carried else result
+    model = label(source.get("model", "own model"), source.get("width", 1))
+    found_on = source.get("data", "own data")
+    name = (
+        found_on.get("label", found_on.get("name", "own data"))
+        if isinstance(found_on, dict)
+        else str(found_on)
+    )
+    more = {"rewind": source["rewind"] or "init"} if "rewind" in source else {}
+    if carried:
+        more |= _searched(source, found_on)
+    return [
+        {**row(result, entry, model, name, result.get("sparsity", entry["sparsity"])), **more}
+        for entry in result["rows"]
+    ]
 
 
 def _of_search(ticket):

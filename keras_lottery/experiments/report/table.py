@@ -3,9 +3,10 @@
 import dataclasses
 
 import rich.table
-from rich.console import Console
 
 from ...core import html
+from ...core.screen import Screen
+from ...core.visible import cell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +30,13 @@ def show_table(table: Table) -> None:
     shown = rich.table.Table(*table.header, title=table.title, caption=table.note)
     for cells in table.rows:
         shown.add_row(*cells)
-    Console(markup=False).print(shown)
+    Screen().print(shown)
 
 
 def markdown(table):
     """The table as Markdown."""
     lines = [
-        f"### {table.title}",
+        f"### {cell(table.title)}",
         "",
         table.note,
         "",
@@ -74,4 +75,4 @@ def _number(value, sign, digits):
 
 
 def _line(cells_of_it):
-    return "| " + " | ".join(cells_of_it) + " |"
+    return "| " + " | ".join(map(cell, cells_of_it)) + " |"

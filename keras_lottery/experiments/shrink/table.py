@@ -1,11 +1,11 @@
 """What a shrunk model's owner reads: the rounds, then each file beside the dense one."""
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from ...core.durations import duration
 from ...core.saying import say
+from ...core.screen import Screen
 from .candidates import DENSE, DENSE_INT8
 from .trainings import CHANNELS, CYCLIC, SINGLE
 
@@ -104,7 +104,7 @@ def _table(*columns):
 
 
 def _print(title, table):
-    console = Console(markup=False)
+    console = Screen()
     if not console.is_terminal:
         console.width = 160  # nothing is folded in a file
     console.print(title, style="bold", highlight=False)

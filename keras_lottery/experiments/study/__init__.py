@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from ...core import files
@@ -18,6 +17,7 @@ from ...core.jsonable import plain
 from ...core.processes import ended_with_this_block, pool
 from ...core.saying import say
 from ...core.schedule import check_rewind, steepest
+from ...core.screen import Screen
 from ...core.types import PathLike
 from ...models import saved
 from ...training import run_folder
@@ -183,7 +183,7 @@ def show(tasks: list, seconds: dict, jobs: int) -> None:
             str(len(alike) - len(left)),
             duration(sum(left)) if left else "",
         )
-    Console(markup=False).print(table)
+    Screen().print(table)
     say(
         f"about {duration(sum(seconds.values()) / jobs)} with {jobs} process{'es' * (jobs > 1)} at a time, "
         "estimated from measured steps, plus the time to start and to load data"

@@ -1,8 +1,9 @@
 """What was measured, as tables on the terminal: one for each place, the files in the same order."""
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from ...core.screen import Screen
 
 NONE = "–"
 
@@ -70,7 +71,7 @@ def _table(*columns):
 
 
 def _print(title, table, rows):
-    console = Console(markup=False)
+    console = Screen()
     if not console.is_terminal:
         console.width = 160  # nothing is folded in a file
     console.print(title, style="bold", highlight=False)
