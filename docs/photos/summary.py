@@ -105,7 +105,7 @@ def for_others(rows):
     said = {of.corrected for of in words.values()}
     told = ", ".join(f"{_percent(at)} zeros: {of.corrected}" for at, of in words.items())
     return (
-        "These verdicts are about other splits of the same photos. About photos of other people, by the "
+        "The verdicts are about other splits of the same photos. About photos of other people, by the "
         "intervals corrected for overlapping splits too, they would be: "
         f"{f'{said.pop()}, for each' if len(said) == 1 else told}."
     )
@@ -278,11 +278,12 @@ def in_short(rows):
     n, planned, _ = seeds_of(cells)
     words = verdicts_of(cells)
     once = _mean(by_cell(rows)[("dense", 0.0, 1)])
+    others = f"{for_others(rows)} " if n >= planned else ""
     yield (
         "EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands and tested on people that it has "
         f"not seen: {n} of {planned} planned seeds{'' if n >= planned else ', so no verdict yet'}. "
-        f"Fine-tuned once, the dense net reaches {once}% of test accuracy. The ticket, and the dense net "
-        f"trained as often{f', with the interval corrected for {len(PRIMARY)} comparisons' * (n >= planned)}:"
+        f"{others}Fine-tuned once, the dense net reaches {once}% of test accuracy. The ticket, and the dense "
+        f"net trained as often{f', with the interval corrected for {len(PRIMARY)} comparisons' * (n >= planned)}:"
     )
     yield ""
     for at, (ours, theirs) in found.items():
@@ -292,9 +293,6 @@ def in_short(rows):
         yield (
             f"- {_percent(at)} zeros: {' and '.join(means)}%, {_interval(paired(ours, theirs))} points{told}"
         )
-    if n >= planned:
-        yield ""
-        yield for_others(rows)
 
 
 def _both(ours, theirs):

@@ -238,7 +238,7 @@ def _listing(top, class_names, spoilt):
         for entry in _entries(folder) if os.path.isdir(folder) else ():
             path = os.path.join(folder, entry)
             kind, why = _kind(path)
-            within = "is a folder within the folder of a class: move its images up or take it out"
+            within = "cannot be used, being a folder in the folder of a class: move its images up or take out"
             why = within if stat.S_ISDIR(kind) else photos.usable(entry) or why
             if not why and not stat.S_ISREG(kind):
                 why = "cannot be read as an image, being no regular file: take out"

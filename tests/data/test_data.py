@@ -518,8 +518,9 @@ def test_all_files_that_cannot_be_images_are_named_at_once_and_never_opened(fold
     assert str(caught.value) == (
         f"{folder}: cat/gone.png cannot be read: No such file or directory; take it out; "
         "cat/itself.png cannot be read: Too many levels of symbolic links; take it out; "
-        "cat/pictures.png, cat/pipe.png, cat/zero.jpg cannot be read as an image, being no regular file: "
-        "take out; dog/notes.txt cannot be used, not being .png, .jpg, .jpeg, .bmp, .gif, .webp: convert "
+        "cat/pictures.png cannot be used, being a folder in the folder of a class: move its images up "
+        "or take out; cat/pipe.png, cat/zero.jpg cannot be read as an image, being no regular file: take out; "
+        "dog/notes.txt cannot be used, not being .png, .jpg, .jpeg, .bmp, .gif, .webp: convert "
         "or take out; cat/001.png, cat/004.png, cat/009.png, cat/016.png, dog/0.gif, dog/1.gif, dog/2.gif, "
         "dog/3.gif, dog/4.gif, dog/5.gif, dog/6.gif, dog/7.gif cannot be read as an image; "
         "expected a whole PNG, JPEG, BMP, GIF or WebP: replace or take out. skip_bad=True leaves them out"
@@ -531,8 +532,12 @@ def test_all_files_that_cannot_be_images_are_named_at_once_and_never_opened(fold
     [
         ("fox", "fox", "fox cannot be read: Too many levels of symbolic links; take it out"),
         ("fox", "nowhere", "fox cannot be read: No such file or directory; take it out"),
-        ("fox", ".", "fox/cat, fox/dog, fox/fox cannot be used, not being .png"),
-        ("cat/more", "..", "cat/more cannot be used, not being .png"),
+        (
+            "fox",
+            ".",
+            "fox/cat, fox/dog, fox/fox cannot be used, being a folder in the folder of a class: move",
+        ),
+        ("cat/more", "..", "cat/more cannot be used, being a folder in the folder of a class: move"),
     ],
 )
 def test_folders_that_lead_back_to_themselves(folder, link, to, said):

@@ -253,7 +253,7 @@ def test_a_folder_without_one_readable_image_is_refused(tmp_path):
         (["cat/a.png", "cat/b.png"], "1 class to tell apart, cat; expected 2 or more"),
         (
             ["cat/a.png", "cat/old/b.png", "dog/c.png"],
-            "cat/old is a folder within the folder of a class: move",
+            "cat/old cannot be used, being a folder in the folder of a class: move",
         ),
         (["cat/a.png", "dog/b.png"], "one image a class, which is held out for test; expected several"),
     ],
