@@ -279,11 +279,12 @@ def in_short(rows):
     words = verdicts_of(cells)
     once = _mean(by_cell(rows)[("dense", 0.0, 1)])
     others = f"{for_others(rows)} " if n >= planned else ""
+    corrected = f", with the interval corrected for {len(PRIMARY)} comparisons" if n >= planned else ""
     yield (
         "EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands and tested on people that it has "
         f"not seen: {n} of {planned} planned seeds{'' if n >= planned else ', so no verdict yet'}. "
         f"{others}Fine-tuned once, the dense net reaches {once}% of test accuracy. The ticket, and the dense "
-        f"net trained as often{f', with the interval corrected for {len(PRIMARY)} comparisons' * (n >= planned)}:"
+        f"net trained as often{corrected}:"
     )
     yield ""
     for at, (ours, theirs) in found.items():
