@@ -7,10 +7,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MultipleLocator
+import shrunk
 
 from keras_lottery.experiments.report.between import put
 from keras_lottery.experiments.report.table import figure, interval
@@ -18,7 +16,6 @@ from keras_lottery.experiments.stats import Estimate, estimate, paired
 from keras_lottery.experiments.verdicts import MARGIN, verdicts
 
 HERE = Path(__file__).parent
-GREY, BLUE = "#9aa5b1", "#1f6fb4"
 PRIMARY = (0.9, 0.95, 0.975)  # ticket minus dense-cyclic: the family that is corrected for
 ENOUGH = 0.5  # points: a wider primary interval calls for the seeds that the plan adds
 FIRST, ALL = 5, 8  # seeds, and how many they are with those that the plan may add
@@ -28,8 +25,6 @@ OTHERS = {
     "ticket-pretrained": "ticket rewound to the pretrained weights",
     "dense-new": "dense, new weights, as many steps in total as the search to 97.5%",
 }
-matplotlib.use("Agg")
-matplotlib.rcParams["svg.hashsalt"] = "shrunk"  # the same file each time
 SIDES = {"person": "of people who are in no other part", "photo": "of people who are in training as well"}
 
 
@@ -99,16 +94,13 @@ def verdicts_of(pairs):
 
 
 def for_others(rows):
-    """The verdicts by the intervals corrected for overlapping splits as well, in a sentence."""
+    """The verdicts by the intervals corrected for overlapping splits as well, in words."""
     pairs = tickets(by_cell(rows))
     words = verdicts({at: overlapping(paired(*pairs[at][1:]), rows) for at in PRIMARY}, MARGIN)
     said = {of.corrected for of in words.values()}
-    told = ", ".join(f"{_percent(at)} zeros: {of.corrected}" for at, of in words.items())
-    return (
-        "The verdicts are about other splits of the same photos. About photos of other people, by the "
-        "intervals corrected for overlapping splits too, they would be: "
-        f"{f'{said.pop()}, for each' if len(said) == 1 else told}."
-    )
+    if len(said) == 1:
+        return f"{said.pop()} for each"
+    return ", ".join(f"{_percent(at)} zeros {of.corrected}" for at, of in words.items())
 
 
 def seeds(rows):
@@ -123,7 +115,10 @@ def seeds(rows):
     elif n >= FIRST:
         yield f"Their widest interval is ± {width:.2f} points, so the plan asks for no more."
     if n >= planned:
-        yield for_others(rows)
+        yield (
+            "The verdicts are about other splits of the same photos. About photos of other people, by the "
+            f"intervals corrected for overlapping splits too, they would be: {for_others(rows)}."
+        )
 
 
 def seeds_of(pairs):
@@ -199,74 +194,6 @@ def files(rows):
         )
 
 
-def shrink(rows):
-    """What lottery-shrink wrote for each seed, and what that loses of the dense net fine-tuned once."""
-    yield (
-        "| seed | zeros | file | MB, dense | MB, written | times smaller | dense, right in test, % | "
-        "written, right in test, % | points lost | minutes |"
-    )
-    yield "|---|---|---|---|---|---|---|---|---|---|"
-    for row in rows:
-        before, after = row["bytes"]["dense"], row["bytes"]["written"]
-        dense, written = (row["test"][net]["accuracy"] for net in ("dense", "written"))
-        lost, half = (row["test"]["written"][name] for name in ("points_lost", "half"))
-        sizes = f"{before / 1e6:.2f} | {after / 1e6:.2f} | {before / after:.1f}"
-        yield (
-            f"| {row['seed']} | {_percent(round(row['sparsity'], 3))} | {row['encoded']} | {sizes} | "
-            f"{100 * dense:.2f} | {100 * written:.2f} | {lost:+.2f} ± {half:.2f} | {row['minutes']:.0f} |"
-        )
-    if rows:
-        mean = estimate([row["test"]["written"]["points_lost"] for row in rows])
-        yield ""
-        yield (
-            f"Points lost, mean over {mean.n} seeds: {_interval(mean)} (95% t-interval over seeds; that of a "
-            "row is over its test photos)."
-        )
-
-
-def picture(rows, path):
-    """Draw what lottery-shrink wrote beside the dense net: bytes, and what each gets right of test photos."""
-    nets = {"dense, in float32": "dense", "written, for size": "written"}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.1), width_ratios=(4, 3), layout="constrained")
-    sizes = [np.mean([row["bytes"][net] for row in rows]) / 1e6 for net in nets.values()]
-    bars = left.barh(list(nets), sizes, 0.6, color=[GREY, BLUE])
-    left.bar_label(bars, [f"{sizes[0]:.1f} MB", f"{sizes[1]:.2f} MB"], padding=4)
-    left.set_title(f"File, {sizes[0] / sizes[1]:.0f} times smaller", fontsize="medium")
-    left.set_xlim(0, 1.15 * sizes[0])
-    left.set_xticks([])
-    for place, (net, colour) in enumerate(zip(nets.values(), (GREY, BLUE))):
-        right_of = [100 * row["test"][net]["accuracy"] for row in rows]
-        found = estimate(right_of)
-        right.errorbar(found.mean, place, xerr=found.half, fmt="o", color=colour, capsize=4)
-        right.annotate(
-            f"{found.mean:.1f}%", (found.mean, place), (0, 8), textcoords="offset points", ha="center"
-        )
-    right.set_title(f"Right in test ({len(rows)} seeds, 95% intervals)", fontsize="medium")
-    right.set_yticks([])
-    right.xaxis.set_major_locator(MultipleLocator(1))
-    right.xaxis.set_major_formatter("{x:g}%")
-    right.set_xlim(np.floor(right.get_xlim()[0]), 100)
-    for axes in (left, right):
-        axes.set_ylim(1.6, -0.7)
-        axes.tick_params(left=False)
-    left.spines[["top", "right", "bottom"]].set_visible(False)
-    right.spines[["top", "right", "left"]].set_visible(False)
-    figure.savefig(path, metadata={"Date": None})
-
-
-def shrunk_in_short(rows):
-    """README.md's caption of the picture."""
-    (dense,) = {row["bytes"]["dense"] for row in rows}
-    written, minutes = [row["bytes"]["written"] / 1e6 for row in rows], [row["minutes"] for row in rows]
-    more = estimate([-row["test"]["written"]["points_lost"] for row in rows])
-    yield (
-        f"EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands: {min(written):.2f} to "
-        f"{max(written):.2f} MB instead of {dense / 1e6:.2f}, after {min(minutes):.0f} to {max(minutes):.0f} "
-        "minutes on two cores. Test accuracy of the file minus that of the dense network: "
-        f"{_interval(more)} points ({more.n} seeds; [details](docs/photos/README.md))."
-    )
-
-
 def _accuracy(of):
     return {seed: 100 * row["test_accuracy"] for seed, row in of.items()}
 
@@ -278,13 +205,15 @@ def in_short(rows):
     n, planned, _ = seeds_of(cells)
     words = verdicts_of(cells)
     once = _mean(by_cell(rows)[("dense", 0.0, 1)])
-    others = f"{for_others(rows)} " if n >= planned else ""
-    corrected = f", with the interval corrected for {len(PRIMARY)} comparisons" if n >= planned else ""
+    how = (
+        f", with the interval corrected for {len(PRIMARY)} comparisons; about photos of other people, "
+        f"{for_others(rows)} ([why](docs/photos/README.md))"
+    )
     yield (
         "EfficientNet-Lite0 from ImageNet, fine-tuned on photos of hands and tested on people that it has "
         f"not seen: {n} of {planned} planned seeds{'' if n >= planned else ', so no verdict yet'}. "
-        f"{others}Fine-tuned once, the dense net reaches {once}% of test accuracy. The ticket, and the dense "
-        f"net trained as often{corrected}:"
+        f"Fine-tuned once, the dense net reaches {once}% of test accuracy. The ticket, and the dense "
+        f"net trained as often{how * (n >= planned)}:"
     )
     yield ""
     for at, (ours, theirs) in found.items():
@@ -328,12 +257,8 @@ def main():
     for table in (headline, seeds, controls, splits, machine):
         put(page, table.__name__, table(rows))
     put(page, "files", files(read("files.jsonl")))
-    shrunk = read("shrink.jsonl")
-    put(page, "shrink", shrink(shrunk))
-    if shrunk:
-        picture(shrunk, HERE / "shrunk.svg")
-        put(HERE.parents[1] / "README.md", "shrunk", shrunk_in_short(shrunk))
     put(HERE.parents[1] / "README.md", "photos", in_short(rows))
+    shrunk.main()
 
 
 if __name__ == "__main__":

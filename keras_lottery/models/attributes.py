@@ -40,7 +40,9 @@ def _attributes(raw, address):
     raw.seek(address)
     version, _, _, _, size = struct.unpack("<BBHII", raw.read(12))
     if version != 1:
-        raise LotteryError("it is of a version of HDF5 that Keras does not write")
+        raise LotteryError(
+            "it is of a version of HDF5 that Keras does not write: save it by model.save('NAME.keras')"
+        )
     ahead = [(address + 16, size)]
     for begin, size in ahead:  # which grows
         raw.seek(begin)

@@ -40,7 +40,8 @@ people = script("people")
 trainings = script("trainings", people=people)
 run = script("run", people=people, trainings=trainings)
 files = script("files", people=people)
-summary = script("summary")
+shrunk = script("shrunk")
+summary = script("summary", shrunk=shrunk)
 
 
 @pytest.fixture(scope="module")
@@ -257,8 +258,8 @@ def test_verdicts_about_other_people_are_told_beside_those_about_these_photos():
     for test, word in ((200, "matches"), (1, "beats")):
         rows = [{**row, "images": {"train": 800, "test": test}} for row in rows_of(range(8), gain=5)]
         told, short = list(summary.seeds(rows)), list(summary.in_short(rows))
-        said = f"they would be: {word}, for each."
-        assert told[-1].endswith(said) and said in short[0]
+        said = f"{word} for each"
+        assert told[-1].endswith(f"{said}.") and said in short[0]
         assert sum("**beats**" in line for line in summary.headline(rows)) == 3
 
 
@@ -291,9 +292,9 @@ def test_what_lottery_shrink_wrote_is_a_row_and_its_ticket_is_shipped(folder, mo
         (row,) = map(json.loads, place.joinpath("shrink.jsonl").read_text().splitlines())
     assert row["seed"] == 7 and row["bytes"]["dense"] > row["bytes"]["written"] > 0
     shown = [row, {**row, "seed": 8}]
-    assert sum(line.startswith(("| 7 |", "| 8 |")) for line in summary.shrink(shown)) == 2
-    summary.picture(shown, tmp_path / "shrunk.svg")
-    assert "2 seeds" in "".join(summary.shrunk_in_short(shown))
+    assert sum(line.startswith(("| 7 |", "| 8 |")) for line in shrunk.table(shown)) == 2
+    shrunk.picture(shown, tmp_path / "shrunk.svg")
+    assert "2 seeds" in "".join(shrunk.in_short(shown))
 
     ship = scripts.load(place / "ship.py")
     monkeypatch.setattr(ship, "SPARSITY", row["sparsity"])
