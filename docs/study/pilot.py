@@ -120,7 +120,7 @@ def connectivity(given):
     folder = place(given, training)
     net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
     points = states(net, loaded, folder)
-    for point, state in points.items():
+    for point, state in reversed(points.items()):  # the latest first: k is known once a barrier is too high
         told = {**training, "rewind": point}
         if not done(told):
             net = compiled(given, loaded, epochs, given.learning_rate, given.weight_decay)
@@ -213,7 +213,7 @@ def page():
             *(
                 f"| {row['net']} | {row['rewind']} | {row['barrier']:.2f} | {100 * row['errors'][0]:.2f}, "
                 f"{100 * row['errors'][-1]:.2f} |"
-                for row in measured
+                for row in sorted(measured, key=lambda row: (row["net"], row["rewind"]))
             ),
             "",
         ]
