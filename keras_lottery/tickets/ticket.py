@@ -20,18 +20,11 @@ from . import hub, ticket_file
 from . import layout as layout_of
 from .building import as_built_by, assemble
 from .card_head import noted
+from .described import described
 from .places import shipped, ticket_folder  # noqa: F401  part of this module
 from .saving import check_savable, write
 from .without_paths import without_paths
 
-DESCRIBED = {
-    "name",
-    "splits",
-    "classes",
-    "mean",
-    "std",
-    "validation",
-}  # of data, as `data.Data.describe` does
 STARTS = ("rewind", "trained", "random")
 
 
@@ -101,10 +94,9 @@ class Ticket:
         ).model
 
     @property
-    def images(self) -> dict | None:
+    def images(self) -> dict:
         """What `data.load` said of the images of its search, {} where the notes hold no such thing."""
-        data = self.info.get("data")
-        return data if isinstance(data, dict) and DESCRIBED <= data.keys() else {}
+        return described(self.info.get("data"))
 
     @property
     def dataset(self) -> str | None:

@@ -1,6 +1,7 @@
 """Notes of the caller's and settings of the search are kept apart: no note is taken for a setting, whatever
 it is called."""
 
+import dataclasses
 import json
 
 import by_name
@@ -211,3 +212,31 @@ def test_settings_that_are_no_dict_are_damage(tmp_path):
         (tmp_path / "t" / "ticket.json").write_text(json.dumps({**changed, "checksum": _checksum(changed)}))
         with pytest.raises(lottery.LotteryError, match="is damaged"):
             lottery.load_ticket(tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"mean": 5},
+        {"mean": "0.5"},
+        {"mean": [0.5, 0.5]},
+        {"std": [0.0]},
+        {"std": [float("nan")]},
+        {"mean": None},
+        {"splits": []},
+        {"splits": {"test": "test"}},
+        {"splits": "train"},
+        {"classes": "abc"},
+        {"classes": [1, 2]},
+        {"name": ["digits"]},
+        {"label": 3},
+        {"input_shape": "28x28"},
+        {"input_shape": [28.5, 28, 1]},
+    ],
+    ids=str,
+)
+def test_notes_of_images_in_another_form_are_none(told):
+    ticket = lottery.load_ticket("lenet-fashion_mnist-95")
+    assert ticket.images == ticket.info["data"] != {}
+    other = dataclasses.replace(ticket, info={**ticket.info, "data": {**ticket.images, **told}})
+    assert other.images == {} and other.dataset is None
