@@ -1,6 +1,7 @@
 """A ticket at an https address: a zip file of its folder, the same each time or refused."""
 
 import contextlib
+import filecmp
 import hashlib
 import os
 import re
@@ -81,14 +82,25 @@ def _remembered(url):
 
 
 def _keep(archive, made, folder, url):
-    """Unpack a ticket, unless the folder has it already."""
+    """Unpack a ticket, unless the folder has just this already."""
     made.mkdir()
     try:
         unpack(archive, made)
     except LotteryError as error:
         raise LotteryError(f"{url!r} holds no ticket to use: {error}.") from error
-    with contextlib.suppress(OSError):  # another process, or an earlier one, has put the same there
-        os.replace(made, folder)
+    if not _same(made, folder):
+        with contextlib.suppress(OSError):  # nothing is there
+            os.replace(folder, made.with_name("damaged"))
+        with contextlib.suppress(OSError):  # another process has put the same there meanwhile
+            os.replace(made, folder)
+
+
+def _same(made, folder):
+    names = os.listdir(made)
+    with contextlib.suppress(OSError):
+        if sorted(names) == sorted(os.listdir(folder)):
+            return all(filecmp.cmp(made / name, folder / name, shallow=False) for name in names)
+    return False
 
 
 def _download(url, path):

@@ -120,6 +120,23 @@ def test_where_nothing_answers_it_is_what_was_fetched(server, folder, monkeypatc
     refused(lambda: lottery.load_ticket("https://nowhere.invalid/a.zip"), "reached: its host is not known")
 
 
+@pytest.mark.parametrize("damage", ["a file is cut", "a file is gone", "there is another file"])
+def test_a_damaged_copy_is_replaced(server, folder, tmp_path, damage):
+    address, content = server.address("/a.zip"), zipped(folder)
+    server.pages["/a.zip"] = content
+    lottery.load_ticket(address)
+    copy = tmp_path / "cache" / "keras_lottery" / "tickets" / told(content)
+    whole, weights = files(copy), copy / "weights.safetensors"
+    if damage == "a file is cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif damage == "a file is gone":
+        weights.unlink()
+    else:
+        (copy / "more").write_text("more")
+    assert everything(lottery.load_ticket(address)) == everything(lottery.load_ticket(folder))
+    assert files(copy) == whole
+
+
 ANSWERS = {
     "nothing": ((404, {}, b""), "cannot be fetched: the answer is 404 Not Found. Look at the address"),
     "a page": ((200, {}, b"<html>not a ticket</html>"), "it is no zip file"),
