@@ -66,11 +66,6 @@ def find(
     jobs.wrapped(model, net, verbose=False)  # says what does not fit
     place = place.settled(model, loaded, data, search.epochs)
     grid = _affordable(search, loaded)
-    _open(search, net, data, place, loaded, run)
-    if run.progress:
-        say(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs))
-    if run.progress or place.was_open:
-        say(place.told)
 
     def searched(step, compare_at=()):
         return jobs.find(
@@ -95,16 +90,21 @@ def find(
         probes[step] = measured(step)
         return probes[step]["barrier"] < STABLE
 
-    step = earliest(grid, stable)
-    probes = [{"rewind": probed, **probes[probed]} for probed in sorted(probes)]
-    if step is None:
-        raise LotteryError(
-            f"no ticket is stable (a barrier below {STABLE:g}): {describe(probes)}. Train longer (epochs), "
-            "prune less (rounds, final_sparsity) or lower learning_rate."
-        )
-    result = {**searched(step, compare_at), "run_dir": str(place.run_dir), "probes": probes}
-    files.write_json(place.run_dir / run_folder.RESULT, result)
-    return plain(result)
+    with _opened(search, net, data, place, loaded, run):
+        if run.progress:
+            say(_cost(grid, 1 + len(search.sparsities), len(compare_at), search.epochs))
+        if run.progress or place.was_open:
+            say(place.told)
+        step = earliest(grid, stable)
+        probes = [{"rewind": probed, **probes[probed]} for probed in sorted(probes)]
+        if step is None:
+            raise LotteryError(
+                f"no ticket is stable (a barrier below {STABLE:g}): {describe(probes)}. Train longer "
+                "(epochs), prune less (rounds, final_sparsity) or lower learning_rate."
+            )
+        result = {**searched(step, compare_at), "run_dir": str(place.run_dir), "probes": probes}
+        files.write_json(place.run_dir / run_folder.RESULT, result)
+        return plain(result)
 
 
 def _affordable(search, loaded):
@@ -126,8 +126,8 @@ def _affordable(search, loaded):
     return list(filter(fits, candidates(steps)))
 
 
-def _open(search, net, data, place, loaded, run):
-    """Make or reopen the folder of the run."""
+def _opened(search, net, data, place, loaded, run):
+    """A context manager: the folder of the run, made or reopened."""
     told = search.unusual()
     config = {
         "dataset": data.arguments(),
@@ -153,7 +153,7 @@ def _open(search, net, data, place, loaded, run):
         config = run_folder.under_its_rule(
             place.run_dir, config, lambda: (place.run_dir / run_folder.RESULT).exists()
         )
-    run_folder.open_run(place.run_dir, "find_rewind", config, run.overwrite)
+    return run_folder.open_run(place.run_dir, "find_rewind", config, run.overwrite)
 
 
 def _instability(ticket, step, search, own, place, folder, verbose):

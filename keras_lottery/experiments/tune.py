@@ -78,22 +78,24 @@ def tune(
         config = run_folder.under_its_rule(
             place.run_dir, config, lambda: _is_done(place.run_dir, tuning.trials)
         )
-    run_folder.open_run(place.run_dir, "tune", config, run.overwrite)
-    result = place.run_dir / run_folder.RESULT
-    if _is_done(place.run_dir, tuning.trials):
-        return _moved(files.read_json(result), place.run_dir)
-    costs = [_cost(search, rate, ranges["epochs"][1]) for rate in ranges["rate"]]
-    say(f"{tuning.trials} trials of at most {max(costs)} epochs each, {tuning.trials * max(costs)} in all")
-    say(place.told)
 
     def trial(number, setting):
         name = f"trial {number} of {tuning.trials}"
         return _trial(name, setting, (search, net, data), place, run.verbose)
 
-    draw(trial, ranges, tuning.trials, search.seed)
-    told = {"run_dir": str(place.run_dir), "command": "tune", **config, "trials": tuning.trials}
-    files.write_json(result, {**told, "rows": _rows(place.run_dir)})
-    return plain({**told, "rows": _rows(place.run_dir)})
+    with run_folder.open_run(place.run_dir, "tune", config, run.overwrite):
+        result = place.run_dir / run_folder.RESULT
+        if _is_done(place.run_dir, tuning.trials):
+            return _moved(files.read_json(result), place.run_dir)
+        costs = [_cost(search, rate, ranges["epochs"][1]) for rate in ranges["rate"]]
+        say(
+            f"{tuning.trials} trials of at most {max(costs)} epochs each, {tuning.trials * max(costs)} in all"
+        )
+        say(place.told)
+        draw(trial, ranges, tuning.trials, search.seed)
+        told = {"run_dir": str(place.run_dir), "command": "tune", **config, "trials": tuning.trials}
+        files.write_json(result, {**told, "rows": _rows(place.run_dir)})
+        return plain({**told, "rows": _rows(place.run_dir)})
 
 
 def _checked(search, recipe):

@@ -1,5 +1,6 @@
 """find_ticket: the rounds of training, pruning and rewinding, resumable at any moment."""
 
+import contextlib
 import dataclasses
 import gc
 from collections.abc import Sequence
@@ -148,16 +149,18 @@ def find_ticket(
     pruning = Pruning.of(handle, search, settings["scope"], given.train)
     architecture = handle.architecture()
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
+    place = contextlib.nullcontext()
     if run_dir is not None:
         check_described("score", search.score)
         # The command may say the same in other words.
         notes = {name: note for name, note in info.items() if name != "command"}
         config = told(handle, architecture, {**settings, "info": notes}, search, given)
-        run_dir = opened(run_dir, config, overwrite, len(plan))
+        place = opened(run_dir, config, overwrite, len(plan))
     gc.collect()  # copies that were made on the way refer to themselves
     info = {**_noted(handle, given), **info}
-    state = Rounds(handle, architecture, search.rewind, pruning, run_dir, info, settings)
-    return _run(state, plan, stopping, given, search, callbacks, verbose)
+    with place as run_dir:
+        state = Rounds(handle, architecture, search.rewind, pruning, run_dir, info, settings)
+        return _run(state, plan, stopping, given, search, callbacks, verbose)
 
 
 @dataclasses.dataclass(frozen=True)

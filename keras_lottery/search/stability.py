@@ -1,6 +1,7 @@
 """Stability to data order: whether two trainings from the same weights end in one linearly connected
 valley."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -140,41 +141,52 @@ def instability(
         raise LotteryError(
             "validation is None: give data to measure errors on, as fit takes its validation_data."
         )
-    folder = None
+    place = contextlib.nullcontext()
     if run_dir is not None:
         about = {"epochs": epochs, "start": start.step, "points": points, "batches": batches}
-        folder = run_folder.open_run(
+        place = run_folder.open_run(
             run_dir, "instability", {**about, **_measured(handle, orders, validation)}
         )
-        if (folder / run_folder.RESULT).exists():
+    with place as folder:
+        if folder and (folder / run_folder.RESULT).exists():
             return read_json(folder / run_folder.RESULT)
+        ends, train = _ends(handle, orders, validation, epochs, start, folder, verbose)
+        record = barrier(model, *ends, train, validation, points=points, batches=batches)
+        if folder:
+            write_json(folder / run_folder.RESULT, record)
+            for file in (folder / run_folder.BACKUP, *_of_ends(folder)):
+                remove(file)
+        return record
+
+
+def _of_ends(folder):
+    return [folder and folder / f"order_{number}.safetensors" for number in range(2)]
+
+
+def _ends(handle, orders, validation, epochs, start, folder, verbose):
+    """(the states at the end of the two trainings, the data of the first)."""
     orders = [open_data(handle, train, seed, "orders")[0] for seed, train in enumerate(orders)]
     with handle.strategy_scope():
         handle.build_optimizer()
         handle.keep_randomness()
-    _error(model, validation)  # before anything is trained
+    _error(handle.model, validation)  # before anything is trained
     weights, slots = handle.values(), handle.optimizer_state()
     backup = folder and folder / run_folder.BACKUP
-    files = [folder and folder / f"order_{number}.safetensors" for number in range(2)]
     ends = []
-    for number, (train, file) in enumerate(zip(orders, files, strict=True)):
+    for number, (train, file) in enumerate(zip(orders, _of_ends(folder), strict=True)):
         if file and file.exists():
             ends.append(read_arrays(file)[0])
             continue
         if verbose:
             say(f"training {number + 1} of 2 under another data order")
-        fit(model, train, epochs=epochs, start=start, kept=Kept(backup, f"order {number}"), verbose=verbose)
+        kept = Kept(backup, f"order {number}")
+        fit(handle.model, train, epochs=epochs, start=start, kept=kept, verbose=verbose)
         ends.append(handle.values())
         if file:
             write_arrays(file, ends[-1])
         handle.load_state(weights)
         handle.reset_optimizer(slots)
-    record = barrier(model, *ends, orders[0], validation, points=points, batches=batches)
-    if folder:
-        write_json(folder / run_folder.RESULT, record)
-        for file in (backup, *files):
-            remove(file)
-    return record
+    return ends, orders[0]
 
 
 def _measured(handle, orders, validation):

@@ -42,7 +42,7 @@ def told(handle, architecture, settings, search, given):
 
 
 def opened(run_dir, config, overwrite, rounds):
-    """The folder of the run, made or reopened."""
+    """A context manager: the folder of the run, made or reopened."""
     if not overwrite:
         config = run_folder.under_its_rule(
             run_dir, config, lambda: run_folder.finished_rounds(run_dir) == rounds

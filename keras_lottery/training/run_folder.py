@@ -1,10 +1,12 @@
 """Folders of runs: their names, what says which run a folder holds, and what is finished in it."""
 
+import contextlib
 from pathlib import Path
 
 import ml_dtypes  # noqa: F401  which makes bfloat16 a dtype of NumPy, for safetensors
 
 from ..core import team
+from ..core.alone import alone
 from ..core.errors import LotteryError
 from ..core.files import check_writable, delete, read_json, write_json
 from ..core.jsonable import differences, plain
@@ -43,8 +45,10 @@ def finished_rounds(run_dir):
     return number
 
 
+@contextlib.contextmanager
 def open_run(run_dir, kind, config, overwrite=False):
-    """Make or reopen the folder of the run that `config` (JSON-able) describes.
+    """Make or reopen the folder of the run that `config` (JSON-able) describes; in the block no other process
+    may.
 
     Args:
       run_dir: the folder.
@@ -54,7 +58,7 @@ def open_run(run_dir, kind, config, overwrite=False):
 
     Raises:
       LotteryError: the folder holds another run (the difference is shown), something
-        that is no run, or cannot be written.
+        that is no run, or cannot be written, or another process works in it.
     """
     check_writable(run_dir)
     run_dir = Path(run_dir)
@@ -73,26 +77,30 @@ def open_run(run_dir, kind, config, overwrite=False):
             "Give another run_dir, the same configuration to go on, or overwrite=True to start anew."
         )
     team.wait()
-    if team.is_chief():
-        run_dir.mkdir(parents=True, exist_ok=True)
-        if there and overwrite:
-            _empty(run_dir)
-        if not (run_dir / CONFIG).exists():
-            write_json(run_dir / CONFIG, config)
-        for leftover in list(run_dir.rglob(".writing-*")):
-            delete(leftover)
-    team.wait()
-    if not team.is_chief():
-        chief = check_run_dir(run_dir)
-        if chief != config:
-            found = (
-                differences(chief, config) if chief else ["this machine does not see what the chief wrote"]
-            )
-            raise LotteryError(
-                f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one "
-                "run_dir on a disk that all share."
-            )
-    return run_dir
+    with contextlib.ExitStack() as held:
+        if team.is_chief():
+            run_dir.mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone(run_dir))
+            if there and overwrite:
+                _empty(run_dir)
+            if not (run_dir / CONFIG).exists():
+                write_json(run_dir / CONFIG, config)
+            for leftover in list(run_dir.rglob(".writing-*")):
+                delete(leftover)
+        team.wait()
+        if not team.is_chief():
+            _check_same(run_dir, config)
+        yield run_dir
+
+
+def _check_same(run_dir, config):
+    """Raises LotteryError if the chief's folder holds another run than this process was told to make."""
+    if (chief := check_run_dir(run_dir)) != config:
+        found = differences(chief, config) if chief else ["this machine does not see what the chief wrote"]
+        raise LotteryError(
+            f"{str(run_dir)!r}: {'; '.join(found[:5])}. Run the same command on each machine, with one "
+            "run_dir on a disk that all share."
+        )
 
 
 def under_its_rule(run_dir, config, is_finished):

@@ -23,9 +23,13 @@ def test_what_was_chosen_is_told_before_what_follows_from_it(tmp_path):
     def config(rate):
         return {"compiled": {"optimizer": {"lr": rate}}, "info": {"recipe": {"learning_rate": rate}}}
 
-    run_folder.open_run(tmp_path / "run", "find_ticket", config(0.1))
+    def entered(rate):
+        with run_folder.open_run(tmp_path / "run", "find_ticket", config(rate)):
+            pass
+
+    entered(0.1)
     with pytest.raises(LotteryError, match=r": info.recipe.learning_rate was 0.1, now 0.2; compiled"):
-        run_folder.open_run(tmp_path / "run", "find_ticket", config(0.2))
+        entered(0.2)
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,7 @@ def train_control(control: Control, data: DataConfig, recipe: Recipe, machine: M
     if dense and len(recipe.given) < len(recipe.entries()):
         place = place.settled(dense.model("rewind", place.keras), loaded, data, pretrained=False)
     config = {**_told(control, found), **about(place, loaded), "precision": place.machine.precision}
-    with place.devices():
-        run_folder.open_run(place.run_dir, "train_control", config)
+    with place.devices(), run_folder.open_run(place.run_dir, "train_control", config):
         if (place.run_dir / run_folder.RESULT).exists():
             return run_folder.read_result(place.run_dir)
         row = (
@@ -47,10 +46,10 @@ def train_control(control: Control, data: DataConfig, recipe: Recipe, machine: M
             if nothing
             else _trained(control, place, loaded, found, dense, run.progress)
         )
-    remarks.say([row], loaded)
-    result = finish(place.run_dir, {"command": "train_control", **config, "rows": [row]})
-    files.remove(place.run_dir / run_folder.BACKUP)
-    return result
+        remarks.say([row], loaded)
+        result = finish(place.run_dir, {"command": "train_control", **config, "rows": [row]})
+        files.remove(place.run_dir / run_folder.BACKUP)
+        return result
 
 
 def _told(control, found):

@@ -56,32 +56,32 @@ def transfer(wanted: TransferConfig, data: DataConfig, recipe: Recipe, machine: 
         place = place.settled(first, loaded, data, wanted.epochs, **of)
         told = {**_told(wanted, folder, found), **about(place, loaded), "precision": place.machine.precision}
         place.tell(run.progress)
-        run_folder.open_run(place.run_dir, "transfer", told, run.overwrite)
-        rows = []
-        for control in dict.fromkeys(("ticket", *wanted.controls)):
-            ready, callbacks, since = on_target(control, found.sparsity, loaded, steps)
-            how = Training(
-                control,
-                _times(control) * wanted.epochs,
-                place.run_dir / control,
-                wanted.seed,
-                best_epoch(loaded, since),
-                tuple(callbacks),
-                run.progress,
-                notes=notes,
+        with run_folder.open_run(place.run_dir, "transfer", told, run.overwrite):
+            rows = []
+            for control in dict.fromkeys(("ticket", *wanted.controls)):
+                ready, callbacks, since = on_target(control, found.sparsity, loaded, steps)
+                how = Training(
+                    control,
+                    _times(control) * wanted.epochs,
+                    place.run_dir / control,
+                    wanted.seed,
+                    best_epoch(loaded, since),
+                    tuple(callbacks),
+                    run.progress,
+                    notes=notes,
+                )
+                if control == "ticket":
+                    rows.append(train(how, lambda: ready(place.compile(first, steps)), loaded))
+                else:
+                    at = 0.0 if control in DENSE else found.sparsity
+                    make = lambda: ready(place.compile(net(control), _times(control) * steps))
+                    rows.append(train_or_tell(how, at, make, loaded))
+            remarks.say(rows, loaded)
+            trained = str(place.run_dir / "ticket" / "student")
+            return finish(
+                place.run_dir,
+                {"command": "transfer", "student": trained, **told, **_search(found), "rows": rows},
             )
-            if control == "ticket":
-                rows.append(train(how, lambda: ready(place.compile(first, steps)), loaded))
-            else:
-                at = 0.0 if control in DENSE else found.sparsity
-                make = lambda: ready(place.compile(net(control), _times(control) * steps))
-                rows.append(train_or_tell(how, at, make, loaded))
-    remarks.say(rows, loaded)
-    trained = str(place.run_dir / "ticket" / "student")
-    return finish(
-        place.run_dir,
-        {"command": "transfer", "student": trained, **told, **_search(found), "rows": rows},
-    )
 
 
 def _tickets(wanted):

@@ -52,8 +52,15 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
         place = place.settled(given.model, given.data, data, config.epochs)
         say(place.told)
         job = Job(config, data, given, place, run, clock)
-        run_folder.open_run(place.run_dir, "shrink", _told(job), run.overwrite)
-        clock.keep(place.run_dir / "clock.json")
+    with run_folder.open_run(place.run_dir, "shrink", _told(job), run.overwrite):
+        return _shrunk(job, output)
+
+
+def _shrunk(job, output):
+    """The result, once the folder of the run is ours."""
+    config, given, place, clock = job.config, job.given, job.place, job.clock
+    clock.keep(place.run_dir / "clock.json")
+    with place.devices():
         searches = _searched(job)
     dense = searches[SINGLE][0]
     remarks.say([{"control": "dense", "history": dense.ticket.rounds[0]["history"]}], given.data)
