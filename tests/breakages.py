@@ -371,11 +371,18 @@ BREAKAGES = [
             "channels/test_effective.py::test_each_layer_passes_on_what_it_computes",
         ),
         (
-            "channels that must stay are favoured like others",
-            "favour.py",
-            "strength[0] = 1\n",
-            "strength[0] = strength[0]\n",
+            "channels that must stay go first",
+            "whole.py",
+            "len(worth) - 1.0)",
+            "-1.0)",
             "channels/test_structured.py",
+        ),
+        (
+            "channels are ranked by what they are worth alone, whatever they cost",
+            "whole.py",
+            "np.where(held > 0, cost, 1)",
+            "1",
+            "channels/test_structured.py::test_a_channel_is_worth_the_loss_that_it_saves_for_its_work",
         ),
     ),
     *_of(

@@ -70,7 +70,7 @@ class Study:
         }
 
 
-def search(study: Study, control: str, rewind: str, sparsities: list) -> list:
+def search(study: Study, control: str, rewind: str, sparsities: list, structured: bool = False) -> list:
     """The tickets of a search, the dense net first. Its run folder is `study.folder`/`control`."""
     folder = study.folder / control
     if run_folder.finished_rounds(folder) <= len(sparsities):
@@ -83,6 +83,7 @@ def search(study: Study, control: str, rewind: str, sparsities: list) -> list:
             rewind=rewind,
             rate=0.5,
             final_sparsity=sparsities,
+            structured=structured,
             seed=study.seed,
             run_dir=folder,
             verbose=2,

@@ -93,6 +93,20 @@ def multiply_adds_left(model):
     return round(left)
 
 
+def work_of_weights(handle):
+    """{path of a kernel: (its shape, multiply-adds that each of its weights takes for one example)}; 1 where
+    these are not known."""
+    plain, found = handle.on(handle.strip()) if handle.masks() else handle, {}
+    layers = plain.layers()
+    for row in costs_of(plain):
+        weights = plain.layer_variables(layers[row["path"]])
+        shapes = {name: tuple(weights[name].shape) for name in _KERNELS if name in weights}
+        size = sum(map(math.prod, shapes.values()))
+        for name, shape in shapes.items():
+            found[f"{row['path']}/{name}"] = shape, (row["multiply_adds"] or size) / size
+    return found
+
+
 def total(rows, column):
     """The sum over rows of what is known in a column."""
     return sum(row[column] or 0 for row in rows)

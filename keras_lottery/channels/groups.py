@@ -5,8 +5,8 @@ import numpy as np
 from .. import engines
 from ..core.errors import LotteryError
 from . import graph
-from .favour import Side
 from .rules import channels_of
+from .whole import Side
 
 
 def sides(model):

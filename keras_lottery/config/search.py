@@ -96,9 +96,10 @@ class SearchConfig(Config):
         _layer_rates,
         apart=True,
     )
-    score: str | Callable = option(
-        "magnitude",
-        f"what a weight is kept for: {', '.join(f'{name} ({told})' for name, told in SCORES.items())}",
+    score: str | Callable | None = option(
+        None,
+        f"what a weight is kept for: {', '.join(f'{name} ({told})' for name, told in SCORES.items())} "
+        "(default magnitude, with --structured taylor)",
         _score,
         apart=True,
         was="magnitude",
@@ -125,8 +126,8 @@ class SearchConfig(Config):
     )
     structured: bool = option(
         False,
-        "prune so that whole weak channels die, at the same sparsity; lottery-export --compact removes "
-        "them, which any phone gains from",
+        "prune whole channels, those of least worth for their work; lottery-export --compact removes them, "
+        "which any phone gains from",
         apart=True,
     )
     budget: str | int | None = option(
@@ -158,6 +159,16 @@ class SearchConfig(Config):
     def most_pruned(self) -> float | None:
         """The rate, or what it is by default; None where rounds and final_sparsity say it."""
         return RATE if self.rate is None and None in (self.rounds, self.final_sparsity) else self.rate
+
+    @property
+    def scored_by(self) -> str | Callable:
+        """The score, or what it is by default."""
+        return self.score or ("taylor" if self.structured else "magnitude")
+
+    def unusual(self) -> dict:
+        """As `Config.unusual`, with the score that structured rounds have by default."""
+        told = super().unusual()
+        return {**told, "score": self.scored_by} if self.structured and self.score is None else told
 
     @property
     def sparsities(self) -> list:

@@ -42,7 +42,7 @@ def find_ticket(
     rate: float | None = None,
     final_sparsity: float | Sequence[float] | None = None,
     layer_rates: dict[str, float] | None = None,
-    score: str | Score = "magnitude",
+    score: str | Score | None = None,
     scope: str | None = None,
     rewind: int | str = "init",
     rewind_once: bool = False,
@@ -74,8 +74,9 @@ def find_ticket(
         first counts. The other layers bring each round to its sparsity.
       score: what a weight is kept for: "magnitude", "random", "taylor" (weight times gradient), "synflow"
         (how much flows through it), or a function of (path, weight, state) that gives a number for each
-        weight; see `scores.State`. A run folder records a function by its name and a hash of its code and
-        of the values that it uses, so a run is not resumed with a changed score.
+        weight; see `scores.State`; None for "taylor" if structured, else "magnitude". A run folder
+        records a function by its name and a hash of its code and of the values that it uses, so a run is
+        not resumed with a changed score.
       scope: among which weights scores are compared: "global" (all), "layer" (those of one, each at
         the same sparsity) or "erk" (those of one, small layers denser, in Erdos-Renyi-kernel
         shares); None for what `wrap` was told, else "global".
@@ -88,8 +89,9 @@ def find_ticket(
         other kinds train all steps again.
       rewind_once: take the weights back before the last round alone; those between go on
         with what they have learned, so that they can be short. Needs a rewind point.
-      structured: let weak channels die as wholes, at the same sparsity, so that
-        `lottery.compact` can take them out; see `favour.favour_channels`.
+      structured: prune whole channels, so that `lottery.compact` can take them out: by "taylor" those
+        without which the loss changes least for the multiply-adds that they take; by another score the
+        weakest of each layer. The boundary of a round may cut one. See `whole.by_channel`.
       budget: of the whole search: optimizer steps, such as 20000, dense trainings, such as
         "3x", or minutes, such as "90m". Every round but the last, which is trained in full,
         ends early enough to keep it; see `stopping.Stopping`. None for no limit.
@@ -151,7 +153,7 @@ def find_ticket(
     warn_of_order(given.train, kept=run_dir is not None, step=plan[-1].start)
     place = contextlib.nullcontext()
     if run_dir is not None:
-        check_described("score", search.score)
+        check_described("score", search.scored_by)
         # The command may say the same in other words.
         notes = {name: note for name, note in info.items() if name != "command"}
         config = told(handle, architecture, {**settings, "info": notes}, search, given)

@@ -34,7 +34,7 @@ def rounds(
     rewind_once: bool = False,
     structured: bool = False,
     layer_rates: dict | None = None,
-    score: str | Callable = "magnitude",
+    score: str | Callable | None = None,
     seed: int = 0,
     train: Any = None,
 ) -> Iterator["LoopRound"]:

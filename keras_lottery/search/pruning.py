@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..channels.favour import favour_channels
+from ..channels.whole import by_channel, relative_worth, worth_of_work
 from ..core.counts import check_rounds, of_paths, own_sparsities
 from ..core.errors import LotteryError
 from ..core.lazily import Lazily
@@ -19,7 +19,8 @@ class Pruning:
       score: a name in `config.search.SCORES`, or a function as `search.scores` tells.
       scope: among which weights scores are compared; None for what `wrap` was told.
       layer_rates: {layer or pattern: rate} of the layers that have a rate of their own.
-      sides: prune whole channels, these, rather than single weights; see `favour.favour_channels`.
+      sides: prune whole channels, these, rather than single weights; see `whole.by_channel`.
+      work: of the model's kernels, where there are sides; see `whole.worth_of_work`.
       seed: that of the search.
       train: what a score measures on; None where it needs no data.
 
@@ -28,9 +29,17 @@ class Pruning:
     """
 
     def __init__(
-        self, handle, score="magnitude", scope=None, layer_rates=None, sides=None, seed=0, train=None
+        self,
+        handle,
+        score="magnitude",
+        scope=None,
+        layer_rates=None,
+        sides=None,
+        work=None,
+        seed=0,
+        train=None,
     ):
-        self.handle, self.sides, self.seed = handle, sides, seed
+        self.handle, self.sides, self.work, self.seed = handle, sides, work, seed
         self.name = score if isinstance(score, str) else getattr(score, "__name__", type(score).__name__)
         self.of_user = callable(score)
         self.score = score if self.of_user else getattr(scores, score)
@@ -43,12 +52,12 @@ class Pruning:
     @classmethod
     def of(cls, handle, search, scope, train):
         """That of a search, a SearchConfig, checked for its rounds."""
-        sides = None
+        sides = work = None
         if search.structured:
-            from ..channels import groups  # with SciPy, which other searches do without
+            from ..channels import counts, groups  # with SciPy, which other searches do without
 
-            sides = groups.sides(handle.model)
-        pruning = cls(handle, search.score, scope, search.layer_rates, sides, search.seed, train)
+            sides, work = groups.sides(handle.model), counts.work_of_weights(handle)
+        pruning = cls(handle, search.scored_by, scope, search.layer_rates, sides, work, search.seed, train)
         pruning.check(search.sparsities)
         return pruning
 
@@ -68,9 +77,14 @@ class Pruning:
         if self.sides is not None:
             found = dict(found)
             self._check_above_zero(found)
-            found = favour_channels(found, masks, self.sides)
+            found = by_channel(found, masks, self.sides, self._worth(found, masks))
         own = own_sparsities(self.rates, round.number)
         return prune(found, masks, round.sparsity, own=own, **self.pruned_by)
+
+    def _worth(self, found, masks):
+        if self.name == "taylor" and not self.of_user:
+            return worth_of_work(found, masks, self.sides, self.work)
+        return relative_worth(found, masks, self.sides)
 
     def _weights(self):
         return {path: np.array(variable.numpy()) for path, variable in self.handle.prunable().items()}

@@ -10,8 +10,8 @@ from small import KERAS3, L, arrays, compiled, keras
 
 import keras_lottery as lottery
 from keras_lottery.channels.compacting import total
-from keras_lottery.channels.favour import Side, favour_channels
 from keras_lottery.channels.groups import sides
+from keras_lottery.channels.whole import Side, by_channel, relative_worth, worth_of_work
 from keras_lottery.core.counts import pruned_count
 from keras_lottery.core.masking import prune
 
@@ -30,6 +30,24 @@ def chain(*widths, seed=0):
     return scores, {path: np.ones(score.shape, bool) for path, score in scores.items()}, along
 
 
+def weakest(scores, masks, along):
+    return by_channel(scores, masks, along, relative_worth(scores, masks, along))
+
+
+def of_weights(worth, along, masks):
+    """{path: array}: of each weight, the worth of the less worthy of its channels."""
+    return {
+        path: np.min([np.broadcast_to(_along(worth, side, masks[path]), masks[path].shape) for side in of], 0)
+        for path, of in along.items()
+    }
+
+
+def _along(worth, side, mask):
+    shape = [1] * mask.ndim
+    shape[side.axis] = -1
+    return worth[side.groups].reshape(shape)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
@@ -41,35 +59,52 @@ def test_which_weights_go_changes_and_not_how_many(seed, widths, first, more):
     scores, masks, along = chain(*widths, seed=seed)
     scores["own"], masks["own"] = np.arange(4.0), np.ones(4, bool)
     for sparsity in (first, first + more):
-        favoured = favour_channels(scores, masks, along)
-        assert all(np.isfinite(score).all() for score in favoured.values()) and np.array_equal(
-            favoured["own"], scores["own"]
-        )
-        tighter = prune(favoured, masks, sparsity)
+        tighter = prune(weakest(scores, masks, along), masks, sparsity)
         assert all((tighter[path] <= masks[path]).all() for path in masks)
         assert sum((~mask).sum() for mask in tighter.values()) == pruned_count(
             sum(mask.size for mask in masks.values()), sparsity
         )
         masks = tighter
+    in_channels = any(mask.any() for path, mask in masks.items() if path != "own")
+    assert masks["own"].all() or not in_channels, "what has no channel goes last"
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(1, 6), min_size=3, max_size=5),
+    st.floats(0.01, 0.95),
+)
+def test_whole_channels_go_in_the_order_of_their_worth(seed, widths, sparsity):
+    scores, masks, along = chain(*widths, seed=seed)
+    worth = np.random.default_rng(seed).permutation(1 + sum(widths))
+    tighter = prune(by_channel(scores, masks, along, worth), masks, sparsity)
+    kept, gone = [], []
+    for path, of_channels in of_weights(worth, along, masks).items():
+        kept += zip(of_channels[tighter[path]], scores[path][tighter[path]])
+        gone += zip(of_channels[~tighter[path]], scores[path][~tighter[path]])
+    assert not gone or not kept or max(gone) <= min(kept), "in one channel by their own scores"
 
 
 def test_what_is_left_of_a_channel_that_nothing_reads_or_writes_goes_first():
     scores, masks, along = chain(4, 8, 8, 4)
     masks["w1"][:, :, 2] = False  # nothing reads channel 2 of the first
     masks["w1"][..., 5] = False  # nothing writes channel 5 of the second
-    favoured = favour_channels(scores, masks, along)
-    assert (favoured["w0"][..., 2] == 0).all() and (favoured["w2"][:, :, 5] == 0).all()
-    assert (np.delete(favoured["w0"], 2, -1) > 0).all() and (np.delete(favoured["w2"], 5, 2) > 0).all()
+    found = weakest(scores, masks, along)
+    first = np.concatenate([found["w0"][..., 2].ravel(), found["w2"][:, :, 5].ravel()])
+    others = np.concatenate([np.delete(found["w0"], 2, -1).ravel(), np.delete(found["w2"], 5, 2).ravel()])
+    assert first.max() < 2 <= others.min()
 
 
-def test_channels_that_stay_are_not_favoured():
+def test_channels_that_stay_go_last():
     scores, masks, along = chain(4, 8, 4)
     for path, of in along.items():
         along[path] = [Side(side.axis, np.where(side.groups % 2, side.groups, 0), side.writes) for side in of]
-    favoured = favour_channels(scores, masks, along)
-    ratio = favoured["w0"] / scores["w0"]
+    found = weakest(scores, masks, along)
     stays = (along["w0"][0].groups == 0)[:, None] & (along["w0"][1].groups == 0)
-    assert np.ptp(ratio[:, :, stays]) < 1e-12 and np.ptp(ratio) > 0.1
+    assert found["w0"][:, :, stays].min() > found["w0"][:, :, ~stays].max()
+    order = np.argsort(scores["w0"][:, :, stays].ravel())
+    assert np.array_equal(np.argsort(found["w0"][:, :, stays].ravel()), order)
 
 
 def test_a_channel_lives_while_one_of_its_readers_does():
@@ -78,14 +113,27 @@ def test_a_channel_lives_while_one_of_its_readers_does():
     scores["other"], masks["other"] = scores["w1"].copy(), np.ones((3, 3, 4, 4), bool)
     along["other"] = [along["w1"][0], Side(-1, np.arange(21, 25), True)]
     masks["w1"][:, :, 1] = False
-    assert (favour_channels(scores, masks, along)["w0"][..., 1] > 0).all()
+    assert relative_worth(scores, masks, along)[along["w0"][1].groups[1]] > 0
+
+
+def test_a_channel_is_worth_the_loss_that_it_saves_for_its_work():
+    scores, masks, along = chain(1, 2, 1)
+    scores = {"w0": np.full((3, 3, 1, 2), [1.0, 3.0]), "w1": np.ones((3, 3, 2, 1))}
+    work = {"w0": ((3, 3, 1, 2), 4.0), "w1": ((3, 3, 2, 1), 1.0), "between": ((3, 3, 2, 1), 5.0)}
+    along["between"] = [Side(-2, along["w0"][1].groups, False)]
+    first, second = along["w0"][1].groups
+    worth = worth_of_work(scores, masks, along, work)
+    assert worth[[first, second]].tolist() == [18 / 90, 36 / 90]
+    masks["w0"][..., 1], masks["w1"][:, :, 1] = False, False
+    assert worth_of_work(scores, masks, along, work)[[first, second]].tolist() == [18 / 90, 0]
 
 
 def test_weights_without_scores_and_empty_ones():
     scores, masks, along = chain(2, 3)
-    assert favour_channels({}, {}, along) == {}
+    assert by_channel({}, {}, along, np.zeros(6)) == {}
     masks["w0"][:] = False
-    assert np.array_equal(favour_channels(scores, masks, along)["w0"], np.zeros((3, 3, 2, 3)))
+    assert relative_worth(scores, masks, along).tolist() == [1, 0, 0, 0, 0, 0]
+    assert weakest(scores, masks, along)["w0"].shape == (3, 3, 2, 3)
 
 
 def residual():
@@ -187,11 +235,3 @@ def test_a_model_whose_layers_cannot_be_followed_is_refused():
         lottery.find_ticket(
             compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0
         )
-
-
-def test_channels_that_must_stay_are_neither_favoured_nor_given_up():
-    writes, reads = Side(-1, np.array([0, 1, 2]), True), Side(-2, np.array([0, 1, 2]), False)
-    scores = {"first": np.array([[1.0, 1.0, 1.0]]), "second": np.array([[1.0], [1.0], [0.0]])}
-    masks = {path: score > 0 for path, score in scores.items()}
-    found = favour_channels(scores, masks, {"first": [writes], "second": [reads]})
-    np.testing.assert_allclose(found["first"], [[1, 1, 0]])

@@ -18,9 +18,9 @@ from ..look import backend_of, opened
 from . import candidates, judged
 from .enough import Clock
 from .table import show
-from .trainings import CHANNELS, CYCLIC, SINGLE, SPARSITIES, Job, dense_cyclic, search
+from .trainings import CHANNELS, CYCLIC, SINGLE, Job, dense_cyclic, search
 
-__all__ = ["SPARSITIES", "show", "shrink"]
+__all__ = ["show", "shrink"]
 
 
 def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Machine, run: Run) -> dict:
@@ -30,7 +30,7 @@ def shrink(config: ShrinkConfig, data: DataConfig, recipe: Recipe, machine: Mach
     The weights are never taken back: each round starts the optimizer and its learning rate anew
     (learning-rate rewinding). Rounds end after two in a row whose validation accuracy is more than
     `config.max_loss` points, and more than one image, below that of the dense net fine-tuned once; the
-    sparsest that is not is exported. For latency also rounds that let channels die are trained, which are
+    sparsest that is not is exported. For latency also rounds that prune whole channels are trained, which are
     taken out, and the fastest file of these nets on this machine is taken. The test images choose nothing.
 
     Returns:

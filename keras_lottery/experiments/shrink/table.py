@@ -9,7 +9,11 @@ from ...core.screen import Screen
 from .candidates import DENSE, DENSE_INT8
 from .trainings import CHANNELS, CYCLIC, SINGLE
 
-TITLES = {SINGLE: "rounds", CHANNELS: "rounds that let channels die", CYCLIC: "the dense net, trained again"}
+TITLES = {
+    SINGLE: "rounds",
+    CHANNELS: "rounds that prune whole channels",
+    CYCLIC: "the dense net, trained again",
+}
 
 
 def show(result):

@@ -17,8 +17,8 @@ from ..look import Opened
 from ..train_control import Training, train
 from .enough import FAILURES, ROUNDING, Clock, Enough, UntilEnough
 
-SPARSITIES = (0.5, 0.75, 0.875, 0.9, 0.95, 0.975)
 SINGLE, CHANNELS, CYCLIC, AGAIN = "search", "structured", "dense-cyclic", "again"  # in the run folder
+SPARSITIES = {SINGLE: (0.5, 0.75, 0.875, 0.9, 0.95, 0.975), CHANNELS: (0.3, 0.45, 0.6, 0.7, 0.8, 0.87, 0.92)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,22 +83,23 @@ def search(job: Job, kind: str = SINGLE, best: float | None = None, parts: int =
     begins, or if it is unknown which weights belong to which channel.
 
     Args:
-      kind: SINGLE for rounds that prune single weights, CHANNELS for those that let whole channels die.
+      kind: SINGLE for rounds that prune single weights, CHANNELS for those that prune whole channels.
       best: the dense net's validation accuracy; None for that of this search.
       parts: of the time left, the search may take one of so many; each other one trains as often at most.
     """
     folder = job.place.run_dir / kind
     model = job.place.compiled(lambda: wrapping.wrap(job.given.model, verbose=False), job.steps)
-    more = (parts - 1) * (len(SPARSITIES) + 1) + FAILURES
+    rounds = len(SPARSITIES[kind])
+    more = (parts - 1) * (rounds + 1) + FAILURES
     later = {"more": more, "keep": job.clock.for_others(parts)}
-    enough = UntilEnough(folder, job.allowed, len(SPARSITIES), job.clock, best, **later)
+    enough = UntilEnough(folder, job.allowed, rounds, job.clock, best, **later)
     try:
         find_ticket(
             model,
             job.given.data.train,
             job.given.data.validation,
             epochs=job.config.epochs,
-            final_sparsity=SPARSITIES,
+            final_sparsity=SPARSITIES[kind],
             rate=0.5,
             rewind="lr",
             structured=kind == CHANNELS,
