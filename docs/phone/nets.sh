@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The searches behind the tables of more nets, structured rounds and blocks; then their files, measured.
+# The searches behind the tables of more nets and of blocks; then their files, measured.
 # About six hours on two cores; stopped and started again it goes on.
 #   docs/phone/nets.sh RUNS_FOLDER TFDS_DATA_DIR
 set -eu
@@ -18,10 +18,6 @@ for seed in 0 1 2; do
   for block in 1 4 16; do
     search lenet-block$block-fashion-$seed $two --seed=$seed --model=lenet --block=$block --dataset=fashion_mnist --epochs=4 --rewind=200 --learning_rate=0.0012
   done
-  conv6="--final_sparsity=0.8,0.9,0.95 --seed=$seed --model=conv6 --width=0.5 --dataset=cifar10 --image_size=32 --channels=3 --epochs=8
-    --rewind=200 --learning_rate=0.001"
-  search conv6x0.5-cifar10-$seed $conv6
-  search conv6x0.5-structured-cifar10-$seed $conv6 --structured
 done
 for model in conv4:0.5 resnet20:1 vgg19:0.25; do
   search ${model%:*}x${model#*:}-fashion-0 $two --model=${model%:*} --width=${model#*:} --dataset=fashion_mnist --train_split='train[:10%]' \
@@ -29,17 +25,13 @@ for model in conv4:0.5 resnet20:1 vgg19:0.25; do
 done
 search mobilenetx1-bangla-0 $two --model=mobilenet --width=1 --dataset=cmaterdb/bangla --image_size=64 --channels=3 \
   --epochs=8 --rewind=50 --learning_rate=0.003
-search vgg19x0.5-structured-fashion-0 --final_sparsity=0.8,0.9,0.95 --structured --model=vgg19 --width=0.5 --dataset=fashion_mnist \
-  --train_split='train[:50%]' --image_size=32 --epochs=4 --rewind=100 --learning_rate=0.002
 
 python docs/phone/trained.py "$runs"
 tickets=()
 for round in 3:90 4:95; do
-  for name in mobilenetx{1,0.5,0.5-layers}-bangla lenet-block{1,4,16}-fashion conv4x0.5-fashion resnet20x1-fashion vgg19x0.25-fashion \
-    conv6x0.5-structured-cifar10; do
+  for name in mobilenetx{1,0.5,0.5-layers}-bangla lenet-block{1,4,16}-fashion conv4x0.5-fashion resnet20x1-fashion vgg19x0.25-fashion; do
     tickets+=("$name-${round#*:}=$runs/$name-0/round_0${round%:*}")
   done
 done
-tickets+=(vgg19x0.5-structured-fashion-9{0=$runs/vgg19x0.5-structured-fashion-0/round_03,5=$runs/vgg19x0.5-structured-fashion-0/round_04})
 python docs/phone/measure.py --data_dir="$data" "${tickets[@]}"
 python docs/phone/summary.py

@@ -122,23 +122,6 @@ def price(rounds, search, other):
             )
 
 
-def structured(rows):
-    """What structured rounds and compacting buy, for docs/explain/phone.md."""
-    nets = {"A vgg19": "vgg19x0.5-structured-fashion-95", "a conv6": "conv6x0.5-structured-cifar10-95"}
-    told = []
-    for net, ticket in nets.items():
-        row = next(row for row in rows if row["ticket"] == ticket)
-        fewer = row["instructions"]["whole int8-dense"] / row["instructions"]["compact int8-dense"]
-        told.append(
-            f"{net} at half width takes {fewer:.1f} times fewer instructions on ARM and "
-            f"{1 / row['compact_int8_latency']:.1f} times less time on x86 than whole"
-        )
-    yield (
-        f"- {', '.join(told)}: in int8, with 95% zeros, found with `--structured` and compacted. What "
-        "`--structured` costs in accuracy is to be measured."
-    )
-
-
 def saved():
     """The shipped tickets, for docs/start/next.md."""
     yield "| ticket | zeros | surviving weights | folder, kB |"
@@ -193,17 +176,13 @@ def main():
         for name in ("rows.jsonl", "trained.jsonl")
     )
     prices = [
-        *price(rounds, "conv6x0.5-structured-cifar10", "conv6x0.5-cifar10"),
-        *(
-            line
-            for block in (4, 16)
-            for line in price(rounds, f"lenet-block{block}-fashion", "lenet-block1-fashion")
-        ),
+        line
+        for block in (4, 16)
+        for line in price(rounds, f"lenet-block{block}-fashion", "lenet-block1-fashion")
     ]
     put(HERE / "README.md", "tables", [*sizes(rows), "", *speed(rows), "", *accuracies(rounds), "", *prices])
     put(HERE / "variants.md", "variants", every(rows))
     put(HERE.parent / "start" / "next.md", "saved", saved())
-    put(HERE.parent / "explain" / "phone.md", "structured", structured(rows))
     sparsest = [row for row in rows if row["ticket"] in shipped() and row["sparsity"] > 0.94]
     put(HERE.parents[1] / "README.md", "phone", sizes(sparsest))
     picture(sparsest, HERE / "sizes.svg")

@@ -26,6 +26,7 @@ from keras_lottery.tflite.measure import emulated, local
 from keras_lottery.training import run_folder
 
 SPARSITIES = [0.3, 0.45, 0.6, 0.7, 0.8]
+FORMAT = "int8"
 SECONDS = 20  # of running the files of a seed side by side
 
 FLAGS = flags.FLAGS
@@ -49,7 +50,7 @@ def exported(study, ticket, number):
         labels=study.photos.labels[parts["validation"]],
         normalization=NORMALIZATION,
         max_loss=100,
-        formats=["int8"],
+        formats=[FORMAT],
         compact=True,
         overwrite=True,
         verbose=False,
@@ -71,12 +72,12 @@ def work(model):
     return sum(row["multiply_adds"] or 0 for row in lottery.costs(model))
 
 
-def measured(study):
-    """The rows of a finished search."""
+def measured(study, arm):
+    """The rows of a finished search; arm: whether instructions are counted."""
     found = [exported(study, ticket, number) for number, ticket in enumerate(tickets(study))]
     files = {str(number): path for number, (_, path) in enumerate(found)}
     times = local.latencies(files, seconds=SECONDS)
-    counts = emulated.instructions(files) if FLAGS.arm else [None] * len(files)
+    counts = emulated.instructions(files) if arm else [None] * len(files)
     for (row, _), time, count in zip(found, times, counts):
         yield {**row, "latency": time.ratio.median, "instructions": count and count.instructions}
 
@@ -94,7 +95,7 @@ def main(arguments):
         if what == "train":
             tickets(study)
         elif seed not in done and run_folder.finished_rounds(folder / "channels") > len(SPARSITIES):
-            lines = [json.dumps(row) + "\n" for row in measured(study)]
+            lines = [json.dumps(row) + "\n" for row in measured(study, FLAGS.arm)]
             with rows.open("a") as file:
                 file.write("".join(lines))
 

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import narrowed
 import numpy as np
 import shrunk
 
@@ -258,6 +259,9 @@ def main():
         put(page, table.__name__, table(rows))
     put(page, "files", files(read("files.jsonl")))
     put(HERE.parents[1] / "README.md", "photos", in_short(rows))
+    cells = by_cell(rows)
+    often = {trainings: of for (control, _, trainings), of in cells.items() if control == "dense-cyclic"}
+    narrowed.main(often)
     shrunk.main()
 
 

@@ -1,5 +1,4 @@
-"""Rounds that let channels die as wholes: the same zeros, more of them in channels that compacting takes
-out."""
+"""Rounds that prune whole channels: as many zeros as asked for, and compacting takes them out."""
 
 import numpy as np
 import pytest

@@ -41,7 +41,9 @@ trainings = script("trainings", people=people)
 run = script("run", people=people, trainings=trainings)
 files = script("files", people=people)
 shrunk = script("shrunk")
-summary = script("summary", shrunk=shrunk)
+narrowed = script("narrowed")
+summary = script("summary", narrowed=narrowed, shrunk=shrunk)
+channels = script("channels", files=files, people=people, trainings=trainings)
 
 
 @pytest.fixture(scope="module")
@@ -303,3 +305,35 @@ def test_what_lottery_shrink_wrote_is_a_row_and_its_ticket_is_shipped(folder, mo
     shipped = lottery.load_ticket(path)
     assert shipped.sparsity == pytest.approx(row["sparsity"]) and shipped.trained is shipped.weights
     assert path.name == f"{ship.NAME}-{100 * row['sparsity']:.0f}"
+
+
+@pytest.mark.matrix
+def test_rounds_of_whole_channels_are_trained_measured_and_told(study, monkeypatch):
+    monkeypatch.setattr(channels, "SPARSITIES", [0.2, 0.4])
+    monkeypatch.setattr(channels, "SECONDS", 0.2)
+    monkeypatch.setattr(channels, "FORMAT", "float32")
+    rows = list(channels.measured(study(), arm=False))
+    assert [round(row["sparsity"], 1) for row in rows] == [0, 0.2, 0.4]
+    left = [row["work_left"] for row in rows]
+    assert left[0] == 1 and left == sorted(left, reverse=True) and left[-1] < 0.8
+    assert rows[0]["latency"] == 1 and rows[-1]["bytes"] < rows[0]["bytes"]
+    lines = list(narrowed.table(rows, {2: {3: 50.0}}))
+    assert len(lines) == 2 + len(rows) and all(line.count("|") == 11 for line in lines)
+    assert "1 seed" in "".join(narrowed.in_short(rows)) and "to be measured" in "".join(narrowed.in_short([]))
+
+
+def test_whole_channels_are_compared_seed_by_seed():
+    def row(seed, trainings, left, file, net, latency):
+        sparsity = 0.3 * (trainings - 1)
+        told = {"seed": seed, "trainings": trainings, "sparsity": sparsity, "work_left": left, "bytes": 10**6}
+        accuracies = {"file_test_accuracy": file, "test_accuracy": net}
+        return {**told, **accuracies, "latency": latency, "instructions": 10.0 / trainings}
+
+    rows = [row(seed, 1, 1.0, 0.90 + seed / 100, 0.9, 1.0) for seed in range(3)]
+    rows += [row(seed, 2, 0.5, 0.91 + seed / 100, 0.8, 0.5) for seed in range(3)]
+    first, second = list(narrowed.table(rows, {2: dict.fromkeys(range(3), 81.0)}))[2:]
+    cells = [cell.strip() for cell in second.split("|")[1:-1]]
+    assert cells == ["30%", "2", "3", "50%", "1.00", "2.00", "2.00", "92.00", "+1.00 ± 0.00", "-1.00 ± 0.00"]
+    assert first.endswith("| – | – |")
+    (told,) = narrowed.in_short(rows)
+    assert "50% of the multiply-adds left" in told and "2.0 times less time" in told and "+1.00" in told
