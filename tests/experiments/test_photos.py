@@ -319,7 +319,9 @@ def test_rounds_of_whole_channels_are_trained_measured_and_told(study, monkeypat
     assert rows[0]["latency"] == 1 and rows[-1]["bytes"] < rows[0]["bytes"]
     lines = list(narrowed.table(rows, {2: {3: 50.0}}))
     assert len(lines) == 2 + len(rows) and all(line.count("|") == 11 for line in lines)
-    assert "1 seed" in "".join(narrowed.in_short(rows)) and "to be measured" in "".join(narrowed.in_short([]))
+    assert "1 seed" in "".join(narrowed.in_short(rows, "page")) and "to be measured" in "".join(
+        narrowed.in_short([], "page")
+    )
 
 
 def test_whole_channels_are_compared_seed_by_seed():
@@ -335,5 +337,9 @@ def test_whole_channels_are_compared_seed_by_seed():
     cells = [cell.strip() for cell in second.split("|")[1:-1]]
     assert cells == ["30%", "2", "3", "50%", "1.00", "2.00", "2.00", "92.00", "+1.00 ± 0.00", "-1.00 ± 0.00"]
     assert first.endswith("| – | – |")
-    (told,) = narrowed.in_short(rows)
-    assert "50% of the multiply-adds left" in told and "2.0 times less time" in told and "+1.00" in told
+    (told,) = narrowed.in_short(rows, "page")
+    assert (
+        "30% zeros in whole channels and 50% of the multiply-adds left" in told
+        and "2.0 times less time" in told
+        and "+1.00" in told
+    )
