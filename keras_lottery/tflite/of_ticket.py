@@ -128,7 +128,7 @@ def _data_for(dataset, config, model, images):
     own = {"classes": images.get("classes")}
     if dataset["name"] == images.get("name"):
         # So that no image that it was trained on is called a validation image.
-        own |= {"train_split": images["splits"]["train"], "validation": images["validation"]}
+        own |= {"train_split": images["splits"].get("train", "train"), "validation": images["validation"]}
     told = {**own, **{name: value for name, value in dataset.items() if value is not None}}
     normalization = _normalization(config, model, images)
     return data.load(**noted.in_form(told, model.input_shape[1:], images), normalization=normalization)

@@ -24,12 +24,12 @@ def _fits(notes):
         return (
             "validation" in notes
             and len(mean) == len(std)
-            and isinstance(notes["splits"]["train"], str)
+            and _all(str, list(notes["splits"].values()))
             and _all(str, [notes["name"], notes.get("label", "")])
             and _all(str, notes["classes"])
             and _all(int, notes.get("input_shape") or [])
         )
-    except (KeyError, TypeError, LotteryError):
+    except (AttributeError, KeyError, TypeError, LotteryError):
         return False
 
 

@@ -224,7 +224,7 @@ def test_settings_that_are_no_dict_are_damage(tmp_path):
         {"std": [float("nan")]},
         {"mean": None},
         {"splits": []},
-        {"splits": {"test": "test"}},
+        {"splits": {"train": 5}},
         {"splits": "train"},
         {"classes": "abc"},
         {"classes": [1, 2]},
