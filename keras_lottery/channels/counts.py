@@ -99,7 +99,7 @@ def work_of_weights(handle):
     plain, found = handle.on(handle.strip()) if handle.masks() else handle, {}
     layers = plain.layers()
     for row in costs_of(plain):
-        weights = plain.layer_variables(layers[row["path"]])
+        weights = plain.layer_variables(layers[row["path"]]) if row["path"] in layers else {}
         shapes = {name: tuple(weights[name].shape) for name in _KERNELS if name in weights}
         size = sum(map(math.prod, shapes.values()))
         for name, shape in shapes.items():

@@ -21,10 +21,11 @@ class Side:
 
 
 def by_channel(scores, masks, sides, worth):
-    """Scores by which whole channels go, those of the least worth first.
+    """Scores by which whole channels are pruned, those of least worth first.
 
-    A weight goes with the less worthy of the channels that it reads and writes. Weights of one channel go in
-    the order of their own scores; so do those that have no channel but ones that stay, after all others.
+    A weight is pruned with the channel of least worth that it reads or writes. Weights of one channel are
+    pruned in the order of their own scores. After all others come those of which every channel stays, or is
+    the worthiest of its layer, which nothing could pass without.
 
     Args:
       scores: {path: real array}, not below 0.
@@ -40,10 +41,12 @@ def by_channel(scores, masks, sides, worth):
     >>> masks = {path: score > 0 for path, score in scores.items()}
     >>> found = by_channel(scores, masks, {"first": [writes], "second": [reads]}, np.array([0., 5., 2.]))
     >>> found["first"].tolist(), found["second"].tolist()
-    ([[1.6, 0.6]], [[1.8], [0.2]])
+    ([[2.6, 0.6]], [[2.8], [0.2]])
     """
     place = np.full(len(worth), len(worth) - 1.0)  # of those that stay, after all others
     place[1 + np.argsort(worth[1:], kind="stable")] = np.arange(len(worth) - 1)
+    for _, side in _scored(scores, sides):
+        place[side.groups[np.argmax(np.where(side.groups > 0, worth[side.groups], -1))]] = place[0]
     most = max((_largest(scores[path][mask]) for path, mask in masks.items()), default=0)
     found = {}
     for path, score in scores.items():
@@ -74,8 +77,8 @@ def relative_worth(scores, masks, sides):
 
 
 def worth_of_work(scores, masks, sides, work):
-    """The worth of each channel by scores that say what the loss changes by: their sum over the multiply-adds
-    that go with the channel.
+    """The worth of each channel by scores that say what the loss changes by: their sum, divided by the
+    multiply-adds that are saved without the channel.
 
     Args:
       scores, masks, sides: as in `by_channel`.
@@ -87,12 +90,17 @@ def worth_of_work(scores, masks, sides, work):
     Source: Molchanov et al. 2017 (arXiv 1611.06440), section 2.2, "FLOPs regularized pruning".
     """
     count = _count(sides)
-    held, cost = np.zeros(count), np.zeros(count)
+    held, cost, living = np.zeros(count), np.zeros(count), np.zeros(count)
     for path, side in _scored(scores, sides):
         held += _along(side, np.where(masks[path], scores[path], 0), count)
-    for path, side in _scored(work, sides):
-        shape, each = work[path]
-        cost += each * _along(side, masks.get(path, np.broadcast_to(True, shape)), count)
+        living += _along(side, masks[path], count)
+    living[0] = 1
+    for path, (shape, each) in work.items():
+        computed = np.ones(shape, bool)  # zeros in channels that live are computed as well
+        for side in sides.get(path, ()):
+            computed &= np.expand_dims(living[side.groups] > 0, _others(computed, side))
+        for side in sides.get(path, ()):
+            cost += each * _along(side, computed, count)
     return np.where(held > 0, held / np.where(held > 0, cost, 1), 0)
 
 

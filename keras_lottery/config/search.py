@@ -163,7 +163,9 @@ class SearchConfig(Config):
     @property
     def scored_by(self) -> str | Callable:
         """The score, or what it is by default."""
-        return self.score or ("taylor" if self.structured else "magnitude")
+        if self.score is None:
+            return "taylor" if self.structured else "magnitude"
+        return self.score
 
     def unusual(self) -> dict:
         """As `Config.unusual`, with the score that structured rounds have by default."""

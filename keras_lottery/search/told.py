@@ -38,6 +38,8 @@ def told(handle, architecture, settings, search, given):
         "weights": list(handle.variables()),
         "compiled": handle.compiled(),
         **({"blocks": blocks} if blocks else {}),
+        # Rounds were not pruned so before; a run that began with those is not continued with these.
+        **({"channels": "whole"} if search.structured else {}),
     }
 
 

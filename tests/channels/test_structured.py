@@ -1,5 +1,7 @@
 """Rounds that prune whole channels: as many zeros as asked for, and compacting takes them out."""
 
+import json
+
 import numpy as np
 import pytest
 import zoo
@@ -34,7 +36,11 @@ def weakest(scores, masks, along):
 
 
 def of_weights(worth, along, masks):
-    """{path: array}: of each weight, the worth of the less worthy of its channels."""
+    """{path: array}: of each weight, the worth of the less worthy of its channels; of those that stay and of
+    the worthiest of a layer infinity."""
+    worth = worth.astype(float)
+    first = {int(max(set(side.groups) - {0}, key=worth.item)) for of in along.values() for side in of}
+    worth[[0, *first]] = np.inf
     return {
         path: np.min([np.broadcast_to(_along(worth, side, masks[path]), masks[path].shape) for side in of], 0)
         for path, of in along.items()
@@ -64,8 +70,9 @@ def test_which_weights_go_changes_and_not_how_many(seed, widths, first, more):
             sum(mask.size for mask in masks.values()), sparsity
         )
         masks = tighter
-    in_channels = any(mask.any() for path, mask in masks.items() if path != "own")
-    assert masks["own"].all() or not in_channels, "what has no channel goes last"
+    rest = [mask.any((0, 1)) for path, mask in masks.items() if path != "own"]
+    more = any(max(alive.any(0).sum(), alive.any(1).sum()) > 1 for alive in rest)
+    assert masks["own"].all() or not more, "what has no channel goes last, with the worthiest of each layer"
 
 
 @settings(max_examples=100, deadline=None)
@@ -99,11 +106,11 @@ def test_channels_that_stay_go_last():
     scores, masks, along = chain(4, 8, 4)
     for path, of in along.items():
         along[path] = [Side(side.axis, np.where(side.groups % 2, side.groups, 0), side.writes) for side in of]
-    found = weakest(scores, masks, along)
-    stays = (along["w0"][0].groups == 0)[:, None] & (along["w0"][1].groups == 0)
-    assert found["w0"][:, :, stays].min() > found["w0"][:, :, ~stays].max()
-    order = np.argsort(scores["w0"][:, :, stays].ravel())
-    assert np.array_equal(np.argsort(found["w0"][:, :, stays].ravel()), order)
+    found = weakest(scores, masks, along)["w0"]
+    stays = np.isinf(of_weights(relative_worth(scores, masks, along), along, masks)["w0"])
+    pinned = (along["w0"][0].groups == 0)[:, None] & (along["w0"][1].groups == 0)
+    assert stays[:, :, pinned].all() and found[stays].min() > found[~stays].max()
+    assert np.array_equal(np.argsort(found[stays]), np.argsort(scores["w0"][stays]))
 
 
 def test_a_channel_lives_while_one_of_its_readers_does():
@@ -125,6 +132,27 @@ def test_a_channel_is_worth_the_loss_that_it_saves_for_its_work():
     assert worth[[first, second]].tolist() == [18 / 90, 36 / 90]
     masks["w0"][..., 1], masks["w1"][:, :, 1] = False, False
     assert worth_of_work(scores, masks, along, work)[[first, second]].tolist() == [18 / 90, 0]
+
+
+def test_what_is_left_of_a_cut_channel_goes_next():
+    scores, masks, along = chain(3, 8, 3)
+    work = {path: (mask.shape, 1.0) for path, mask in masks.items()}
+    one = along["w0"][1].groups[2]
+    masks["w0"][..., 2] = masks["w1"][:, :, 2] = False
+    masks["w0"][1, 1, 0, 2] = masks["w1"][1, 1, 2, 0] = True
+    scores["w0"][1, 1, 0, 2] = scores["w1"][1, 1, 2, 0] = 1.1 * max(scores["w0"].max(), scores["w1"].max())
+    for worth in (worth_of_work(scores, masks, along, work), relative_worth(scores, masks, along)):
+        assert np.argmin(np.where(np.isin(np.arange(len(worth)), along["w0"][1].groups), worth, 9)) == one
+
+
+def test_no_layer_loses_its_last_channel_while_others_have_more():
+    scores, masks, along = chain(3, 4, 4, 3)
+    scores["own"], masks["own"] = np.ones(400), np.ones(400, bool)
+    worth = np.arange(1.0 + sum((3, 4, 4, 3)))
+    tighter = prune(by_channel(scores, masks, along, worth), masks, 0.8)
+    for path, of in along.items():
+        rest = tighter[path].any((0, 1))
+        assert rest.any(0).sum() == rest.any(1).sum() == 1, "and all the others are gone"
 
 
 def test_weights_without_scores_and_empty_ones():
@@ -234,3 +262,14 @@ def test_a_model_whose_layers_cannot_be_followed_is_refused():
         lottery.find_ticket(
             compiled(model), arrays(), epochs=1, rounds=1, rate=0.5, structured=True, verbose=0
         )
+
+
+def test_a_run_whose_rounds_were_pruned_otherwise_is_not_continued(tmp_path):
+    how = {"epochs": 1, "rounds": 1, "rate": 0.5, "structured": True, "verbose": 0, "run_dir": tmp_path}
+    net = keras.Sequential([keras.Input((8,)), L.Dense(6, "relu"), L.Dense(3)])
+    lottery.find_ticket(compiled(net), arrays(), **how, score="magnitude")
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config.pop("channels") == "whole"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(lottery.LotteryError, match="channels"):
+        lottery.find_ticket(compiled(net), arrays(), **how, score="magnitude")
